@@ -1,0 +1,86 @@
+"""MIACNet, Sec. 3.1: two independent ResNet-18, one for where the face moves, one for how."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models.resnet import BasicBlock, conv1x1
+
+
+class Encoder(nn.Module):
+    """ResNet-18 without its pooling head: (B, 3, H, W) -> (B, 8 * width, H / 32, W / 32).
+
+    State-dict names are those of `torchvision.models.resnet18` less `fc`, so its weights load at width 64.
+    """
+
+    def __init__(self, width: int = 64):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.layer1 = stage(width, width, stride=1)
+        self.layer2 = stage(width, 2 * width, stride=2)
+        self.layer3 = stage(2 * width, 4 * width, stride=2)
+        self.layer4 = stage(4 * width, 8 * width, stride=2)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, I: Tensor) -> Tensor:
+        x = F.relu(self.bn1(self.conv1(I)))
+        x = F.max_pool2d(x, 3, stride=2, padding=1)
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+
+
+def stage(inplanes: int, planes: int, *, stride: int) -> nn.Sequential:
+    """Two basic blocks; the first changes stride and width (He et al. 2016)."""
+    shortcut = None
+    if stride != 1:
+        shortcut = nn.Sequential(conv1x1(inplanes, planes, stride), nn.BatchNorm2d(planes))
+    return nn.Sequential(BasicBlock(inplanes, planes, stride, shortcut), BasicBlock(planes, planes))
+
+
+class MIACNet(nn.Module):
+    """Two-branch micro-action network (Fig. 2): logits of `classes`, or C_Δ (B, dim) where `classes` is None.
+
+    How F^p and F^a join is only drawn in the paper: by default channels are concatenated, `join="add"` sums them;
+    then 1×1 convolution, GELU and global average. `position=False` leaves the position branch out (Table 4, row 1).
+    """
+
+    def __init__(
+        self,
+        classes: int | None = None,
+        *,
+        width: int = 64,
+        dim: int = 768,
+        join: str = "concat",
+        position: bool = True,
+    ):
+        super().__init__()
+        if join not in ("concat", "add"):
+            raise ValueError(f"join must be 'concat' or 'add', not {join!r}")
+        self.concat = position and join == "concat"
+        self.E_p = Encoder(width) if position else None
+        self.E_a = Encoder(width)
+        self.proj = nn.Conv2d(8 * width * (1 + self.concat), dim, 1)
+        self.fc = nn.Identity() if classes is None else zero_linear(dim, classes)
+
+    def encode(self, I_t: Tensor, I_td: Tensor) -> tuple[Tensor | None, Tensor]:
+        """F^p of I_t (None without the branch) and F^a_Δ of I_{t+δ} − I_t, Eq. (1), each (B, 512, H/32, W/32)."""
+        F_p = None if self.E_p is None else self.E_p(I_t)
+        return F_p, self.E_a(I_td - I_t)
+
+    def join(self, F_p: Tensor | None, F_a: Tensor) -> Tensor:
+        """C_Δ (B, dim). Pass `F_p.detach()` to train the branches "independently with different losses" (Sec. 5)."""
+        if F_p is not None:
+            F_a = torch.cat([F_p, F_a], dim=1) if self.concat else F_p + F_a
+        return F.gelu(self.proj(F_a)).mean(dim=(2, 3))
+
+    def forward(self, I_t: Tensor, I_td: Tensor) -> Tensor:
+        return self.fc(self.join(*self.encode(I_t, I_td)))
+
+
+def zero_linear(dim: int, classes: int) -> nn.Linear:
+    """The zero-initialised FC layer of fine-tuning (Sec. 4.3)."""
+    fc = nn.Linear(dim, classes)
+    nn.init.zeros_(fc.weight)
+    nn.init.zeros_(fc.bias)
+    return fc
