@@ -1,0 +1,5 @@
+"""The corpora as released: one module each, with read(root) → Reading and load(root) → table of samples."""
+
+from . import casme2
+
+CORPORA = {module.NAME: module for module in (casme2,)}

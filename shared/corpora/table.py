@@ -1,0 +1,206 @@
+"""The table of samples that every corpus is read into: one row a clip."""
+
+from __future__ import annotations
+
+import bisect
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+COLUMNS = (
+    "sample", "corpus", "subject", "emotion", "aus", "au_codes", "onset", "apex", "offset", "fps", "frames",
+    "edition", "split",
+)
+
+
+class FrameMissing(KeyError):
+    """A frame number that a folder does not hold."""
+
+    def __str__(self) -> str:
+        return self.args[0]
+
+
+class CorpusMissing(FileNotFoundError):
+    """The corpus is not on this disk; the message names the folders looked for."""
+
+
+class SheetError(ValueError):
+    """An annotation file that cannot be used at all: which file, what was expected, what to do."""
+
+
+class CorpusError(ValueError):
+    """Rows that cannot be used, all in one message."""
+
+    def __init__(self, reading: Reading):
+        self.problems = list(reading.problems)
+        lines = "\n".join(f"  {problem}" for problem in self.problems)
+        super().__init__(
+            f"{reading.corpus}: {len(self.problems)} problem(s) in {reading.root}\n{lines}\n"
+            f"{len(reading.samples)} usable samples remain; --skip-broken goes on with them"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """A folder of numbered images; `numbers` ascend and `names` stand beside them."""
+
+    folder: str
+    names: tuple[str, ...]
+    numbers: tuple[int, ...]
+
+    def path(self, number: int) -> str:
+        """The image file of a frame number. Raises FrameMissing."""
+        place = bisect.bisect_left(self.numbers, number)
+        if place == len(self.numbers) or self.numbers[place] != number:
+            held = f"{self.numbers[0]}..{self.numbers[-1]}" if self.numbers else "none"
+            raise FrameMissing(f"{self.folder}: no frame {number} (frames on disk: {held})")
+        return os.path.join(self.folder, self.names[place])
+
+    def __contains__(self, number: int) -> bool:
+        place = bisect.bisect_left(self.numbers, number)
+        return place < len(self.numbers) and self.numbers[place] == number
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A video file; its frames count from 0."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What keeps a row (or a clip) out of the table, and what to do about it."""
+
+    where: str
+    row: int | None
+    what: str
+    remedy: str
+    sample: str | None = None
+
+    def __str__(self) -> str:
+        row = f", row {self.row}" if self.row is not None else ""
+        sample = f" ({self.sample})" if self.sample else ""
+        return f"{self.where}{row}{sample}: {self.what}; {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A known defect of a release that was put right."""
+
+    sample: str
+    column: str
+    what: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.sample}, {self.column}: {self.what} ({self.why})"
+
+
+@dataclass
+class Reading:
+    """A corpus as found: its usable samples, and all that was odd about it."""
+
+    corpus: str
+    root: str
+    edition: str
+    samples: pd.DataFrame
+    corrections: list[Correction] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Collector:
+    """Gathers the rows of one corpus into a Reading."""
+
+    def __init__(self, corpus: str, root: str, edition: str = ""):
+        self.corpus, self.root, self.edition = corpus, root, edition
+        self.rows: list[tuple] = []
+        self.where: dict[str, str] = {}
+        self.corrections: list[Correction] = []
+        self.problems: list[Problem] = []
+        self.notes: list[str] = []
+
+    def problem(self, where: str, row: int | None, what: str, remedy: str, sample: str | None = None) -> None:
+        self.problems.append(Problem(where, row, what, remedy, sample))
+
+    def correct(self, sample: str, column: str, what: str, why: str) -> None:
+        self.corrections.append(Correction(sample, column, what, why))
+
+    def add(
+        self, sample: str, subject: str, *, frames: Frames | Video, emotion: str | None = None,
+        aus: Iterable[int] = (), au_codes: str = "", onset: int | None = None, apex: int | None = None,
+        offset: int | None = None, fps: float, split: str | None = None, where: str = "", row: int | None = None,
+    ) -> None:
+        """Takes a row into the table, or its defects into the problems: order of the three frames, frames on disk."""
+        source = f"{where}, row {row}" if row is not None else where
+        faults = []
+        if sample in self.where:
+            faults.append((f"{sample} is there already ({self.where[sample]})", "leave one of the two in"))
+        faults += _order(onset, apex, offset)
+        if isinstance(frames, Frames):
+            faults += _missing(frames, {"onset": onset, "apex": apex, "offset": offset})
+        for what, remedy in faults:
+            self.problem(where, row, what, remedy, sample)
+        if not faults:
+            self.rows.append((
+                sample, self.corpus, subject, emotion, tuple(aus), au_codes, onset, apex, offset, fps, frames,
+                self.edition, split,
+            ))
+        self.where.setdefault(sample, source)
+
+    def reading(self) -> Reading:
+        return Reading(
+            self.corpus, self.root, self.edition, table(self.rows), self.corrections, self.problems, self.notes,
+        )
+
+
+def _order(onset: int | None, apex: int | None, offset: int | None) -> list[tuple[str, str]]:
+    frames = (("onset", onset), ("apex", apex), ("offset", offset))
+    named = [(name, number) for name, number in frames if number is not None]
+    return [
+        (f"{a} {x} lies after {b} {y}", "correct the sheet")
+        for (a, x), (b, y) in zip(named, named[1:], strict=False) if x > y
+    ]
+
+
+def _missing(frames: Frames, wanted: dict[str, int | None]) -> list[tuple[str, str]]:
+    if not frames.names:
+        return [(f"no image in {frames.folder}", "restore the folder from the release")]
+    held = f"on disk: {frames.numbers[0]}..{frames.numbers[-1]}, {len(frames)} images"
+    return [
+        (f"{name} frame {number} is not in {frames.folder} ({held})", "restore the image from the release")
+        for name, number in wanted.items() if number is not None and number not in frames
+    ]
+
+
+def table(rows: Iterable[tuple]) -> pd.DataFrame:
+    """Rows in the order of COLUMNS as a DataFrame sorted by sample."""
+    rows = sorted(rows, key=lambda row: row[0])
+    values = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)) if rows else {name: () for name in COLUMNS}
+    types = {"onset": "Int64", "apex": "Int64", "offset": "Int64", "fps": "float64"}
+    return pd.DataFrame(
+        {name: pd.Series(list(column), dtype=types.get(name, "object")) for name, column in values.items()}
+    )
+
+
+def usable(reading: Reading, skip_broken: bool = False) -> pd.DataFrame:
+    """The samples of a reading. Raises CorpusError with all its problems unless skip_broken."""
+    if reading.problems and not skip_broken:
+        raise CorpusError(reading)
+    return reading.samples
+
+
+def loader(read: Callable[..., Reading]) -> Callable[..., pd.DataFrame]:
+    """load(root, *, skip_broken=False, …) for a corpus's read(root, …)."""
+
+    def load(root: str | os.PathLike, *, skip_broken: bool = False, **choices) -> pd.DataFrame:
+        """The table of samples. Raises CorpusMissing, SheetError, and CorpusError unless skip_broken."""
+        return usable(read(root, **choices), skip_broken)
+
+    return load

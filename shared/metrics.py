@@ -1,0 +1,106 @@
+"""Metrics of pooled predictions, all from confusion matrices; bootstrap intervals over subjects; constant baselines.
+
+A confusion matrix is (..., C, C), rows the targets and columns the predictions; action units are C = 2 (absent,
+present) with a leading axis of units. A class with no target and no prediction has F1 = 0 and counts in the means over classes
+(scikit-learn's zero_division=0 with all labels listed)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+Metric = Callable[[np.ndarray], np.ndarray]
+
+
+def confusion(target: Sequence, pred: Sequence, classes: int) -> np.ndarray:
+    """Counts (C, C) of targets (N,) × predictions (N,); for units (N, A) of 0, 1 and -1 (not scored): (A, 2, 2).
+
+    Raises ValueError for lengths that differ and for labels outside 0..C-1."""
+    target, pred = np.asarray(target, dtype=np.int64), np.asarray(pred, dtype=np.int64)
+    if target.shape != pred.shape:
+        raise ValueError(f"targets {target.shape} and predictions {pred.shape} differ in shape")
+    if target.ndim == 2:
+        return np.stack([_count(t[t >= 0], p[t >= 0], 2) for t, p in zip(target.T, pred.T, strict=True)])
+    return _count(target, pred, classes)
+
+
+def _count(target: np.ndarray, pred: np.ndarray, C: int) -> np.ndarray:
+    for name, labels in (("target", target), ("prediction", pred)):
+        if labels.size and (labels.min() < 0 or labels.max() >= C):
+            raise ValueError(f"{name} outside 0..{C - 1}: {labels[(labels < 0) | (labels >= C)][0]}")
+    return np.bincount(target * C + pred, minlength=C * C).reshape(C, C)
+
+
+def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    numerator = np.asarray(numerator, dtype=float)
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=np.asarray(denominator) > 0)
+
+
+def _hits(matrix: np.ndarray) -> np.ndarray:
+    return np.diagonal(matrix, axis1=-2, axis2=-1)
+
+
+def accuracy(matrix: np.ndarray) -> np.ndarray:
+    """Share of right predictions, (..., C, C) → (...)."""
+    return _divide(_hits(matrix).sum(-1), matrix.sum((-2, -1)))
+
+
+def f1(matrix: np.ndarray) -> np.ndarray:
+    """2TP / (2TP + FP + FN) of each class, (..., C, C) → (..., C)."""
+    return _divide(2 * _hits(matrix), matrix.sum(-1) + matrix.sum(-2))
+
+
+def uf1(matrix: np.ndarray) -> np.ndarray:
+    """Unweighted F1: the mean of the classes' F1 (MEGC 2019)."""
+    return f1(matrix).mean(-1)
+
+
+def uar(matrix: np.ndarray) -> np.ndarray:
+    """Unweighted average recall, over the classes that occur among the targets (MEGC 2019)."""
+    support = matrix.sum(-1)
+    return _divide(_divide(_hits(matrix), support).sum(-1), (support > 0).sum(-1))
+
+
+def f1_binary(matrix: np.ndarray) -> np.ndarray:
+    """F1 of "present", (..., 2, 2) → (...)."""
+    return f1(matrix)[..., 1]
+
+
+def f1_macro(matrix: np.ndarray) -> np.ndarray:
+    """Mean of the F1 of "present" and of "absent", (..., 2, 2) → (...); on C classes the same as uf1."""
+    return f1(matrix).mean(-1)
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": accuracy, "uf1": uf1, "uar": uar, "f1_macro": f1_macro, "f1_binary": f1_binary,
+}
+
+
+def score(target: Sequence, pred: Sequence, classes: int, metric: str) -> float:
+    """A metric of pooled predictions; for units (N, A) its mean over the units."""
+    return float(METRICS[metric](confusion(target, pred, classes)).mean())
+
+
+def bootstrap(
+    subject: Sequence[str], target: Sequence, pred: Sequence, classes: int, metric: str, n: int = 1000, seed: int = 0,
+) -> tuple[float, float]:
+    """95 % percentile interval of a metric over n draws of subjects with replacement."""
+    target, pred = np.asarray(target), np.asarray(pred)
+    names, index = np.unique(np.asarray(subject, dtype=str), return_inverse=True)
+    S = len(names)
+    each = np.stack([confusion(target[index == s], pred[index == s], classes) for s in range(S)])
+    times = np.random.default_rng(seed).multinomial(S, np.full(S, 1 / S), size=n)
+    values = METRICS[metric](np.tensordot(times, each, axes=1)).reshape(n, -1).mean(-1)
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def constant_baseline(target: Sequence, classes: int, metric: str) -> float:
+    """Score of always the largest class; for units of all-absent under f1_macro and of all-present under the others."""
+    target = np.asarray(target, dtype=np.int64)
+    if target.ndim == 2:
+        constant = 0 if metric == "f1_macro" else 1
+    else:
+        constant = int(np.bincount(target, minlength=classes).argmax())
+    return score(target, np.full_like(target, constant), classes, metric)
