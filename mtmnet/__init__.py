@@ -1,0 +1,16 @@
+"""Learning from Macro-expression: a Micro-expression Recognition Framework (Xia et al., ACM MM 2020)."""
+
+from .losses import adversarial_losses, eid_losses, lir_loss, mtm_losses, triplet_loss
+from .model import Discriminator, EIDNet, MTMNet, oppose
+
+__all__ = [
+    "Discriminator",
+    "EIDNet",
+    "MTMNet",
+    "adversarial_losses",
+    "eid_losses",
+    "lir_loss",
+    "mtm_losses",
+    "oppose",
+    "triplet_loss",
+]

@@ -1,0 +1,197 @@
+"""EIDNet (Sec. 3.1), and MTMNet (Sec. 3.2): a MicroNet that a frozen MacroNet guides, both of them EIDNets."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call
+from torchvision.models.resnet import BasicBlock, conv1x1
+
+STRIDE = 32  # of ResNet-18's last feature map
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the images behind torchvision's weights
+
+
+class ResNet18(nn.Module):
+    """ResNet-18 to its last map, (B, 3, H, W) -> (B, 8 width, H/32, W/32); torchvision's state dict fits width 64."""
+
+    def __init__(self, width: int = 64):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.layer1 = stage(width, width, stride=1)
+        self.layer2 = stage(width, 2 * width, stride=2)
+        self.layer3 = stage(2 * width, 4 * width, stride=2)
+        self.layer4 = stage(4 * width, 8 * width, stride=2)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):  # torchvision's own start, for a width without ImageNet weights
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = F.max_pool2d(x, 3, stride=2, padding=1)
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+
+
+def stage(C_in: int, C: int, *, stride: int) -> nn.Sequential:
+    """Two basic blocks; the first changes stride and width (He et al. 2016)."""
+    shortcut = nn.Sequential(conv1x1(C_in, C, stride), nn.BatchNorm2d(C)) if stride > 1 else None
+    return nn.Sequential(BasicBlock(C_in, C, stride, shortcut), BasicBlock(C, C))
+
+
+def conv_block(C_in: int, C: int, activation: nn.Module) -> nn.Sequential:
+    """3×3 convolution, batch normalisation, activation; the map keeps its size."""
+    return nn.Sequential(nn.Conv2d(C_in, C, 3, padding=1, bias=False), nn.BatchNorm2d(C), activation)
+
+
+class Encoder(nn.Module):
+    """E: an image (B, 3, H, W) in [0, 1] -> expression and identity maps f^e, f^s (B, 4 width, H/32, W/32), Sec. 3.1.1.
+
+    Raises ValueError where a side of the image is no multiple of 32.
+    """
+
+    def __init__(self, *, width: int = 64):
+        super().__init__()
+        self.channels = 4 * width
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+        self.backbone = ResNet18(width)
+        self.branch_e = conv_block(8 * width, self.channels, nn.ReLU())  # the embeddings' form is not in the paper
+        self.branch_s = conv_block(8 * width, self.channels, nn.ReLU())
+
+    def load_imagenet(self, state: dict[str, Tensor]) -> None:
+        """Take torchvision's resnet18 weights for the backbone; RuntimeError names whatever does not fit."""
+        self.backbone.load_state_dict({name: p for name, p in state.items() if not name.startswith("fc.")})
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        B, C, H, W = x.shape
+        if H % STRIDE or W % STRIDE:
+            raise ValueError(f"image of {H}×{W}: both sides must be multiples of {STRIDE}")
+        features = self.backbone((x - self.mean) / self.std)  # B, 8 width, H/32, W/32
+        return self.branch_e(features), self.branch_s(features)
+
+
+class Decoder(nn.Sequential):
+    """D_r: maps [f_E^e, f_N^s] (B, C, h, w) -> image (B, 3, 32 h, 32 w) in [0, 1], doubling the size, Sec. 3.1.2."""
+
+    def __init__(self, channels: int = 512):
+        doublings = STRIDE.bit_length() - 1
+        widths = [channels >> i for i in range(doublings + 1)]
+        blocks = [
+            nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), conv_block(C_in, C, nn.ReLU()))
+            for C_in, C in zip(widths[:-1], widths[1:], strict=True)
+        ]
+        super().__init__(*blocks, nn.Conv2d(widths[-1], 3, 3, padding=1), nn.Sigmoid())
+
+
+class Classifier(nn.Sequential):
+    """D_e, D_s: an expression map (B, C, h, w) -> logits (B, classes), Sec. 3.1.3 and 3.1.4."""
+
+    def __init__(self, channels: int, classes: int):
+        super().__init__(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
+
+
+class EIDOutput(NamedTuple):
+    """What Eq. (1)-(5) are made of, but for D_s's opinion of f_E_e."""
+
+    f_E_e: Tensor  # B, C, h, w
+    f_E_s: Tensor  # B, C, h, w
+    f_N_s: Tensor  # B, C, h, w
+    reconstruction: Tensor  # B, 3, H, W: D_r([f_E^e, f_N^s])
+    expression: Tensor  # B, classes: logits D_e(f_E^e)
+
+
+class EIDNet(nn.Module):
+    """Expression-Identity Disentangle Network, Sec. 3.1: neutral and expression images x_N, x_E (B, 3, H, W) in [0, 1].
+
+    D_s is left out of `forward`: it plays against E in turns (see `oppose`).
+    """
+
+    def __init__(self, classes: int, subjects: int, *, width: int = 64):
+        super().__init__()
+        self.E = Encoder(width=width)
+        self.D_r = Decoder(2 * self.E.channels)
+        self.D_s = Classifier(self.E.channels, subjects)
+        self.D_e = Classifier(self.E.channels, classes)
+
+    def forward(self, x_N: Tensor, x_E: Tensor) -> EIDOutput:
+        # One batch: normalising the two kinds of images apart would take away what tells them apart.
+        f_e, f_s = self.E(torch.cat([x_N, x_E]))
+        _, f_E_e = f_e.chunk(2)
+        f_N_s, f_E_s = f_s.chunk(2)
+        # Eq. (2); the sentence before it names the pair the other way round.
+        reconstruction = self.D_r(torch.cat([f_E_e, f_N_s], dim=1))
+        return EIDOutput(f_E_e, f_E_s, f_N_s, reconstruction, self.D_e(f_E_e))
+
+    def classify(self, x_E: Tensor) -> Tensor:
+        """Expression logits (B, classes) of images (B, 3, H, W): all that a test needs, and training without L_EID."""
+        f_e, _ = self.E(x_E)
+        return self.D_e(f_e)
+
+
+class Discriminator(nn.Module):
+    """D: maps f_pos, f_anc (B, C, h, w) -> logits (B,), (B,), high where D takes them for MacroNet's, Sec. 3.2.1.
+
+    Both kinds pass as one batch, in D's step and in MicroNet's: apart, batch normalisation would hide from D how their
+    means and scales differ.
+    """
+
+    def __init__(self, channels: int = 256):
+        super().__init__()
+        widths = [channels, channels, channels // 2, channels // 4]  # not in the paper: how many layers, how wide
+        self.convs = nn.Sequential(
+            *(conv_block(C_in, C, nn.LeakyReLU(0.2)) for C_in, C in zip(widths[:-1], widths[1:], strict=True))
+        )
+        self.logit = Classifier(widths[-1], 1)
+
+    def forward(self, f_pos: Tensor, f_anc: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.logit(self.convs(torch.cat([f_pos, f_anc]))).squeeze(1)  # 2B
+        real, fake = logits.split([len(f_pos), len(f_anc)])
+        return real, fake
+
+
+def oppose(D: nn.Module, *features: Tensor, reversal: bool = False) -> Tensor | tuple[Tensor, ...]:
+    """`D(*features)` for the opponent's move: gradients reach the features and leave D's parameters alone.
+
+    With `reversal` they reach D's parameters with the sign turned, so that one backward pass serves both players.
+    """
+    held = {name: 2 * p.detach() - p if reversal else p.detach() for name, p in D.named_parameters()}
+    return functional_call(D, held, features)
+
+
+class MTMOutput(NamedTuple):
+    """What Eq. (6)-(12) are made of, but for D's opinion; G of the B anchors are guided."""
+
+    f_anc: Tensor  # G, C, h, w: MicroNet on the guided anchors
+    f_pos: Tensor  # G, C, h, w: MacroNet, without gradient
+    f_neg: Tensor  # G, C, h, w: MicroNet
+    expression: Tensor  # B, classes: MicroNet's logits of all anchors
+    expression_pos: Tensor  # G, classes: MacroNet's logits of the positives, without gradient
+    guided: Tensor  # B, bool
+
+
+class MTMNet(nn.Module):
+    """Macro-to-Micro Network, Sec. 3.2: MicroNet learns, `MacroNet` is frozen for good, in eval mode also in training.
+
+    x_anc (B, 3, H, W) micro; x_pos (G, 3, H, W) macro of the same label and x_neg (G, 3, H, W) micro of another, for
+    the G anchors that the mask `guided` (B,) marks: those of a label that the macro corpus has. Default: all.
+    """
+
+    def __init__(self, MicroNet: EIDNet, MacroNet: EIDNet):
+        super().__init__()
+        self.MicroNet = MicroNet
+        self.MacroNet = MacroNet.requires_grad_(False).eval()
+        self.D = Discriminator(MicroNet.E.channels)
+
+    def train(self, mode: bool = True) -> "MTMNet":
+        super().train(mode)
+        self.MacroNet.eval()
+        return self
+
+    def forward(self, x_anc: Tensor, x_pos: Tensor, x_neg: Tensor, guided: Tensor | None = None) -> MTMOutput:
+        if guided is None:
+            guided = torch.ones(len(x_anc), dtype=torch.bool, device=x_anc.device)
+        f_e, _ = self.MicroNet.E(torch.cat([x_anc, x_neg]))
+        f_anc, f_neg = f_e.split([len(x_anc), len(x_neg)])
+        f_pos, _ = self.MacroNet.E(x_pos)
+        return MTMOutput(f_anc[guided], f_pos, f_neg, self.MicroNet.D_e(f_anc), self.MacroNet.D_e(f_pos), guided)

@@ -1,0 +1,110 @@
+import pytest
+import torch
+from torch import nn
+from torchvision.models import resnet18
+
+from mtmnet import Discriminator, EIDNet, MTMNet
+from mtmnet.model import Encoder
+
+
+def seeded(make):
+    torch.manual_seed(0)
+    return make()
+
+
+def test_backbone_is_torchvisions_resnet18_with_imagenets_normalisation():
+    library = seeded(resnet18).double().eval()
+    for module in library.modules():  # running statistics that differ from layer to layer
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.5, 0.5)
+            module.running_var.uniform_(0.5, 2)
+    encoder = Encoder().double().eval()
+    encoder.load_imagenet(library.state_dict())
+    x = torch.rand(2, 3, 64, 96, dtype=torch.double)
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    library.avgpool, library.fc = nn.Identity(), nn.Unflatten(1, (512, 2, 3))
+    features = library((x - mean.view(3, 1, 1)) / std.view(3, 1, 1))
+    f_e, f_s = encoder(x)
+    torch.testing.assert_close(f_e, encoder.branch_e(features), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(f_s, encoder.branch_s(features), rtol=1e-5, atol=1e-6)
+
+
+def test_weights_of_another_network_are_refused():
+    with pytest.raises(RuntimeError, match="layer1.2.conv1.weight"):
+        Encoder().load_imagenet({**resnet18().state_dict(), "layer1.2.conv1.weight": torch.zeros(64, 64, 3, 3)})
+
+
+def test_sizes_of_the_paper():
+    with torch.device("meta"):
+        net = EIDNet(classes=5, subjects=23)
+        out = net(torch.zeros(2, 3, 224, 224), torch.zeros(2, 3, 224, 224))
+        assert out.f_E_e.shape == out.f_E_s.shape == out.f_N_s.shape == (2, 256, 7, 7)
+        assert out.reconstruction.shape == (2, 3, 224, 224)
+        assert out.expression.shape == (2, 5)
+        assert net.D_s(out.f_E_e).shape == (2, 23)
+        real, fake = Discriminator()(out.f_E_e, out.f_E_e)
+        assert real.shape == fake.shape == (2,)
+    assert sum(p.numel() for p in net.E.backbone.parameters()) == 11_689_512 - 513_000  # ResNet-18's less its fc
+    convolutions = [m for m in net.D_r.modules() if isinstance(m, nn.Conv2d)]
+    assert [m.in_channels for m in convolutions] == [512, 256, 128, 64, 32, 16]
+
+
+@pytest.mark.parametrize("width", [8, 16])
+@pytest.mark.parametrize("size", [(32, 32), (64, 96)])
+def test_small_widths_and_sizes(width, size):
+    net = EIDNet(classes=3, subjects=4, width=width)
+    x = torch.rand(2, 3, *size)
+    out = net(x, x)
+    assert out.reconstruction.shape == x.shape
+    assert out.reconstruction.min() >= 0 and out.reconstruction.max() <= 1
+    assert out.f_E_e.shape == (2, 4 * width, size[0] // 32, size[1] // 32)
+
+
+def test_a_size_that_the_decoder_cannot_return_to_is_refused():
+    with pytest.raises(ValueError, match="100×64.*multiples of 32"):
+        EIDNet(classes=3, subjects=4, width=8)(torch.rand(1, 3, 100, 64), torch.rand(1, 3, 100, 64))
+
+
+def test_each_embedding_comes_from_the_image_and_branch_that_its_name_says():
+    net = seeded(lambda: EIDNet(classes=3, subjects=4, width=8)).eval()
+    x_N, x_E = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)
+    out = net(x_N, x_E)
+    neutral, expressive = net.E.backbone((x_N - net.E.mean) / net.E.std), net.E.backbone((x_E - net.E.mean) / net.E.std)
+    close = torch.testing.assert_close
+    close(out.f_E_e, net.E.branch_e(expressive))
+    close(out.f_E_s, net.E.branch_s(expressive))
+    close(out.f_N_s, net.E.branch_s(neutral))
+    close(out.reconstruction, net.D_r(torch.cat([net.E.branch_e(expressive), net.E.branch_s(neutral)], dim=1)))
+    close(out.expression, net.D_e(net.E.branch_e(expressive)))
+    close(out.expression, net.classify(x_E))
+
+
+def test_discriminator_sees_a_shift_that_normalising_the_two_kinds_apart_would_hide():
+    D = seeded(lambda: Discriminator(16)).train()
+    f, shift, none = torch.rand(8, 16, 1, 1), 3 * torch.randn(16, 1, 1), torch.zeros(0, 16, 1, 1)
+    torch.testing.assert_close(D(f, none)[0], D(none, f + shift)[1], rtol=0, atol=1e-5)
+    real, fake = D(f, f + shift)
+    assert (real.mean() - fake.mean()).abs() > 1e-3
+
+
+def test_mtmnet_passes_each_kind_through_its_own_network():
+    micro, macro = seeded(lambda: EIDNet(3, 4, width=8)), seeded(lambda: EIDNet(3, 9, width=8))
+    net = MTMNet(micro, macro).eval()
+    anc, pos, neg = torch.rand(3, 3, 3, 64, 64)
+    guided = torch.tensor([True, False, True])
+    out = net(anc, pos[guided], neg[guided], guided)
+    close = torch.testing.assert_close
+    close(out.f_anc, micro.E(anc[guided])[0])
+    close(out.f_neg, micro.E(neg[guided])[0])
+    close(out.f_pos, macro.E(pos[guided])[0])
+    close(out.expression, micro.classify(anc))
+    close(out.expression_pos, macro.classify(pos[guided]))
+    everything = net(anc, pos, neg)
+    assert everything.guided.all() and len(everything.f_anc) == 3
+
+
+def test_a_batch_without_any_positive_passes():
+    net = seeded(lambda: MTMNet(EIDNet(3, 4, width=8), EIDNet(3, 9, width=8)))
+    none = torch.zeros(0, 3, 64, 64)
+    out = net(torch.rand(2, 3, 64, 64), none, none, torch.zeros(2, dtype=torch.bool))
+    assert len(out.f_anc) == len(out.f_pos) == 0 and out.expression.shape == (2, 3)
