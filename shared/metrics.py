@@ -1,8 +1,8 @@
 """Metrics of pooled predictions, all from confusion matrices; bootstrap intervals over subjects; constant baselines.
 
 A confusion matrix is (..., C, C), rows the targets and columns the predictions; action units are C = 2 (absent,
-present) with a leading axis of units. A class with no target and no prediction has F1 = 0 and counts in the means over classes
-(scikit-learn's zero_division=0 with all labels listed)."""
+present) with a leading axis of units. A class with no target and no prediction has F1 = 0 and counts in the means over
+classes (scikit-learn's zero_division=0 with all labels listed)."""
 
 from __future__ import annotations
 

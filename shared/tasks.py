@@ -84,6 +84,8 @@ def same(*words: str) -> dict[str, str]:
 
 VALENCE = ("negative", "positive", "surprise")
 CASME2_FIVE = ("happiness", "surprise", "disgust", "repression", "others")
+SAMM_FIVE = ("happiness", "anger", "contempt", "surprise", "other")
+MMEW_SIX = ("happiness", "disgust", "surprise", "sadness", "anger", "fear")
 CASME2_VALENCE = {"happiness": "positive", "disgust": "negative", "repression": "negative", "surprise": "surprise"}
 CDE_EXCLUDED = {
     "CASME2/sub04/EP12_01f": "the release prints no apex",
@@ -94,6 +96,14 @@ _TASKS = (
     Task(
         "casme2-5", "CASME II, five classes", ("CASME2",), CASME2_FIVE, {"*": same(*CASME2_FIVE)},
         expected={"CASME2": 246}, source="2014 sheet; 249 in the 2019 sheet", edition={"CASME2": "2014"},
+    ),
+    Task(
+        "samm-5", "SAMM, five classes", ("SAMM",), SAMM_FIVE, {"*": same(*SAMM_FIVE)},
+        expected={"SAMM": 136}, source="27 subjects",
+    ),
+    Task(
+        "mmew-6", "MMEW, six classes, without others", ("MMEW",), MMEW_SIX, {"*": same(*MMEW_SIX)},
+        protocol="5-fold", expected={"MMEW": 234},
     ),
 )
 TASKS = {task.name: task for task in _TASKS}

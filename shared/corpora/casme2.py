@@ -6,7 +6,7 @@ import os
 import re
 
 from . import aus
-from .folders import Listing, descend, find_corpus, frames
+from .folders import Listing, find_corpus, frames, inside
 from .sheets import Sheet, as_text, find_sheets
 from .table import Collector, Reading, SheetError, loader
 
@@ -25,6 +25,8 @@ COLUMNS = {
     "Estimated Emotion": ("Emotion",),
     "Objective Classes": ("Objective Class",),
 }
+IMAGES = ("Cropped", "Cropped-updated/Cropped", "CASME2-RAW", "CASME2_RAW_selected", "CASME2_RAW")
+
 # (sample, cell as printed) → why; the apex becomes the midpoint of onset and offset.
 NO_APEX = {
     ("CASME2/sub04/EP12_01f", "/"): "the release prints no apex; taken as the midpoint of onset and offset",
@@ -50,15 +52,6 @@ def _edition(sheet: Sheet) -> str:
     return edition
 
 
-def _images(root: str, out: Collector) -> Listing:
-    """The folder that holds the subjects: crops where they are, raw frames where not."""
-    crops = descend(root, "Cropped") or descend(root, "Cropped-updated", "Cropped")
-    raw = descend(root, ("CASME2-RAW", "CASME2_RAW_selected", "CASME2_RAW"))
-    if raw and not crops:
-        out.notes.append(f"no released crops: raw frames of {raw}")
-    return Listing(crops or raw or os.path.join(root, "Cropped"))
-
-
 def read(root: str | os.PathLike, *, edition: str | None = None) -> Reading:
     """CASME II under `root`; where both editions lie there, the one asked for, else 2014.
 
@@ -73,7 +66,9 @@ def read(root: str | os.PathLike, *, edition: str | None = None) -> Reading:
     out = Collector(NAME, root, edition)
     if len(sheets) > 1:
         out.notes.append(f"both editions found; read {os.path.basename(sheet.path)}")
-    images, clips = _images(root, out), {}
+    images, clips = Listing(inside(root, *IMAGES)), {}
+    if "raw" in os.path.basename(images.folder).lower():
+        out.notes.append(f"no released crops: raw frames of {images.folder}")
     for row in sheet.rows:
         n = row.subject("Subject")
         subject, name = f"sub{n:02d}", row.text("Filename", "a clip's name")
@@ -87,16 +82,13 @@ def read(root: str | os.PathLike, *, edition: str | None = None) -> Reading:
             apex = row.frame("ApexFrame")
         emotion = row.word("Estimated Emotion", EMOTIONS)
         codes, coding = aus.read_cell(row, "Action Units", sheet.path, out)
-        for what, remedy in row.faults:
-            out.problem(sheet.path, row.number, what, remedy, sample)
-        if row.faults:
+        if out.faulty(row, sheet.path, sample):
             continue
         if subject not in clips:
-            clips[subject] = Listing(images.find(subject, f"s{n:02d}", str(n)) or os.path.join(images.folder, subject))
-        folder = clips[subject].find(name) or os.path.join(clips[subject].folder, name)
+            clips[subject] = images.below(subject, f"s{n:02d}", str(n))
         out.add(
             sample, f"{NAME}/{subject}", emotion=emotion, aus=coding.aus(), au_codes=codes, onset=onset, apex=apex,
-            offset=offset, fps=FPS, frames=frames(folder), where=sheet.path, row=row.number,
+            offset=offset, fps=FPS, frames=frames(clips[subject].path(name)), where=sheet.path, row=row.number,
         )
     return out.reading()
 

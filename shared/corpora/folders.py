@@ -52,6 +52,13 @@ class Listing:
                 return os.path.join(self.folder, self._near[key(name)])
         return None
 
+    def path(self, *names: str) -> str:
+        """The path of the first of the names that is here, or where the first of them would be."""
+        return self.find(*names) or os.path.join(self.folder, names[0])
+
+    def below(self, *names: str) -> Listing:
+        return Listing(self.path(*names))
+
     def directories(self) -> list[str]:
         return [name for name in self.names if name in self._directories]
 
@@ -68,18 +75,27 @@ def descend(folder: str, *steps: str | Iterable[str]) -> str | None:
     return folder
 
 
-def find_corpus(root: str | os.PathLike, names: Iterable[str], inside: Iterable[str]) -> str:
+def inside(root: str, *paths: str) -> str:
+    """The first of the paths below a corpus folder that is there. Raises CorpusMissing with all of them."""
+    for path in paths:
+        found = descend(root, *path.split("/"))
+        if found:
+            return found
+    raise CorpusMissing(f"{root} holds none of {', '.join(paths)}; copy the images there from the release")
+
+
+def find_corpus(root: str | os.PathLike, names: Iterable[str], holds: Iterable[str]) -> str:
     """The corpus folder: `root` itself, or its child of one of the names. Raises CorpusMissing.
 
-    `inside` are patterns of what the corpus folder holds, by which `root` itself is known whatever its name."""
+    `holds` are patterns of what the corpus folder holds, by which `root` itself is known whatever its name."""
     root, names = os.path.abspath(root), list(names)
     wanted = {plain(name) for name in names}
     listing = Listing(root)
     for name in listing.directories():
         if plain(name) in wanted:
             return os.path.join(root, name)
-    holds = any(re.fullmatch(pattern, name, re.IGNORECASE) for pattern in inside for name in listing.names)
-    if holds or (plain(os.path.basename(root)) in wanted and listing.names):
+    known = any(re.fullmatch(pattern, name, re.IGNORECASE) for pattern in holds for name in listing.names)
+    if known or (plain(os.path.basename(root)) in wanted and listing.names):
         return root
     raise CorpusMissing(f"{names[0]} not found; looked for {', '.join(os.path.join(root, name) for name in names)}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -35,19 +36,23 @@ class Row:
             self._fault(column, expected)
         return value
 
-    def number_(self, column: str, expected: str) -> int:
+    def whole(self, column: str, expected: str) -> int:
+        """A whole number, written as text, padded or not, or as a number; -1 and a fault when the cell holds none."""
         value = as_int(self.cells.get(column))
         if value is None:
             self._fault(column, expected)
         return -1 if value is None else value
 
     def frame(self, column: str) -> int:
-        """A frame number; -1 and a fault when the cell holds none."""
-        return self.number_(column, "a frame number")
+        return self.whole(column, "a frame number")
 
-    def subject(self, column: str) -> int:
-        """A subject's number, written as text, padded or not, or as a number."""
-        return self.number_(column, "a subject's number")
+    def subject(self, column: str, named: str = "") -> int:
+        """A subject's number; a fault where the clip's name begins with another one's."""
+        number = self.whole(column, "a subject's number")
+        begins = re.match(r"[A-Za-z]*0*(\d+)", named)
+        if number >= 0 and begins and int(begins[1]) != number:
+            self._fault(column, f"subject {begins[1]} of clip {named}")
+        return number
 
     def word(self, column: str, known: Sequence[str]) -> str:
         """One of the known words, in lower case."""
@@ -130,14 +135,16 @@ def _csv(path: str) -> list[list[object]]:
         except UnicodeDecodeError:
             continue
     head = text.partition("\n")[0]
-    return list(csv.reader(text.splitlines(), delimiter=max(",;\t", key=head.count)))
+    return list(csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count)))
 
 
 def read_sheet(
     path: str, columns: Mapping[str, Sequence[str]], *, optional: Sequence[str] = (), title: str | None = None,
+    positions: bool = False,
 ) -> Sheet:
     """The sheet at `path`; `columns`: the name that the reader uses → the headers it may have (signs and case aside).
 
+    With `positions` a column whose header is not known is taken by its place in `columns`.
     Raises SheetError that names the columns missing and the headers found."""
     cells = _cells(path, title)
     spelled = {_plain(header): name for name, headers in columns.items() for header in (name, *headers)}
@@ -149,6 +156,9 @@ def read_sheet(
                 found.setdefault(spelled[_plain(header)], j)
         if len(found) > len(names):
             best, names = i, found
+    if positions and cells:
+        free = set(range(len(cells[best]))) - set(names.values())
+        names.update((name, j) for j, name in enumerate(columns) if name not in names and j in free)
     missing = [name for name in columns if name not in names and name not in optional]
     if missing:
         there = ", ".join(repr(as_text(h)) for h in cells[best] if as_text(h)) if cells else "nothing"
@@ -168,7 +178,7 @@ def read_sheet(
 
 def find_sheets(
     folder: str, columns: Mapping[str, Sequence[str]], *, like: str, optional: Sequence[str] = (),
-    title: str | None = None,
+    title: str | None = None, positions: bool = False,
 ) -> list[Sheet]:
     """The sheets of a folder that have the columns, those named like the release (a pattern) first.
 
@@ -180,7 +190,8 @@ def find_sheets(
     sheets, errors = [], []
     for name in names:
         try:
-            sheets.append(read_sheet(os.path.join(folder, name), columns, optional=optional, title=title))
+            path = os.path.join(folder, name)
+            sheets.append(read_sheet(path, columns, optional=optional, title=title, positions=positions))
         except SheetError as error:
             errors.append(error)
     if not sheets:

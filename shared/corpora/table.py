@@ -6,8 +6,12 @@ import bisect
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pandas as pd
+
+if TYPE_CHECKING:
+    from .sheets import Row
 
 COLUMNS = (
     "sample", "corpus", "subject", "emotion", "aus", "au_codes", "onset", "apex", "offset", "fps", "frames",
@@ -128,6 +132,12 @@ class Collector:
 
     def problem(self, where: str, row: int | None, what: str, remedy: str, sample: str | None = None) -> None:
         self.problems.append(Problem(where, row, what, remedy, sample))
+
+    def faulty(self, row: Row, where: str, sample: str) -> bool:
+        """Whether a sheet's row has faults; takes them into the problems."""
+        for what, remedy in row.faults:
+            self.problem(where, row.number, what, remedy, sample)
+        return bool(row.faults)
 
     def correct(self, sample: str, column: str, what: str, why: str) -> None:
         self.corrections.append(Correction(sample, column, what, why))

@@ -1,0 +1,89 @@
+"""MMEW (2021): micro-expressions with their sheet, macro-expressions by folder."""
+
+from __future__ import annotations
+
+import os
+
+from . import aus
+from .folders import Listing, find_corpus, frames, inside
+from .sheets import find_sheets
+from .table import Collector, Frames, Reading, loader
+
+NAME = "MMEW"
+FPS = 90.0
+EMOTIONS = ("happiness", "disgust", "surprise", "fear", "sadness", "anger", "others")
+COLUMNS = {
+    "Subject": (),
+    "Filename": (),
+    "OnsetFrame": ("Onset Frame", "Onset"),
+    "ApexFrame": ("Apex Frame", "Apex"),
+    "OffsetFrame": ("Offset Frame", "Offset"),
+    "Action Units": ("Action Unit", "AUs", "AU"),
+    "Estimated Emotion": ("Emotion",),
+}
+
+
+def _root(root: str | os.PathLike) -> str:
+    return find_corpus(root, (NAME,), (r"MMEW.*\.(xlsx?|csv)", r"Micro_Expression", r"Macro_Expression"))
+
+
+def read(root: str | os.PathLike) -> Reading:
+    """The micro-expressions of MMEW under `root`. Raises CorpusMissing, SheetError."""
+    root = _root(root)
+    sheet = find_sheets(root, COLUMNS, like=r"mmew.*micro", positions=True)[0]
+    out = Collector(NAME, root, "2021")
+    images = Listing(inside(root, "Micro_Expression"))
+    clips = {name.lower(): images.below(name) for name in images.directories()}
+    for row in sheet.rows:
+        name = row.text("Filename", "a clip's name")
+        subject = f"S{row.subject('Subject', name):02d}"
+        sample = f"{NAME}/{subject}/{name}"
+        onset, apex, offset = (row.frame(column) for column in ("OnsetFrame", "ApexFrame", "OffsetFrame"))
+        emotion = row.word("Estimated Emotion", EMOTIONS)
+        codes, coding = aus.read_cell(row, "Action Units", sheet.path, out)
+        if out.faulty(row, sheet.path, sample):
+            continue
+        folder = clips.get(emotion) or images.below(emotion)
+        out.add(
+            sample, f"{NAME}/{subject}", emotion=emotion, aus=coding.aus(), au_codes=codes, onset=onset, apex=apex,
+            offset=offset, fps=FPS, frames=frames(folder.path(name)), where=sheet.path, row=row.number,
+        )
+    return out.reading()
+
+
+def read_macro(root: str | os.PathLike) -> Reading:
+    """The macro-expressions: a sequence is the images of one name (`S01-07-…`) in a folder; no apex is given.
+
+    Raises CorpusMissing."""
+    root = _root(root)
+    out = Collector(NAME, root, "2021, macro-expressions")
+    people = Listing(inside(root, "Macro_Expression"))
+    for person in people.directories():
+        for emotion in people.below(person).directories():
+            folder = people.below(person).path(emotion)
+            if emotion.lower() not in EMOTIONS:
+                out.problem(folder, None, f"no emotion of {NAME}", f"name it one of {', '.join(EMOTIONS)}")
+                continue
+            for name, images in _sequences(folder).items():
+                out.add(
+                    f"{NAME}/macro/{person}/{emotion}/{name}", f"{NAME}/{person}", emotion=emotion.lower(), fps=FPS,
+                    onset=images.numbers[0], offset=images.numbers[-1], frames=images, where=folder,
+                )
+    return out.reading()
+
+
+def _sequences(folder: str) -> dict[str, Frames]:
+    """The sequences of an emotion's folder: images by the name before their number, and subfolders."""
+    images, found = frames(folder), {}
+    for number, name in zip(images.numbers, images.names, strict=True):
+        found.setdefault(name.rpartition("-")[0] or "images", []).append((number, name))
+    sequences = {
+        name: Frames(folder, tuple(n for _, n in pairs), tuple(k for k, _ in pairs)) for name, pairs in found.items()
+    }
+    listing = Listing(folder)
+    below = {name: frames(listing.path(name)) for name in listing.directories()}
+    return sequences | {name: images for name, images in below.items() if len(images)}
+
+
+load = loader(read)
+load_macro = loader(read_macro)
