@@ -1,0 +1,143 @@
+"""The face as a landscape: heights in cm towards the viewer, and how a light falls on them."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from .anatomy import SIDES, View, eye_lines, head_width, lip_lines
+
+
+def bump(x, y, at, radius, height=1.0):
+    """A rounded hill of this height; `radius` (rx, ry) is where it has fallen to 1/e."""
+    return height * np.exp(-(((x - at[0]) / radius[0]) ** 2) - ((y - at[1]) / radius[1]) ** 2)
+
+
+def to_curve(x, y, points, steps=24):
+    """Distance to the smooth curve through the points, and the place 0..1 of the nearest spot on it."""
+    points = np.asarray(points, np.float32)
+    if len(points) == 3:  # a parabola through the middle point
+        s = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
+        control = 2 * points[1] - (points[0] + points[2]) / 2
+        points = (1 - s) ** 2 * points[0] + 2 * s * (1 - s) * control + s**2 * points[2]
+    best, place = np.full(x.shape, 1e6, np.float32), np.zeros(x.shape, np.float32)
+    for i, (a, b) in enumerate(zip(points, points[1:], strict=False)):
+        d = b - a
+        s = np.clip(((x - a[0]) * d[0] + (y - a[1]) * d[1]) / max(d @ d, 1e-9), 0, 1)
+        away = (x - a[0] - s * d[0]) ** 2 + (y - a[1] - s * d[1]) ** 2
+        nearer = away < best
+        best, place = np.where(nearer, away, best), np.where(nearer, (i + s) / (len(points) - 1), place)
+    return np.sqrt(best), place
+
+
+def fold(x, y, points, depth, width, steps=10):
+    """A crease along a curve: a groove that fades towards its ends, with a soft swelling beside it."""
+    x0, x1 = (f([p[0] for p in points]) for f in (min, max))
+    y0, y1 = (f([p[1] for p in points]) for f in (min, max))
+    reach, z = 5 * width, np.zeros_like(x)
+    rows = np.flatnonzero((y[:, 0] > y0 - reach) & (y[:, 0] < y1 + reach))
+    columns = np.flatnonzero((x[0] > x0 - reach) & (x[0] < x1 + reach))
+    if len(rows) and len(columns):
+        box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        d, s = to_curve(x[box], y[box], points, steps)
+        fade = np.clip(4 * s * (1 - s), 0, 1) ** .7
+        z[box] = depth * fade * (.45 * np.exp(-((d / (2.2 * width)) ** 2)) - np.exp(-((d / width) ** 2)))
+    return z
+
+
+def head(t: SimpleNamespace, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Heights of the resting face (the neck where there is no face)."""
+    w = np.maximum(head_width(t, y), .05)
+    side = np.clip(1 - np.abs(x / w) ** 2.5, 0, 1) ** .5
+    vertical = np.clip(1 - np.abs((y + .5) / np.where(y < -.5, 11.2, t.chin_y + 1.5)) ** 2.6, 0, 1) ** .5
+    neck_w = .74 * t.width + np.clip(y - 14, 0, 9) ** 1.5 * .9
+    neck = 4.2 * np.sqrt(np.clip(1 - (x / neck_w) ** 2, 0, 1)) - 2.5 - .12 * np.clip(y - 12, 0, 9)
+    z = np.maximum(7.2 * side * vertical, neck)
+
+    tip = t.nose_y - .45
+    down = np.clip((y + .6) / (tip + .6), 0, 1.6)
+    rise = t.nose_h * np.where(down < 1, .16 + .84 * down**1.35, np.clip(1 - ((down - 1) / .2) ** 2, 0, 1))
+    rise = rise * np.clip((y + 2.6) / 2, 0, 1)
+    ridge_w = t.bridge + .32 * down
+    z = z + rise * np.exp(-np.abs(x / ridge_w) ** 2.2) * .8
+    z = z + bump(x, y, (0, tip), (t.tip * .8, .62), .42)
+    z = z - bump(x, y, (0, -.25), (1.1, .7), .16)
+    z = z + bump(x, y, (0, t.brow_y + .3), (1.2, .6), .1 + .15 * t.masculine)
+    upper, line, lower = lip_lines(t, x)
+    inside = np.clip(1 - np.abs(x / t.mouth_w) ** 2.2, 0, 1)
+    z = z + bump(x, y, (0, t.mouth_y), (2.7, 1.9), .5)
+    lip = lambda a, b, h: h * inside**.6 * np.clip(1 - ((y - (a + b) / 2) / np.maximum((b - a) / 2, .03)) ** 2, 0, 1) ** .75
+    z = z + lip(upper - .06, line + .04, .17) + lip(line - .02, lower + .05, .27)
+    z = z - .13 * np.exp(-(((y - line) / .1) ** 2)) * np.clip(inside + .06, 0, 1) ** .5
+    z = z - bump(x, y, (0, t.mouth_y - 1.25), (.3, .6), .1) + sum(bump(x, y, (s * .55, t.mouth_y - 1.2), (.28, .6), .05) for s in (1, -1))
+    z = z - bump(x, y, (0, t.mouth_y + t.lip_low + .55), (1.7, .36), .3)
+    z = z + bump(x, y, (0, t.chin_y - 1.25), (1.5, 1.0), t.chin_h)
+
+    for name, sign in SIDES.items():
+        e = (sign * t.eye_x, t.eye_y)
+        z = z + bump(x, y, (sign * (t.eye_x + .35), t.brow_y - .05), (2.2, .6), .2 + .12 * t.masculine)
+        z = z - bump(x, y, (e[0] - sign * .35, e[1] - .35), (1.9, 1.05), t.socket * .75)
+        z = z - bump(x, y, (sign * (t.eye_x - 1.75), -.1), (.55, .9), .3)
+        z = z + bump(x, y, (e[0], e[1] + .02), (1.35, .85), .55)
+        u, l, _ = eye_lines(t, x, name)
+        span = np.clip(1 - np.abs((x - e[0]) / (t.eye_len * 1.08)) ** 3, 0, 1)
+        z = z - .11 * span * np.exp(-(((y - (u - t.crease)) / .075) ** 2))
+        z = z + .05 * span * np.exp(-(((y - (u - .42 * t.crease)) / (.5 * t.crease)) ** 2))
+        z = z - .035 * span * np.exp(-(((y - (l + .42)) / .12) ** 2)) * (.5 + t.age / 45)
+        z = z + .05 * span * np.exp(-(((y - (l + .12)) / .13) ** 2))
+        z = z + bump(x, y, (sign * (t.eye_x + 1.1), 2.9), (2.1, 1.5), t.cheek)
+        z = z - bump(x, y, (sign * (t.eye_x + 1.7), 5.9), (1.5, 2.0), t.cheek * .45)
+        z = z + bump(x, y, (sign * t.nose_w * .8, t.nose_y - .3), (.52, .52), .75)
+        z = z - bump(x, y, (sign * (t.nose_w + .12), t.nose_y - .45), (.2, .55), .22)
+        z = z - bump(x, y, (sign * .62, t.nose_y + .08), (.36, .17), .5)
+        z = z - bump(x, y, (sign * (t.mouth_w + .15), t.mouth_y + t.mouth_sag + .02), (.28, .26), .16)
+        z = z + lines(t, x, y, sign)
+    return z
+
+
+def nasolabial(t: SimpleNamespace, sign: float) -> list[tuple[float, float]]:
+    """The line from the wing of the nose past the corner of the mouth."""
+    return [(sign * (t.nose_w + .2), t.nose_y - .55), (sign * (t.nose_w + 1.0), t.nose_y + .95), (sign * (t.mouth_w + .65), t.mouth_y + .1)]
+
+
+def lines(t: SimpleNamespace, x, y, sign):
+    """Lines that stay in the resting face with age."""
+    old = np.clip((t.age - 18) / 40, 0, 1)
+    z = fold(x, y, nasolabial(t, sign), .05 + .13 * old, .24)
+    z = z + fold(x, y, [(sign * (t.eye_x - 1.3), .75), (sign * (t.eye_x - .4), 1.3), (sign * (t.eye_x + .9), 1.45)], .03 + .07 * old, .17)
+    if t.age > 32:
+        for k in range(3):
+            end = (sign * (t.eye_x + t.eye_len + 1.3), -.35 + .5 * k)
+            start = (sign * (t.eye_x + t.eye_len + .3), t.eye_y - .1 + .15 * k)
+            z = z + fold(x, y, [start, end], .05 * old, .08)
+        for k in range(3):
+            z = z + fold(x, y, [(0, -3.5 - .8 * k), (sign * 1.8, -3.6 - .8 * k), (sign * 3.6, -3.3 - .8 * k)], .05 * old, .12)
+    return z
+
+
+def illuminate(z: np.ndarray, view: View, light: SimpleNamespace, grain: np.ndarray | float = 0.) -> tuple[np.ndarray, np.ndarray]:
+    """Light that reaches each spot, (3, h, w) linear, and the gloss on it (h, w). `grain` is fine relief, seen by the gloss."""
+    px = view.scale
+    z = gaussian_filter(z, .05 * px)
+    hollow = np.clip(gaussian_filter(z, .55 * px) - z, -.3, 1) * .8 + np.clip(gaussian_filter(z, 1.5 * px) - z, -.5, 2) * .22
+    open_ = np.exp(-1.6 * np.clip(hollow + .05, 0, None))
+    nx, ny, nz = normals(z + grain, px)
+    across = nx * light.to[0] + ny * light.to[1] + nz * light.to[2]
+    shade = []
+    for c, wrap in enumerate((.45, .33, .28)):  # red scatters furthest under the skin
+        diffuse = np.clip((across + wrap) / (1 + wrap), 0, None) ** 1.15
+        sky = .72 - .28 * ny + .1 * nz
+        shade.append(light.key * light.tint[c] * diffuse * open_**.35 + light.fill * sky * open_ ** (.9, 1.1, 1.2)[c])
+    half = np.asarray(light.to) + (0, 0, 1)
+    half = half / np.linalg.norm(half)
+    gloss = np.clip(nx * half[0] + ny * half[1] + nz * half[2], 0, 1) ** 18 * open_ * light.key
+    return np.stack(shade), gloss
+
+
+def normals(z, px):
+    """Unit normals (towards the viewer) of a landscape drawn with px pixels a cm."""
+    zy, zx = np.gradient(z, 1 / px)
+    nz = 1 / np.sqrt(1 + zx * zx + zy * zy)
+    return -zx * nz, -zy * nz, nz
