@@ -1,0 +1,120 @@
+"""DiT, Eq. (8): predicts the latents of the future frame from Z_t and C_Δ (Sec. 3.2; Peebles and Xie 2023).
+
+State-dict names are those of the published DiT, so that its blocks load.
+"""
+
+from collections import OrderedDict
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class DiT(nn.Module):
+    """Ẑ_{t+δ} (B, channels, size, size) from Z_t of that shape and C_Δ (B, condition); exactly 0 before training.
+
+    The default is DiT-B/2 on latents; the patch size is not in the paper. `DiT(256, patch=16, channels=3)` works on
+    pixels (MA2MI† of Table 1). C_Δ alone conditions: there is no timestep and no class.
+    """
+
+    def __init__(
+        self,
+        size: int = 32,
+        *,
+        patch: int = 2,
+        channels: int = 4,
+        dim: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        condition: int = 768,
+    ):
+        super().__init__()
+        if size % patch or dim % heads or dim % 4:
+            raise ValueError(f"size {size} must be a multiple of patch {patch}, dim {dim} of heads {heads} and of 4")
+        self.patch = patch
+        self.x_embedder = named(proj=nn.Conv2d(channels, dim, patch, stride=patch))
+        self.pos_embed = nn.Parameter(sincos_2d(size // patch, dim), requires_grad=False)
+        self.blocks = nn.ModuleList(Block(dim, heads, condition) for _ in range(depth))
+        self.final_layer = FinalLayer(dim, patch * patch * channels, condition)
+        self.initialize()
+
+    def initialize(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+        nn.init.xavier_uniform_(self.x_embedder.proj.weight.flatten(1))
+        nn.init.zeros_(self.x_embedder.proj.bias)
+        for layer in [self.final_layer.linear, *(m.adaLN_modulation[1] for m in [*self.blocks, self.final_layer])]:
+            nn.init.zeros_(layer.weight)
+
+    def forward(self, Z_t: Tensor, C_delta: Tensor) -> Tensor:
+        x = self.x_embedder(Z_t)
+        h = x.shape[2]
+        x = rearrange(x, "b d h w -> b (h w) d") + self.pos_embed
+        for block in self.blocks:
+            x = block(x, C_delta)
+        x = self.final_layer(x, C_delta)
+        return rearrange(x, "b (h w) (p q c) -> b c (h p) (w q)", h=h, p=self.patch, q=self.patch)
+
+
+class Block(nn.Module):
+    """adaLN-Zero block: tokens (B, N, dim), condition (B, condition) -> (B, N, dim); the identity before training."""
+
+    def __init__(self, dim: int, heads: int, condition: int):
+        super().__init__()
+        self.attn = Attention(dim, heads)
+        self.mlp = named(fc1=nn.Linear(dim, 4 * dim), act=nn.GELU("tanh"), fc2=nn.Linear(4 * dim, dim))
+        self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(condition, 6 * dim))
+
+    def forward(self, x: Tensor, c: Tensor) -> Tensor:
+        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.adaLN_modulation(c)[:, None].chunk(6, dim=2)
+        x = x + gate_a * self.attn(modulate(x, shift_a, scale_a))
+        return x + gate_m * self.mlp(modulate(x, shift_m, scale_m))
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over tokens (B, N, dim)."""
+
+    def __init__(self, dim: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = rearrange(self.qkv(x), "b n (three h d) -> three b h n d", three=3, h=self.heads)
+        x = F.scaled_dot_product_attention(q, k, v)
+        return self.proj(rearrange(x, "b h n d -> b n (h d)"))
+
+
+class FinalLayer(nn.Module):
+    """Tokens (B, N, dim) to the values of their patches (B, N, out)."""
+
+    def __init__(self, dim: int, out: int, condition: int):
+        super().__init__()
+        self.linear = nn.Linear(dim, out)
+        self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(condition, 2 * dim))
+
+    def forward(self, x: Tensor, c: Tensor) -> Tensor:
+        shift, scale = self.adaLN_modulation(c)[:, None].chunk(2, dim=2)
+        return self.linear(modulate(x, shift, scale))
+
+
+def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """LayerNorm whose affine map comes from the condition."""
+    return F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
+
+
+def sincos_2d(side: int, dim: int) -> Tensor:
+    """Fixed positions (1, side², dim): half of the channels is sin and cos of the column, half of the row."""
+    omega = 1 / 10000 ** (torch.arange(dim // 4, dtype=torch.float64) / (dim // 4))
+    angle = torch.arange(side, dtype=torch.float64)[:, None] * omega
+    line = torch.cat([angle.sin(), angle.cos()], dim=1)  # (side, dim / 2)
+    return torch.cat([line.repeat(side, 1), line.repeat_interleave(side, dim=0)], dim=1)[None].float()
+
+
+def named(**modules: nn.Module) -> nn.Sequential:
+    """A chain whose links have the names of the published weights."""
+    return nn.Sequential(OrderedDict(modules))

@@ -1,0 +1,15 @@
+"""Class activation maps."""
+
+import torch
+from torch import Tensor
+
+
+def gradcam(activation: Tensor, score: Tensor) -> Tensor:
+    """Grad-CAM (Selvaraju et al. 2017, Eqs. 1 and 2) of maps (B, C, H, W) and a class's scores (B,): (B, H, W), >= 0.
+
+    The scores must come from the activation by autograd, each from its own sample's alone (batch norm in eval mode).
+    The graph stays, so that other classes can be asked for.
+    """
+    (gradient,) = torch.autograd.grad(score.sum(), activation, retain_graph=True)
+    alpha = gradient.mean(dim=(2, 3), keepdim=True)
+    return (alpha * activation.detach()).sum(dim=1).relu()
