@@ -1,0 +1,78 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import correlate1d
+
+from dvasp import magnify
+
+X = torch.arange(240, dtype=torch.float64)
+
+
+def grating(wavelength, shift, angle=0.0):
+    """(1, 1, 240, 240), moved by `shift` pixels across its bars."""
+    across = math.cos(angle) * X + math.sin(angle) * X[:, None]
+    return (0.5 + 0.3 * torch.sin(2 * math.pi * (across - shift) / wavelength))[None, None]
+
+
+def measured_shift(image, onset, wavelength):
+    """Pixels along x, from the phases at the wavelength in the 160 middle columns, a whole number of bars."""
+    wave = torch.exp(-2j * math.pi * X[40:200] / wavelength)
+    phases = [((x[0, 0, 40:200, 40:200] - 0.5) * wave).sum().angle() for x in (onset, image)]
+    return (phases[0] - phases[1]).item() * wavelength / (2 * math.pi)
+
+
+def pyramid_reference(onset, apex, ratio, lambda_c):
+    """One channel with SciPy: band after band taken off, multiplied, and put back at full size."""
+
+    def blur(x):
+        for axis in (0, 1):
+            x = correlate1d(x, np.array([1, 4, 6, 4, 1]) / 16, axis=axis, mode="mirror")
+        return x
+
+    def up(x, shapes):
+        for shape in reversed(shapes):
+            full = np.zeros(shape)
+            full[::2, ::2] = x
+            x = 4 * blur(full)
+        return x
+
+    x, shapes, change, level = apex - onset, [], 0, 0
+    while min(x.shape) >= 5:
+        small = blur(x)[::2, ::2]
+        band = x - up(small, [x.shape])
+        gain = 1 if level == 0 else 1 + (ratio - 1) * min(1, 4 * 2**level / lambda_c)
+        change = change + up(gain * band, shapes)
+        shapes.append(x.shape)
+        x, level = small, level + 1
+    return np.clip(onset + change + up(x, shapes), 0, 1)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (47, 61)])
+def test_against_scipy(shape):
+    rng = np.random.default_rng(0)
+    onset, apex = rng.random((2, 2, 3, *shape))
+    apex = onset + 0.02 * (apex - 0.5)
+    result = magnify(torch.from_numpy(onset), torch.from_numpy(apex), ratio=7, lambda_c=20).numpy()
+    for b, c in np.ndindex(2, 3):
+        np.testing.assert_allclose(result[b, c], pyramid_reference(onset[b, c], apex[b, c], 7, 20), atol=1e-12)
+
+
+@pytest.mark.parametrize("wavelength", [32, 40, 80, 160])
+@pytest.mark.parametrize("shift", [0.01, -0.03])
+def test_sub_pixel_motion_is_scaled_by_the_ratio(wavelength, shift):
+    onset, apex = grating(wavelength, 0), grating(wavelength, shift)
+    moved = measured_shift(magnify(onset, apex), onset, wavelength)
+    assert moved / shift == pytest.approx(30, rel=0.15)
+
+
+def test_structure_below_the_cut_off_wavelength_moves_less():
+    shares = [measured_shift(magnify(grating(w, 0), grating(w, 0.01)), grating(w, 0), w) / 0.3 for w in (8, 16, 32, 80)]
+    assert shares == sorted(shares) and shares[0] < 0.5 and shares[-1] > 0.95
+
+
+def test_ratio_1_is_the_apex_and_brightness_as_a_whole_is_not_magnified():
+    onset, apex = grating(20, 0, angle=0.4), grating(20, 0.7, angle=0.4)
+    torch.testing.assert_close(magnify(onset, apex, ratio=1), apex)
+    torch.testing.assert_close(magnify(onset, onset + 0.01), onset + 0.01)

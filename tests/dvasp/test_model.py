@@ -1,0 +1,136 @@
+import pytest
+import torch
+from torchvision.models import resnet18, resnet34
+from torchvision.models.feature_extraction import create_feature_extractor
+
+from dvasp import DualView, SingleView, Teacher
+from dvasp.losses import student_loss, teacher_loss
+from dvasp.model import freeze, load_imagenet
+
+
+def images(B=2, size=64):
+    return torch.rand(B, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def state(net):
+    return {key: value.clone() for key, value in net.state_dict().items()}
+
+
+@pytest.fixture
+def imagenet(tmp_path):
+    """A folder with torchvision's two files, of random weights."""
+    torch.manual_seed(1)
+    for build, name in ((resnet18, "resnet18-f37072fd.pth"), (resnet34, "resnet34-b627a593.pth")):
+        torch.save(build(weights=None).state_dict(), tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize("depth", [18, 34])
+def test_features_are_torchvisions(depth, imagenet):
+    net = SingleView(8, depth=depth).eval()
+    load_imagenet(net, imagenet)
+    reference = {18: resnet18, 34: resnet34}[depth](weights=None)
+    reference.load_state_dict(torch.load(next(imagenet.glob(f"resnet{depth}*")), weights_only=True))
+    nodes = ["conv1", "layer1", "layer2", "layer3", "layer4", "flatten"]
+    x = images(size=224) if depth == 18 else images()
+    with torch.no_grad():
+        *expected, f = create_feature_extractor(reference.eval(), nodes)(x).values()
+        output = net(x)
+        torch.testing.assert_close(output.features[0], expected)
+        torch.testing.assert_close(output.views[0].flatten(1), net.FC[0](f))
+    if depth == 18:
+        assert [A.shape[1:] for A in expected] == [
+            (64, 112, 112),
+            (64, 56, 56),
+            (128, 28, 28),
+            (256, 14, 14),
+            (512, 7, 7),
+        ]
+
+
+def test_imagenet_weights_go_into_every_trunk_and_a_missing_file_is_named(imagenet, tmp_path):
+    teacher = Teacher()
+    load_imagenet(teacher, imagenet)
+    one, two = (trunk.resnet.layer4[0].conv1.weight for trunk in teacher.trunks)
+    assert torch.equal(one, two)
+    (imagenet / "resnet34-b627a593.pth").unlink()
+    with pytest.raises(FileNotFoundError, match="resnet34-b627a593.pth"):
+        load_imagenet(teacher, imagenet)
+
+
+def test_download_that_fails_names_the_file(monkeypatch, tmp_path):
+    def offline(*args, **options):
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="resnet18-f37072fd.pth cannot be fetched"):
+        load_imagenet(DualView(8))
+
+
+@pytest.mark.parametrize(("follow", "D"), [("paper", 512), ("release", 513)])
+def test_teacher(follow, D):
+    teacher = Teacher(follow=follow).eval()
+    output = teacher(images())
+    assert output.views.shape == (2, 2, 12) and output.W.shape == (2, 12, D)
+    assert torch.equal(output.W[1, :, :512], teacher.FC[1].weight)
+    torch.testing.assert_close(output.fused, (output.views[0] + output.views[1]) / 2)
+
+
+def test_student_of_the_paper_fuses_features_and_that_of_the_release_logits():
+    paper, release = (DualView(8, follow=follow).eval() for follow in ("paper", "release"))
+    with torch.no_grad():
+        output = paper(images())
+        f_1, f_2 = (trunk(images())[0] for trunk in paper.trunks)
+        torch.testing.assert_close(output.fused.flatten(1), (f_1 + f_2) @ paper.FC_s.weight.T + paper.FC_s.bias)
+        torch.testing.assert_close(output.views[1].flatten(1), f_2 @ paper.FC[1].weight.T + paper.FC[1].bias)
+        z = release(images())
+        torch.testing.assert_close(z.fused, (z.views[0] + z.views[1]) / 2)
+    assert output.W.shape == (2, 8, 1024) and z.W.shape == (2, 16, 513)
+    assert torch.equal(output.W[0, 3], paper.FC[0].weight[6:8].flatten())  # AU 3: rows "absent" and "present"
+
+
+def test_prediction_is_the_probability_of_presence():
+    net = SingleView(4).eval()
+    torch.nn.init.zeros_(net.FC[0].weight)
+    net.FC[0].bias.data = torch.tensor([0.0, 0.0, 0.0, 2.0, 1.0, 0.0, 0.0, -1.0])
+    expected = torch.tensor([0.0, 2.0, -1.0, -1.0]).sigmoid()
+    torch.testing.assert_close(net.predict(images()), expected.expand(2, 4))
+
+
+@pytest.mark.parametrize(
+    ("network", "options"),
+    [(DualView, {}), (DualView, {"depth": 34}), (DualView, {"follow": "release"}), (SingleView, {})],
+)
+def test_training_reaches_every_student_weight_and_leaves_the_frozen_teacher_alone(network, options):
+    """Eq. (16) over two steps: the teacher's weights and batch statistics are the same to the bit."""
+    student = network(4, **options)
+    teacher = freeze(Teacher(follow=student.follow, views=len(student.trunks)))
+    before, start = state(teacher), state(student)
+    optimizer = torch.optim.SGD(student.parameters(), lr=0.01, momentum=0.9)
+    p = torch.tensor([[0, 1, 0, 1], [1, 1, 0, 0], [0, 0, 1, 0]])
+    for _ in range(2):
+        x = images(B=3, size=32)
+        with torch.no_grad():
+            target = teacher(x)
+        optimizer.zero_grad()
+        sum(student_loss(student(x), p, target, follow=student.follow).values()).backward()
+        optimizer.step()
+    after = teacher.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    now = student.state_dict()
+    assert not [key for key in start if torch.equal(start[key], now[key])]
+
+
+def test_the_teacher_learns_in_both_views():
+    teacher = Teacher(4)
+    p = torch.tensor([[0, 1, 0, 1], [1, float("nan"), 0, 0], [float("nan")] * 4])
+    sum(teacher_loss(teacher(images(B=3, size=32)), p, torch.ones_like(p)).values()).backward()
+    assert not [name for name, weight in teacher.named_parameters() if weight.grad is None or not weight.grad.any()]
+
+
+def test_teacher_trunks_fit_a_student_of_the_same_depth():
+    """DVFT: the teacher fine-tuned with heads of its own."""
+    teacher, student = Teacher(), DualView(8, depth=34)
+    student.trunks.load_state_dict(teacher.trunks.state_dict())
+    assert torch.equal(student.trunks[1].resnet.conv1.weight, teacher.trunks[1].resnet.conv1.weight)
