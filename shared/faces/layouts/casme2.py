@@ -1,0 +1,95 @@
+"""CASME II: `Cropped/sub01/EP02_01f/reg_img46.jpg`, 200 fps, in the 2014 and the 2019 edition of the sheet."""
+
+from ..labels import Display, generator
+from .allot import deal, evenly, fit_units, uneven
+from .common import Layout, Take, au_cell, au_string, likelihoods, micro_times, objective_class, takes, thin
+
+EDITIONS = {"2014": "CASME2-coding-20140508.xlsx", "2019": "CASME2-coding-20190701.xlsx"}
+FPS = 200
+SHAPE = (340 / 320, 280 / 320)
+EMOTIONS = {"others": 99, "disgust": 63, "happiness": 32, "repression": 27, "surprise": 25, "sadness": 7, "fear": 2}
+UNITS = {1: 26, 2: 21, 4: 129, 5: 2, 6: 13, 7: 38, 9: 13, 10: 17, 12: 34, 14: 27, 15: 16, 17: 25}
+EIGHT = (1, 2, 4, 7, 12, 14, 15, 17)
+SHOW_ONE_OF_EIGHT = 243  # as the study of eight AUs counts its videos
+UNCODED = 5  # rows whose AU is "?" in 2014
+RECODED = 57  # AU strings that differ between the editions, those uncoded among them
+TO_SURPRISE = 3  # sadness of 2014 that is surprise in 2019
+ONLY_OTHERS = ("sub10", "sub18")  # so that 24 people remain for the composite
+ODD = {"sub04": "EP12_01f", "sub05": "EP09_05f", "sub12": "EP09_06"}  # apex "/"; apex = onset, 69; apex = offset, 111
+COMPANION = {1: 2, 2: 1, 4: 7, 5: 2, 6: 12, 7: 4, 9: 4, 10: 9, 12: 6, 14: 12, 15: 17, 17: 15, 25: 26}
+SMOKE = {"others": 20, "disgust": 17, "happiness": 14, "repression": 13, "surprise": 12}
+
+
+def lay(scale: str | float, seed: int, edition: str) -> Layout:
+    """The corpus at "smoke", "full" or a share of full; `edition` is a key of EDITIONS."""
+    if scale == "smoke":
+        clips = takes("CASME2", evenly(SMOKE, [f"sub{i:02d}" for i in range(1, 9)]), _times, seed)
+        coded, hidden = [clip.display for clip in clips], set()
+    else:
+        clips, coded, hidden = _full(seed)
+    _name(clips, seed, odd=scale != "smoke")
+    moved = [i for i, clip in enumerate(clips) if clip.emotion == "sadness"][:TO_SURPRISE]
+    rows = [_row(i, clip, coded[i], i in hidden, i in moved, edition, seed) for i, clip in enumerate(clips)]
+    header = ["Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units", "Estimated Emotion"]
+    kept = thin(list(zip(clips, rows, strict=True)), scale, lambda pair: pair[0].subject)
+    shots = [clip.shot(f"Cropped/{clip.subject}/{clip.name}/reg_img{{}}.jpg", FPS, shape=SHAPE) for clip, _ in kept]
+    header += ["Objective Classes"] * (edition == "2019")
+    return Layout(shots, {EDITIONS[edition]: [header, *(row for _, row in kept)]})
+
+
+def _times(rng):
+    return micro_times(rng, FPS)
+
+
+def _full(seed: int) -> tuple[list[Take], list[Display], set[int]]:
+    """All clips, what the 2014 coders saw of each, and the rows that they left uncoded."""
+    rng = generator("CASME2", seed)
+    people = [f"sub{i:02d}" for i in range(1, 27)]
+    free = [p for p in people if p not in ONLY_OTHERS]
+    sizes = dict(zip(free, uneven(255 - 4, len(free), rng, low=3), strict=True)) | dict.fromkeys(ONLY_OTHERS, 2)
+    set_apart = [("sub04", "disgust"), ("sub05", "disgust")]  # both are outside the composite, which still has their people
+    for subject, _ in set_apart:
+        sizes[subject] -= 1
+    dealt = deal(EMOTIONS | {"disgust": EMOTIONS["disgust"] - len(set_apart)}, sizes, rng,
+                 only=dict.fromkeys(ONLY_OTHERS, ("others",)), each=("happiness", "disgust", "repression", "surprise"))  # fmt: skip
+    pairs = sorted(set_apart + dealt, key=lambda pair: pair[0])  # a stable sort: those set apart come first
+    emotions = [emotion for _, emotion in pairs]
+    hidden = set(rng.choice([i for i, e in enumerate(emotions) if e == "others"], UNCODED, replace=False).tolist())
+    sparse = [i for i, e in enumerate(emotions) if e in ("disgust", "surprise")]
+    bare = set(rng.choice(sparse, len(pairs) - SHOW_ONE_OF_EIGHT - UNCODED, replace=False).tolist())
+    wished = takes("CASME2", pairs, _times, seed, avoid=[EIGHT if i in bare else () for i in range(len(pairs))])
+    units = fit_units([tuple(clip.display.aus) for clip in wished], likelihoods(emotions), UNITS, rng,
+                      shared=EIGHT, bare=bare, blank=hidden)  # fmt: skip
+    shown = [tuple(clip.display.aus) if i in hidden else units[i] for i, clip in enumerate(wished)]
+    clips = takes("CASME2", pairs, _times, seed, units=shown)
+    coded = [Display(dict(clip.display.aus), clip.display.sides) for clip in clips]
+    again = rng.choice([i for i in range(len(pairs)) if i not in hidden], RECODED - UNCODED, replace=False)
+    for i in again:  # a weak AU that the face shows and only the second coders saw
+        aus = clips[i].display.aus
+        aus[next(au for au in (COMPANION.get(next(iter(aus)), 25), 25, 14, 17) if au not in aus)] = 0.12
+    return clips, coded, hidden
+
+
+def _name(clips: list[Take], seed: int, odd: bool) -> None:
+    """File names, unique within a subject, and absolute frame numbers."""
+    rng, taken = generator("CASME2 names", seed), set() if odd else set(ODD.items())
+    for clip in clips:
+        clip.first = int(rng.integers(20, 400))
+        if clip.subject in ODD and (clip.subject, ODD[clip.subject]) not in taken:
+            clip.name = ODD[clip.subject]
+            _, onset, _, offset = clip.times
+            clip.first = {"sub04": clip.first, "sub05": 69 - onset, "sub12": 111 - offset}[clip.subject]
+        while not clip.name or (clip.subject, clip.name) in taken:
+            clip.name = f"EP{rng.integers(1, 20):02d}_{rng.integers(1, 20):02d}{rng.choice(['', 'f'])}"
+        taken.add((clip.subject, clip.name))
+
+
+def _row(i: int, clip: Take, coded: Display, hidden: bool, moved: bool, edition: str, seed: int) -> list[object]:
+    onset, apex, offset = clip.numbers
+    if (clip.subject, clip.name) in ODD.items():
+        apex = {"sub04": "/", "sub05": onset, "sub12": offset}[clip.subject]
+    late = edition == "2019"
+    units = au_string(clip.display if late else coded, generator("CASME2 units", seed, i))
+    row = [clip.subject[3:], clip.name, None, onset, apex, offset, None]
+    row += ["?" if hidden and not late else au_cell(units), "surprise" if late and moved else clip.emotion]
+    return row + [objective_class(set(clip.display.aus))] * late
