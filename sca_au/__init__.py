@@ -1,0 +1,9 @@
+"""Spatio-channel attention for the action units of micro-expressions. Li, Huang and Zhao, Neurocomputing 436, 2021."""
+
+from .attention import SCA, ChannelAttention, SpatialAttention, covariance
+from .losses import au_loss, total_loss
+from .model import Res3D, SCANetwork
+
+__all__ = [
+    "SCA", "ChannelAttention", "Res3D", "SCANetwork", "SpatialAttention", "au_loss", "covariance", "total_loss",
+]

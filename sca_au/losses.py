@@ -1,0 +1,14 @@
+"""The objective of Sec. 3.5: each AU is a task of its own."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def au_loss(logits: Tensor, y: Tensor) -> Tensor:
+    """L_a, the binary cross-entropy of every sample and AU: logits, y (B, M) -> (B, M). Eq. (4) with its minus sign."""
+    return F.binary_cross_entropy_with_logits(logits, y.to(logits.dtype), reduction="none")
+
+
+def total_loss(logits: Tensor, y: Tensor) -> Tensor:
+    """L_total, summed over the M AUs and averaged over the batch: logits, y (B, M) -> scalar. Eq. (5)."""
+    return au_loss(logits, y).sum(1).mean()

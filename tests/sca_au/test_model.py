@@ -1,0 +1,165 @@
+import re
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from sca_au import Res3D, SCANetwork
+from sca_au.attention import FUSIONS
+from sca_au.losses import total_loss
+
+BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+
+
+def zoo_names(depth):
+    """Parameter names of the 2018 model zoo: convolution and norm by turns, shortcuts with parameters under B only."""
+    norm = ("weight", "bias", "running_mean", "running_var")
+    names = ["conv1.weight", *(f"bn1.{n}" for n in norm), "fc.weight", "fc.bias"]
+    for stage, blocks in enumerate(BLOCKS[depth], 1):
+        for i in range(blocks):
+            block = f"layer{stage}.{i}"
+            for c in range(1, 3 if depth == 18 else 4):
+                names += [f"{block}.conv{c}.weight", *(f"{block}.bn{c}.{n}" for n in norm)]
+            if depth > 18 and i == 0:
+                names += [f"{block}.downsample.0.weight", *(f"{block}.downsample.1.{n}" for n in norm)]
+    return names
+
+
+def reference(state, x, depth):
+    """The zoo's network written from its parameters alone: features (B, C, t, h, w) in eval mode."""
+
+    def norm(x, name):
+        stats = [state[f"{name}.{n}"] for n in ("running_mean", "running_var", "weight", "bias")]
+        return F.batch_norm(x, *stats)
+
+    x = norm(F.conv3d(x, state["conv1.weight"], stride=(1, 2, 2), padding=3), "bn1").relu()
+    x = F.max_pool3d(x, 3, 2, 1)
+    for stage, blocks in enumerate(BLOCKS[depth], 1):
+        for i in range(blocks):
+            name, stride = f"layer{stage}.{i}", 2 if stage > 1 and i == 0 else 1
+            y, shortcut = x, x
+            for c, (kernel, step) in enumerate(
+                [(3, stride), (3, 1)] if depth == 18 else [(1, 1), (3, stride), (1, 1)], 1
+            ):
+                y = F.conv3d(y, state[f"{name}.conv{c}.weight"], stride=step, padding=kernel // 2)
+                y = norm(y, f"{name}.bn{c}")
+                y = y.relu() if c < (2 if depth == 18 else 3) else y
+            if f"{name}.downsample.0.weight" in state:
+                shortcut = norm(
+                    F.conv3d(x, state[f"{name}.downsample.0.weight"], stride=stride), f"{name}.downsample.1"
+                )
+            elif x.shape != y.shape:
+                shortcut = torch.zeros_like(y)
+                shortcut[:, : x.shape[1]] = F.avg_pool3d(x, 1, stride)
+            x = (y + shortcut).relu()
+    return x
+
+
+@pytest.mark.parametrize("depth, parameters", [(18, 33_235_280), (50, 47_018_576), (101, 86_064_720)])
+def test_parameter_counts_and_names_are_the_zoos(depth, parameters):
+    with torch.device("meta"):
+        network = Res3D(depth)
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    names = [n for n in network.state_dict() if not n.endswith("num_batches_tracked")]
+    assert sorted(names) == sorted(zoo_names(depth))
+
+
+@pytest.mark.parametrize("depth", [18, 50, 101])
+def test_shapes_at_the_papers_size(depth):
+    shapes = {}
+    with torch.device("meta"):
+        network = Res3D(depth)
+        for name in ("conv1", "maxpool", "layer1", "layer2", "layer3", "layer4"):
+            network.get_submodule(name).register_forward_hook(
+                lambda m, i, out, name=name: shapes.update({name: tuple(out.shape[1:])})
+            )
+        assert network(torch.empty(2, 3, 10, 112, 112)).shape == (2, 400)
+    e = 1 if depth == 18 else 4
+    assert shapes == {
+        "conv1": (64, 10, 56, 56),
+        "maxpool": (64, 5, 28, 28),
+        "layer1": (64 * e, 5, 28, 28),
+        "layer2": (128 * e, 3, 14, 14),
+        "layer3": (256 * e, 2, 7, 7),
+        "layer4": (512 * e, 1, 4, 4),
+    }
+
+
+@pytest.mark.parametrize("depth", [18, 50])
+def test_features_follow_the_reference(depth):
+    torch.manual_seed(0)
+    network = Res3D(depth, classes=None).eval()
+    for name, b in network.named_buffers():
+        if "running" in name:
+            b.uniform_(0.5, 1.5)
+    x = torch.randn(1, 3, 5, 40, 36)
+    with torch.no_grad():
+        torch.testing.assert_close(network.features(x), reference(network.state_dict(), x, depth))
+
+
+def test_shortcut_without_parameters_passes_gradients():
+    network = Res3D(18, classes=None)
+    x = torch.randn(2, 64, 2, 4, 4, requires_grad=True)
+    out = network.layer2[0].downsample(x)
+    assert out.shape == (2, 128, 1, 2, 2) and not out[:, 64:].any()
+    out.sum().backward()
+    kept = torch.zeros_like(x)
+    kept[:, :, ::2, ::2, ::2] = 1
+    assert torch.equal(x.grad, kept)
+
+
+def test_zoo_checkpoint_loads_with_and_without_its_classifier(tmp_path):
+    torch.manual_seed(0)
+    zoo = Res3D(18, classes=101)
+    state = {f"module.{n}": w for n, w in zoo.state_dict().items() if not n.endswith("num_batches_tracked")}
+    torch.save({"epoch": 200, "arch": "resnet-18", "state_dict": state, "optimizer": {}}, tmp_path / "zoo.pth")
+
+    backbone, same = Res3D(18, classes=None), Res3D(18, classes=101)
+    backbone.load_zoo(tmp_path / "zoo.pth")
+    same.load_zoo(state)
+    for name, w in zoo.state_dict().items():
+        assert torch.equal(same.state_dict()[name], w)
+        assert name.startswith("fc.") or torch.equal(backbone.state_dict()[name], w)
+
+    with pytest.raises(RuntimeError, match=re.escape("fc.weight")):
+        Res3D(18).load_zoo(state)
+    del state["module.layer3.1.bn2.weight"]
+    with pytest.raises(RuntimeError, match=re.escape("layer3.1.bn2.weight")):
+        backbone.load_zoo(state)
+
+
+@pytest.mark.parametrize("attention", [None, "SA", "CA", *FUSIONS])
+def test_every_row_of_the_ablation_gives_one_logit_an_au_and_trains(attention):
+    torch.manual_seed(0)
+    network = SCANetwork(8, attention=attention, size=48)
+    x = torch.randn(2, 3, 4, 48, 48)
+    logits = network(x)
+    assert logits.shape == (2, 8)
+    total_loss(logits, torch.randint(0, 2, (2, 8))).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+
+
+def test_logits_are_linear_in_the_mean_of_the_attended_map():
+    torch.manual_seed(0)
+    network = SCANetwork(4, size=48).eval()
+    x = torch.randn(2, 3, 4, 48, 48)
+    with torch.no_grad():
+        F_sc, logits = network.features(x), network(x)
+        F_ = network.backbone.features(x)[:, :, 0]
+        torch.testing.assert_close(F_sc, network.attention(F_))
+        for i in range(4):
+            expected = (F_sc * network.head.weight[i][:, None, None]).sum(1).mean((1, 2)) + network.head.bias[i]
+            torch.testing.assert_close(logits[:, i], expected)
+
+
+@pytest.mark.parametrize("depth", [50, 101])
+def test_deep_networks_with_attention_at_the_papers_size(depth):
+    with torch.device("meta"):
+        network = SCANetwork(8, depth=depth)
+        assert network.features(torch.empty(2, 3, 10, 112, 112)).shape == (2, 2048, 4, 4)
+        assert network(torch.empty(2, 3, 10, 112, 112)).shape == (2, 8)
+
+
+def test_unknown_attention_is_an_error():
+    with pytest.raises(ValueError, match="concat"):
+        SCANetwork(8, attention="both")
