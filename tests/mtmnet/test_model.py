@@ -87,6 +87,14 @@ def test_discriminator_sees_a_shift_that_normalising_the_two_kinds_apart_would_h
     assert (real.mean() - fake.mean()).abs() > 1e-3
 
 
+def test_discriminators_logits_come_in_the_order_of_its_arguments():
+    D = seeded(lambda: Discriminator(16)).eval()
+    f_pos, f_anc = torch.rand(3, 16, 2, 2), torch.rand(5, 16, 2, 2)
+    real, fake = D(f_pos, f_anc)
+    torch.testing.assert_close(real, D.logit(D.convs(f_pos))[:, 0])
+    torch.testing.assert_close(fake, D.logit(D.convs(f_anc))[:, 0])
+
+
 def test_mtmnet_passes_each_kind_through_its_own_network():
     micro, macro = seeded(lambda: EIDNet(3, 4, width=8)), seeded(lambda: EIDNet(3, 9, width=8))
     net = MTMNet(micro, macro).eval()
