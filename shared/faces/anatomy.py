@@ -71,17 +71,17 @@ def _traits(rng: np.random.Generator) -> SimpleNamespace:
     dark = tone > 1.8
     hair = n(.5, .45) if dark else u(.2, 5)
     age = float(np.clip(rng.gamma(3, 4) + 18, 18, 62))
-    width, chin = n(6.85, .28), n(11.35 + .3 * masculine, .35)
+    width, chin = n(6.6, .25), n(11.4 + .3 * masculine, .35)
     return SimpleNamespace(
         masculine=masculine, age=age, tone=tone,
-        width=width, jaw=n(.83 + .03 * masculine, .035), chin_w=n(.44 + .05 * masculine, .05), chin_y=chin, forehead=n(.9, .03),
+        width=width, jaw=n(.775 + .035 * masculine, .035), chin_w=n(.41 + .05 * masculine, .045), chin_y=chin, forehead=n(.9, .03),
         eye_x=n(3.15, .13), eye_y=n(0, .1), eye_len=n(1.46, .09), eye_up=n(.56, .075), eye_low=n(.36, .045), tilt=n(.06, .07),
         crease=n(.3, .08), socket=n(.75, .18), iris_r=n(.58, .02),
         brow_y=n(-1.95, .2), brow_arch=n(.38 - .12 * masculine, .13), brow_t=n(.3 + .1 * masculine, .06), brow_n=int(u(150, 260)),
         nose_w=n(1.62 + .08 * masculine, .15), nose_y=n(4.75, .22), nose_h=n(1.9, .25), bridge=n(.62, .09), tip=n(.82, .09),
         mouth_y=n(7.0, .2), mouth_w=n(2.5, .17), lip_up=n(.52 - .08 * masculine, .1), lip_low=n(.78 - .08 * masculine, .12),
         bow=n(.13, .05), mouth_sag=n(.03, .08), cheek=n(.45, .15), chin_h=n(.5, .15),
-        skin=_mix(_SKIN, tone) * (1 + .03 * rng.standard_normal(3)), redness=u(.3, 1.),
+        skin=_mix(_SKIN, tone) * (1 + .018 * rng.standard_normal(3)), redness=u(.3, 1.),
         hair=_mix(_HAIR, np.clip(hair, 0, 5)), iris=_mix(_IRIS, np.clip(u(0, 1.6) if dark else u(.5, 5), 0, 5)),
         lips=u(.35, .9), grey=float(np.clip((age - 42) / 25, 0, .8)),
         freckles=int(u(60, 260)) if not dark and rng.random() < .4 else int(u(0, 18)), moles=int(rng.integers(0, 5)),
@@ -99,7 +99,7 @@ def head_width(t: SimpleNamespace, y: np.ndarray) -> np.ndarray:
     """Half the width of the head at height y; 0 above the crown and below the chin."""
     chin, w = t.chin_y, t.width
     knots = [(-11.2, 0), (-10.6, .42 * w), (-9, .76 * w), (-6.2, t.forehead * w * 1.03), (-2.5, 1.02 * w), (1.5, w),
-             (4.5, .955 * w), (t.mouth_y + .6, t.jaw * w), (chin - 1.9, (t.jaw * .55 + t.chin_w * .45) * w),
+             (4.5, .955 * w), (t.mouth_y + .6, t.jaw * w), (chin - 2.1, (t.jaw * .57 + t.chin_w * .43) * w),
              (chin - .75, t.chin_w * w), (chin - .2, t.chin_w * .55 * w), (chin, 0)]  # fmt: skip
     return np.clip(PchipInterpolator(*zip(*knots, strict=True))(np.clip(y, -11.2, chin)), 0, None)
 
@@ -119,7 +119,7 @@ def lip_lines(t: SimpleNamespace, x):
     room = (1 - s * s).clip(0)
     peak = 1 / (1 + (s / .16) ** 2)
     line = t.mouth_y + t.mouth_sag * (s * s).clip(0, 1.5) + .08 * peak - .04
-    return line - t.lip_up * room**.8 * (1 - .0 * s) * (1 - t.bow / t.lip_up * peak), line, line + t.lip_low * room**.7
+    return line - t.lip_up * room**.8 * (1 - t.bow / t.lip_up * peak), line, line + t.lip_low * room**.7
 
 
 @dataclass(frozen=True)

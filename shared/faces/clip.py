@@ -186,7 +186,11 @@ class Stage:
             hole = (((y - above) * scale).clamp(0, 1) * ((below - y) * scale).clamp(0, 1))[:, None]
             part = colour[:, :, rows, columns]
             part += (inner - part) * hole
-        return L.behind + (colour - L.behind) * cover
+        colour = L.behind + (colour - L.behind) * cover
+        if L.glasses is not None:
+            glasses = self.sample(L.glasses, head)
+            colour += (glasses[:, :-1] - colour) * glasses[:, -1:]
+        return colour
 
     def motion(self, start, end):
         """Displacement in pixels (2, h, w) from frame `start` to frame `end` of what each pixel shows at `start`."""

@@ -50,7 +50,7 @@ def fold(x, y, points, depth, width, steps=10):
 def head(t: SimpleNamespace, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Heights of the resting face (the neck where there is no face)."""
     w = np.maximum(head_width(t, y), .05)
-    side = np.clip(1 - np.abs(x / w) ** 2.5, 0, 1) ** .5
+    side = np.clip(1 - np.abs(x / w) ** 2.3, 0, 1) ** .5 * (head_width(t, y) > 0)
     vertical = np.clip(1 - np.abs((y + .5) / np.where(y < -.5, 11.2, t.chin_y + 1.5)) ** 2.6, 0, 1) ** .5
     neck_w = .74 * t.width + np.clip(y - 14, 0, 9) ** 1.5 * .9
     neck = 4.2 * np.sqrt(np.clip(1 - (x / neck_w) ** 2, 0, 1)) - 2.5 - .12 * np.clip(y - 12, 0, 9)
@@ -60,9 +60,9 @@ def head(t: SimpleNamespace, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     down = np.clip((y + .6) / (tip + .6), 0, 1.6)
     rise = t.nose_h * np.where(down < 1, .16 + .84 * down**1.35, np.clip(1 - ((down - 1) / .2) ** 2, 0, 1))
     rise = rise * np.clip((y + 2.6) / 2, 0, 1)
-    ridge_w = t.bridge + .32 * down
-    z = z + rise * np.exp(-np.abs(x / ridge_w) ** 2.2) * .8
-    z = z + bump(x, y, (0, tip), (t.tip * .8, .62), .42)
+    ridge_w = t.bridge + .5 * down**1.5
+    z = z + rise * np.exp(-np.abs(x / ridge_w) ** 1.9) * .75
+    z = z + bump(x, y, (0, tip), (t.tip * .85, .68), .5)
     z = z - bump(x, y, (0, -.25), (1.1, .7), .16)
     z = z + bump(x, y, (0, t.brow_y + .3), (1.2, .6), .1 + .15 * t.masculine)
     upper, line, lower = lip_lines(t, x)
@@ -70,7 +70,7 @@ def head(t: SimpleNamespace, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     z = z + bump(x, y, (0, t.mouth_y), (2.7, 1.9), .5)
     lip = lambda a, b, h: h * inside**.6 * np.clip(1 - ((y - (a + b) / 2) / np.maximum((b - a) / 2, .03)) ** 2, 0, 1) ** .75
     z = z + lip(upper - .06, line + .04, .17) + lip(line - .02, lower + .05, .27)
-    z = z - .13 * np.exp(-(((y - line) / .1) ** 2)) * np.clip(inside + .06, 0, 1) ** .5
+    z = z - .13 * np.exp(-(((y - line) / .1) ** 2)) * np.clip(inside, 0, 1) ** .4
     z = z - bump(x, y, (0, t.mouth_y - 1.25), (.3, .6), .1) + sum(bump(x, y, (s * .55, t.mouth_y - 1.2), (.28, .6), .05) for s in (1, -1))
     z = z - bump(x, y, (0, t.mouth_y + t.lip_low + .55), (1.7, .36), .3)
     z = z + bump(x, y, (0, t.chin_y - 1.25), (1.5, 1.0), t.chin_h)
@@ -89,7 +89,7 @@ def head(t: SimpleNamespace, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         z = z + .05 * span * np.exp(-(((y - (l + .12)) / .13) ** 2))
         z = z + bump(x, y, (sign * (t.eye_x + 1.1), 2.9), (2.1, 1.5), t.cheek)
         z = z - bump(x, y, (sign * (t.eye_x + 1.7), 5.9), (1.5, 2.0), t.cheek * .45)
-        z = z + bump(x, y, (sign * t.nose_w * .8, t.nose_y - .3), (.52, .52), .75)
+        z = z + bump(x, y, (sign * t.nose_w * .78, t.nose_y - .32), (.5, .5), .85)
         z = z - bump(x, y, (sign * (t.nose_w + .12), t.nose_y - .45), (.2, .55), .22)
         z = z - bump(x, y, (sign * .62, t.nose_y + .08), (.36, .17), .5)
         z = z - bump(x, y, (sign * (t.mouth_w + .15), t.mouth_y + t.mouth_sag + .02), (.28, .26), .16)
