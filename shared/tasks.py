@@ -18,7 +18,7 @@ PROTOCOLS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task:
     """Which samples of which corpora, under which labels, protocol and metric.
 

@@ -1,0 +1,102 @@
+"""Inputs: onset and apex of a micro-expression, and pairs of near frames of a macro-expression clip."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from shared.frames import Store, prepare, read
+
+IN_MEMORY = 4 << 30  # bytes of decoded clips that are prepared; more are decoded as they are needed
+
+
+def load(samples: pd.DataFrame, config, cache) -> Store:
+    """Fine-tuning: I_t = onset and I_{t+δ} = apex (Sec. 3.2), (2N, resize, resize, 3) uint8."""
+    return prepare(samples, list(zip(samples["onset"], samples["apex"], strict=True)), size=config.resize, cache=cache)
+
+
+def normalised(frames: Tensor) -> Tensor:
+    """uint8 (..., H, W, 3) -> float (..., 3, H, W) in [-1, 1], the range of the autoencoder."""
+    return frames.movedim(-1, -3).float() / 127.5 - 1
+
+
+def whole(pairs: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Test: pairs (B, 2, R, R, 3) uint8 resized to `size`: I_t and I_{t+δ}, each (B, 3, size, size)."""
+    B = len(pairs)
+    I = F.interpolate(normalised(pairs).flatten(0, 1), (size, size), mode="bilinear", antialias=True)
+    return I.view(B, 2, 3, size, size).unbind(1)
+
+
+def augmented(pairs: Tensor, size: int, *, degrees: float) -> tuple[Tensor, Tensor]:
+    """Training: a random crop of `size`, flip and rotation (Sec. 4.3), the same for both frames of a pair."""
+    B, _, R, _, _ = pairs.shape
+    device = pairs.device
+    angle = (torch.rand(B, device=device) * 2 - 1) * math.radians(degrees)
+    flip = torch.randint(0, 2, (B,), device=device) * 2.0 - 1
+    zoom = size / R
+    shift = (torch.rand(B, 2, device=device) * 2 - 1) * (1 - zoom)
+    rows = [flip * zoom * angle.cos(), -zoom * angle.sin(), shift[:, 0], flip * zoom * angle.sin(), zoom * angle.cos(), shift[:, 1]]
+    grid = F.affine_grid(torch.stack(rows, dim=1).view(B, 2, 3), [B, 6, size, size], align_corners=False)
+    I = F.grid_sample(normalised(pairs).flatten(1, 2), grid, padding_mode="border", align_corners=False)
+    return I.view(B, 2, 3, size, size).unbind(1)
+
+
+class Pairs(torch.utils.data.Dataset):
+    """(I_t, I_{t+δ}) of macro-expression clips, uint8 (size, size, 3) each: one pair a clip an epoch (Sec. 3.2).
+
+    t and δ are drawn from (seed, epoch, clip), δ from `delta` = (low, high), both included; a clip shorter than that
+    gives its first and last frame.
+    """
+
+    def __init__(self, clips: pd.DataFrame, *, size: int, delta: tuple[int, int], seed: int, cache):
+        clips = clips[[len(f) > 1 for f in clips["frames"]]]
+        self.frames, self.size, self.delta, self.seed = list(clips["frames"]), size, delta, seed
+        total = sum(map(len, self.frames)) * size * size * 3
+        self.store = prepare(clips, [f.numbers for f in self.frames], size=size, cache=cache) if total < IN_MEMORY else None
+
+    def __len__(self) -> int:
+        return len(self.store.ids if self.store else self.frames)
+
+    def __getitem__(self, place: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        epoch, index = place
+        rng = np.random.default_rng((self.seed, epoch, index))
+        count = len(self.store.clip(index)) if self.store else len(self.frames[index])
+        delta = min(int(rng.integers(self.delta[0], self.delta[1] + 1)), count - 1)
+        t = int(rng.integers(0, count - delta))
+        return self._frame(index, t), self._frame(index, t + delta)
+
+    def _frame(self, index: int, t: int) -> Tensor:
+        if self.store:
+            return torch.from_numpy(self.store.clip(index)[t].copy())
+        frames = self.frames[index]
+        return torch.from_numpy(read(frames.path(frames.numbers[t]), self.size).copy())
+
+
+class Labelled(torch.utils.data.Dataset):
+    """MAER of Table 1: the first and the most different frame of a labelled clip, and its class.
+
+    Macro-expression clips have no onset and no apex; this pair stands for them (not in the paper).
+    """
+
+    def __init__(self, clips: pd.DataFrame, *, size: int, cache):
+        self.classes = sorted(clips["emotion"].dropna().unique())
+        clips = clips[clips["emotion"].isin(self.classes) & [len(f) > 1 for f in clips["frames"]]].reset_index(drop=True)
+        thumbnails = prepare(clips, [f.numbers for f in clips["frames"]], size=32, gray=True, cache=cache)
+        clips = clips.set_index("sample", drop=False).loc[list(thumbnails.ids)].reset_index(drop=True)
+        self.pairs = []
+        for i, frames in enumerate(clips["frames"]):
+            clip = thumbnails.clip(i).astype(np.int16)
+            peak = int(np.abs(clip - clip[0]).mean(axis=(1, 2, 3)).argmax())
+            self.pairs.append((frames.path(frames.numbers[0]), frames.path(frames.numbers[peak])))
+        self.label = [self.classes.index(e) for e in clips["emotion"]]
+        self.size = size
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, place: tuple[int, int]) -> tuple[Tensor, Tensor, int]:
+        first, peak = (torch.from_numpy(read(path, self.size).copy()) for path in self.pairs[place[1]])
+        return first, peak, self.label[place[1]]

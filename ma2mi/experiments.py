@@ -1,0 +1,117 @@
+"""Settings and tables of the paper: a line a row."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.experiment import Column, Paper, Row, Table
+
+from . import data, figures, train
+
+
+@dataclass(frozen=True)
+class Config:
+    size: int = 256  # Sec. 4.3
+    resize: int = 288  # not in the paper: training crops `size` out of this
+    rotation: float = 10.0  # degrees; not in the paper: "random rotation"
+    width: int = 64  # ResNet-18 (Sec. 3.1)
+    dim: int = 768  # length of C_Δ; not in the paper: the width of DiT-B
+    join: str = "concat"  # "concat" or "add" of F^p and F^a; only drawn in Fig. 2
+    position: bool = True  # the position branch (Table 4)
+    # pre-training
+    pretrain: str = "latents"  # "none", "recognition" (MAER), "pixels" (†) or "latents" (Table 1)
+    source: str = "DFEW"  # Sec. 4.3; others in Table 3
+    delta: tuple[int, int] = (3, 8)  # Sec. 4.3; others in Fig. 4
+    position_loss: bool = True  # L_pos (Table 4)
+    norm: str = "position"  # of L_3; not in the paper: mean over positions, or "map"
+    autoencoder: str = "published"  # "published" (as DiT's, Sec. 3.2), "random" or "pool"
+    patch: int = 2  # of DiT on latents; not in the paper
+    patch_pixels: int = 16  # of DiT on pixels; not in the paper
+    dit_dim: int = 768  # DiT-B (Sec. 4.3)
+    dit_depth: int = 12  # DiT-B
+    dit_heads: int = 12  # DiT-B
+    pretrain_epochs: int = 80  # Sec. 4.3
+    pretrain_batch: int = 32  # Sec. 4.3
+    pretrain_lr: float = 4e-4  # Sec. 4.3
+    # fine-tuning
+    tune: str = "both"  # "position", "action" or "both" encoders (Table 2)
+    reconstruct: bool = False  # keep L_pre while fine-tuning (Table 2)
+    epochs: int = 80  # Sec. 4.3
+    batch: int = 16  # Sec. 4.3
+    lr: float = 4e-4  # Sec. 4.3
+    weight_decay: float = 0.1  # Sec. 4.3
+    final: float = 0.01  # last epoch's share of the learning rate; not in the paper: "an exponential rate"
+
+
+SMOKE = dict(
+    size=64, resize=72, width=24, dim=192, autoencoder="pool", dit_dim=96, dit_depth=2, dit_heads=3,
+    pretrain_epochs=12, epochs=20,
+)  # fmt: skip
+
+PRETRAINING = (
+    "size", "width", "dim", "join", "position", "pretrain", "delta", "position_loss", "norm", "autoencoder", "patch",
+    "patch_pixels", "dit_dim", "dit_depth", "dit_heads", "pretrain_epochs", "pretrain_batch", "pretrain_lr", "final",
+)  # fmt: skip
+
+
+def pretraining(config: Config, task) -> dict | None:
+    """What the pre-trained weights depend on: never on the target task."""
+    if config.pretrain == "none":
+        return None
+    return {"corpora": (config.source,), **{name: getattr(config, name) for name in PRETRAINING}}
+
+
+CASME2 = (Column("CASME II Acc (%)", "casme2-5", "accuracy", 100), Column("CASME II UF1", "casme2-5", "uf1"))
+SAMM = (Column("SAMM Acc (%)", "samm-5", "accuracy", 100), Column("SAMM UF1", "samm-5", "uf1"))
+MMEW = (Column("MMEW Acc (%)", "mmew-6", "accuracy", 100),)
+
+TABLES = (
+    Table("table1", "Table 1: pre-training methods", CASME2 + SAMM + MMEW, (
+        Row("w/o (baseline)", pretrain="none"),
+        Row("MAER", pretrain="recognition"),
+        Row("MA2MI†", pretrain="pixels"),
+        Row("MA2MI"),
+    )),
+    Table("table2", "Table 2: fine-tuning methods", CASME2 + SAMM + MMEW, (
+        Row("reconstruction, FPE", tune="position", reconstruct=True),
+        Row("reconstruction, FAE", tune="action", reconstruct=True),
+        Row("reconstruction, FPE + FAE", reconstruct=True),
+        Row("FPE", tune="position"),
+        Row("FAE", tune="action"),
+        Row("FPE + FAE"),
+    )),
+    Table("table3", "Table 3: macro-expression datasets", CASME2 + SAMM + MMEW, (
+        Row("None", pretrain="none"),
+        Row("AFEW", source="AFEW"),
+        Row("FERV39K", source="FERV39k"),
+        Row("DFEW"),
+    )),
+    Table("table4", "Table 4: facial position encoder and L_pos", CASME2 + SAMM + MMEW, (
+        Row("no FPE", position=False),
+        Row("FPE, no L_pos", position_loss=False),
+        Row("FPE, L_pos"),
+    )),
+    Table("table5", "Table 5: state of the art on CASME II and SAMM", CASME2 + SAMM, (Row("MA2MI (Ours)"),)),
+    Table("table6", "Table 6: state of the art on MMEW", MMEW, (Row("MA2MI (Ours)"),)),
+    Table("figure4", "Figure 4: sampling interval δ (its ranges but [3, 8] are lost in the text)", CASME2 + SAMM + MMEW, (
+        Row("δ in [1, 2]", delta=(1, 2)),
+        Row("δ in [3, 8]"),
+        Row("δ in [9, 14]", delta=(9, 14)),
+        Row("δ in [15, 20]", delta=(15, 20)),
+    )),
+)  # fmt: skip
+
+PAPER = Paper(
+    name="ma2mi",
+    title="MA2MI",
+    folder=Path(__file__).parent,
+    config=Config,
+    smoke=SMOKE,
+    tables=TABLES,
+    headline=("table1/w/o (baseline)", "table1/MA2MI"),
+    rule="last",  # the paper does not say which epoch it scores
+    load=data.load,
+    train=train.finetune,
+    pretraining=pretraining,
+    pretrain=train.pretrain,
+    figures=figures.figures,
+)

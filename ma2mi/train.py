@@ -1,0 +1,199 @@
+"""Pre-training on macro-expressions, fine-tuning on micro-expressions (Sec. 3.2)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from shared.engine import Job, Pretraining
+from shared.errors import UserError
+from shared.gradcam import gradcam
+
+from .autoencoder import Autoencoder, PoolAutoencoder
+from .data import Labelled, Pairs, augmented, normalised, whole
+from .dit import DiT
+from .losses import draw_tau, position_loss, reconstruction_loss
+from .model import MIACNet
+
+
+class Reconstruction(nn.Module):
+    """L_pre = L_rec + L_pos, Eq. (10), of frame pairs: the terms by name."""
+
+    def __init__(self, config, autoencoder: nn.Module | None):
+        super().__init__()
+        self.config = config
+        self.miacnet = miacnet(config)
+        self.dit = dit(config)
+        self.autoencoder = autoencoder  # None: I_{t+δ} is reconstructed in pixels (MA2MI† of Table 1)
+
+    def forward(self, I_t: Tensor, I_td: Tensor) -> dict[str, Tensor]:
+        F_p, F_a = self.miacnet.encode(I_t, I_td)
+        terms = {}
+        if F_p is not None and self.config.position_loss:
+            tau = draw_tau(len(I_t), torch.Generator(I_t.device).manual_seed(torch.initial_seed()))
+            terms = position_loss(self.miacnet.E_p, I_t, tau, F_p=F_p, norm=self.config.norm)
+            F_p = F_p.detach()  # "trained independently with different losses" (Sec. 5)
+        Z_t, Z_td = self.latents(I_t), self.latents(I_td)
+        return {"L_rec": reconstruction_loss(self.dit(Z_t, self.miacnet.join(F_p, F_a)), Z_td), **terms}
+
+    @torch.no_grad()
+    def latents(self, I: Tensor) -> Tensor:
+        """Z, Eq. (7); the image itself where pixels are reconstructed."""
+        return I if self.autoencoder is None else self.autoencoder.encode(I)
+
+    @torch.no_grad()
+    def predict(self, I_t: Tensor, I_td: Tensor) -> Tensor:
+        """Î_{t+δ} from I_t and C_Δ (Fig. 5)."""
+        Z = self.dit(self.latents(I_t), self.miacnet(I_t, I_td))
+        return Z if self.autoencoder is None else self.autoencoder.decode(Z)
+
+
+def miacnet(config, classes: int | None = None) -> MIACNet:
+    net = MIACNet(classes, width=config.width, dim=config.dim, join=config.join, position=config.position)
+    return net.to(memory_format=torch.channels_last)
+
+
+def dit(config) -> DiT:
+    in_pixels = config.pretrain == "pixels"
+    return DiT(
+        config.size if in_pixels else config.size // 8, patch=config.patch_pixels if in_pixels else config.patch,
+        channels=3 if in_pixels else 4, dim=config.dit_dim, depth=config.dit_depth, heads=config.dit_heads,
+        condition=config.dim,
+    )  # fmt: skip
+
+
+def autoencoder(config, weights) -> nn.Module | None:
+    """The frozen autoencoder; its published weights lie in the folder `weights`."""
+    if config.pretrain == "pixels":
+        return None
+    if config.autoencoder == "published":
+        try:
+            return Autoencoder.load(weights)
+        except (FileNotFoundError, ValueError) as error:
+            raise UserError(f"{error}\n--weights names the folder; --set autoencoder=random or =pool goes on without") from error
+    return {"random": Autoencoder, "pool": PoolAutoencoder}[config.autoencoder]().requires_grad_(False)
+
+
+def optimiser(model: nn.Module, *, lr: float, final: float, epochs: int, weight_decay: float):
+    """AdamW and its exponential decay, stepped once an epoch, to `final` × lr in the last one (Sec. 4.3)."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    adamw = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
+    return adamw, torch.optim.lr_scheduler.ExponentialLR(adamw, final ** (1 / max(epochs - 1, 1)))
+
+
+def pretrain(job: Pretraining) -> dict[str, Tensor]:
+    """Sec. 3.2, first stage: weights of "miacnet.*" and, where frames are reconstructed, "dit.*"."""
+    config = job.config
+    clips = job.samples[config.source]
+    if config.pretrain == "recognition":
+        return recognise(job, Labelled(clips, size=config.size, cache=job.cache))
+    pairs = Pairs(clips, size=config.size, delta=config.delta, seed=job.seed, cache=job.cache)
+    model = job.synchronised(Reconstruction(config, autoencoder(config, job.weights)))
+    adamw, decay = optimiser(
+        model, lr=config.pretrain_lr, final=config.final, epochs=config.pretrain_epochs, weight_decay=0.0
+    )
+    job.keep(model=model, adamw=adamw, decay=decay)
+    parallel, adamw = job.team.prepare(model, adamw)
+    for _, last, (I_t, I_td) in job.batches(pairs, epochs=config.pretrain_epochs, batch=config.pretrain_batch):
+        terms = parallel(channels_last(normalised(I_t)), channels_last(normalised(I_td)))
+        adamw.zero_grad()
+        job.team.backward(sum(terms.values()))
+        adamw.step()
+        job.log(**terms)
+        if last:
+            decay.step()
+    return {k: v for k, v in model.state_dict().items() if not k.startswith("autoencoder.")}
+
+
+def recognise(job: Pretraining, clips: Labelled) -> dict[str, Tensor]:
+    """MAER of Table 1: MIACNet learns the macro-expressions by cross-entropy."""
+    config = job.config
+    model = job.synchronised(miacnet(config, len(clips.classes)))
+    adamw, decay = optimiser(
+        model, lr=config.pretrain_lr, final=config.final, epochs=config.pretrain_epochs, weight_decay=0.0
+    )
+    job.keep(model=model, adamw=adamw, decay=decay)
+    parallel, adamw = job.team.prepare(model, adamw)
+    for _, last, (first, peak, label) in job.batches(clips, epochs=config.pretrain_epochs, batch=config.pretrain_batch):
+        loss = F.cross_entropy(parallel(channels_last(normalised(first)), channels_last(normalised(peak))), label)
+        adamw.zero_grad()
+        job.team.backward(loss)
+        adamw.step()
+        job.log(cross_entropy=loss)
+        if last:
+            decay.step()
+    return {f"miacnet.{k}": v for k, v in model.state_dict().items() if not k.startswith("fc.")}
+
+
+def finetune(job: Job) -> None:
+    """Sec. 3.2, second stage: one fold, scored after every epoch."""
+    config = job.config
+    frames = torch.from_numpy(job.data.stacked()).to(job.device)
+    train, test, target = job.rows("train"), job.rows("test"), job.targets
+    net = miacnet(config, len(job.task.classes)).to(job.device)
+    criterion = Reconstruction(config, autoencoder(config, job.weights)).to(job.device) if config.reconstruct else None
+    if job.pretrained:
+        take(net, job.pretrained, "miacnet.")
+        if criterion:
+            take(criterion.dit, job.pretrained, "dit.")
+    parts = nn.ModuleList([net])
+    if criterion:
+        criterion.miacnet = net
+        parts.append(criterion.dit)
+    frozen = [e for name, e in (("position", net.E_p), ("action", net.E_a)) if config.tune not in ("both", name) and e]
+    for encoder in frozen:
+        encoder.requires_grad_(False)
+    adamw, decay = optimiser(
+        parts, lr=config.lr, final=config.final, epochs=config.epochs, weight_decay=config.weight_decay
+    )
+    I_test = whole(frames[test], config.size)
+    for epoch in range(config.epochs):
+        parts.train()
+        for encoder in frozen:
+            encoder.eval()
+        total = 0.0
+        for rows in train[torch.randperm(len(train), device=job.device)].split(config.batch):
+            if len(rows) < 2:
+                continue  # batch norm has no statistics of one face
+            I_t, I_td = (channels_last(I) for I in augmented(frames[rows], config.size, degrees=config.rotation))
+            loss = F.cross_entropy(net(I_t, I_td), target[rows])
+            if criterion:
+                loss = loss + sum(criterion(I_t, I_td).values())
+            job.check(loss, epoch, rows)
+            adamw.zero_grad()
+            loss.backward()
+            adamw.step()
+            total += loss.item() * len(rows) / len(train)
+        decay.step()
+        job.score(epoch, predict(net, *I_test), loss=total)
+    job.figures["heat"] = heat_maps(net, *I_test).tolist()
+
+
+def take(module: nn.Module, weights: dict[str, Tensor], prefix: str) -> None:
+    """Load the weights under `prefix`; only the classifier may be new."""
+    own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+    missing, unexpected = module.load_state_dict(own, strict=False)
+    if unexpected or set(missing) - {"fc.weight", "fc.bias"}:
+        raise UserError(f"the pre-trained weights do not fit: missing {missing}, unknown {unexpected}")
+
+
+@torch.no_grad()
+def predict(net: MIACNet, I_t: Tensor, I_td: Tensor) -> Tensor:
+    """Class probabilities (B, classes)."""
+    net.eval()
+    pairs = zip(I_t.split(64), I_td.split(64), strict=True)
+    return torch.cat([net(channels_last(a), channels_last(b)).softmax(dim=1) for a, b in pairs])
+
+
+def heat_maps(net: MIACNet, I_t: Tensor, I_td: Tensor) -> Tensor:
+    """Grad-CAM (Fig. 6) of F^a for the predicted class, each map scaled to a maximum of 1: (B, H/32, W/32)."""
+    net.eval()
+    F_p, F_a = net.encode(channels_last(I_t), channels_last(I_td))
+    F_a = F_a.detach().requires_grad_()
+    maps = gradcam(F_a, net.fc(net.join(F_p, F_a)).amax(dim=1))
+    maps = maps / maps.amax(dim=(1, 2), keepdim=True).clamp_min(1e-12)
+    return (maps * 1000).round() / 1000
+
+
+def channels_last(I: Tensor) -> Tensor:
+    """The layout in which convolutions are fastest."""
+    return I.contiguous(memory_format=torch.channels_last)

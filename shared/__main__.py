@@ -1,0 +1,89 @@
+"""`python -m shared …`: what reproduce.sh hands over to: list, data, diff, faces, or a paper by its name."""
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+from .errors import UserError, unknown
+
+COMMANDS = ("list", "data", "diff", "faces", "test")
+
+
+def papers() -> list[str]:
+    """The packages beside this one that declare tables."""
+    root = Path(__file__).parent.parent
+    return sorted(p.parent.name for p in root.glob("*/experiments.py"))
+
+
+def paper(name: str):
+    if name not in papers():
+        raise unknown("paper or command", name, [*papers(), *COMMANDS])
+    return importlib.import_module(f"{name}.experiments").PAPER
+
+
+def main(arguments: list[str]) -> int:
+    command, *rest = arguments or ["--help"]
+    if command in ("-h", "--help"):
+        print(__doc__.strip(), f"papers: {', '.join(papers())}", f"commands: {', '.join(COMMANDS)}", sep="\n")
+        return 0
+    if command == "list":
+        return list_rows(rest)
+    if command == "faces":
+        return write_faces(rest)
+    if command == "data":
+        from .corpora.report import main as survey
+
+        return survey(rest)
+    if command == "test":
+        import pytest
+
+        return int(pytest.main(rest))
+    from .main import main as run
+
+    if command == "diff":
+        if not rest:
+            raise UserError(f"diff needs a paper: {', '.join(papers())}")
+        command, *rest = [*rest, "--diff"]
+    return run(paper(command), rest)
+
+
+def list_rows(names: list[str]) -> int:
+    """Papers, tables, rows, and which corpora each row needs."""
+    from .tasks import TASKS
+
+    for p in [paper(name) for name in names or papers()]:
+        print(f"{p.name}: {p.title}; headline: {', '.join(p.headline)}")
+        for table in p.tables:
+            print(f"  {table.name}: {table.title}")
+            for row in table.rows:
+                needs: dict[str, None] = {}
+                for column in [c for r, c in table.cells() if r is row]:
+                    config = p.config(**{**row.changes, **column.changes})
+                    stage = p.pretraining(config, TASKS[column.task])
+                    needs |= dict.fromkeys([*TASKS[column.task].corpora, *(stage["corpora"] if stage else ())])
+                print(f"    {table.name}/{row.name}: needs {', '.join(needs)}")
+    return 0
+
+
+def write_faces(arguments: list[str]) -> int:
+    """The generated corpora, for a look or for a rehearsal."""
+    from .faces.write import write
+
+    p = argparse.ArgumentParser(prog="faces")
+    p.add_argument("folder", type=Path)
+    p.add_argument("--full", action="store_true", help="at the real corpora's counts of subjects, clips and labels")
+    p.add_argument("--corpora", nargs="+", help="only these")
+    args = p.parse_args(arguments)
+    write(args.folder, args.corpora, scale="full" if args.full else "smoke")
+    print(f"generated faces are in {args.folder}; they are drawn, not recorded")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        code = main(sys.argv[1:])
+    except (UserError, OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 2
+    sys.exit(code)

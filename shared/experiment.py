@@ -1,0 +1,361 @@
+"""What a paper declares (tables, columns, rows) and how its rows become experiments on the data at hand."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from .corpora import CORPORA
+from .corpora.table import CorpusMissing, Problem, Reading
+from .engine import Job, Pretraining, say
+from .errors import UserError, unknown
+from .protocols import Fold
+from .records import digest, fingerprint, read_json, same_or_refuse
+from .tasks import TASKS, Task
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: which task's predictions it scores, by which metric, in which unit it is printed."""
+
+    name: str  # as in tables/*.csv
+    task: str
+    metric: str
+    scale: float = 1.0  # 100 where the paper prints per cent
+    au: int | None = None  # one action unit; without it the mean over the task's
+    corpus: str | None = None  # the predictions of one corpus of a composite task
+    changes: Mapping[str, Any] = field(default_factory=dict)  # Config fields that the column sets
+
+
+class Row:
+    """A row of a table: its printed name and the Config fields in which it differs from the paper's own method."""
+
+    def __init__(self, name: str, /, *, output: str = "", tasks: tuple[str, ...] | None = None, **changes: Any):
+        self.name, self.output, self.tasks, self.changes = name, output, tasks, changes
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the paper; its printed numbers stand in tables/`name`.csv."""
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+    def cells(self):
+        """The (row, column) pairs that are run."""
+        return [(r, c) for r in self.rows for c in self.columns if r.tasks is None or c.task in r.tasks]
+
+
+@dataclass(frozen=True)
+class Paper:
+    """One paper: its settings, tables and the four functions that make it run."""
+
+    name: str
+    title: str
+    folder: Path
+    config: type  # a frozen dataclass
+    smoke: Mapping[str, Any]  # what --scale smoke changes in it
+    tables: tuple[Table, ...]
+    headline: tuple[str, ...]  # "table/row" names run when nothing is asked for
+    rule: str  # "last", "val" or "best_on_test": the epoch that the paper scores
+    load: Callable[..., Any]  # (samples, config, cache) -> data with `ids`, `problems`, `digest`
+    train: Callable[[Job], None]
+    pretraining: Callable[[Any, Task], dict[str, Any] | None] = lambda config, task: None  # what it depends on
+    pretrain: Callable[[Pretraining], dict[str, torch.Tensor]] | None = None
+    figures: Callable[..., list] = lambda bench, experiments, results: []
+
+    def table(self, name: str) -> Table:
+        known = {t.name: t for t in self.tables}
+        name = f"table{name}" if name.isdigit() else name
+        if name not in known:
+            raise unknown(f"table of {self.name}", name, known)
+        return known[name]
+
+    def choose(self, names: list[str]) -> list[tuple[Table, tuple[Row, ...]]]:
+        """Tables and rows for "table" and "table/row" names, in the paper's order; the headline where none is given."""
+        chosen: dict[str, set[str]] = {}
+        for name in names or self.headline:
+            table_name, _, row_name = name.partition("/")
+            table = self.table(table_name)
+            known = [r.name for r in table.rows]
+            if row_name and row_name not in known:
+                raise unknown(f"row of {table.name}", row_name, known)
+            chosen.setdefault(table.name, set()).update([row_name] if row_name else known)
+        return [(t, tuple(r for r in t.rows if r.name in chosen[t.name])) for t in self.tables if t.name in chosen]
+
+    def base(self, scale: str, overrides: Mapping[str, str]) -> Any:
+        """The Config of the paper's own method at a scale, with `--set` on top."""
+        config = self.config(**(self.smoke if scale == "smoke" else {}))
+        return dataclasses.replace(config, **{k: self._parsed(k, v) for k, v in overrides.items()})
+
+    def _parsed(self, key: str, text: str) -> Any:
+        fields = {f.name: getattr(self.config(), f.name) for f in dataclasses.fields(self.config)}
+        if key not in fields:
+            raise unknown(f"setting of {self.name}", key, fields)
+        return parse(key, text, fields[key])
+
+
+def parse(key: str, text: str, default: Any) -> Any:
+    """`text` as a value of the kind of `default`."""
+    try:
+        if isinstance(default, bool):
+            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
+        if isinstance(default, tuple):
+            kind = type(default[0]) if default else str
+            return tuple(kind(part) for part in text.strip("()[] ").split(",") if part.strip())
+        return type(default)(text)
+    except (ValueError, KeyError) as error:
+        raise UserError(f"--set {key}={text}: expected a {type(default).__name__} like {default!r}") from error
+
+
+@dataclass(eq=False)
+class Bench:
+    """The data, the place and the settings of one invocation."""
+
+    paper: Paper
+    out: Path
+    data: Path
+    scale: str
+    generated: bool
+    overrides: Mapping[str, str]
+    weights: Path = Path("weights")
+
+    @cached_property
+    def base(self) -> Any:
+        return self.paper.base(self.scale, self.overrides)
+
+    @property
+    def folder(self) -> Path:
+        return self.out / self.paper.name / (self.scale + ("-generated" if self.generated else ""))
+
+    @property
+    def cache(self) -> Path:
+        return self.out / "cache"
+
+    @lru_cache(maxsize=None)  # noqa: B019 (lives as long as the process)
+    def reading(self, corpus: str) -> Reading | str:
+        """A corpus read from disk, or why it is not there."""
+        try:
+            return CORPORA[corpus].read(self.data)
+        except CorpusMissing as error:
+            return str(error)
+
+    @lru_cache(maxsize=None)  # noqa: B019
+    def fingerprint(self, corpus: str) -> dict[str, Any]:
+        return fingerprint(self.reading(corpus).samples)
+
+    def experiments(self, row: Row, column: Column, seeds: int) -> list["Experiment"]:
+        config = dataclasses.replace(self.base, **{**row.changes, **column.changes})
+        return [Experiment(self, TASKS[column.task], config, seed) for seed in range(seeds)]
+
+    @lru_cache(maxsize=1)  # noqa: B019
+    def inputs(self, task: Task, config: Any) -> tuple[pd.DataFrame, Any]:
+        """The task's samples that can be used, and the paper's data, row by row alike."""
+        samples = task.select(pd.concat([self.reading(c).samples for c in task.corpora], ignore_index=True))
+        data = self.paper.load(samples, config, self.cache)
+        samples = samples.set_index("sample", drop=False).loc[list(data.ids)].reset_index(drop=True)
+        return samples, data
+
+    def problems(self, experiments: list["Experiment"]) -> list[Problem]:
+        """Every broken row and image that `experiments` meet."""
+        corpora = dict.fromkeys(c for e in experiments for c in e.corpora)
+        found = [p for c in corpora for p in self.reading(c).problems]
+        for task, config in dict.fromkeys((e.task, e.config) for e in experiments):
+            found += [p for p in self.inputs(task, config)[1].problems if p not in found]
+        return found
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One configuration on one task with one seed: some folds, each a record on disk. Rows of tables share them."""
+
+    bench: Bench = field(compare=False, repr=False)
+    task: Task
+    config: Any
+    seed: int
+
+    @property
+    def paper(self) -> Paper:
+        return self.bench.paper
+
+    @property
+    def identity(self) -> str:
+        """In what the configuration differs from the paper's own method, as a name for folders and seeds."""
+        return slug(differences(self.config, self.bench.base))
+
+    @property
+    def name(self) -> str:
+        return f"{self.paper.name} {self.task.name} {self.identity}"
+
+    @property
+    def folder(self) -> Path:
+        return self.bench.folder / self.task.name / self.identity / f"seed-{self.seed}"
+
+    @property
+    def pretraining(self) -> "Stage | None":
+        needs = self.paper.pretraining(self.config, self.task)
+        return Stage(self.bench, self.task, self.config, self.seed, needs) if needs else None
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        return (*self.task.corpora, *(self.pretraining.corpora if self.pretraining else ()))
+
+    def missing(self) -> list[str]:
+        """Why it cannot run here: a line for each corpus that is not there."""
+        return [reason for c in self.corpora if isinstance(reason := self.bench.reading(c), str)]
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        return self.bench.inputs(self.task, self.config)[0]
+
+    def data(self, device: torch.device) -> Any:
+        return self.bench.inputs(self.task, self.config)[1]
+
+    @property
+    def folds(self) -> list[Fold]:
+        return self.task.folds(self.samples, seed=self.seed)
+
+    def record(self, fold: Fold) -> Path:
+        return self.folder / f"{re.sub(r'[^A-Za-z0-9.+-]', '_', fold.name)}.json"
+
+    def settings(self) -> dict[str, Any]:
+        """What has to be the same for a record to be this experiment's."""
+        samples, data = self.bench.inputs(self.task, self.config)
+        return {
+            "paper": self.paper.name,
+            "task": self.task.name,
+            "scale": self.bench.scale,
+            "generated": self.bench.generated,
+            "seed": self.seed,
+            "config": dataclasses.asdict(self.config),
+            "data": {
+                "editions": {c: self.bench.reading(c).edition for c in self.task.corpora},
+                **fingerprint(samples),
+                "pixels": data.digest,
+            },
+        }
+
+    def records(self) -> list[dict]:
+        """The records there are. Raises UserError when one was made under other settings or on other data."""
+        wanted = {**self.settings(), "pretraining": self.pretraining and self.pretraining.settings()}
+        found = []
+        for fold in self.folds:
+            if (path := self.record(fold)).exists():
+                record = read_json(path)
+                refuse_others(path, record, wanted)
+                found.append(record)
+        return found
+
+    def tell(self, fold: Fold, job: Job) -> None:
+        done, last = sum(self.record(f).exists() for f in self.folds), job.history[-1]
+        terms = ", ".join(f"{k} {v:.3f}" for k, v in last.items() if k != "epoch")
+        say(f"{self.name} [{done}/{len(self.folds)}] {fold.name}: {terms}")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A pre-training that experiments share: what it depends on is `needs`, with the corpora under "corpora"."""
+
+    bench: Bench
+    task: Task
+    config: Any
+    seed: int
+    needs: Mapping[str, Any]
+
+    @property
+    def paper(self) -> Paper:
+        return self.bench.paper
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        return self.needs["corpora"]
+
+    @property
+    def identity(self) -> str:
+        base = self.paper.pretraining(self.bench.base, self.task) or {}
+        return slug({k: v for k, v in self.needs.items() if base.get(k) != v})
+
+    @property
+    def name(self) -> str:
+        return f"{self.paper.name} pre-training {self.identity}"
+
+    @property
+    def folder(self) -> Path:
+        return self.bench.folder / "pretraining" / self.identity / f"seed-{self.seed}"
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "weights.safetensors"
+
+    @property
+    def samples(self) -> dict[str, pd.DataFrame]:
+        return {c: self.bench.reading(c).samples for c in self.corpora}
+
+    @property
+    def cache(self) -> Path:
+        return self.bench.cache
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            "paper": self.paper.name,
+            "scale": self.bench.scale,
+            "generated": self.bench.generated,
+            "seed": self.seed,
+            "needs": dict(self.needs),
+            "data": {c: self.bench.fingerprint(c) for c in self.corpora},
+        }
+
+    def done(self) -> bool:
+        path = self.folder / "record.json"
+        if not path.exists():
+            return False
+        refuse_others(path, read_json(path), self.settings())
+        return True
+
+    def history(self) -> list[dict[str, float]]:
+        return read_json(self.folder / "record.json")["history"]
+
+    def tell(self, job: Pretraining) -> None:
+        say(f"{self.name}: done, {len(job.history)} epochs")
+
+
+def refuse_others(path: Path, record: dict, wanted: dict) -> None:
+    """Raise UserError, naming what differs, when a record was made under other settings than `wanted`."""
+    flat, now = _flat({k: record.get(k) for k in wanted}), _flat(wanted)
+    same_or_refuse(f"the record {path}", flat, now, "give another --out, or remove that folder to run it again")
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in content.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def differences(config: Any, base: Any) -> dict[str, Any]:
+    """The fields of `config` that are not as in `base`."""
+    return {
+        f.name: getattr(config, f.name)
+        for f in dataclasses.fields(config)
+        if getattr(config, f.name) != getattr(base, f.name)
+    }
+
+
+def slug(changes: Mapping[str, Any]) -> str:
+    """A folder's name for some settings: readable, and short."""
+    parts = []
+    for key in sorted(changes):
+        value = changes[key]
+        text = "-".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+        parts.append(f"{key}={re.sub(r'[^A-Za-z0-9.+-]', '_', text)}")
+    name = ",".join(parts) or "default"
+    return name if len(name) <= 120 else f"{name[:100]}-{digest(dict(changes))}"
+

@@ -1,0 +1,154 @@
+"""Pixels: frames read, cropped and resized once, then kept in a cache that every process maps into memory."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from tqdm import tqdm
+
+from .corpora.table import Problem
+from .errors import UserError
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels of the released frame
+
+
+@dataclass(frozen=True)
+class Store:
+    """Prepared frames: `array` (frames, H, W, C) uint8, the frames of `ids[i]` at `start[i]:start[i + 1]`."""
+
+    ids: tuple[str, ...]
+    array: np.ndarray
+    start: np.ndarray
+    problems: list[Problem] = field(default_factory=list)
+    digest: str = ""
+
+    def clip(self, i: int) -> np.ndarray:
+        """The frames of sample `ids[i]`: (T, H, W, C) uint8, a view."""
+        return self.array[self.start[i] : self.start[i + 1]]
+
+    def stacked(self) -> np.ndarray:
+        """All samples as (N, K, H, W, C) when each has the same number K of frames, a view."""
+        return self.array.reshape(len(self.ids), -1, *self.array.shape[1:])
+
+
+def read(path: str, size: int | tuple[int, int], *, box: Box | None = None, gray: bool = False) -> np.ndarray:
+    """One frame, cropped to `box` and resized to `size` (H, W): uint8 (H, W, C). Raises OSError when it is cut off."""
+    height, width = (size, size) if isinstance(size, int) else size
+    with Image.open(path) as image:
+        image = image.convert("L" if gray else "RGB")
+        if box or image.size != (width, height):
+            image = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
+        return np.asarray(image).reshape(height, width, -1)
+
+
+def prepare(
+    samples: pd.DataFrame,
+    numbers: Sequence[Sequence[int]],
+    *,
+    size: int | tuple[int, int],
+    cache: str | Path,
+    gray: bool = False,
+    boxes: Mapping[str, Box] | None = None,
+) -> Store:
+    """The frames `numbers[i]` of each sample i, from the cache or decoded into it.
+
+    The cache's key is what the result depends on: the files (path, size, time of change), the boxes, the settings. A
+    sample with a frame that cannot be read is left out of `ids` and named in `problems`.
+    """
+    boxes = boxes or {}
+    height, width = (size, size) if isinstance(size, int) else size
+    paths = [[row.frames.path(n) for n in wanted] for row, wanted in zip(samples.itertuples(), numbers, strict=True)]
+    key = hashlib.sha256(f"{height} {width} {gray}".encode())
+    for sample, files in zip(samples["sample"], paths, strict=True):
+        for file in files:
+            stat = os.stat(file)
+            key.update(f"{sample} {file} {stat.st_size} {stat.st_mtime_ns} {boxes.get(sample)}\n".encode())
+    folder = Path(cache) / key.hexdigest()[:16]
+    with held(folder.with_suffix(".lock")):
+        store = _open(folder)
+        if store is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            _decode(folder, list(samples["sample"]), paths, (height, width), gray, boxes)
+            store = _open(folder)
+    return store
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the lock `path` for the length of the block; a process that dies lets go of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _decode(folder: Path, ids: list[str], paths: list[list[str]], size, gray: bool, boxes: Mapping[str, Box]) -> None:
+    """Decode into a temporary folder and rename it: what `folder` names is always whole."""
+
+    def one(item: tuple[str, list[str]]) -> np.ndarray | Problem:
+        sample, files = item
+        try:
+            return np.stack([read(file, size, box=boxes.get(sample), gray=gray) for file in files])
+        except (OSError, SyntaxError, ValueError) as error:
+            where = next((f for f in files if not _readable(f)), files[0])
+            return Problem(where, None, f"the image cannot be decoded ({error})", "copy it again from the release", sample)
+
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        total = sum(map(len, paths))
+        array = np.lib.format.open_memmap(
+            temporary / "frames.npy", mode="w+", dtype=np.uint8, shape=(total, *size, 1 if gray else 3)
+        )
+        kept, start, problems, crc = [], [0], [], 0
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            clips = tqdm(pool.map(one, zip(ids, paths, strict=True)), "decoding", len(ids), unit="clip", disable=None, leave=False)
+            for sample, clip in zip(ids, clips, strict=True):
+                if isinstance(clip, Problem):
+                    problems.append(vars(clip))
+                    continue
+                array[start[-1] : start[-1] + len(clip)] = clip
+                crc = zlib.crc32(clip, crc)
+                kept.append(sample)
+                start.append(start[-1] + len(clip))
+        array.flush()
+        index = {"ids": kept, "start": start, "problems": problems, "crc": crc}
+        (temporary / "index.json").write_text(json.dumps(index))
+        os.rename(temporary, folder)
+    except OSError as error:
+        raise UserError(f"cannot write prepared frames under {folder.parent}: {error.strerror}; free some space") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _readable(path: str) -> bool:
+    try:
+        read(path, 8)
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _open(folder: Path) -> Store | None:
+    """The store in `folder`, or None when there is none or its content is not what was written."""
+    try:
+        index = json.loads((folder / "index.json").read_text())
+        start = np.asarray(index["start"])
+        array = np.load(folder / "frames.npy", mmap_mode="r")[: start[-1]]
+        if zlib.crc32(np.ascontiguousarray(array)) != index["crc"]:
+            return None
+    except (OSError, ValueError, KeyError):
+        return None
+    problems = [Problem(**p) for p in index["problems"]]
+    return Store(tuple(index["ids"]), array, start, problems, f"{index['crc']:08x}")

@@ -1,0 +1,154 @@
+"""`python -m PAPER …`: check everything first, then run what is missing, then print the tables."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import report
+from .engine import run, say
+from .errors import UserError
+from .experiment import Bench, Experiment, Paper
+from .frames import held
+from .parallel import PARENT, accelerator, launch, launched, process_count
+from .records import replacing
+
+MARKER = "GENERATED.txt"
+
+
+def main(paper: Paper, arguments: Sequence[str] | None = None) -> None:
+    """Run `python -m PAPER` to its exit code: 0, or 2 with a message where the person at the keyboard can mend it."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        code = _main(paper, arguments)
+    except (UserError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        code = 130
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def parser(name: str) -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(prog=name, description="Reruns the tables of the paper; without names, its headline rows.")
+    p.add_argument("rows", nargs="*", metavar="TABLE[/ROW]", help="tables or rows, as `list` prints them")
+    p.add_argument("--data", type=Path, help="folder that holds the corpora (else $MER_DATA, else generated faces)")
+    p.add_argument("--scale", choices=("smoke", "paper"), help="default: smoke on generated faces, paper on real data")
+    p.add_argument("--out", type=Path, default=Path("runs"), help="folder of the records (default: runs)")
+    p.add_argument("--weights", type=Path, default=Path("weights"), help="folder of published weights (default: weights)")
+    p.add_argument("--seeds", type=int, default=1, metavar="N", help="repeat each experiment under N seeds (default: 1)")
+    p.add_argument("--gpus", type=int, metavar="N", help="use N GPUs of this machine (default: all)")
+    p.add_argument("--processes", type=int, metavar="N", help="processes without a GPU (default: one a core, at most 8)")
+    p.add_argument("--workers", type=int, default=0, metavar="N", help="loader processes of a pre-training (default: 0)")
+    p.add_argument("--data-parallel", action="store_true", help="pre-train in all processes together (default with GPUs)")
+    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the paper")
+    p.add_argument("--skip-broken", action="store_true", help="go on without the samples that cannot be used")
+    p.add_argument("--diff", action="store_true", help="print the tables from the records, run nothing")
+    return p
+
+
+def _main(paper: Paper, arguments: list[str]) -> int:
+    clock = time.monotonic()
+    args = parser(paper.name).parse_args(arguments)
+    chosen = paper.choose(args.rows)
+    bench = open_bench(paper, args)
+    cells = [(table, row, column) for table, rows in chosen for row, column in table.cells() if row in rows]
+    wanted = dict.fromkeys(e for _, row, column in cells for e in bench.experiments(row, column, args.seeds))
+    if bench.data == args.out / "faces":
+        draw_faces(bench, wanted)
+    experiments = [e for e in wanted if not e.missing()]
+    worker = launched()
+    if PARENT not in os.environ:
+        _check(bench, wanted, experiments, args.skip_broken)
+    todo = [] if args.diff else [e for e in experiments if len(e.records()) < len(e.folds)]
+    if todo and not worker:
+        processes = min(process_count(args.gpus, args.processes), sum(len(e.folds) for e in todo))
+        say(f"{paper.name}: {len(todo)} experiments to run in {processes} process{'es' * (processes > 1)}")
+        if processes > 1:
+            if code := launch(paper.name, arguments, processes):
+                return code
+            todo = []
+    if worker or todo:
+        team = accelerator()
+        together = team if args.data_parallel or (team.num_processes > 1 and team.device.type == "cuda") else None
+        run(todo, device=team.device, team=together, workers=args.workers)
+        team.wait_for_everyone()
+        if worker:
+            team.end_training()
+            if PARENT in os.environ or not team.is_main_process:
+                return 0
+    results = [report.result(bench, table, rows, args.seeds) for table, rows in chosen]
+    print(report.text(bench, results))
+    page = write_reports(bench, results, cells, args.seeds)
+    print(f"\nThe page with the figures: {page}\n{paper.name}: {time.monotonic() - clock:.0f} s in all")
+    return 0
+
+
+def open_bench(paper: Paper, args: argparse.Namespace) -> Bench:
+    """The data and settings asked for; with no data named, the generated faces of the output folder."""
+    data = args.data or (Path(os.environ["MER_DATA"]) if os.environ.get("MER_DATA") else None)
+    if data is not None and not data.is_dir():
+        raise UserError(f"{data} is not a folder; --data names the folder that holds the corpora, one folder each")
+    generated = data is None or (data / MARKER).exists()
+    data = data or args.out / "faces"
+    overrides = {}
+    for item in args.set:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise UserError(f"--set {item}: expected key=value")
+        overrides[key] = value
+    scale = args.scale or ("smoke" if generated else "paper")
+    bench = Bench(paper, args.out, data, scale, generated, overrides, args.weights)
+    bench.base  # noqa: B018 (a wrong --set is said before anything is read)
+    return bench
+
+
+def draw_faces(bench: Bench, wanted: Sequence[Experiment]) -> None:
+    """Write the generated corpora that the experiments need and that are not there yet."""
+    from .faces.layouts import LAYOUTS
+    from .faces.write import write
+
+    corpora = [c for c in LAYOUTS if any(c in e.corpora for e in wanted)]
+    with held(bench.out / ".faces.lock"):
+        if missing := [c for c in corpora if not (bench.data / c).exists()]:
+            say(f"no --data and no $MER_DATA: drawing faces in the layouts of {', '.join(missing)} into {bench.data}")
+            write(bench.data, missing, scale="smoke")
+
+
+def _check(bench: Bench, wanted: Sequence[Experiment], experiments: list[Experiment], skip_broken: bool) -> None:
+    """Say what is missing and what is broken before anything is trained. Raises UserError where nothing can run."""
+    reasons = dict.fromkeys(reason for e in wanted for reason in e.missing())
+    for reason in reasons:
+        say(f"missing: {reason}")
+    if not experiments:
+        raise UserError("nothing of what was asked for can run on this data:\n  " + "\n  ".join(reasons))
+    if reasons:
+        say(f"{len(experiments)} of {len(wanted)} experiments can run without; going on with them")
+    problems = bench.problems(experiments)
+    if problems:
+        lines = "\n  ".join(map(str, problems))
+        left = "; ".join(f"{e.task.name}: {len(e.samples)} samples remain" for e in {e.task: e for e in experiments}.values())
+        if not skip_broken:
+            raise UserError(f"{len(problems)} problems in {bench.data}:\n  {lines}\n{left}; --skip-broken goes on with them")
+        say(f"left out, {len(problems)} problems:\n  {lines}\n{left}")
+
+
+def write_reports(bench: Bench, results, cells, seeds: int) -> Path:
+    """tables.csv, tables.md and the page, beside the records."""
+    from .page import page
+
+    contents = {
+        "tables.csv": report.to_csv(bench, results),
+        "tables.md": report.markdown(bench, results),
+        "index.html": page(bench, results, cells, seeds),
+    }
+    for name, content in contents.items():
+        with replacing(bench.folder / name) as temporary:
+            temporary.write_text(content)
+    return bench.folder / "index.html"
+
+

@@ -1,0 +1,222 @@
+"""Paper | measured | difference: tables built from run records alone, as text, CSV and Markdown."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from .experiment import Bench, Column, Experiment, Row, Table
+from .metrics import bootstrap, confusion, constant_baseline, score
+from .tasks import TASKS
+
+HEADER = ("row", "column", "paper", "measured", "difference", "95 % interval", "rule", "other rule", "leak", "records")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table; numbers are in the printed unit."""
+
+    row: str
+    column: str
+    paper: str = ""  # as printed; empty where the text has lost it
+    source: str = "run"  # "cited" where the paper quotes others
+    measured: float | None = None
+    low: float | None = None
+    high: float | None = None
+    rule: str = ""
+    other: float | None = None  # under the other rule
+    other_rule: str = ""
+    leak: float | None = None  # best_on_test − last
+    note: str = ""  # folds done, or why there is no number
+
+    @property
+    def decimals(self) -> int:
+        if self.paper:
+            return len(self.paper.partition(".")[2])
+        return 2 if max(abs(self.measured or 0), abs(self.high or 0)) > 1.5 else 4
+
+    @property
+    def difference(self) -> float | None:
+        return None if self.measured is None or not self.paper else self.measured - float(self.paper)
+
+    def texts(self) -> tuple[str, ...]:
+        """The cell as strings in the order of HEADER."""
+        d = self.decimals
+        return (
+            self.row, self.column, self.paper + (" (cited)" if self.source == "cited" else ""),
+            number(self.measured, d), number(self.difference, d, sign=True),
+            "" if self.low is None else f"[{self.low:.{d}f}, {self.high:.{d}f}]", self.rule,
+            "" if self.other is None else f"{self.other_rule} {self.other:.{d}f}", number(self.leak, d, sign=True), self.note,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Result:
+    """A table with its cells; those of the constant baseline come last."""
+
+    table: Table
+    cells: tuple[Cell, ...]
+    remarks: tuple[str, ...]
+
+
+def number(value: float | None, decimals: int, sign: bool = False) -> str:
+    return "" if value is None else f"{value:{'+' if sign else ''}.{decimals}f}"
+
+
+def printed(folder: Path, table: str) -> dict[tuple[str, str], tuple[str, str]]:
+    """The paper's numbers of a table: (row, column) -> (value as printed, "run" or "cited")."""
+    path = folder / "tables" / f"{table}.csv"
+    if not path.exists():
+        return {}
+    with open(path, newline="") as file:
+        return {(r["row"], r["column"]): (r["value"], r["source"]) for r in csv.DictReader(file)}
+
+
+def result(bench: Bench, table: Table, rows: Sequence[Row], seeds: int) -> Result:
+    """A table from the records there are."""
+    numbers = printed(bench.paper.folder, table.name)
+    cells, baselines, remarks = [], {}, {}
+    for row in rows:
+        for column in table.columns:
+            if row.tasks is not None and column.task not in row.tasks:
+                continue
+            paper, source = numbers.get((row.name, column.name), ("", "run"))
+            cell = Cell(row.name, column.name, paper, source, rule=bench.paper.rule)
+            experiments = bench.experiments(row, column, seeds)
+            if missing := experiments[0].missing():
+                cells.append(replace(cell, note=f"not run: {'; '.join(missing)}"))
+                continue
+            records = [e.records() for e in experiments]
+            cells.append(_measured(cell, row, column, experiments, records))
+            if any(records):
+                baselines.setdefault(column.name, _baseline(column, experiments[0]))
+                remarks |= dict.fromkeys(_remarks(experiments[0], sum(records, [])))
+    own = {row.name for row in table.rows}
+    cited = [Cell(r, c, v, source) for (r, c), (v, source) in numbers.items() if source == "cited" and r not in own]
+    return Result(table, (*cited, *cells, *baselines.values()), tuple(remarks))
+
+
+def _measured(cell: Cell, row: Row, column: Column, experiments: list[Experiment], records: list[list[dict]]) -> Cell:
+    done, wanted = sum(map(len, records)), sum(len(e.folds) for e in experiments)
+    note = f"{done} of {wanted} folds"
+    if done < wanted:
+        return replace(cell, note=note)
+    other_rule = "last" if cell.rule == "best_on_test" else "best_on_test"
+    by_rule = {}
+    for rule in (cell.rule, other_rule, "last", "best_on_test"):
+        if rule not in by_rule:
+            seeds = [pooled(r, rule, row.output, column) for r in records]
+            by_rule[rule] = (seeds, float(np.mean([score(*s[1:], column.metric) for s in seeds])))
+    seeds, measured = by_rule[cell.rule]
+    low, high = bootstrap_over_seeds(seeds, column.metric)
+    k = column.scale
+    return replace(
+        cell, measured=k * measured, low=k * low, high=k * high, note=note, other_rule=other_rule,
+        other=k * by_rule[other_rule][1], leak=k * (by_rule["best_on_test"][1] - by_rule["last"][1]),
+    )  # fmt: skip
+
+
+def pooled(records: Sequence[Mapping], rule: str, output: str, column: Column) -> tuple:
+    """(subjects, targets, predictions, number of classes) of all folds of one seed, as the column looks at them."""
+    subjects, targets, predictions = [], [], []
+    for record in records:
+        scores = record["predictions"][rule]["scores"][output]
+        for corpus, subject, target, values in zip(
+            record["corpora"], record["subjects"], record["targets"], scores, strict=True
+        ):
+            if column.corpus in (None, corpus):
+                subjects.append(subject)
+                targets.append(target)
+                predictions.append([int(v > 0.5) for v in values] if isinstance(target, list) else int(np.argmax(values)))
+    targets, predictions = np.array(targets), np.array(predictions)
+    classes = 2 if targets.ndim == 2 else len(scores[0])
+    if column.au is not None:
+        unit = TASKS[column.task].aus.index(column.au)
+        targets, predictions = targets[:, [unit]], predictions[:, [unit]]
+    return np.array(subjects), targets, predictions, classes
+
+
+def bootstrap_over_seeds(seeds: Sequence[tuple], metric: str) -> tuple[float, float]:
+    """95 % interval over subjects of the mean over seeds: the same subjects are drawn for every seed."""
+    bounds = [bootstrap(*seed, metric) for seed in seeds]
+    return float(np.mean([b[0] for b in bounds])), float(np.mean([b[1] for b in bounds]))
+
+
+def _baseline(column: Column, experiment: Experiment) -> Cell:
+    samples = experiment.samples
+    if column.corpus:
+        samples = samples[samples["corpus"] == column.corpus]
+    target = np.array(samples["target"].tolist())
+    if column.au is not None:
+        target = target[:, [experiment.task.aus.index(column.au)]]
+    classes = 2 if experiment.task.aus else len(experiment.task.classes)
+    value = column.scale * constant_baseline(target, classes, column.metric)
+    name = "all absent" if column.metric == "f1_macro" else "all present"
+    label = f"constant baseline ({name if experiment.task.aus else 'largest class'})"
+    return Cell(label, column.name, measured=value, rule="none", note="from the same labels")
+
+
+def _remarks(experiment: Experiment, records: Sequence[Mapping]) -> list[str]:
+    """What a reader of the table has to know of the data and the runs behind it."""
+    task, samples = experiment.task, experiment.samples
+    lines = [f"{task.name}: {len(samples)} samples of {samples['subject'].nunique()} subjects"]
+    if expected := sum(task.expected.values()):
+        lines[0] += f" (the literature has {expected}{', ' + task.source if task.source else ''})"
+    lines += task.remarks(samples)
+    if len({r["code"] for r in records}) > 1:
+        lines.append(f"{task.name}: its records come from more than one state of the code")
+    return lines
+
+
+def banner(bench: Bench) -> str:
+    """What everything printed from these records has to say of itself; empty where it may stand beside the paper."""
+    if bench.generated:
+        return "generated faces: not comparable with the paper"
+    if bench.scale == "smoke":
+        return "smoke scale: not comparable with the paper"
+    return ""
+
+
+def text(bench: Bench, results: Sequence[Result]) -> str:
+    """The tables for a terminal."""
+    lines = []
+    for r in results:
+        lines += ["", f"{bench.paper.title}, {r.table.title}"]
+        lines += [f"*** {banner(bench)} ***"] if banner(bench) else []
+        rows = [HEADER, *(c.texts() for c in r.cells)]
+        widths = [min(max(len(row[i]) for row in rows), 60) for i in range(len(HEADER))]
+        for i, row in enumerate(rows):
+            lines.append("  ".join(t.ljust(w) for t, w in zip(row, widths, strict=True)).rstrip())
+            if i == 0:
+                lines.append("  ".join("-" * w for w in widths))
+        lines += [f"  {remark}" for remark in r.remarks]
+    return "\n".join(lines).lstrip("\n")
+
+
+def to_csv(bench: Bench, results: Sequence[Result]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("table", *HEADER, "remark"))
+    writer.writerows((r.table.name, *c.texts(), banner(bench)) for r in results for c in r.cells)
+    return out.getvalue()
+
+
+def markdown(bench: Bench, results: Sequence[Result]) -> str:
+    lines = []
+    for r in results:
+        lines += [f"## {r.table.title}", ""] + ([f"**{banner(bench)}**", ""] if banner(bench) else [])
+        lines += ["| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
+        lines += ["| " + " | ".join(t.replace("|", "\\|") for t in c.texts()) + " |" for c in r.cells]
+        lines += ["", *(f"- {remark}" for remark in r.remarks), ""]
+    return "\n".join(lines)
+
+
+def confusion_of(records: Sequence[Mapping], rule: str, column: Column) -> np.ndarray:
+    """The pooled confusion matrix of one seed's records."""
+    _, target, prediction, classes = pooled(records, rule, "", column)
+    return confusion(target, prediction, classes)
+
+
