@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from .corpora import aus as codings
+from .corpora import emotionet
 from .protocols import Fold, holdout, kfold, loso
 
 PROTOCOLS = {
@@ -23,7 +24,8 @@ class Task:
     """Which samples of which corpora, under which labels, protocol and metric.
 
     `labels`: corpus (or "*") → the corpus's emotion → class. `aus`: units whose presence is the target; a sample of an
-    AU task shows one of them at least. `excluded`: sample → reason. `expected`: corpus → number of samples printed."""
+    AU task shows one of them at least; of EmotioNet, has one of them scored. `excluded`: sample → reason. `expected`:
+    corpus → number of samples printed."""
 
     name: str
     title: str
@@ -59,6 +61,10 @@ class Task:
             return None
         if not self.aus:
             return self.classes.index(labels[emotion])
+        if corpus == emotionet.NAME:
+            values = emotionet.scored(codes)
+            target = tuple(values.get(unit, -1) for unit in self.aus)
+            return target if max(target) >= 0 else None
         if rule == "drop" and set(codings.parse(codes).undecided()) & set(self.aus):
             return None
         target = tuple(int(unit in aus) for unit in self.aus)
@@ -83,10 +89,21 @@ def same(*words: str) -> dict[str, str]:
 
 
 VALENCE = ("negative", "positive", "surprise")
+NEGATIVE = ("anger", "angry", "contempt", "disgust", "fear", "sad", "sadness", "repression", "negative")
+POSITIVE = ("happy", "happiness", "positive")
+BY_VALENCE = {word: "negative" for word in NEGATIVE} | {word: "positive" for word in POSITIVE} | same("surprise")
+CASME2_VALENCE = {word: BY_VALENCE[word] for word in ("happiness", "disgust", "repression", "surprise")}
 CASME2_FIVE = ("happiness", "surprise", "disgust", "repression", "others")
 SAMM_FIVE = ("happiness", "anger", "contempt", "surprise", "other")
+SAMM_SEVEN = ("happiness", "surprise", "disgust", "anger", "fear", "contempt", "sadness")
 MMEW_SIX = ("happiness", "disgust", "surprise", "sadness", "anger", "fear")
-CASME2_VALENCE = {"happiness": "positive", "disgust": "negative", "repression": "negative", "surprise": "surprise"}
+MMEW_SIX_OTHERS = ("happiness", "disgust", "surprise", "fear", "sadness", "others")
+MMEW_FOUR = ("happiness", "disgust", "surprise", "others")
+CASME3_SEVEN = ("anger", "disgust", "fear", "happy", "others", "sad", "surprise")
+CKPLUS_SEVEN = ("anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")
+WILD_SEVEN = ("happy", "sad", "neutral", "angry", "surprise", "disgust", "fear")
+LABORATORY, WILD = ("CK+", "MMI", "Oulu-CASIA"), ("DFEW", "FERV39k", "AFEW")
+TO_HAPPINESS = {"happy": "happiness", "happiness": "happiness"}
 CDE_EXCLUDED = {
     "CASME2/sub04/EP12_01f": "the release prints no apex",
     "CASME2/sub05/EP09_05f": "apex and onset are the same frame",
@@ -98,12 +115,75 @@ _TASKS = (
         expected={"CASME2": 246}, source="2014 sheet; 249 in the 2019 sheet", edition={"CASME2": "2014"},
     ),
     Task(
+        "casme2-3", "CASME II, three classes", ("CASME2",), VALENCE, {"*": CASME2_VALENCE}, excluded=CDE_EXCLUDED,
+        expected={"CASME2": 145}, source="MEGC 2019", edition={"CASME2": "2014"},
+    ),
+    Task(
+        "samm-3", "SAMM, three classes", ("SAMM",), VALENCE, {"*": BY_VALENCE}, expected={"SAMM": 133},
+        source="MEGC 2019",
+    ),
+    Task(
         "samm-5", "SAMM, five classes", ("SAMM",), SAMM_FIVE, {"*": same(*SAMM_FIVE)},
         expected={"SAMM": 136}, source="27 subjects",
     ),
     Task(
+        "samm-7", "SAMM, seven classes, without other", ("SAMM",), SAMM_SEVEN, {"*": same(*SAMM_SEVEN)},
+        expected={"SAMM": 133}, source="28 subjects",
+    ),
+    Task("smic-3", "SMIC-HS, three classes", ("SMIC",), VALENCE, {"*": same(*VALENCE)}, expected={"SMIC": 164}),
+    Task("mmew-4", "MMEW, four classes", ("MMEW",), MMEW_FOUR, {"*": same(*MMEW_FOUR)}, expected={"MMEW": 263}),
+    Task(
         "mmew-6", "MMEW, six classes, without others", ("MMEW",), MMEW_SIX, {"*": same(*MMEW_SIX)},
         protocol="5-fold", expected={"MMEW": 234},
+    ),
+    Task(
+        "mmew-6-others", "MMEW, six classes, with others, without anger", ("MMEW",), MMEW_SIX_OTHERS,
+        {"*": same(*MMEW_SIX_OTHERS)}, expected={"MMEW": 292},
+    ),
+    Task("casme3-3", "CAS(ME)³, three classes", ("CASME3",), VALENCE, {"*": BY_VALENCE}, expected={"CASME3": 699}),
+    Task(
+        "casme3-4", "CAS(ME)³, four classes", ("CASME3",), (*VALENCE, "others"), {"*": BY_VALENCE | same("others")},
+        expected={"CASME3": 860},
+    ),
+    Task(
+        "casme3-7", "CAS(ME)³, seven classes", ("CASME3",), CASME3_SEVEN, {"*": same(*CASME3_SEVEN)},
+        expected={"CASME3": 860},
+    ),
+    Task(
+        "cde-3", "CASME II, SAMM and SMIC-HS pooled, three classes", ("CASME2", "SAMM", "SMIC"), VALENCE,
+        {"CASME2": CASME2_VALENCE, "*": BY_VALENCE}, metric="uf1", excluded=CDE_EXCLUDED,
+        expected={"CASME2": 145, "SAMM": 133, "SMIC": 164}, source="MEGC 2019", edition={"CASME2": "2014"},
+    ),
+    Task(
+        "casme2-au8", "CASME II, eight action units", ("CASME2",), aus=(1, 2, 4, 7, 12, 14, 15, 17),
+        protocol="4-fold with validation", metric="f1_binary", expected={"CASME2": 243}, source="printed in 2020",
+        edition={"CASME2": "2014"},
+    ),
+    Task(
+        "casme-au4", "CASME, four action units", ("CASME",), aus=(1, 4, 9, 14),
+        labels={"*": same("disgust", "repression", "surprise", "tense")}, protocol="4-fold with validation",
+        metric="f1_binary", expected={"CASME": 124}, source="printed in 2020",
+    ),
+    Task(
+        "samm-au4", "SAMM, four action units", ("SAMM",), aus=(2, 4, 7, 12), alternatives="drop",
+        protocol="4-fold with validation", metric="f1_binary", expected={"SAMM": 101}, source="printed in 2020",
+    ),
+    Task(
+        "emotionet-au12", "EmotioNet, twelve action units", ("EmotioNet",),
+        aus=(1, 2, 4, 5, 6, 9, 12, 17, 20, 25, 26, 43), protocol="holdout 15000/20722", metric="f1_macro",
+        expected={"EmotioNet": 20722}, source="printed in 2021",
+    ),
+    Task("ckplus-7", "CK+, seven classes", ("CK+",), CKPLUS_SEVEN, {"*": same(*CKPLUS_SEVEN)}, expected={"CK+": 327}),
+    Task("wild-7", "DFEW, FERV39k, AFEW, seven classes", WILD, WILD_SEVEN, {"*": same(*WILD_SEVEN)}, protocol="5-fold"),
+    # Macro-expressions in the classes of a micro-expression task; a class that they lack stays empty.
+    Task("macro-3", "macro-expressions in three classes", LABORATORY, VALENCE, {"*": BY_VALENCE}),
+    Task(
+        "macro-casme2-5", "macro-expressions in the classes of casme2-5", LABORATORY, CASME2_FIVE,
+        {"*": TO_HAPPINESS | same("surprise", "disgust")},
+    ),
+    Task(
+        "macro-samm-7", "macro-expressions in the classes of samm-7", LABORATORY, SAMM_SEVEN,
+        {"*": TO_HAPPINESS | same(*SAMM_SEVEN)},
     ),
 )
 TASKS = {task.name: task for task in _TASKS}

@@ -1,5 +1,8 @@
 """The corpora as released: one module each, with read(root) → Reading and load(root) → table of samples."""
 
-from . import casme2, dfew, mmew, samm
+from . import afew, casme, casme2, casme3, ckplus, dfew, emotionet, ferv39k, mmew, mmi, oulu, samm, smic
 
-CORPORA = {module.NAME: module for module in (casme2, samm, mmew, dfew)}
+CORPORA = {
+    module.NAME: module
+    for module in (casme, casme2, samm, smic, mmew, casme3, ckplus, mmi, oulu, dfew, ferv39k, afew, emotionet)
+}

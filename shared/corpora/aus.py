@@ -13,7 +13,7 @@ _SIDE = r"[LRABTUV]"
 _LEVEL = r"[A-EX]"
 _CODE = re.compile(
     rf"(?P<ref>ref\.?\s*)?(?:AU\s*)?(?:{_SIDE}(?:\s*/\s*{_SIDE})*)?\s*(?:AU\s*)?(?P<number>\d+)"
-    rf"\s*(?:{_LEVEL}(?:\s*/\s*{_LEVEL})*)?(?![A-Z0-9])\s*(?P<doubt>\?*)",
+    rf"(?:\s*{_LEVEL}(?:\s*/\s*{_LEVEL})*(?!\s*\d))?(?![A-Z0-9]|\.\d)\s*(?P<doubt>\?*)",
     re.IGNORECASE,
 )
 _TOKEN = re.compile(
@@ -94,7 +94,8 @@ def read_cell(row: Row, column: str, where: str, out: Collector) -> tuple[str, C
     coding = parse(value)
     codes = as_text(value)
     if isinstance(value, (bool, datetime.date)):
-        row.faults.append((f"column {column!r} holds {codes!r}, expected action units", "type the cell as text"))
+        header = row.headers.get(column, column)
+        row.faults.append((f"column {header!r} holds {codes!r}, expected action units", "type the cell as text"))
     elif coding.unread:
         out.notes.append(f"{where}, row {row.number}: in AUs {codes!r} not understood: {', '.join(coding.unread)}")
     elif not codes:

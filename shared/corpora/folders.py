@@ -56,14 +56,32 @@ class Listing:
         """The path of the first of the names that is here, or where the first of them would be."""
         return self.find(*names) or os.path.join(self.folder, names[0])
 
-    def below(self, *names: str) -> Listing:
-        return Listing(self.path(*names))
-
     def directories(self) -> list[str]:
         return [name for name in self.names if name in self._directories]
 
     def files(self, *extensions: str) -> list[str]:
         return [n for n in self.names if n not in self._directories and n.lower().endswith(extensions)]
+
+
+class Tree:
+    """A folder and what lies below it; each folder is listed once."""
+
+    def __init__(self, folder: str | os.PathLike):
+        self.folder = os.fspath(folder)
+        self._listings: dict[str, Listing] = {}
+
+    def listing(self, *steps: str | tuple[str, ...]) -> Listing:
+        folder = self.path(*steps)
+        if folder not in self._listings:
+            self._listings[folder] = Listing(folder)
+        return self._listings[folder]
+
+    def path(self, *steps: str | tuple[str, ...]) -> str:
+        """Follows steps down, each a name or alternatives; where one is missing, where the first of them would be."""
+        if not steps:
+            return self.folder
+        names = (steps[-1],) if isinstance(steps[-1], str) else steps[-1]
+        return self.listing(*steps[:-1]).path(*names)
 
 
 def descend(folder: str, *steps: str | Iterable[str]) -> str | None:

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import os
 
-from . import aus
-from .folders import Listing, find_corpus, frames, inside
+from . import micro
+from .folders import Listing, Tree, find_corpus, frames, inside
 from .sheets import find_sheets
 from .table import Collector, Frames, Reading, loader
 
 NAME = "MMEW"
 FPS = 90.0
 EMOTIONS = ("happiness", "disgust", "surprise", "fear", "sadness", "anger", "others")
-COLUMNS = {
-    "Subject": (),
-    "Filename": (),
-    "OnsetFrame": ("Onset Frame", "Onset"),
-    "ApexFrame": ("Apex Frame", "Apex"),
-    "OffsetFrame": ("Offset Frame", "Offset"),
-    "Action Units": ("Action Unit", "AUs", "AU"),
-    "Estimated Emotion": ("Emotion",),
-}
 
 
 def _root(root: str | os.PathLike) -> str:
@@ -30,24 +21,13 @@ def _root(root: str | os.PathLike) -> str:
 def read(root: str | os.PathLike) -> Reading:
     """The micro-expressions of MMEW under `root`. Raises CorpusMissing, SheetError."""
     root = _root(root)
-    sheet = find_sheets(root, COLUMNS, like=r"mmew.*micro", positions=True)[0]
+    sheet = find_sheets(root, micro.COLUMNS, like=r"mmew.*micro", positions=True)[0]
     out = Collector(NAME, root, "2021")
-    images = Listing(inside(root, "Micro_Expression"))
-    clips = {name.lower(): images.below(name) for name in images.directories()}
-    for row in sheet.rows:
-        name = row.text("Filename", "a clip's name")
-        subject = f"S{row.subject('Subject', name):02d}"
-        sample = f"{NAME}/{subject}/{name}"
-        onset, apex, offset = (row.frame(column) for column in ("OnsetFrame", "ApexFrame", "OffsetFrame"))
-        emotion = row.word("Estimated Emotion", EMOTIONS)
-        codes, coding = aus.read_cell(row, "Action Units", sheet.path, out)
-        if out.faulty(row, sheet.path, sample):
-            continue
-        folder = clips.get(emotion) or images.below(emotion)
-        out.add(
-            sample, f"{NAME}/{subject}", emotion=emotion, aus=coding.aus(), au_codes=codes, onset=onset, apex=apex,
-            offset=offset, fps=FPS, frames=frames(folder.path(name)), where=sheet.path, row=row.number,
-        )
+    tree = Tree(inside(root, "Micro_Expression"))
+    micro.collect(
+        sheet, out, emotions=EMOTIONS, subject="S{:02d}", fps=FPS, prefixed=True,
+        images=lambda clip: frames(tree.path(clip.emotion, clip.name)),
+    )
     return out.reading()
 
 
@@ -57,10 +37,10 @@ def read_macro(root: str | os.PathLike) -> Reading:
     Raises CorpusMissing."""
     root = _root(root)
     out = Collector(NAME, root, "2021, macro-expressions")
-    people = Listing(inside(root, "Macro_Expression"))
-    for person in people.directories():
-        for emotion in people.below(person).directories():
-            folder = people.below(person).path(emotion)
+    tree = Tree(inside(root, "Macro_Expression"))
+    for person in tree.listing().directories():
+        for emotion in tree.listing(person).directories():
+            folder = tree.path(person, emotion)
             if emotion.lower() not in EMOTIONS:
                 out.problem(folder, None, f"no emotion of {NAME}", f"name it one of {', '.join(EMOTIONS)}")
                 continue

@@ -18,47 +18,52 @@ HEADER_WITHIN = 40
 
 @dataclass
 class Row:
-    """A row of a sheet; `number` as Excel shows it. What a cell fails to give is added to `faults`."""
+    """A row of a sheet; `number` as Excel shows it, `headers` as printed. What a cell lacks is added to `faults`."""
 
     number: int
     cells: dict[str, object]
+    headers: dict[str, str] = field(default_factory=dict)
     faults: list[tuple[str, str]] = field(default_factory=list)
 
-    def _fault(self, column: str, expected: str) -> None:
+    def fault(self, column: str, expected: str) -> None:
+        """Notes that the cell does not hold what was expected."""
         value = self.cells.get(column)
         found = "is empty" if _empty(value) else f"holds {value!r}"
+        column = self.headers.get(column, column)
         self.faults.append((f"column {column!r} {found}, expected {expected}", "correct the sheet"))
 
     def text(self, column: str, expected: str = "text") -> str:
         """The cell as text, whole numbers without their .0; a fault when empty."""
         value = as_text(self.cells.get(column))
         if not value:
-            self._fault(column, expected)
+            self.fault(column, expected)
         return value
 
     def whole(self, column: str, expected: str) -> int:
         """A whole number, written as text, padded or not, or as a number; -1 and a fault when the cell holds none."""
         value = as_int(self.cells.get(column))
         if value is None:
-            self._fault(column, expected)
+            self.fault(column, expected)
         return -1 if value is None else value
 
     def frame(self, column: str) -> int:
         return self.whole(column, "a frame number")
 
     def subject(self, column: str, named: str = "") -> int:
-        """A subject's number; a fault where the clip's name begins with another one's."""
-        number = self.whole(column, "a subject's number")
+        """The number of a subject (`sub01`, `spNO.1`, 1); a fault where the clip's name begins with another one."""
+        text = as_text(self.cells.get(column))
+        prefixed = re.fullmatch(r"[A-Za-z]+[ ._-]?(\d+)", text, re.ASCII)
+        number = int(prefixed[1]) if prefixed else self.whole(column, "a subject's number")
         begins = re.match(r"[A-Za-z]*0*(\d+)", named)
         if number >= 0 and begins and int(begins[1]) != number:
-            self._fault(column, f"subject {begins[1]} of clip {named}")
+            self.fault(column, f"subject {begins[1]} of clip {named}")
         return number
 
     def word(self, column: str, known: Sequence[str]) -> str:
         """One of the known words, in lower case."""
         value = as_text(self.cells.get(column)).lower()
         if value not in known:
-            self._fault(column, "one of " + ", ".join(known))
+            self.fault(column, "one of " + ", ".join(known))
         return value
 
 
@@ -161,15 +166,17 @@ def read_sheet(
         names.update((name, j) for j, name in enumerate(columns) if name not in names and j in free)
     missing = [name for name in columns if name not in names and name not in optional]
     if missing:
+        spellings = "".join(f"{name} is also met as {', '.join(columns[name])}; " for name in missing if columns[name])
         there = ", ".join(repr(as_text(h)) for h in cells[best] if as_text(h)) if cells else "nothing"
         raise SheetError(
-            f"{path}, row {best + 1}: no column {', '.join(map(repr, missing))} (headers found: {there}); "
+            f"{path}, row {best + 1}: no column {', '.join(map(repr, missing))} ({spellings}headers found: {there}); "
             f"rename the column as in the release"
         )
     known = set(names.values())
     extra = tuple(as_text(h) for j, h in enumerate(cells[best]) if j not in known and as_text(h))
+    printed = {name: as_text(cells[best][j]) or name for name, j in names.items()} if cells else {}
     rows = [
-        Row(i + 1, {name: row[j] if j < len(row) else None for name, j in names.items()})
+        Row(i + 1, {name: row[j] if j < len(row) else None for name, j in names.items()}, printed)
         for i, row in enumerate(cells) if i > best
     ]
     rows = [row for row in rows if not all(_empty(value) for value in row.cells.values())]

@@ -1,0 +1,93 @@
+"""MMI: sessions of videos, those of the frontal view with one of six emotions."""
+
+from __future__ import annotations
+
+import os
+import re
+from xml.etree import ElementTree
+
+from .folders import Tree, find_corpus, inside
+from .table import Collector, Reading, Video, loader
+
+NAME = "MMI"
+EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
+
+
+def read(root: str | os.PathLike) -> Reading:
+    """The frontal clips of MMI under `root` that carry one of six emotions; no apex is given.
+
+    Raises CorpusMissing."""
+    root = find_corpus(root, (NAME, "MMI Facial Expression Database"), ("Sessions",))
+    tree = Tree(inside(root, "Sessions"))
+    out = Collector(NAME, root, "")
+    side = unlabelled = 0
+    for session in sorted(tree.listing().directories(), key=lambda name: (len(name), name)):
+        listing = tree.listing(session)
+        description = _xml(listing.path("session.xml"), out)
+        for name in listing.files(".avi"):
+            clip = name[:-4]
+            labels = _xml(listing.path(f"{clip}.xml"), out)
+            if description is None or labels is None:
+                continue
+            emotion = _emotion(labels)
+            if not _frontal(description, clip):
+                side += 1
+            elif emotion is None:
+                unlabelled += 1
+            else:
+                units = _units(listing.find(f"{clip}-oao_aucs.xml"), out)
+                subject = _subject(description, clip) or session
+                out.add(
+                    f"{NAME}/{session}/{clip}", f"{NAME}/{subject}", emotion=emotion, aus=units,
+                    au_codes="+".join(map(str, units)), onset=0, fps=float("nan"), frames=Video(listing.path(name)),
+                    where=listing.path(name),
+                )
+    out.notes.append(f"left out: {side} clips of other views, {unlabelled} without one of the six emotions")
+    return out.reading()
+
+
+def _xml(path: str | None, out: Collector) -> ElementTree.Element | None:
+    try:
+        return ElementTree.parse(path).getroot()
+    except (OSError, ElementTree.ParseError) as error:
+        out.problem(path, None, f"cannot be read ({error})", "restore it from the release")
+        return None
+
+
+def _attributes(element: ElementTree.Element) -> dict[str, str]:
+    return {name.lower(): value for name, value in element.attrib.items()}
+
+
+def _frontal(session: ElementTree.Element, clip: str) -> bool:
+    """Whether the clip is the session's track of view 0; a lone track without a view counts."""
+    tracks = [_attributes(element) for element in session.iter() if element.tag.lower() == "track"]
+    own = [track for track in tracks if any(os.path.splitext(value)[0] == clip for value in track.values())] or tracks
+    return any(track.get("view", "0") == "0" for track in own) or not own
+
+
+def _subject(session: ElementTree.Element, clip: str) -> str | None:
+    """The subject's id, by the session's description or by the clip's name (`S001-005`)."""
+    for element in session.iter():
+        if element.tag.lower() == "subject" and _attributes(element).get("id"):
+            return f"S{int(_attributes(element)['id']):03d}" if _attributes(element)["id"].isdigit() else None
+    named = re.match(r"S\d+", clip, re.IGNORECASE)
+    return named[0].upper() if named else None
+
+
+def _emotion(labels: ElementTree.Element) -> str | None:
+    for element in labels.iter():
+        attributes = _attributes(element)
+        value = attributes.get("value", "").strip()
+        if attributes.get("name", "").lower() == "emotion" and value in {"1", "2", "3", "4", "5", "6"}:
+            return EMOTIONS[int(value) - 1]
+    return None
+
+
+def _units(path: str | None, out: Collector) -> tuple[int, ...]:
+    root = _xml(path, out) if path else None
+    coded = root.iter("ActionUnit") if root is not None else ()
+    numbers = [_attributes(element).get("number", "") for element in coded]
+    return tuple(sorted({int(number) for number in numbers if number.isdigit()}))
+
+
+load = loader(read)

@@ -1,0 +1,94 @@
+"""Metrics against scikit-learn, against resampling by hand, and on worked examples."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from shared import metrics
+
+
+@given(
+    st.integers(2, 7).flatmap(lambda C: st.tuples(
+        st.just(C), st.lists(st.tuples(st.integers(0, C - 1), st.integers(0, C - 1)), min_size=1, max_size=40)))
+)
+def test_agree_with_scikit_learn(case):
+    C, pairs = case
+    target, pred = np.array(pairs).T
+    matrix, labels = metrics.confusion(target, pred, C), list(range(C))
+    occurring = sorted(set(target))
+    assert (matrix == sk.confusion_matrix(target, pred, labels=labels)).all()
+    assert metrics.accuracy(matrix) == pytest.approx(sk.accuracy_score(target, pred))
+    each = sk.f1_score(target, pred, labels=labels, average=None, zero_division=0)
+    assert metrics.f1(matrix) == pytest.approx(each)
+    assert metrics.uf1(matrix) == pytest.approx(each.mean())
+    assert metrics.uar(matrix) == pytest.approx(
+        sk.recall_score(target, pred, labels=occurring, average="macro", zero_division=0))
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=30))
+def test_two_kinds_of_f1(pairs):
+    target, pred = np.array(pairs).T
+    matrix = metrics.confusion(target, pred, 2)
+    assert metrics.f1_binary(matrix) == pytest.approx(sk.f1_score(target, pred, zero_division=0))
+    both = sk.f1_score(target, pred, labels=[0, 1], average="macro", zero_division=0)
+    assert metrics.f1_macro(matrix) == pytest.approx(both)
+
+
+def test_units_are_scored_one_by_one_and_averaged():
+    target = np.array([[1, 0, 1], [0, 0, -1], [1, 1, 0], [1, 0, -1]])
+    pred = np.array([[1, 0, 0], [1, 0, 1], [0, 1, 0], [1, 1, 1]])
+    by_hand = [sk.f1_score(target[:, 0], pred[:, 0]), sk.f1_score(target[:, 1], pred[:, 1]), 0.0]
+    assert metrics.confusion(target, pred, 2).shape == (3, 2, 2)
+    assert metrics.score(target, pred, 2, "f1_binary") == pytest.approx(np.mean(by_hand))
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "uf1", "uar"])
+def test_bootstrap_agrees_with_resampling_subject_by_subject(metric):
+    rng = np.random.default_rng(3)
+    subject = rng.choice(list("abcdefgh"), 120)
+    target = rng.integers(0, 3, 120)
+    pred = np.where(rng.random(120) < .6, target, rng.integers(0, 3, 120))
+    low, high = metrics.bootstrap(subject, target, pred, 3, metric, n=4000, seed=1)
+    values = []
+    for _ in range(1500):
+        rows = np.concatenate([np.flatnonzero(subject == s) for s in rng.choice(list("abcdefgh"), 8)])
+        values.append(metrics.score(target[rows], pred[rows], 3, metric))
+    assert [low, high] == pytest.approx(np.percentile(values, [2.5, 97.5]), abs=.02)
+    assert low < metrics.score(target, pred, 3, metric) < high
+    assert metrics.bootstrap(subject, target, pred, 3, metric, seed=5) == metrics.bootstrap(
+        subject, target, pred, 3, metric, seed=5)
+
+
+def test_bootstrap_of_units_averages_over_units():
+    target = np.array([[1, 0], [1, 1], [0, 1], [1, 0]])
+    low, high = metrics.bootstrap(list("aabb"), target, target, 2, "f1_macro", n=200)
+    assert high == 1 and low < 1 or low == high == 1
+
+
+def test_constant_baseline_closed_forms():
+    target = [0] * 6 + [1] * 3 + [2]
+    assert metrics.constant_baseline(target, 3, "accuracy") == pytest.approx(.6)
+    assert metrics.constant_baseline(target, 3, "uf1") == pytest.approx(2 * 6 / (2 * 6 + 4) / 3)
+    assert metrics.constant_baseline(target, 3, "uar") == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(("positives", "size", "printed"), [
+    ((18, 23, 46, 30), 101, .439), ((23, 69, 40, 23), 124, .457),
+])
+def test_all_present_reaches_the_known_averages(positives, size, printed):
+    target = np.stack([np.arange(size) < count for count in positives], 1).astype(int)
+    assert round(metrics.constant_baseline(target, 2, "f1_binary"), 3) == printed
+
+
+def test_all_absent_is_the_baseline_of_macro_f1():
+    target = np.array([[1], [0], [0], [0]])
+    assert metrics.constant_baseline(target, 2, "f1_macro") == pytest.approx((0 + 6 / 7) / 2)
+
+
+def test_labels_outside_the_classes_are_refused():
+    with pytest.raises(ValueError, match="prediction outside 0..2: 3"):
+        metrics.confusion([0, 1], [0, 3], 3)
+    with pytest.raises(ValueError, match="differ in shape"):
+        metrics.confusion([0, 1], [0], 3)

@@ -1,0 +1,79 @@
+"""Folds on random tables: no subject on two sides, every sample tested once, the same in any order of rows."""
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.protocols import Fold, ProtocolError, check, holdout, kfold, loso
+
+tables = st.lists(st.integers(0, 12), min_size=8, max_size=60).filter(lambda s: len(set(s)) >= 5).map(
+    lambda subjects: pd.DataFrame({
+        "sample": [f"C/{s}/{i}" for i, s in enumerate(subjects)], "subject": [f"C/{s}" for s in subjects]}))
+made = st.sampled_from([
+    loso, lambda t: kfold(t, 5, 3), lambda t: kfold(t, 4, validation=True), lambda t: kfold(t, 3, 7, validation=True),
+])
+
+
+@settings(max_examples=60, deadline=None)
+@given(tables, made, st.randoms(use_true_random=False))
+def test_folds_of_any_table(table, protocol, random):
+    folds = protocol(table)
+    subject = dict(zip(table["sample"], table["subject"], strict=True))
+    assert sorted(i for fold in folds for i in fold.test) == sorted(table["sample"])
+    for fold in folds:
+        sides = [{subject[i] for i in ids} for ids in (fold.train, fold.val, fold.test)]
+        assert sum(map(len, sides)) == len(set.union(*sides))
+        assert sorted(fold.train + fold.val + fold.test) == sorted(table["sample"])
+    order = list(range(len(table)))
+    random.shuffle(order)
+    assert protocol(table.iloc[order]) == folds
+
+
+def table(*counts: int) -> pd.DataFrame:
+    subjects = [f"C/{s:02d}" for s, count in enumerate(counts) for _ in range(count)]
+    return pd.DataFrame({"sample": [f"{s}/{i}" for i, s in enumerate(subjects)], "subject": subjects})
+
+
+def test_loso_has_a_fold_a_subject():
+    assert [fold.name for fold in loso(table(3, 1, 4))] == ["C/00", "C/01", "C/02"]
+
+
+def test_validation_rotates():
+    folds = kfold(table(*[5] * 8), 4, validation=True)
+    assert [fold.val for fold in folds] == [fold.test for fold in folds[1:] + folds[:1]]
+    assert all(len(fold.train) == 20 and len(fold.val) == len(fold.test) == 10 for fold in folds)
+
+
+def test_folds_are_balanced_by_samples():
+    sizes = [len(fold.test) for fold in kfold(table(30, 20, 10, 10, 9, 8, 7, 3, 2, 1), 3)]
+    assert max(sizes) - min(sizes) <= 3
+
+
+def test_seeds_differ():
+    assert kfold(table(*[3] * 12), 4, seed=0) != kfold(table(*[3] * 12), 4, seed=1)
+
+
+def test_holdout_keeps_its_share():
+    (fold,) = holdout(table(*[1] * 1000), .75)
+    assert (len(fold.train), len(fold.test)) == (750, 250)
+
+
+def test_too_few_subjects():
+    with pytest.raises(ProtocolError, match="4 subject-independent folds need 4 subjects, found 3"):
+        kfold(table(5, 5, 5), 4)
+    with pytest.raises(ProtocolError, match="no sample in train"):
+        loso(table(5))
+
+
+@pytest.mark.parametrize(("folds", "message"), [
+    ([Fold("f", ("C/00/0",), ("C/00/1", "C/01/2"))], "C/00 is in train and in test"),
+    ([Fold("f", ("C/01/2",), ("C/00/0", "C/00/1"), ("C/00/1",))], "C/00 is in val and in test"),
+    ([Fold("f", ("C/01/2",), ("C/00/0", "C/00/1"))], "1 samples are never tested: C/01/2"),
+    ([Fold("f", ("C/01/2",), ("C/00/0",)), Fold("g", ("C/01/2",), ("C/00/0",))], "C/00/0 is tested twice"),
+    ([Fold("f", ("C/09/9",), ("C/00/0",))], "C/09/9 is not among the samples"),
+    ([Fold("f", (), ("C/00/0", "C/00/1", "C/01/2"))], "no sample in train"),
+])
+def test_broken_folds_are_refused(folds, message):
+    with pytest.raises(ProtocolError, match=message):
+        check(folds, table(2, 1))
