@@ -75,7 +75,7 @@ def _traits(rng: np.random.Generator) -> SimpleNamespace:
     return SimpleNamespace(
         masculine=masculine, age=age, tone=tone,
         width=width, jaw=n(.775 + .035 * masculine, .035), chin_w=n(.41 + .05 * masculine, .045), chin_y=chin, forehead=n(.9, .03),
-        eye_x=n(3.15, .13), eye_y=n(0, .1), eye_len=n(1.46, .09), eye_up=n(.56, .075), eye_low=n(.36, .045), tilt=n(.06, .07),
+        eye_x=n(3.15, .13), eye_y=n(0, .1), eye_len=n(1.53, .08), eye_up=n(.6, .07), eye_low=n(.36, .045), tilt=n(.06, .07),
         crease=n(.3, .08), socket=n(.75, .18), iris_r=n(.58, .02),
         brow_y=n(-1.95, .2), brow_arch=n(.38 - .12 * masculine, .13), brow_t=n(.3 + .1 * masculine, .06), brow_n=int(u(150, 260)),
         nose_w=n(1.62 + .08 * masculine, .15), nose_y=n(4.75, .22), nose_h=n(1.9, .25), bridge=n(.62, .09), tip=n(.82, .09),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from scipy.special import ndtri
 from torch.nn.functional import grid_sample
 
 from .actions import ACTIONS, AUS, drive, moves, shading
@@ -13,6 +14,7 @@ from .anatomy import SIDES, Person, View, eye_lines, lip_lines
 from .paint import Layers, layers
 
 CHUNK = 16  # frames drawn at once: as many as stay in the processor's cache
+GRAIN = ndtri((np.arange(256) + .5) / 256).astype(np.float32)  # a normal draw for a random byte
 
 
 class Clip:
@@ -58,7 +60,7 @@ class Clip:
             now = slice(start, min(start + CHUNK, self.frames))
             picture = stage.picture(now) * torch.from_numpy(self._lamp[now, None, None, None])
             if self.noise:
-                grain = torch.from_numpy(rng.standard_normal(picture.shape, np.float32))
+                grain = torch.from_numpy(GRAIN[np.frombuffer(rng.bytes(picture.numel()), np.uint8)].reshape(picture.shape))
                 picture += grain * (.0035 + .0075 * picture.clamp(0).sqrt()) * self.noise
             pictures[now] = picture.mul_(255).add_(.5).clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
         return pictures[..., 0] if gray else pictures
@@ -141,7 +143,7 @@ class Stage:
         """Heights at rest and now of: under the nose, upper lip's edge, lower lip's edge, chin, neck."""
         t = self.t
         _, line, _ = lip_lines(t, x)
-        slit = (1 - (x / t.mouth_w) ** 2).clip(0) ** .6
+        slit = (1 - (x / t.mouth_w) ** 2).clip(0) ** .85
         jaw = self.jaw[now, None, None]
         rest = (line - 1.8, line, line, line * 0 + t.chin_y, line * 0 + t.chin_y + 5)
         up, down = (v[now, None, None] for v in self.part)

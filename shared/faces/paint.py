@@ -116,7 +116,7 @@ def _skin(person: Person, view: View, light: SimpleNamespace) -> tuple[np.ndarra
     albedo = _complexion(t, rng, view, x, y)
     red = mix(linear(t.skin), linear([186, 84, 80]) * (linear(t.skin).mean() / .5) ** .6, t.lips)[:, None, None]
     albedo = mix(albedo, red * (1 + .07 * noise(rng, x, y, (.07, .6))), .88 * lips)
-    grain = (.004 * noise(rng, x, y, (.06, .06)) + .006 * noise(rng, x, y, (.14, .14))) * (1 - lips)
+    grain = (.004 * noise(rng, x, y, (.06, .06)) + .004 * noise(rng, x, y, (.14, .14))) * (1 - lips)
     shade, gloss = illuminate(head(t, x, y), view, light, grain)
     oily = .035 + .05 * (bump(x, y, (0, 2.5), (1.2, 3.2)) + bump(x, y, (0, -4), (3, 1.5))) + .09 * lips * step(0, .3, y - line)
     face = albedo * shade + oily * gloss
@@ -181,6 +181,7 @@ def _lids(t, rng, view, face):
         out = (x * sign - t.eye_x) / t.eye_len
         span = step(1.1, .98, np.abs(out))
         face = face * (1 - span * col(.8, .86, .88) * np.exp(-(((y - upper + .015) / (.05 + .02 * np.clip(out, 0, 1))) ** 2)))
+        face = face * (1 - .3 * span * np.exp(-(((y - upper + t.crease) / .06) ** 2)))
         face = mix(face, face * col(1.02, .78, .74), .8 * span * np.exp(-(((y - lower - .05) / .07) ** 2)))
         face = face * (1 - .35 * span * step(-.4, .8, out) * np.exp(-(((y - lower - .12) / .05) ** 2)))
         s = np.sort(rng.uniform(-.8, 1, 46))
@@ -213,13 +214,13 @@ def _hair_and_body(t, rng, view, face, light):
     ear = step(1.04, .94, np.hypot(ex / .85, ey / 2.75))
     hollow = bump(ex, ey, (.15, .3), (.32, 1.1)) + .6 * bump(ex, ey, (.35, -1.2), (.2, .9))
     skin = col(*linear(t.skin)) * col(1., .86, .82) * (light.key * .62 + light.fill * .5)
-    flank = skin * (1 - .6 * hollow) * (.72 + .3 * step(1., .55, np.hypot(ex / .85, ey / 2.75)))
+    flank = skin * (1 - .75 * hollow) * (.72 + .3 * step(1., .55, np.hypot(ex / .85, ey / 2.75)))
     face = mix(face, flank, ear * (1 - inside))
 
     volume = .45 + .45 * t.volume
     cap = step(.15, -.15, np.hypot(x / (t.width + volume), (y + 2.2) / (9.3 + volume)) * 8 - 8)
     brow = t.hairline + 4.6 * (out / (.93 * t.width)) ** 5 + .25 * noise(rng, x, y, (.5, .5))
-    burn = step(.35, -.1, y - 1.2) * step(t.width * .93, t.width * 1.01, out)
+    burn = step(.5, -.5, y - .9 + .35 * noise(rng, x, y, (.05, 2))) * step(t.width * .93, t.width * 1.01, out)
     front = cap * np.maximum(step(.25, -.35, y - brow), burn)
     root = rng.uniform(-.9, .9, 260) * t.width
     edge = t.hairline + 4.6 * (np.abs(root) / (.93 * t.width)) ** 5
@@ -287,7 +288,7 @@ def _mouth(person: Person, view: View) -> np.ndarray:
     ivory = col(*linear([226, 217, 200])) * (1 - .45 * np.exp(-to_gap / .035)) * (1 - .75 * np.clip(np.abs(x) / 2.9, 0, 1) ** 2)
     gum = col(*linear([176, 88, 86]))
     ivory = mix(ivory, gum, step(-.66, -.74, down - .06 * np.cos(to_gap * 8)))
-    return np.clip(mix(picture, ivory * .8, teeth), 0, 1) ** (1 / 2.2)
+    return np.clip(mix(picture, ivory * .95, teeth), 0, 1) ** (1 / 2.2)
 
 
 def _glasses(person: Person, view: View) -> tuple[np.ndarray, np.ndarray]:

@@ -83,14 +83,14 @@ def head(t: SimpleNamespace, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         z = z + bump(x, y, (e[0], e[1] + .02), (1.35, .85), .55)
         u, l, _ = eye_lines(t, x, name)
         span = np.clip(1 - np.abs((x - e[0]) / (t.eye_len * 1.08)) ** 3, 0, 1)
-        z = z - .11 * span * np.exp(-(((y - (u - t.crease)) / .075) ** 2))
+        z = z - .15 * span * np.exp(-(((y - (u - t.crease)) / .085) ** 2))
         z = z + .05 * span * np.exp(-(((y - (u - .42 * t.crease)) / (.5 * t.crease)) ** 2))
         z = z - .035 * span * np.exp(-(((y - (l + .42)) / .12) ** 2)) * (.5 + t.age / 45)
         z = z + .05 * span * np.exp(-(((y - (l + .12)) / .13) ** 2))
         z = z + bump(x, y, (sign * (t.eye_x + 1.1), 2.9), (2.1, 1.5), t.cheek)
         z = z - bump(x, y, (sign * (t.eye_x + 1.7), 5.9), (1.5, 2.0), t.cheek * .45)
-        z = z + bump(x, y, (sign * t.nose_w * .78, t.nose_y - .32), (.5, .5), .85)
-        z = z - bump(x, y, (sign * (t.nose_w + .12), t.nose_y - .45), (.2, .55), .22)
+        z = z + bump(x, y, (sign * t.nose_w * .78, t.nose_y - .32), (.5, .5), .95)
+        z = z - bump(x, y, (sign * (t.nose_w + .12), t.nose_y - .45), (.22, .55), .3)
         z = z - bump(x, y, (sign * .62, t.nose_y + .08), (.36, .17), .5)
         z = z - bump(x, y, (sign * (t.mouth_w + .15), t.mouth_y + t.mouth_sag + .02), (.28, .26), .16)
         z = z + lines(t, x, y, sign)
@@ -128,7 +128,7 @@ def illuminate(z: np.ndarray, view: View, light: SimpleNamespace, grain: np.ndar
     shade = []
     for c, wrap in enumerate((.45, .33, .28)):  # red scatters furthest under the skin
         diffuse = np.clip((across + wrap) / (1 + wrap), 0, None) ** 1.15
-        sky = .72 - .28 * ny + .1 * nz
+        sky = .8 - .22 * ny + .06 * nz
         shade.append(light.key * light.tint[c] * diffuse * open_**.35 + light.fill * sky * open_ ** (.9, 1.1, 1.2)[c])
     half = np.asarray(light.to) + (0, 0, 1)
     half = half / np.linalg.norm(half)
