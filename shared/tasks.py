@@ -9,7 +9,7 @@ import pandas as pd
 
 from .corpora import aus as codings
 from .corpora import emotionet
-from .protocols import Fold, holdout, kfold, loso
+from .protocols import Fold, ProtocolError, holdout, kfold, loso
 
 PROTOCOLS = {
     "loso": lambda samples, seed: loso(samples),
@@ -25,7 +25,7 @@ class Task:
 
     `labels`: corpus (or "*") → the corpus's emotion → class. `aus`: units whose presence is the target; a sample of an
     AU task shows one of them at least; of EmotioNet, has one of them scored. `excluded`: sample → reason. `expected`:
-    corpus → number of samples printed."""
+    corpus → number of samples printed. `protocol`: "" where the task is trained on only."""
 
     name: str
     title: str
@@ -39,7 +39,7 @@ class Task:
     edition: Mapping[str, str] = field(default_factory=dict)
     excluded: Mapping[str, str] = field(default_factory=dict)
     expected: Mapping[str, int] = field(default_factory=dict)
-    source: str = ""
+    source: str = "release"
 
     def select(self, samples: pd.DataFrame, *, alternatives: str | None = None) -> pd.DataFrame:
         """The task's samples sorted by id, with `target`: class number, or per unit 1, 0 and -1 (not scored).
@@ -71,7 +71,9 @@ class Task:
         return target if any(target) else None
 
     def folds(self, samples: pd.DataFrame, seed: int = 0) -> list[Fold]:
-        """Folds of the task's own protocol over selected samples."""
+        """Folds of the task's own protocol over selected samples. Raises ProtocolError where it has none."""
+        if not self.protocol:
+            raise ProtocolError(f"{self.name} is trained on only: it has no protocol")
         return PROTOCOLS[self.protocol](samples, seed)
 
     def remarks(self, samples: pd.DataFrame) -> list[str]:
@@ -112,7 +114,7 @@ CDE_EXCLUDED = {
 _TASKS = (
     Task(
         "casme2-5", "CASME II, five classes", ("CASME2",), CASME2_FIVE, {"*": same(*CASME2_FIVE)},
-        expected={"CASME2": 246}, source="2014 sheet; 249 in the 2019 sheet", edition={"CASME2": "2014"},
+        expected={"CASME2": 246}, source="2014 sheet", edition={"CASME2": "2014"},
     ),
     Task(
         "casme2-3", "CASME II, three classes", ("CASME2",), VALENCE, {"*": CASME2_VALENCE}, excluded=CDE_EXCLUDED,
@@ -124,11 +126,11 @@ _TASKS = (
     ),
     Task(
         "samm-5", "SAMM, five classes", ("SAMM",), SAMM_FIVE, {"*": same(*SAMM_FIVE)},
-        expected={"SAMM": 136}, source="27 subjects",
+        expected={"SAMM": 136},
     ),
     Task(
         "samm-7", "SAMM, seven classes, without other", ("SAMM",), SAMM_SEVEN, {"*": same(*SAMM_SEVEN)},
-        expected={"SAMM": 133}, source="28 subjects",
+        expected={"SAMM": 133},
     ),
     Task("smic-3", "SMIC-HS, three classes", ("SMIC",), VALENCE, {"*": same(*VALENCE)}, expected={"SMIC": 164}),
     Task("mmew-4", "MMEW, four classes", ("MMEW",), MMEW_FOUR, {"*": same(*MMEW_FOUR)}, expected={"MMEW": 263}),
@@ -156,34 +158,37 @@ _TASKS = (
     ),
     Task(
         "casme2-au8", "CASME II, eight action units", ("CASME2",), aus=(1, 2, 4, 7, 12, 14, 15, 17),
-        protocol="4-fold with validation", metric="f1_binary", expected={"CASME2": 243}, source="printed in 2020",
+        protocol="4-fold with validation", metric="f1_binary", expected={"CASME2": 243}, source="printed in 2021",
         edition={"CASME2": "2014"},
     ),
     Task(
         "casme-au4", "CASME, four action units", ("CASME",), aus=(1, 4, 9, 14),
         labels={"*": same("disgust", "repression", "surprise", "tense")}, protocol="4-fold with validation",
-        metric="f1_binary", expected={"CASME": 124}, source="printed in 2020",
+        metric="f1_binary", expected={"CASME": 124}, source="printed in 2021",
     ),
     Task(
         "samm-au4", "SAMM, four action units", ("SAMM",), aus=(2, 4, 7, 12), alternatives="drop",
-        protocol="4-fold with validation", metric="f1_binary", expected={"SAMM": 101}, source="printed in 2020",
+        protocol="4-fold with validation", metric="f1_binary", expected={"SAMM": 101}, source="printed in 2021",
     ),
     Task(
         "emotionet-au12", "EmotioNet, twelve action units", ("EmotioNet",),
         aus=(1, 2, 4, 5, 6, 9, 12, 17, 20, 25, 26, 43), protocol="holdout 15000/20722", metric="f1_macro",
         expected={"EmotioNet": 20722}, source="printed in 2021",
     ),
-    Task("ckplus-7", "CK+, seven classes", ("CK+",), CKPLUS_SEVEN, {"*": same(*CKPLUS_SEVEN)}, expected={"CK+": 327}),
-    Task("wild-7", "DFEW, FERV39k, AFEW, seven classes", WILD, WILD_SEVEN, {"*": same(*WILD_SEVEN)}, protocol="5-fold"),
+    Task(
+        "ckplus-7", "CK+, seven classes", ("CK+",), CKPLUS_SEVEN, {"*": same(*CKPLUS_SEVEN)}, protocol="",
+        expected={"CK+": 327},
+    ),
+    Task("wild-7", "DFEW, FERV39k, AFEW, seven classes", WILD, WILD_SEVEN, {"*": same(*WILD_SEVEN)}, protocol=""),
     # Macro-expressions in the classes of a micro-expression task; a class that they lack stays empty.
-    Task("macro-3", "macro-expressions in three classes", LABORATORY, VALENCE, {"*": BY_VALENCE}),
+    Task("macro-3", "macro-expressions in three classes", LABORATORY, VALENCE, {"*": BY_VALENCE}, protocol=""),
     Task(
         "macro-casme2-5", "macro-expressions in the classes of casme2-5", LABORATORY, CASME2_FIVE,
-        {"*": TO_HAPPINESS | same("surprise", "disgust")},
+        {"*": TO_HAPPINESS | same("surprise", "disgust")}, protocol="",
     ),
     Task(
         "macro-samm-7", "macro-expressions in the classes of samm-7", LABORATORY, SAMM_SEVEN,
-        {"*": TO_HAPPINESS | same(*SAMM_SEVEN)},
+        {"*": TO_HAPPINESS | same(*SAMM_SEVEN)}, protocol="",
     ),
 )
 TASKS = {task.name: task for task in _TASKS}

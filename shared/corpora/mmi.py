@@ -66,12 +66,10 @@ def _frontal(session: ElementTree.Element, clip: str) -> bool:
 
 
 def _subject(session: ElementTree.Element, clip: str) -> str | None:
-    """The subject's id, by the session's description or by the clip's name (`S001-005`)."""
-    for element in session.iter():
-        if element.tag.lower() == "subject" and _attributes(element).get("id"):
-            return f"S{int(_attributes(element)['id']):03d}" if _attributes(element)["id"].isdigit() else None
-    named = re.match(r"S\d+", clip, re.IGNORECASE)
-    return named[0].upper() if named else None
+    """`S001` by the session's description or by the clip's name (`S001-005`)."""
+    described = [_attributes(element).get("id", "") for element in session.iter() if element.tag.lower() == "subject"]
+    number = re.search(r"\d+", " ".join([*described, clip.partition("-")[0]]))
+    return f"S{int(number[0]):03d}" if number else None
 
 
 def _emotion(labels: ElementTree.Element) -> str | None:

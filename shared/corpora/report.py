@@ -1,0 +1,223 @@
+"""What is on this disk: corpora found, counts beside the printed ones, corrections, and every broken row."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import functools
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import UserError
+from ..tasks import TASKS, Task
+from . import CORPORA, casme2, mmew, smic
+from .printed import DIFFERENCES, PRINTED, Counts
+from .table import CorpusMissing, Reading, SheetError
+
+# What is read of a corpus, where that is more than one thing: name → reader.
+PARTS: dict[str, dict[str, Callable[[str], Reading]]] = {name: {name: module.read} for name, module in CORPORA.items()}
+PARTS["CASME"] = {"CASME 2013": CORPORA["CASME"].read}
+PARTS["CASME2"] = {f"CASME2 {year}": functools.partial(casme2.read, edition=year) for year in ("2014", "2019")}
+PARTS["SMIC"] = {f"SMIC {camera}": functools.partial(smic.read, camera=camera) for camera in smic.FPS}
+PARTS["MMEW"]["MMEW macro"] = mmew.read_macro
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number found, and one printed; `why` is known of a difference between the two."""
+
+    what: str
+    found: int
+    printed: int | None = None
+    source: str = ""
+    why: str = ""
+
+    @property
+    def differs(self) -> bool:
+        return self.printed is not None and self.printed != self.found
+
+
+@dataclass
+class Part:
+    """A corpus, one edition of it, or a task: its reading, or why there is none, and its counts."""
+
+    name: str
+    corpus: str
+    reading: Reading | None = None
+    missing: str = ""
+    counts: list[Count] = field(default_factory=list)
+
+
+def survey(data: str | os.PathLike) -> list[Part]:
+    """Every corpus under `data`, part by part, and the tasks that what is there allows."""
+    parts = []
+    for corpus, readers in PARTS.items():
+        found, missing = [], []
+        for name, read in readers.items():
+            try:
+                reading = read(data)
+                found.append(Part(name, corpus, reading, counts=beside(name, counts(reading.samples))))
+            except (CorpusMissing, SheetError) as error:
+                missing.append(Part(name, corpus, missing=str(error)))
+        parts += found or missing[:1]
+    return parts + _tasks(parts)
+
+
+def _tasks(parts: Sequence[Part]) -> list[Part]:
+    tables: dict[str, pd.DataFrame] = {}
+    for part in parts:
+        if part.reading is not None:
+            tables.setdefault(part.corpus, part.reading.samples)
+    chosen = [(task.name, task, tables) for task in TASKS.values()]
+    later = next((p.reading.samples for p in parts if p.name == "CASME2 2019" and p.reading is not None), None)
+    if later is not None:
+        chosen.append(("casme2-5 (2019)", TASKS["casme2-5"], tables | {"CASME2": later}))
+    result = []
+    for name, task, held in chosen:
+        there = [held[corpus] for corpus in task.corpora if corpus in held]
+        lacking = [corpus for corpus in task.corpora if corpus not in held]
+        if there and (not lacking or not task.protocol):
+            samples = task.select(pd.concat(there, ignore_index=True))
+            size = _expected(task) if name == task.name else []
+            result.append(Part(name, "", counts=beside(name, task_counts(task, samples), size)))
+        else:
+            result.append(Part(name, "", missing=f"needs {', '.join(lacking)}"))
+    return result
+
+
+def counts(samples: pd.DataFrame) -> Counts:
+    """Samples, subjects, emotions, action units and splits of a table."""
+    labelled = samples[samples["emotion"].notna()]
+    found = {"samples": len(samples)}
+    if (samples["subject"] != samples["sample"]).any():
+        found["subjects"] = samples["subject"].nunique()
+    if 0 < len(labelled) < len(samples):
+        found |= {"labelled samples": len(labelled), "labelled subjects": labelled["subject"].nunique()}
+    found |= dict(sorted(Counter(labelled["emotion"]).items(), key=lambda item: -item[1]))
+    units = Counter(unit for units in samples["aus"] for unit in units)
+    found |= {f"AU {unit}": units[unit] for unit in sorted(units)}
+    for split, number in sorted(Counter(samples["split"].dropna()).items()):
+        numbered = {f"set {split} test": number, f"set {split} train": len(samples) - number}
+        found |= numbered if split.isdigit() else {split: number}
+    return found
+
+
+def task_counts(task: Task, samples: pd.DataFrame) -> Counts:
+    """Samples, subjects and classes or units of selected samples; of pooled corpora also corpus by corpus."""
+    found = {"samples": len(samples), "subjects": samples["subject"].nunique()}
+    if task.aus:
+        return found | {f"AU {unit}": sum(t[i] == 1 for t in samples["target"]) for i, unit in enumerate(task.aus)}
+    names = samples["target"].map(dict(enumerate(task.classes)))
+    found |= {name: int((names == name).sum()) for name in task.classes}
+    if len(task.corpora) > 1:
+        for corpus in sorted(set(samples["corpus"])):
+            here = samples["corpus"] == corpus
+            found |= {corpus: int(here.sum())}
+            found |= {f"{corpus} {name}": int((here & (names == name)).sum()) for name in task.classes}
+    return found
+
+
+def _expected(task: Task) -> list[tuple[str, Counts]]:
+    each = dict(task.expected) if len(task.expected) > 1 else {}
+    return [(task.source, {"samples": sum(task.expected.values())} | each)] if task.expected else []
+
+
+def beside(name: str, found: Counts, more: Sequence[tuple[str, Counts]] = ()) -> list[Count]:
+    """Counts found beside those printed; what is printed and not found counts 0."""
+    result = []
+    printed = [*more, *PRINTED.get(name, [])]
+    for what in dict.fromkeys([*found, *(what for _, numbers in printed for what in numbers)]):
+        known = [(numbers[what], source) for source, numbers in printed if what in numbers] or [(None, "")]
+        for number, source in known:
+            why = DIFFERENCES.get((name, what, number), "") if number is not None else ""
+            result.append(Count(what, found.get(what, 0), number, source, why if number != found.get(what, 0) else ""))
+    return result
+
+
+def text(parts: Iterable[Part], *, generated: bool = False) -> str:
+    """The survey to read. Generated faces may be a share of a corpus: their differences need no explanation."""
+    lines = ["generated faces: not comparable with the paper", ""] if generated else []
+    parts = list(parts)
+    for part in parts:
+        lines += _lines(part, generated)
+    broken = [problem for part in parts if part.reading for problem in part.reading.problems]
+    lines += ["", f"broken rows and clips: {len(broken)}", *(f"  {problem}" for problem in broken)]
+    return "\n".join(lines)
+
+
+def _lines(part: Part, generated: bool) -> list[str]:
+    if part.missing:
+        return [f"{part.name}: {'not found: ' if part.corpus else ''}{part.missing}"]
+    where = f" in {part.reading.root}" if part.reading else ""
+    edition = f", {part.reading.edition}" if part.reading and part.reading.edition not in ("", part.name) else ""
+    lines = [f"{part.name}{edition}{where}"]
+    plain = [count for count in part.counts if count.printed is None]
+    width = max((len(count.what) for count in part.counts), default=0)
+    for count in part.counts:
+        if count.printed is not None:
+            mark = "=" if not count.differs else "≠"
+            why = count.why or ("" if generated else "not explained")
+            why = f": {why}" if count.differs and why else ""
+            lines.append(f"  {count.what:{width}}  {count.found:6} {mark} {count.printed:6} {count.source}{why}")
+    if plain:
+        lines.append("  " + ", ".join(f"{count.what} {count.found}" for count in plain))
+    if part.reading:
+        lines += [f"  corrected: {correction}" for correction in part.reading.corrections]
+        lines += [f"  note: {note}" for note in part.reading.notes]
+        if part.reading.problems:
+            lines.append(f"  {len(part.reading.problems)} broken, listed below; {len(part.reading.samples)} remain")
+    return lines
+
+
+CSV_HEADER = ("part", "kind", "what", "found", "printed", "source", "remark")
+
+
+def rows(parts: Iterable[Part]) -> list[tuple[object, ...]]:
+    """The survey as rows under CSV_HEADER: counts, corrections, notes and problems, and what is missing."""
+    result: list[tuple[object, ...]] = []
+    for part in parts:
+        if part.missing:
+            result.append((part.name, "missing", "", "", "", "", part.missing))
+            continue
+        for c in part.counts:
+            printed = "" if c.printed is None else c.printed
+            remark = (c.why or "differs, not explained") if c.differs else ""
+            result.append((part.name, "count", c.what, c.found, printed, c.source, remark))
+        if part.reading:
+            result.append((part.name, "edition", part.reading.edition, "", "", "", part.reading.root))
+            result += [(part.name, "correction", c.sample, "", "", "", str(c)) for c in part.reading.corrections]
+            result += [(part.name, "note", "", "", "", "", note) for note in part.reading.notes]
+            result += [(part.name, "problem", p.sample or "", "", "", "", str(p)) for p in part.reading.problems]
+    return result
+
+
+def write_csv(parts: Iterable[Part], path: str | os.PathLike) -> None:
+    """Writes the survey's rows, whole or not at all."""
+    temporary = f"{os.fspath(path)}.part"
+    with open(temporary, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([CSV_HEADER, *rows(parts)])
+    os.replace(temporary, path)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command `data`. Raises UserError where no folder is named or it is none."""
+    parser = argparse.ArgumentParser(prog="data", description=__doc__)
+    parser.add_argument("--data", type=Path, help="folder that holds the corpora (else $MER_DATA)")
+    parser.add_argument("--csv", type=Path, help="write the survey there too")
+    args = parser.parse_args(arguments)
+    data = args.data or (Path(os.environ["MER_DATA"]) if os.environ.get("MER_DATA") else None)
+    if data is None:
+        raise UserError("which folder holds the corpora? name it with --data DIR or in $MER_DATA")
+    if not data.is_dir():
+        raise UserError(f"{data} is not a folder; --data names the folder that holds the corpora, one folder each")
+    parts = survey(data)
+    print(text(parts, generated=(data / "GENERATED.txt").exists()))
+    if args.csv:
+        write_csv(parts, args.csv)
+        print(f"\nalso written to {args.csv}")
+    return 0
