@@ -38,7 +38,14 @@ def augmented(pairs: Tensor, size: int, *, degrees: float) -> tuple[Tensor, Tens
     flip = torch.randint(0, 2, (B,), device=device) * 2.0 - 1
     zoom = size / R
     shift = (torch.rand(B, 2, device=device) * 2 - 1) * (1 - zoom)
-    rows = [flip * zoom * angle.cos(), -zoom * angle.sin(), shift[:, 0], flip * zoom * angle.sin(), zoom * angle.cos(), shift[:, 1]]
+    rows = [
+        flip * zoom * angle.cos(),
+        -zoom * angle.sin(),
+        shift[:, 0],
+        flip * zoom * angle.sin(),
+        zoom * angle.cos(),
+        shift[:, 1],
+    ]
     grid = F.affine_grid(torch.stack(rows, dim=1).view(B, 2, 3), [B, 6, size, size], align_corners=False)
     I = F.grid_sample(normalised(pairs).flatten(1, 2), grid, padding_mode="border", align_corners=False)
     return I.view(B, 2, 3, size, size).unbind(1)
@@ -55,7 +62,9 @@ class Pairs(torch.utils.data.Dataset):
         clips = clips[[len(f) > 1 for f in clips["frames"]]]
         self.frames, self.size, self.delta, self.seed = list(clips["frames"]), size, delta, seed
         total = sum(map(len, self.frames)) * size * size * 3
-        self.store = prepare(clips, [f.numbers for f in self.frames], size=size, cache=cache) if total < IN_MEMORY else None
+        self.store = (
+            prepare(clips, [f.numbers for f in self.frames], size=size, cache=cache) if total < IN_MEMORY else None
+        )
 
     def __len__(self) -> int:
         return len(self.store.ids if self.store else self.frames)
@@ -83,7 +92,9 @@ class Labelled(torch.utils.data.Dataset):
 
     def __init__(self, clips: pd.DataFrame, *, size: int, cache):
         self.classes = sorted(clips["emotion"].dropna().unique())
-        clips = clips[clips["emotion"].isin(self.classes) & [len(f) > 1 for f in clips["frames"]]].reset_index(drop=True)
+        clips = clips[clips["emotion"].isin(self.classes) & [len(f) > 1 for f in clips["frames"]]].reset_index(
+            drop=True
+        )
         thumbnails = prepare(clips, [f.numbers for f in clips["frames"]], size=32, gray=True, cache=cache)
         clips = clips.set_index("sample", drop=False).loc[list(thumbnails.ids)].reset_index(drop=True)
         self.pairs = []

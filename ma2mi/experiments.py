@@ -92,7 +92,7 @@ TABLES = (
     )),
     Table("table5", "Table 5: state of the art on CASME II and SAMM", CASME2 + SAMM, (Row("MA2MI (Ours)"),)),
     Table("table6", "Table 6: state of the art on MMEW", MMEW, (Row("MA2MI (Ours)"),)),
-    Table("figure4", "Figure 4: sampling interval δ (its ranges but [3, 8] are lost in the text)", CASME2 + SAMM + MMEW, (
+    Table("figure4", "Figure 4: sampling interval δ (ours but for [3, 8])", CASME2 + SAMM + MMEW, (
         Row("δ in [1, 2]", delta=(1, 2)),
         Row("δ in [3, 8]"),
         Row("δ in [9, 14]", delta=(9, 14)),

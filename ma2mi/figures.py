@@ -87,7 +87,13 @@ def heat_maps(experiment) -> Figure:
             axis.imshow(image)
             axis.axis("off")
         axes[i, 2].imshow(
-            heat[sample["sample"]], cmap="jet", alpha=0.45, interpolation="bicubic", extent=(0, size, size, 0), vmin=0, vmax=1
+            heat[sample["sample"]],
+            cmap="jet",
+            alpha=0.45,
+            interpolation="bicubic",
+            extent=(0, size, size, 0),
+            vmin=0,
+            vmax=1,
         )
         axes[i, 0].set_title(f"{sample['emotion']} (AU {sample['au_codes']})", fontsize=8)
         axes[i, 2].set_title(f"predicted {said[sample['sample']]}", fontsize=8)

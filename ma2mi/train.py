@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from shared.engine import Job, Pretraining
 from shared.errors import UserError
 from shared.gradcam import gradcam
+from shared.job import Job, Pretraining
 
 from .autoencoder import Autoencoder, PoolAutoencoder
 from .data import Labelled, Pairs, augmented, normalised, whole
@@ -69,7 +69,9 @@ def autoencoder(config, weights) -> nn.Module | None:
         try:
             return Autoencoder.load(weights)
         except (FileNotFoundError, ValueError) as error:
-            raise UserError(f"{error}\n--weights names the folder; --set autoencoder=random or =pool goes on without") from error
+            raise UserError(
+                f"{error}\n--weights names the folder; --set autoencoder=random or =pool goes on without"
+            ) from error
     return {"random": Autoencoder, "pool": PoolAutoencoder}[config.autoencoder]().requires_grad_(False)
 
 

@@ -83,6 +83,9 @@ def write_faces(arguments: list[str]) -> int:
 if __name__ == "__main__":
     try:
         code = main(sys.argv[1:])
+    except BrokenPipeError:  # `… list | head`
+        sys.stdout = None
+        code = 0
     except (UserError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         code = 2

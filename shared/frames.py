@@ -103,7 +103,9 @@ def _decode(folder: Path, ids: list[str], paths: list[list[str]], size, gray: bo
             return np.stack([read(file, size, box=boxes.get(sample), gray=gray) for file in files])
         except (OSError, SyntaxError, ValueError) as error:
             where = next((f for f in files if not _readable(f)), files[0])
-            return Problem(where, None, f"the image cannot be decoded ({error})", "copy it again from the release", sample)
+            return Problem(
+                where, None, f"the image cannot be decoded ({error})", "copy it again from the release", sample
+            )
 
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
@@ -113,7 +115,14 @@ def _decode(folder: Path, ids: list[str], paths: list[list[str]], size, gray: bo
         )
         kept, start, problems, crc = [], [0], [], 0
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            clips = tqdm(pool.map(one, zip(ids, paths, strict=True)), "decoding", len(ids), unit="clip", disable=None, leave=False)
+            clips = tqdm(
+                pool.map(one, zip(ids, paths, strict=True)),
+                "decoding",
+                len(ids),
+                unit="clip",
+                disable=None,
+                leave=False,
+            )
             for sample, clip in zip(ids, clips, strict=True):
                 if isinstance(clip, Problem):
                     problems.append(vars(clip))
@@ -127,7 +136,9 @@ def _decode(folder: Path, ids: list[str], paths: list[list[str]], size, gray: bo
         (temporary / "index.json").write_text(json.dumps(index))
         os.rename(temporary, folder)
     except OSError as error:
-        raise UserError(f"cannot write prepared frames under {folder.parent}: {error.strerror}; free some space") from error
+        raise UserError(
+            f"cannot write prepared frames under {folder.parent}: {error.strerror}; free some space"
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import report
-from .engine import run, say
+from .bench import Bench, Experiment
+from .engine import run
 from .errors import UserError
-from .experiment import Bench, Experiment, Paper
+from .experiment import Paper
 from .frames import held
+from .job import say
 from .parallel import PARENT, accelerator, launch, launched, process_count
 from .records import replacing
 
@@ -34,17 +36,29 @@ def main(paper: Paper, arguments: Sequence[str] | None = None) -> None:
 
 
 def parser(name: str) -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog=name, description="Reruns the tables of the paper; without names, its headline rows.")
+    p = argparse.ArgumentParser(
+        prog=name, description="Reruns the tables of the paper; without names, its headline rows."
+    )
     p.add_argument("rows", nargs="*", metavar="TABLE[/ROW]", help="tables or rows, as `list` prints them")
     p.add_argument("--data", type=Path, help="folder that holds the corpora (else $MER_DATA, else generated faces)")
     p.add_argument("--scale", choices=("smoke", "paper"), help="default: smoke on generated faces, paper on real data")
     p.add_argument("--out", type=Path, default=Path("runs"), help="folder of the records (default: runs)")
-    p.add_argument("--weights", type=Path, default=Path("weights"), help="folder of published weights (default: weights)")
-    p.add_argument("--seeds", type=int, default=1, metavar="N", help="repeat each experiment under N seeds (default: 1)")
+    p.add_argument(
+        "--weights", type=Path, default=Path("weights"), help="folder of published weights (default: weights)"
+    )
+    p.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="repeat each experiment under N seeds (default: 1)"
+    )
     p.add_argument("--gpus", type=int, metavar="N", help="use N GPUs of this machine (default: all)")
-    p.add_argument("--processes", type=int, metavar="N", help="processes without a GPU (default: one a core, at most 8)")
-    p.add_argument("--workers", type=int, default=0, metavar="N", help="loader processes of a pre-training (default: 0)")
-    p.add_argument("--data-parallel", action="store_true", help="pre-train in all processes together (default with GPUs)")
+    p.add_argument(
+        "--processes", type=int, metavar="N", help="processes without a GPU (default: one a core, at most 8)"
+    )
+    p.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="loader processes of a pre-training (default: 0)"
+    )
+    p.add_argument(
+        "--data-parallel", action="store_true", help="pre-train in all processes together (default with GPUs)"
+    )
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the paper")
     p.add_argument("--skip-broken", action="store_true", help="go on without the samples that cannot be used")
     p.add_argument("--diff", action="store_true", help="print the tables from the records, run nothing")
@@ -131,9 +145,13 @@ def _check(bench: Bench, wanted: Sequence[Experiment], experiments: list[Experim
     problems = bench.problems(experiments)
     if problems:
         lines = "\n  ".join(map(str, problems))
-        left = "; ".join(f"{e.task.name}: {len(e.samples)} samples remain" for e in {e.task: e for e in experiments}.values())
+        left = "; ".join(
+            f"{e.task.name}: {len(e.samples)} samples remain" for e in {e.task: e for e in experiments}.values()
+        )
         if not skip_broken:
-            raise UserError(f"{len(problems)} problems in {bench.data}:\n  {lines}\n{left}; --skip-broken goes on with them")
+            raise UserError(
+                f"{len(problems)} problems in {bench.data}:\n  {lines}\n{left}; --skip-broken goes on with them"
+            )
         say(f"left out, {len(problems)} problems:\n  {lines}\n{left}")
 
 
@@ -150,5 +168,3 @@ def write_reports(bench: Bench, results, cells, seeds: int) -> Path:
         with replacing(bench.folder / name) as temporary:
             temporary.write_text(content)
     return bench.folder / "index.html"
-
-

@@ -13,18 +13,27 @@ import numpy as np  # noqa: E402
 from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.figure import Figure as Plot  # noqa: E402
 
-from .experiment import Bench, Column, Experiment  # noqa: E402
+from .bench import Bench, Experiment  # noqa: E402
+from .experiment import Column  # noqa: E402
 from .report import HEADER, Result, banner, confusion_of  # noqa: E402
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1100px; margin: 2rem auto; padding: 0 1rem }
-h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid #ddd }
+h1 { font-size: 1.6rem }
+h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid #ddd }
+nav a { margin-right: 1rem }
 .banner { background: #fff3cd; border: 1px solid #e6c200; padding: .6rem 1rem; border-radius: 4px; font-weight: 600 }
+.wide { overflow-x: auto }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }
-.wide { overflow-x: auto } th, td { padding: .25rem .6rem; border-bottom: 1px solid #eee; text-align: left; white-space: nowrap }
-th { background: #f6f6f6 } td.n { text-align: right } tr.baseline { color: #777; font-style: italic } tr.cited { color: #999 }
-figure { margin: 1rem 0; display: inline-block; vertical-align: top } figcaption { font-size: 13px; color: #555; max-width: 60rem }
-img { max-width: 100% } nav a { margin-right: 1rem } .remark { font-size: 13px; color: #555 }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid #eee; text-align: left; white-space: nowrap }
+th { background: #f6f6f6 }
+td.n { text-align: right }
+td.note { white-space: normal; min-width: 9rem }
+tr.baseline { color: #777; font-style: italic }
+tr.cited { color: #999 }
+figure { margin: 1rem 0; display: inline-block; vertical-align: top }
+figcaption, .remark { font-size: 13px; color: #555; max-width: 60rem }
+img { max-width: 100% }
 """
 
 
@@ -55,12 +64,15 @@ def page(bench: Bench, results: Sequence[Result], cells: Sequence[tuple], seeds:
         sections.append(("Figures", _images(figures)))
     note = f'<p class="banner">{html.escape(banner(bench))}</p>' if banner(bench) else ""
     links = " ".join(f'<a href="#{name.split()[0]}">{name}</a>' for name, _ in sections)
-    body = "".join(f'<h2 id="{name.split()[0]}">{name}</h2>{note if name != "Tables" else ""}{content}' for name, content in sections)
+    body = "".join(
+        f'<h2 id="{name.split()[0]}">{name}</h2>{note if name != "Tables" else ""}{content}'
+        for name, content in sections
+    )
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f"<style>{STYLE}</style></head><body><h1>{html.escape(title)}</h1>{note}<nav>{links}</nav>"
-        f"<p>Scored epoch: rule “{bench.paper.rule}”; the other rule and the leak (best_on_test − last) stand beside it. "
-        f"Intervals: 95 %, bootstrap over subjects. Seeds: {seeds}. Scale: {bench.scale}.</p>{body}</body></html>"
+        f"<p>Scored epoch: rule “{bench.paper.rule}”; the other rule and the leak (best_on_test − last) stand beside "
+        f"it. Intervals: 95 %, bootstrap over subjects. Seeds: {seeds}. Scale: {bench.scale}.</p>{body}</body></html>"
     )
 
 
@@ -69,12 +81,13 @@ def _table(result: Result) -> str:
     rows = []
     for cell in result.cells:
         kind = "baseline" if cell.row.startswith("constant baseline") else "cited" if cell.source == "cited" else ""
-        texts = "".join(f'<td{" class=n" if 2 <= i <= 4 else ""}>{html.escape(t)}</td>' for i, t in enumerate(cell.texts()))
+        texts = "".join(
+            f"<td{' class=n' if 2 <= i <= 4 else ''}>{html.escape(t)}</td>" for i, t in enumerate(cell.texts())
+        )
         rows.append(f'<tr class="{kind}">{texts}</tr>')
     remarks = "".join(f'<p class="remark">{html.escape(r)}</p>' for r in result.remarks)
-    return (
-        f'<h3>{html.escape(result.table.title)}</h3><div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>{remarks}'
-    )
+    table = f'<div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+    return f"<h3>{html.escape(result.table.title)}</h3>{table}{remarks}"
 
 
 def _images(figures: Sequence[Figure]) -> str:
@@ -94,17 +107,23 @@ def _images(figures: Sequence[Figure]) -> str:
 def _curves(runs: dict[Experiment, Column]) -> list[Figure]:
     """Losses and accuracies over the epochs, a line an experiment, the mean over its folds."""
     tasks = dict.fromkeys(e.task.name for e in runs)
-    plot, axes = plt.subplots(2, len(tasks), figsize=(4.2 * len(tasks), 5), squeeze=False, sharex="col", layout="constrained")
+    plot, axes = plt.subplots(
+        2, len(tasks), figsize=(4.2 * len(tasks), 5), squeeze=False, sharex="col", layout="constrained"
+    )
     for (upper, lower), task in zip(axes.T, tasks, strict=True):
         for experiment in (e for e in runs if e.task.name == task):
             histories = [r["history"] for r in experiment.records()]
             epochs = range(1, min(map(len, histories)) + 1)
             for axis, key in ((upper, "loss"), (lower, "test")):
-                axis.plot(epochs, [np.mean([h[e - 1][key] for h in histories]) for e in epochs], label=experiment.identity)
+                axis.plot(
+                    epochs, [np.mean([h[e - 1][key] for h in histories]) for e in epochs], label=experiment.identity
+                )
         upper.set(title=task, ylabel="training loss")
         lower.set(xlabel="epoch", ylabel="test accuracy")
         lower.legend(fontsize=7)
-    figures = [Figure("Fine-tuning", "Mean over the folds; the test curve is shown, never used by the rule “last”", plot)]
+    figures = [
+        Figure("Fine-tuning", "Mean over the folds; the test curve is shown, never used by the rule “last”", plot)
+    ]
     stages = {e.pretraining.folder: e.pretraining for e in runs if e.pretraining}
     if stages:
         plot, axes = plt.subplots(1, len(stages), figsize=(4.2 * len(stages), 3), squeeze=False, layout="constrained")
@@ -129,10 +148,20 @@ def _confusions(runs: dict[Experiment, Column], rule: str) -> list[Figure]:
         share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         axis.imshow(share, vmin=0, vmax=1, cmap="Blues")
         for i, j in np.ndindex(*matrix.shape):
-            axis.text(j, i, matrix[i, j], ha="center", va="center", fontsize=8, color="white" if share[i, j] > 0.6 else "black")
+            axis.text(
+                j,
+                i,
+                matrix[i, j],
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if share[i, j] > 0.6 else "black",
+            )
         names = experiment.task.classes
         axis.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
         axis.set_yticks(range(len(names)), names, fontsize=8)
         axis.set(xlabel="predicted", ylabel="labelled")
-        figures.append(Figure(f"{experiment.task.name}, {experiment.identity}", f"Counts over all folds, rule “{rule}”", plot))
+        figures.append(
+            Figure(f"{experiment.task.name}, {experiment.identity}", f"Counts over all folds, rule “{rule}”", plot)
+        )
     return figures

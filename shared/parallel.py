@@ -81,9 +81,13 @@ class Batches(torch.utils.data.Sampler):
     that stopped at `start` = (epoch, step) goes on with the very next batch.
     """
 
-    def __init__(self, count: int, *, batch: int, epochs: int, seed: int, rank: int = 0, processes: int = 1, start=(0, 0)):
+    def __init__(
+        self, count: int, *, batch: int, epochs: int, seed: int, rank: int = 0, processes: int = 1, start=(0, 0)
+    ):
         if batch % processes:
-            raise UserError(f"a batch of {batch} does not split over {processes} processes; choose a number that divides it")
+            raise UserError(
+                f"a batch of {batch} does not split over {processes} processes; choose a number that divides it"
+            )
         self.count, self.batch, self.epochs, self.seed, self.start = count, min(batch, count), epochs, seed, start
         self.share = slice(rank * self.batch // processes, (rank + 1) * self.batch // processes)
         self.steps = max(count // self.batch, 1)  # an epoch's; the last, smaller batch is dropped
@@ -106,7 +110,11 @@ def synchronised(model: nn.Module, processes: int) -> nn.Module:
     if next(model.parameters()).is_cuda:
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
     for name, child in model.named_children():
-        setattr(model, name, AcrossProcesses.of(child) if isinstance(child, nn.BatchNorm2d) else synchronised(child, processes))
+        setattr(
+            model,
+            name,
+            AcrossProcesses.of(child) if isinstance(child, nn.BatchNorm2d) else synchronised(child, processes),
+        )
     return model
 
 

@@ -30,7 +30,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.chmod(name, 0o644)
         os.replace(name, path)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; what was there before is unchanged") from error
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}; what was there before is unchanged"
+        ) from error
     finally:
         Path(name).unlink(missing_ok=True)
 
@@ -46,7 +48,9 @@ def read_json(path: str | Path) -> Any:
     try:
         return json.loads(Path(path).read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a whole record ({error}); remove it and run again: only its fold is redone") from error
+        raise UserError(
+            f"{path} is not a whole record ({error}); remove it and run again: only its fold is redone"
+        ) from error
 
 
 def digest(content: Any) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .experiment import Bench, Column, Experiment, Row, Table
+from .bench import Bench, Experiment
+from .experiment import Column, Row, Table
 from .metrics import bootstrap, confusion, constant_baseline, score
 from .tasks import TASKS
 
@@ -46,11 +47,17 @@ class Cell:
         """The cell as strings in the order of HEADER."""
         d = self.decimals
         return (
-            self.row, self.column, self.paper + (" (cited)" if self.source == "cited" else ""),
-            number(self.measured, d), number(self.difference, d, sign=True),
-            "" if self.low is None else f"[{self.low:.{d}f}, {self.high:.{d}f}]", self.rule,
-            "" if self.other is None else f"{self.other_rule} {self.other:.{d}f}", number(self.leak, d, sign=True), self.note,
-        )  # fmt: skip
+            self.row,
+            self.column,
+            self.paper + (" (cited)" if self.source == "cited" else ""),
+            number(self.measured, d),
+            number(self.difference, d, sign=True),
+            "" if self.low is None else f"[{self.low:.{d}f}, {self.high:.{d}f}]",
+            self.rule,
+            "" if self.other is None else f"{self.other_rule} {self.other:.{d}f}",
+            number(self.leak, d, sign=True),
+            self.note,
+        )
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,9 @@ def pooled(records: Sequence[Mapping], rule: str, output: str, column: Column) -
             if column.corpus in (None, corpus):
                 subjects.append(subject)
                 targets.append(target)
-                predictions.append([int(v > 0.5) for v in values] if isinstance(target, list) else int(np.argmax(values)))
+                predictions.append(
+                    [int(v > 0.5) for v in values] if isinstance(target, list) else int(np.argmax(values))
+                )
     targets, predictions = np.array(targets), np.array(predictions)
     classes = 2 if targets.ndim == 2 else len(scores[0])
     if column.au is not None:
@@ -218,5 +227,3 @@ def confusion_of(records: Sequence[Mapping], rule: str, column: Column) -> np.nd
     """The pooled confusion matrix of one seed's records."""
     _, target, prediction, classes = pooled(records, rule, "", column)
     return confusion(target, prediction, classes)
-
-

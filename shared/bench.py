@@ -1,0 +1,264 @@
+"""A paper's rows on the data at hand: experiments and pre-trainings, and where their records lie."""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from .corpora import CORPORA
+from .corpora.table import CorpusMissing, Problem, Reading
+from .experiment import Column, Paper, Row
+from .job import Job, Pretraining, say
+from .protocols import Fold
+from .records import digest, fingerprint, read_json, same_or_refuse
+from .tasks import TASKS, Task
+
+
+@dataclass(eq=False)
+class Bench:
+    """The data, the place and the settings of one invocation."""
+
+    paper: Paper
+    out: Path
+    data: Path
+    scale: str
+    generated: bool
+    overrides: Mapping[str, str]
+    weights: Path = Path("weights")
+
+    @cached_property
+    def base(self) -> Any:
+        return self.paper.base(self.scale, self.overrides)
+
+    @property
+    def folder(self) -> Path:
+        return self.out / self.paper.name / (self.scale + ("-generated" if self.generated else ""))
+
+    @property
+    def prepared(self) -> Path:
+        return self.out / "cache"
+
+    @cache  # noqa: B019 (a bench lives as long as its process)
+    def reading(self, corpus: str) -> Reading | str:
+        """A corpus read from disk, or why it is not there."""
+        try:
+            return CORPORA[corpus].read(self.data)
+        except CorpusMissing as error:
+            return str(error)
+
+    @cache  # noqa: B019
+    def fingerprint(self, corpus: str) -> dict[str, Any]:
+        return fingerprint(self.reading(corpus).samples)
+
+    def experiments(self, row: Row, column: Column, seeds: int) -> list["Experiment"]:
+        config = dataclasses.replace(self.base, **{**row.changes, **column.changes})
+        return [Experiment(self, TASKS[column.task], config, seed) for seed in range(seeds)]
+
+    @lru_cache(maxsize=1)  # noqa: B019
+    def inputs(self, task: Task, config: Any) -> tuple[pd.DataFrame, Any]:
+        """The task's samples that can be used, and the paper's data, row by row alike."""
+        samples = task.select(pd.concat([self.reading(c).samples for c in task.corpora], ignore_index=True))
+        data = self.paper.load(samples, config, self.prepared)
+        samples = samples.set_index("sample", drop=False).loc[list(data.ids)].reset_index(drop=True)
+        return samples, data
+
+    def problems(self, experiments: list["Experiment"]) -> list[Problem]:
+        """Every broken row and image that `experiments` meet."""
+        corpora = dict.fromkeys(c for e in experiments for c in e.corpora)
+        found = [p for c in corpora for p in self.reading(c).problems]
+        for task, config in dict.fromkeys((e.task, e.config) for e in experiments):
+            found += [p for p in self.inputs(task, config)[1].problems if p not in found]
+        return found
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One configuration on one task with one seed: some folds, each a record on disk. Rows of tables share them."""
+
+    bench: Bench = field(compare=False, repr=False)
+    task: Task
+    config: Any
+    seed: int
+
+    @property
+    def paper(self) -> Paper:
+        return self.bench.paper
+
+    @property
+    def identity(self) -> str:
+        """In what the configuration differs from the paper's own method, as a name for folders and seeds."""
+        return slug(differences(self.config, self.bench.base))
+
+    @property
+    def name(self) -> str:
+        return f"{self.paper.name} {self.task.name} {self.identity}"
+
+    @property
+    def folder(self) -> Path:
+        return self.bench.folder / self.task.name / self.identity / f"seed-{self.seed}"
+
+    @property
+    def pretraining(self) -> "Stage | None":
+        needs = self.paper.pretraining(self.config, self.task)
+        return Stage(self.bench, self.task, self.config, self.seed, needs) if needs else None
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        return (*self.task.corpora, *(self.pretraining.corpora if self.pretraining else ()))
+
+    def missing(self) -> list[str]:
+        """Why it cannot run here: a line for each corpus that is not there."""
+        return [reason for c in self.corpora if isinstance(reason := self.bench.reading(c), str)]
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        return self.bench.inputs(self.task, self.config)[0]
+
+    def data(self, device: torch.device) -> Any:
+        return self.bench.inputs(self.task, self.config)[1]
+
+    @property
+    def folds(self) -> list[Fold]:
+        return self.task.folds(self.samples, seed=self.seed)
+
+    def record(self, fold: Fold) -> Path:
+        return self.folder / f"{re.sub(r'[^A-Za-z0-9.+-]', '_', fold.name)}.json"
+
+    def settings(self) -> dict[str, Any]:
+        """What has to be the same for a record to be this experiment's."""
+        samples, data = self.bench.inputs(self.task, self.config)
+        return {
+            "paper": self.paper.name,
+            "task": self.task.name,
+            "scale": self.bench.scale,
+            "generated": self.bench.generated,
+            "seed": self.seed,
+            "config": dataclasses.asdict(self.config),
+            "data": {
+                "editions": {c: self.bench.reading(c).edition for c in self.task.corpora},
+                **fingerprint(samples),
+                "pixels": data.digest,
+            },
+        }
+
+    def records(self) -> list[dict]:
+        """The records there are. Raises UserError when one was made under other settings or on other data."""
+        wanted = {**self.settings(), "pretraining": self.pretraining and self.pretraining.settings()}
+        found = []
+        for fold in self.folds:
+            if (path := self.record(fold)).exists():
+                record = read_json(path)
+                refuse_others(path, record, wanted)
+                found.append(record)
+        return found
+
+    def tell(self, fold: Fold, job: Job) -> None:
+        done, last = sum(self.record(f).exists() for f in self.folds), job.history[-1]
+        terms = ", ".join(f"{k} {v:.3f}" for k, v in last.items() if k != "epoch")
+        say(f"{self.name} [{done}/{len(self.folds)}] {fold.name}: {terms}")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A pre-training that experiments share: what it depends on is `needs`, with the corpora under "corpora"."""
+
+    bench: Bench
+    task: Task
+    config: Any
+    seed: int
+    needs: Mapping[str, Any]
+
+    @property
+    def paper(self) -> Paper:
+        return self.bench.paper
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        return self.needs["corpora"]
+
+    @property
+    def identity(self) -> str:
+        base = self.paper.pretraining(self.bench.base, self.task) or {}
+        return slug({k: v for k, v in self.needs.items() if base.get(k) != v})
+
+    @property
+    def name(self) -> str:
+        return f"{self.paper.name} pre-training {self.identity}"
+
+    @property
+    def folder(self) -> Path:
+        return self.bench.folder / "pretraining" / self.identity / f"seed-{self.seed}"
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "weights.safetensors"
+
+    @property
+    def samples(self) -> dict[str, pd.DataFrame]:
+        return {c: self.bench.reading(c).samples for c in self.corpora}
+
+    @property
+    def prepared(self) -> Path:
+        return self.bench.prepared
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            "paper": self.paper.name,
+            "scale": self.bench.scale,
+            "generated": self.bench.generated,
+            "seed": self.seed,
+            "needs": dict(self.needs),
+            "data": {c: self.bench.fingerprint(c) for c in self.corpora},
+        }
+
+    def done(self) -> bool:
+        path = self.folder / "record.json"
+        if not path.exists():
+            return False
+        refuse_others(path, read_json(path), self.settings())
+        return True
+
+    def history(self) -> list[dict[str, float]]:
+        return read_json(self.folder / "record.json")["history"]
+
+    def tell(self, job: Pretraining) -> None:
+        say(f"{self.name}: done, {len(job.history)} epochs")
+
+
+def refuse_others(path: Path, record: dict, wanted: dict) -> None:
+    """Raise UserError, naming what differs, when a record was made under other settings than `wanted`."""
+    flat, now = _flat({k: record.get(k) for k in wanted}), _flat(wanted)
+    same_or_refuse(f"the record {path}", flat, now, "give another --out, or remove that folder to run it again")
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in content.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def differences(config: Any, base: Any) -> dict[str, Any]:
+    """The fields of `config` that are not as in `base`."""
+    return {
+        f.name: getattr(config, f.name)
+        for f in dataclasses.fields(config)
+        if getattr(config, f.name) != getattr(base, f.name)
+    }
+
+
+def slug(changes: Mapping[str, Any]) -> str:
+    """A folder's name for some settings: readable, and short."""
+    parts = []
+    for key in sorted(changes):
+        value = changes[key]
+        text = "-".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+        parts.append(f"{key}={re.sub(r'[^A-Za-z0-9.+-]', '_', text)}")
+    name = ",".join(parts) or "default"
+    return name if len(name) <= 120 else f"{name[:100]}-{digest(dict(changes))}"

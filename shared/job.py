@@ -1,0 +1,200 @@
+"""What a training is given and where it says how it went: Job for a fold, Pretraining for what comes before."""
+
+import hashlib
+import math
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from .errors import UserError
+from .parallel import Batches, synchronised
+from .protocols import Fold
+from .records import replacing
+from .tasks import Task
+
+
+@dataclass
+class Job:
+    """What a fold's training is given, and where it says how it went."""
+
+    name: str
+    config: Any
+    task: Task
+    fold: Fold
+    data: Any  # what the paper's `load` returned; `data.ids` names its rows
+    samples: pd.DataFrame  # the task's samples, one a row of `data`
+    seed: int
+    device: torch.device
+    pretrained: dict[str, Tensor] | None = None
+    weights: Path = Path("weights")  # folder of published weights
+    history: list[dict[str, float]] = field(default_factory=list)
+    predictions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def rows(self, part: str) -> Tensor:
+        """Rows of `data` that the fold's "train", "val" or "test" part takes: (n,) int64 on the device."""
+        place = {sample: i for i, sample in enumerate(self.samples["sample"])}
+        return torch.tensor([place[s] for s in getattr(self.fold, part)], dtype=torch.long, device=self.device)
+
+    @property
+    def targets(self) -> Tensor:
+        """Classes (N,) int64, or action units (N, A) float, of all rows, on the device."""
+        target = torch.tensor(np.array(self.samples["target"].tolist()), device=self.device)
+        return target.float() if self.task.aus else target
+
+    def check(self, loss: Tensor, epoch: int, rows: Tensor) -> None:
+        """Raise UserError naming epoch and samples when a loss is not finite."""
+        if not torch.isfinite(loss):
+            names = ", ".join(self.samples["sample"].iloc[rows.tolist()])
+            raise UserError(f"{self.name}: the loss is {loss.item()} in epoch {epoch + 1}, on {names}")
+
+    def score(
+        self, epoch: int, test: Tensor | Mapping[str, Tensor], val: Tensor | Mapping | None = None, **losses: float
+    ):
+        """Keep an epoch's scores (probabilities, (n, classes) or (n, AUs)) of the test and the validation part.
+
+        Several outputs of one network may be given by name, the main one as "". The last epoch stands as "last", the
+        one with most right answers on the test fold as "best_on_test", on the validation fold as "val" (ties: later).
+        """
+        outputs = {k: v.float().cpu() for k, v in (test if isinstance(test, Mapping) else {"": test}).items()}
+        entry = {"epoch": epoch + 1, **{k: float(f"{v:.6g}") for k, v in losses.items()}}
+        entry["test"] = self._right(outputs[""], "test")
+        rules = {"last": True, "best_on_test": entry["test"] >= max((h["test"] for h in self.history), default=-1.0)}
+        if val is not None:
+            val_scores = val[""] if isinstance(val, Mapping) else val
+            entry["val"] = self._right(val_scores.float().cpu(), "val")
+            rules["val"] = entry["val"] >= max((h["val"] for h in self.history), default=-1.0)
+        self.history.append(entry)
+        for rule, taken in rules.items():
+            if taken:
+                self.predictions[rule] = {"epoch": epoch + 1, "scores": {k: _rounded(v) for k, v in outputs.items()}}
+
+    def _right(self, scores: Tensor, part: str) -> float:
+        """Share of right answers, over classes or over all action units; epochs are compared by it."""
+        target = self.targets[self.rows(part)].cpu()
+        answer = (scores > 0.5).float() if self.task.aus else scores.argmax(dim=1)
+        return round((answer == target).double().mean().item(), 6)
+
+
+@dataclass
+class Pretraining:
+    """What a pre-training is given: the same loop runs it in one process or data-parallel in several."""
+
+    name: str
+    config: Any
+    task: Task
+    samples: Mapping[str, pd.DataFrame]  # the tables of the corpora that the paper asked for
+    seed: int
+    team: Any  # an Accelerator, or Alone
+    folder: Path
+    cache: Path
+    weights: Path = Path("weights")  # folder of published weights
+    workers: int = 0
+    checkpoint_seconds: float = 600.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    waited: float = 0.0
+    worked: float = 0.0
+    _state: dict[str, Any] = field(default_factory=dict)
+    _start: tuple[int, int] = (0, 0)
+    _losses: list[dict[str, Tensor]] = field(default_factory=list)
+
+    @property
+    def device(self) -> torch.device:
+        return self.team.device
+
+    def synchronised(self, model: nn.Module) -> nn.Module:
+        """The model on the device; its batch norms see the whole batch where several processes share it."""
+        return synchronised(model.to(self.device), self.team.num_processes)
+
+    def keep(self, **objects: Any) -> None:
+        """Name what a checkpoint holds (anything with `state_dict`), and take up the checkpoint there is."""
+        self._state = objects
+        if (path := self.folder / "checkpoint.pt").exists():
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+            for name, thing in objects.items():
+                thing.load_state_dict(saved[name])
+            self.history, self._start = saved["history"], tuple(saved["start"])
+
+    def batches(self, dataset, *, epochs: int, batch: int) -> Iterator[tuple[int, bool, Any]]:
+        """(epoch, whether it is the epoch's last step, batch on the device); the loop between two of them is timed.
+
+        Before each step torch is seeded from (seed, epoch, step), so that nothing but the weights and the place has to
+        be kept to go on as if nothing had happened.
+        """
+        team = self.team
+        sampler = Batches(
+            len(dataset), batch=batch, epochs=epochs, seed=self.seed, start=self._start,
+            rank=team.process_index, processes=team.num_processes,
+        )  # fmt: skip
+        loader = torch.utils.data.DataLoader(
+            dataset, batch_sampler=sampler, num_workers=self.workers, pin_memory=self.device.type == "cuda",
+            persistent_workers=self.workers > 0,
+        )  # fmt: skip
+        epoch, step = self._start
+        saved, mark = time.monotonic(), time.monotonic()
+        bar = tqdm(loader, self.name, disable=None if team.is_main_process else True, leave=False, unit="step")
+        for content in bar:
+            content = [part.to(self.device, non_blocking=True) for part in content]
+            self.waited += time.monotonic() - mark
+            mark = time.monotonic()
+            torch.manual_seed(seed_of(self.seed, epoch, step, team.process_index))
+            last = step + 1 == sampler.steps
+            yield epoch, last, content
+            step += 1
+            if last:
+                self._end_of_epoch(epoch, epochs)
+                epoch, step = epoch + 1, 0
+            self.worked += time.monotonic() - mark
+            if time.monotonic() - saved > self.checkpoint_seconds:
+                self._checkpoint((epoch, step))
+                saved = time.monotonic()
+            mark = time.monotonic()
+
+    def log(self, **losses: Tensor) -> None:
+        """Note the terms of a step; their means over the epoch go into the record."""
+        self._losses.append({k: v.detach() for k, v in losses.items()})
+
+    def _end_of_epoch(self, epoch: int, epochs: int) -> None:
+        means = pd.DataFrame([{k: float(v) for k, v in terms.items()} for terms in self._losses]).mean().to_dict()
+        self._losses.clear()
+        bad = [name for name, value in means.items() if not math.isfinite(value)]
+        if bad:
+            raise UserError(
+                f"{self.name}: {', '.join(bad)} not finite in epoch {epoch + 1}; a lower learning rate may help"
+            )
+        self.history.append({"epoch": epoch + 1, **{k: float(f"{v:.6g}") for k, v in means.items()}})
+        if self.team.is_main_process and not sys.stderr.isatty() and (epoch + 1) % max(epochs // 4, 1) == 0:
+            terms = ", ".join(f"{k} {v:.4g}" for k, v in means.items())
+            waited = self.waited / max(self.waited + self.worked, 1e-9)
+            say(f"{self.name}: epoch {epoch + 1}/{epochs}, {terms}, waiting for data {waited:.1%} of the time")
+
+    def _checkpoint(self, start: tuple[int, int]) -> None:
+        if self.team.is_main_process:
+            state = {name: thing.state_dict() for name, thing in self._state.items()}
+            with replacing(self.folder / "checkpoint.pt") as temporary:
+                torch.save({**state, "history": self.history, "start": list(start)}, temporary)
+        self.team.wait_for_everyone()
+
+
+def seed_of(*parts: Any) -> int:
+    """A seed that names its cause: 63 bits of the digest of `parts`."""
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1
+
+
+def say(line: str) -> None:
+    """One line of progress, on standard error: results alone go to standard output."""
+    tqdm.write(line, file=sys.stderr)
+    sys.stderr.flush()
+
+
+def _rounded(scores: Tensor) -> list:
+    return [[float(f"{v:.6g}") for v in row] for row in scores.tolist()]
