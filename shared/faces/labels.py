@@ -13,7 +13,7 @@ MICRO = {
     "disgust": {"4+7": 3, "4+9": 3, "9": 3, "10": 3, "9+7": 2, "4": 2, "10+4+7": 1, "10+17": 1, "9+10": 1},
     "surprise": {"1+2": 6, "1+2+5": 3, "2+1+25": 2, "5": 1, "1": 1, "25+26": 1, "2": 1, "5+26": 1},
     "repression": {"15": 3, "17": 3, "14": 2, "15+17": 3, "17+24": 2, "12+15": 1, "14+17": 1, "24": 1, "12+24": 1},
-    "others": {"4": 6, "4+7": 4, "14": 3, "7": 2, "17": 1, "4+14": 1, "1+4": 1, "43": 1, "12+14": 1, "20": 1, "4+17": 1},
+    "others": {"4": 6, "4+7": 4, "14": 3, "7": 2, "17": 1, "4+14": 1, "1+4": 1, "43": 1, "12+14": 1, "20": 1},
     "sadness": {"1+4": 3, "15": 3, "1+15": 2, "15+17": 2, "4+15": 2, "1+4+15": 2, "17": 1},
     "fear": {"1+4": 2, "1+2+4": 2, "20": 2, "20+25": 2, "5+20": 2, "4+5": 1, "2+20": 1},
     "anger": {"4": 5, "4+7": 4, "7": 3, "7+4+23": 2, "23": 1, "24": 1, "17+24": 1, "4+5": 1, "4+7+43": 1},
@@ -30,10 +30,20 @@ MACRO = {
     "contempt": {"14": 4, "12+14": 2, "14+10": 1},
     "neutral": {"25": 1, "": 8, "43": 1},
 }
-NEIGHBOURS = {"happiness": "contempt", "disgust": "anger", "surprise": "fear", "repression": "others",
-              "others": "disgust", "sadness": "repression", "fear": "surprise", "anger": "others",
-              "contempt": "happiness", "tense": "others", "neutral": "sadness"}  # fmt: skip
-MIXED = 0.08  # how often a clip shows what its label's neighbour shows: labels also rest on the film and the self-report
+NEIGHBOURS = {
+    "happiness": "contempt",
+    "disgust": "anger",
+    "surprise": "fear",
+    "repression": "others",
+    "others": "disgust",
+    "sadness": "repression",
+    "fear": "surprise",
+    "anger": "others",
+    "contempt": "happiness",
+    "tense": "others",
+    "neutral": "sadness",
+}
+MIXED = 0.08  # how often a label's neighbour is shown: labels also rest on the film watched and on the self-report
 LATERAL = (2, 10, 12, 14, 15)  # AUs that are often seen on one side
 SUBDUED = 0.75  # repression is the attempt to hide
 
@@ -72,25 +82,26 @@ class Habits:
         self.lopsided = float(rng.beta(1, 6))
 
     def choose(
-        self, emotion: str, rng: np.random.Generator, macro: bool = False,
-        avoid: Collection[int] = (), touch: Collection[int] = (),
-    ) -> tuple[int, ...]:  # fmt: skip
-        """A combination of AUs for the emotion, leading AU first; none of `avoid`, and one of `touch` if that is given."""
+        self,
+        emotion: str,
+        rng: np.random.Generator,
+        macro: bool = False,
+        avoid: Collection[int] = (),
+    ) -> tuple[int, ...]:
+        """A combination of AUs for the emotion, leading AU first, none of them in `avoid`."""
         if not macro and rng.random() < MIXED:
             emotion = NEIGHBOURS[emotion]
         repertoire = (MACRO if macro else MICRO)[emotion]
         taste = generator("taste", self.person, emotion, macro).gamma(1.5, size=len(repertoire))
         weights = np.array(list(repertoire.values())) * taste
         options = [units(combination) for combination in repertoire]
-        fits = [not set(o) & set(avoid) and (not touch or bool(set(o) & set(touch))) for o in options]
+        fits = [not set(option) & set(avoid) for option in options]
         if not any(fits):
-            return (25,) if 25 not in avoid else (24,)
+            return (25,)
         weights = weights * fits
         return options[rng.choice(len(options), p=weights / weights.sum())]
 
-    def show(
-        self, emotion: str, aus: Collection[int], rng: np.random.Generator, macro: bool = False
-    ) -> Display:
+    def show(self, emotion: str, aus: Collection[int], rng: np.random.Generator, macro: bool = False) -> Display:
         """Intensities and sides for a combination: micro .12 to .4, macro .5 to 1, the leading AU strongest."""
         low, high = (0.5, 1.0) if macro else (0.12, 0.4)
         strength = rng.beta(2.2, 2.2) * self.liveliness * (SUBDUED if emotion == "repression" else 1)

@@ -1,75 +1,73 @@
 """Writes generated corpora in the layouts in which the real ones are released, sheets and their quirks included."""
 
 import csv
-import io
+import importlib.util
 import multiprocessing
 import os
 import shutil
 import socket
-import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import openpyxl
 import pandas as pd
-from PIL import Image
 
+from ..errors import UserError, unknown
 from .layouts import LAYOUTS
 from .layouts.common import Layout, Shot
+from .layouts.disk import place, save, write_sheets
 
 VERSION = 1
 MARKER, TRUTH = "GENERATED.txt", "truth.csv"
 UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 24, 25, 26, 43)
-LINKS = 30_000  # names that share one placeholder file; file systems allow about 65,000
 
 
 def plan(corpus: str, scale: str | float = "full", *, seed: int = 0, edition: str | None = None) -> Layout:
     """What a corpus's folder will hold: at "smoke", "full" (the real corpus's counts) or a share of full in 0 … 1.
 
-    Raises KeyError for an unknown corpus or edition.
+    Raises UserError for an unknown corpus, edition or scale.
     """
-    layout = LAYOUTS[corpus]
-    edition = edition or next(iter(layout.EDITIONS))
-    if edition not in layout.EDITIONS:
-        raise KeyError(f"{corpus} has the editions {', '.join(layout.EDITIONS)}, not {edition}")
-    return layout.lay(scale, seed, edition)
+    edition = _edition(corpus, edition)
+    return LAYOUTS[corpus].lay(_known_scale(scale), seed, edition)
 
 
 def write(
-    root: str | os.PathLike, corpora: Iterable[str] | None = None, *, scale: str | float = "smoke", size: int = 128, seed: int = 0,
-    editions: Mapping[str, str] | None = None, tight: bool | None = None, pixels: bool = True, workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Path:  # fmt: skip
-    """Write the corpora (all if not given) below `root`, which appears whole or not at all; returns it.
+    root: str | os.PathLike, corpora: Iterable[str] | None = None, *, scale: str | float = "smoke", size: int = 128,
+    seed: int = 0, editions: Mapping[str, str] | None = None, tight: bool | None = None, pixels: bool = True,
+    workers: int | None = None, progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write the corpora (all; MMI, films, only with PyAV) below `root`, which appears whole or not at all; returns it.
 
     `size` is the side of a face crop in pixels; `tight` crops the corpora that are released with their background, too
     (by default at "smoke" only); without `pixels` each image is one placeholder; `progress(clips done, clips in all)`.
-    A root that holds just this already is left as it is. Raises FileExistsError where it holds anything else.
+    A root that holds just this already is left as it is. Raises UserError where it holds anything else, and as `plan`.
     """
-    root, names = Path(root), list(LAYOUTS if corpora is None else corpora)
+    root, names = Path(root), _drawable() if corpora is None else list(corpora)
     tight = scale == "smoke" if tight is None else tight
-    editions = {name: (editions or {}).get(name) or next(iter(LAYOUTS[name].EDITIONS)) for name in names}
+    editions = {name: _edition(name, (editions or {}).get(name)) for name in names}
+    if any(_films(*corpus) for corpus in editions.items()) and not importlib.util.find_spec("av"):
+        raise UserError("MMI and AFEW's edition 'avi' are films; to write them install PyAV: pip install av")
     marker = _marker(editions, scale=scale, size=size, seed=seed, tight=tight, pixels=pixels)
     if _holds(root, marker):
         return root
-    plans = {name: plan(name, scale, seed=seed, edition=editions[name]) for name in names}
+    plans = {name: plan(name, scale, seed=seed, edition=edition) for name, edition in editions.items()}
     if tight:
         for layout in plans.values():
-            layout.shots = [replace(shot, margin=0.0, shape=(1.0, 1.0)) if shot.margin > 0.5 else shot for shot in layout.shots]
+            layout.shots = [
+                replace(shot, margin=0.0, shape=(1.0, 1.0)) if shot.margin > 0.5 else shot for shot in layout.shots
+            ]
     temporary = _temporary(root)
     try:
         for name, layout in plans.items():
-            _write_sheets(temporary / name, layout)
+            write_sheets(temporary / name, layout)
         shots = [(name, shot) for name, layout in plans.items() for shot in layout.shots]
         _make_folders(temporary, shots)
         if pixels:
             _draw_all(temporary, shots, size, workers, progress)
         else:
-            _place(temporary, shots)
-        _write_truth(temporary / TRUTH, shots)
+            place(f"{temporary}/{name}/{file}" for name, shot in shots for file in shot.files)
+        _write_truth(temporary / TRUTH, shots, size)
         (temporary / MARKER).write_text(marker)
         if not _holds(root, marker):
             os.replace(temporary, root)
@@ -84,34 +82,62 @@ def truth(root: str | os.PathLike) -> pd.DataFrame:
 
 
 def clip(row: Mapping[str, object]):
-    """The `Clip` behind a row of `truth`: intensities of each frame and motion from the onset, all that was drawn."""
-    aus = {au: row[f"AU{au}"] for au in UNITS if row[f"AU{au}"] > 0}
-    sides = {int(part[1:]): part[0] for part in row["sides"].split()}
-    first = row["first"]
-    return _clip(row["person"], aus, sides, row["frames"], row["onset"] - first, row["apex"] - first, row["offset"] - first,
-                 row["fps"], row["seed"])  # fmt: skip
+    """The `Clip` behind a row of `truth`: intensities of each frame and dense motion, as it was drawn."""
+    first, scene = int(row["first"]), row["scene"]
+    return _clip(Shot(
+        row["file"], int(row["person"]), int(row["seed"]), {au: row[f"AU{au}"] for au in UNITS if row[f"AU{au}"] > 0},
+        {int(part[1:]): part[0] for part in row["sides"].split()}, float(row["fps"]), int(row["frames"]),
+        *(int(row[moment]) - first for moment in ("onset", "apex", "offset")),
+        scene=None if scene == "" else int(scene),
+    ))
 
 
-def _clip(person: int, aus, sides, frames: int, onset: int, apex: int, offset: int, fps: float, seed: int):
+def _clip(shot: Shot):
     from . import Clip, Person  # torch is loaded by those who draw, not by those who plan
 
-    return Clip(Person.draw(int(person)), aus, frames=int(frames), onset=int(onset), apex=int(apex), offset=int(offset),
-                fps=float(fps), seed=int(seed), sides=sides)  # fmt: skip
+    return Clip(Person.draw(shot.person), shot.aus, frames=shot.frames, onset=shot.onset, apex=shot.apex,
+                offset=shot.offset, fps=shot.fps, seed=shot.seed, sides=shot.sides, scene=shot.scene)
+
+
+def _edition(corpus: str, edition: str | None) -> str:
+    """The edition asked for, or the corpus's first."""
+    if corpus not in LAYOUTS:
+        raise unknown("corpus", corpus, LAYOUTS)
+    editions = LAYOUTS[corpus].EDITIONS
+    if edition is not None and edition not in editions:
+        raise unknown(f"edition of {corpus}", edition, editions)
+    return edition or next(iter(editions))
+
+
+def _known_scale(scale: str | float) -> str | float:
+    if scale not in ("smoke", "full") and not (isinstance(scale, int | float) and 0 < scale <= 1):
+        raise UserError(f"scale is 'smoke', 'full' or a share above 0 and up to 1, not {scale!r}")
+    return "full" if scale == 1 else scale
+
+
+def _films(corpus: str, edition: str) -> bool:
+    return corpus == "MMI" or edition == "avi"
+
+
+def _drawable() -> list[str]:
+    """All corpora, without those that are films where nothing can write films."""
+    films_too = importlib.util.find_spec("av")
+    return [name for name in LAYOUTS if films_too or not _films(name, _edition(name, None))]
 
 
 def _marker(editions: Mapping[str, str], **settings: object) -> str:
-    lines = ["Generated faces: drawn by this project, no real person. Figures made from them are not comparable with any paper's."]
+    lines = ["Generated faces: drawn by this project, no real person. Not comparable with any paper's figures."]
     lines += [f"version: {VERSION}", *(f"{key}: {value}" for key, value in settings.items())]
     return "\n".join([*lines, *(f"corpus: {name} {edition}" for name, edition in editions.items()), ""])
 
 
 def _holds(root: Path, marker: str) -> bool:
-    """Whether root holds just these faces. Raises FileExistsError where it holds something else."""
+    """Whether root holds just these faces. Raises UserError where it holds something else."""
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
     found = (root / MARKER).read_text() if (root / MARKER).is_file() else "no generated faces"
     if found != marker:
-        raise FileExistsError(f"{root} holds something else ({MARKER} there: {found.strip()!r}); give an empty folder")
+        raise UserError(f"{root} holds something else ({MARKER} there: {found.strip()!r}): give an empty folder")
     return True
 
 
@@ -134,22 +160,9 @@ def _make_folders(root: Path, shots: list[tuple[str, Shot]]) -> None:
         os.makedirs(folder, exist_ok=True)
 
 
-def _place(root: Path, shots: list[tuple[str, Shot]]) -> None:
-    """One tiny image under all names, by hard links."""
-    links, source = 0, {}
-    for name, shot in shots:
-        for file in shot.files:
-            path, kind = f"{root}/{name}/{file}", os.path.splitext(file)[1]
-            if kind not in source or links % LINKS == 0:
-                source[kind] = path
-                _save(np.full((8, 8), 128, np.uint8), path) if Image.registered_extensions().get(kind) else open(path, "wb").close()
-            else:
-                os.link(source[kind], path)
-            links += 1
-
-
 def _draw_all(
-    root: Path, shots: list[tuple[str, Shot]], size: int, workers: int | None, progress: Callable[[int, int], None] | None
+    root: Path, shots: list[tuple[str, Shot]], size: int, workers: int | None,
+    progress: Callable[[int, int], None] | None,
 ) -> None:
     """Draw every shot, a person at a time, over processes; each shot hangs on its own seeds alone."""
     jobs: dict[tuple, list[tuple[str, Shot]]] = {}
@@ -184,59 +197,24 @@ def _one_thread() -> None:
 def _draw(root: Path, shots: list[tuple[str, Shot]], size: int) -> int:
     """Draw shots of one person; returns how many."""
     for name, shot in shots:
-        drawn = _clip(shot.person, shot.aus, shot.sides, shot.frames, shot.onset, shot.apex, shot.offset, shot.fps, shot.seed)
-        height, width = (round(size * side) for side in shot.shape)
-        frames = np.asarray(drawn.render((height, width), margin=shot.margin, gray=shot.gray))
-        for file, frame in zip(shot.files, frames, strict=True):
-            _save(frame, f"{root}/{name}/{file}")
+        frames = _clip(shot).render(_size(shot, size), margin=shot.margin, gray=shot.gray)
+        save(frames, [f"{root}/{name}/{file}" for file in shot.files], shot.fps)
     return len(shots)
 
 
-def _save(image: np.ndarray, path: str) -> None:
-    """Write an image; JPEG with little loss, for micro-movements are fainter than its usual artefacts."""
-    options = {"quality": 95, "subsampling": 0} if path.endswith(("jpg", "jpeg")) else {}
-    Image.fromarray(image).save(path, **options)
+def _size(shot: Shot, size: int) -> tuple[int, int]:
+    height, width = shot.shape
+    return round(size * height), round(size * width)
 
 
-def _write_sheets(folder: Path, layout: Layout) -> None:
-    for path in layout.folders:
-        (folder / path).mkdir(parents=True)
-    for path, content in layout.sheets.items():
-        file = folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, str):
-            file.write_text(content)
-        elif file.suffix == ".csv":
-            with open(file, "w", newline="") as stream:
-                csv.writer(stream).writerows(content)
-        else:
-            file.write_bytes(_workbook(content if isinstance(content, dict) else {"Sheet1": content}))
-
-
-def _workbook(sheets: Mapping[str, list[list[object]]]) -> bytes:
-    """An .xlsx of these sheets, the same bytes whenever it is written."""
-    book = openpyxl.Workbook()
-    book.remove(book.active)
-    for title, rows in sheets.items():
-        sheet = book.create_sheet(title)
-        for row in rows:
-            sheet.append(row)
-    written, dateless = io.BytesIO(), io.BytesIO()
-    book.save(written)
-    with zipfile.ZipFile(written) as source, zipfile.ZipFile(dateless, "w", zipfile.ZIP_DEFLATED) as target:
-        for name in source.namelist():
-            if name == "docProps/core.xml":  # holds the time of writing; nothing needs it
-                continue
-            target.writestr(zipfile.ZipInfo(name), source.read(name), zipfile.ZIP_DEFLATED)
-    return dateless.getvalue()
-
-
-def _write_truth(path: Path, shots: list[tuple[str, Shot]]) -> None:
+def _write_truth(path: Path, shots: list[tuple[str, Shot]], size: int) -> None:
     with open(path, "w", newline="") as stream:
         rows = csv.writer(stream)
-        rows.writerow(["corpus", "file", "person", "seed", "fps", "frames", "first", "onset", "apex", "offset", "sides",
-                       *(f"AU{au}" for au in UNITS)])  # fmt: skip
+        rows.writerow(["corpus", "file", "person", "seed", "scene", "fps", "height", "width", "margin",
+                       "frames", "first", "onset", "apex", "offset", "sides", *(f"AU{au}" for au in UNITS)])
         for name, shot in shots:
             numbers = (shot.first + i for i in (0, shot.onset, shot.apex, shot.offset))
-            rows.writerow([name, f"{name}/{shot.files[0]}", shot.person, shot.seed, shot.fps, shot.frames, *numbers,
-                           " ".join(f"{side}{au}" for au, side in shot.sides.items()), *(shot.aus.get(au, 0) for au in UNITS)])  # fmt: skip
+            sides = " ".join(f"{side}{au}" for au, side in shot.sides.items())
+            rows.writerow([name, f"{name}/{shot.files[0]}", shot.person, shot.seed, shot.scene, shot.fps,
+                           *_size(shot, size), shot.margin, shot.frames, *numbers, sides,
+                           *(shot.aus.get(au, 0) for au in UNITS)])

@@ -5,10 +5,13 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 
-def uneven(total: int, parts: int, rng: np.random.Generator, low: int = 1, spread: float = 0.7) -> list[int]:
-    """`total` split into `parts` uneven whole numbers, none below `low`."""
-    weights = rng.lognormal(sigma=spread, size=parts)
-    return [low + n for n in proportional(total - low * parts, weights)]
+def uneven(
+    total: int, people: Sequence[str], rng: np.random.Generator, low: int = 1, spread: float = 0.7
+) -> dict[str, int]:
+    """How many of `total` clips each person has: uneven whole numbers, none below `low`."""
+    weights = rng.lognormal(sigma=spread, size=len(people))
+    more = proportional(total - low * len(people), weights)
+    return {person: low + n for person, n in zip(people, more, strict=True)}
 
 
 def proportional(total: int, weights: Sequence[float]) -> list[int]:
@@ -26,12 +29,17 @@ def evenly(counts: Mapping[str, int], people: Sequence[str]) -> list[tuple[str, 
 
 
 def deal(
-    counts: Mapping[str, int], sizes: Mapping[str, int], rng: np.random.Generator, *,
-    only: Mapping[str, Collection[str]] | None = None, each: Collection[str] = (),
-) -> list[tuple[str, str]]:  # fmt: skip
+    counts: Mapping[str, int],
+    sizes: Mapping[str, int],
+    rng: np.random.Generator,
+    *,
+    only: Mapping[str, Collection[str]] | None = None,
+    each: Collection[str] = (),
+) -> list[tuple[str, str]]:
     """(person, emotion) pairs with exactly these counts and sizes.
 
-    `only` limits what some people show; everyone else shows at least one emotion of `each`. ValueError if that is impossible.
+    `only` limits what some people show; everyone else shows at least one emotion of `each`.
+    Raises ValueError if that is impossible.
     """
     pool = [emotion for emotion, n in counts.items() for _ in range(n)]
     if len(pool) != sum(sizes.values()):
@@ -59,18 +67,32 @@ def deal(
     return [(person, emotion) for person, hand in hands.items() for emotion in sorted(hand)]
 
 
+def spared(likely: Sequence[Mapping[int, float]], aus: Collection[int]) -> list[float]:
+    """Each clip's chance to be one that shows none of the AUs: larger where its emotion is often shown without them."""
+    weights = [1.05 - min(1, sum(odds.get(au, 0) for au in aus)) for odds in likely]
+    return [weight / sum(weights) for weight in weights]
+
+
 def fit_units(
-    wishes: Sequence[Sequence[int]], likely: Sequence[Mapping[int, float]], counts: Mapping[int, int], rng: np.random.Generator, *,
-    shared: Collection[int], bare: Collection[int] = (), blank: Collection[int] = (),
-) -> list[tuple[int, ...]]:  # fmt: skip
+    wishes: Sequence[Sequence[int]],
+    likely: Sequence[Mapping[int, float]],
+    counts: Mapping[int, int],
+    rng: np.random.Generator,
+    *,
+    shared: Collection[int],
+    bare: Collection[int] = (),
+    blank: Collection[int] = (),
+) -> list[tuple[int, ...]]:
     """The AUs of each clip, as near to its wish as the totals `counts` (AU → clips) allow.
 
-    Clips in `bare` show none of the AUs in `shared`, clips in `blank` none of those counted, all others at least one of `shared`.
-    AUs that are not counted stay as wished. ValueError if the totals cannot be met.
+    Clips in `bare` show none of the AUs in `shared`, clips in `blank` none of those counted, all others at least one
+    of `shared`. AUs that are not counted stay as wished. Raises ValueError if the totals cannot be met.
     """
     aus = sorted(counts)
     in_shared = np.isin(aus, list(shared))
-    score = np.array([[2.0 * (au in wish) + odds.get(au, 0) for au in aus] for wish, odds in zip(wishes, likely, strict=True)])
+    score = np.array(
+        [[2.0 * (au in wish) + odds.get(au, 0) for au in aus] for wish, odds in zip(wishes, likely, strict=True)]
+    )
     score += rng.uniform(0, 0.3, score.shape)
     score[np.ix_(sorted(bare), in_shared)] = -np.inf
     score[sorted(blank)] = -np.inf
@@ -83,9 +105,13 @@ def fit_units(
     uncounted = [tuple(au for au in wish if au not in counts) for wish in wishes]
     full = [i for i in range(len(wishes)) if i not in bare and i not in blank]
     _cover(chosen, score, full, np.flatnonzero(in_shared))
-    _cover(chosen, score, [i for i in bare if i not in blank and not uncounted[i]], np.flatnonzero(~in_shared), givers=full)
-    return [_ordered(wish, {aus[k] for k in np.flatnonzero(row)} | set(rest))
-            for wish, row, rest in zip(wishes, chosen, uncounted, strict=True)]  # fmt: skip
+    _cover(
+        chosen, score, [i for i in bare if i not in blank and not uncounted[i]], np.flatnonzero(~in_shared), givers=full
+    )
+    return [
+        _ordered(wish, {aus[k] for k in np.flatnonzero(row)} | set(rest))
+        for wish, row, rest in zip(wishes, chosen, uncounted, strict=True)
+    ]
 
 
 def _ordered(wish: Sequence[int], aus: set[int]) -> tuple[int, ...]:

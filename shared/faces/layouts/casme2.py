@@ -1,8 +1,10 @@
 """CASME II: `Cropped/sub01/EP02_01f/reg_img46.jpg`, 200 fps, in the 2014 and the 2019 edition of the sheet."""
 
+import numpy as np
+
 from ..labels import Display, generator
-from .allot import deal, evenly, fit_units, uneven
-from .common import Layout, Take, au_cell, au_string, likelihoods, micro_times, objective_class, takes, thin
+from .allot import deal, evenly, uneven
+from .common import Layout, Take, au_cell, au_string, fitted, micro_times, objective_class, takes, thin
 
 EDITIONS = {"2014": "CASME2-coding-20140508.xlsx", "2019": "CASME2-coding-20190701.xlsx"}
 FPS = 200
@@ -30,14 +32,24 @@ def lay(scale: str | float, seed: int, edition: str) -> Layout:
     _name(clips, seed, odd=scale != "smoke")
     moved = [i for i, clip in enumerate(clips) if clip.emotion == "sadness"][:TO_SURPRISE]
     rows = [_row(i, clip, coded[i], i in hidden, i in moved, edition, seed) for i, clip in enumerate(clips)]
-    header = ["Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units", "Estimated Emotion"]
+    header = [
+        "Subject",
+        "Filename",
+        None,
+        "OnsetFrame",
+        "ApexFrame",
+        "OffsetFrame",
+        None,
+        "Action Units",
+        "Estimated Emotion",
+    ]
     kept = thin(list(zip(clips, rows, strict=True)), scale, lambda pair: pair[0].subject)
     shots = [clip.shot(f"Cropped/{clip.subject}/{clip.name}/reg_img{{}}.jpg", FPS, shape=SHAPE) for clip, _ in kept]
     header += ["Objective Classes"] * (edition == "2019")
     return Layout(shots, {EDITIONS[edition]: [header, *(row for _, row in kept)]})
 
 
-def _times(rng):
+def _times(rng: np.random.Generator) -> tuple[int, int, int, int]:
     return micro_times(rng, FPS)
 
 
@@ -46,22 +58,24 @@ def _full(seed: int) -> tuple[list[Take], list[Display], set[int]]:
     rng = generator("CASME2", seed)
     people = [f"sub{i:02d}" for i in range(1, 27)]
     free = [p for p in people if p not in ONLY_OTHERS]
-    sizes = dict(zip(free, uneven(255 - 4, len(free), rng, low=3), strict=True)) | dict.fromkeys(ONLY_OTHERS, 2)
-    set_apart = [("sub04", "disgust"), ("sub05", "disgust")]  # both are outside the composite, which still has their people
+    sizes = uneven(sum(EMOTIONS.values()) - 4, free, rng, low=3) | dict.fromkeys(ONLY_OTHERS, 2)
+    set_apart = [("sub04", "disgust"), ("sub05", "disgust")]  # outside the composite, which keeps their people
     for subject, _ in set_apart:
         sizes[subject] -= 1
-    dealt = deal(EMOTIONS | {"disgust": EMOTIONS["disgust"] - len(set_apart)}, sizes, rng,
-                 only=dict.fromkeys(ONLY_OTHERS, ("others",)), each=("happiness", "disgust", "repression", "surprise"))  # fmt: skip
+    dealt = deal(
+        EMOTIONS | {"disgust": EMOTIONS["disgust"] - len(set_apart)},
+        sizes,
+        rng,
+        only=dict.fromkeys(ONLY_OTHERS, ("others",)),
+        each=("happiness", "disgust", "repression", "surprise"),
+    )
     pairs = sorted(set_apart + dealt, key=lambda pair: pair[0])  # a stable sort: those set apart come first
     emotions = [emotion for _, emotion in pairs]
     hidden = set(rng.choice([i for i, e in enumerate(emotions) if e == "others"], UNCODED, replace=False).tolist())
     sparse = [i for i, e in enumerate(emotions) if e in ("disgust", "surprise")]
     bare = set(rng.choice(sparse, len(pairs) - SHOW_ONE_OF_EIGHT - UNCODED, replace=False).tolist())
-    wished = takes("CASME2", pairs, _times, seed, avoid=[EIGHT if i in bare else () for i in range(len(pairs))])
-    units = fit_units([tuple(clip.display.aus) for clip in wished], likelihoods(emotions), UNITS, rng,
-                      shared=EIGHT, bare=bare, blank=hidden)  # fmt: skip
-    shown = [tuple(clip.display.aus) if i in hidden else units[i] for i, clip in enumerate(wished)]
-    clips = takes("CASME2", pairs, _times, seed, units=shown)
+    units = fitted("CASME2", pairs, _times, seed, UNITS, EIGHT, bare, blank=hidden)
+    clips = takes("CASME2", pairs, _times, seed, units=units)
     coded = [Display(dict(clip.display.aus), clip.display.sides) for clip in clips]
     again = rng.choice([i for i in range(len(pairs)) if i not in hidden], RECODED - UNCODED, replace=False)
     for i in again:  # a weak AU that the face shows and only the second coders saw

@@ -1,17 +1,21 @@
 """What the layouts have in common: shots to draw, sheets to write, timing of expressions, AU strings."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..labels import Display, Habits, generator, likelihood, number
+from .allot import fit_units
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One clip to draw. `path` is below the corpus folder; `{}` in it takes the frame number, a path without is one file."""
+    """One clip to draw. `path` is below the corpus folder, with `{}` for the frame number or without if it is one file.
+
+    Onset, apex and offset are indices of frames, from 0.
+    """
 
     path: str
     person: int
@@ -20,13 +24,14 @@ class Shot:
     sides: Mapping[int, str]
     fps: float
     frames: int
-    onset: int  # onset, apex and offset are indices of frames, from 0; an offset past the last frame is not reached
+    onset: int
     apex: int
     offset: int
     first: int = 1  # number of the first frame
     shape: tuple[float, float] = (1.0, 1.0)  # height and width in units of the chosen size
     margin: float = 0.0
     gray: bool = False
+    scene: int | None = None  # seed of the place; None is the person's own laboratory
 
     @property
     def files(self) -> list[str]:
@@ -35,6 +40,7 @@ class Shot:
 
 
 Table = list[list[object]]
+ACTORS = 2000  # at most, for drawing a new face takes as long as drawing sixty frames of it
 
 
 @dataclass(slots=True)
@@ -66,8 +72,20 @@ class Take:
     def shot(self, path: str, fps: float, **how: object) -> Shot:
         """The shot of this take whose frames become `path`."""
         frames, onset, apex, offset = self.times
-        return Shot(path, self.person, number(self.person, path), self.display.aus, self.display.sides, fps,
-                    frames, onset, apex, offset, self.first, **how)  # fmt: skip
+        return Shot(
+            path,
+            self.person,
+            number(self.person, path),
+            self.display.aus,
+            self.display.sides,
+            fps,
+            frames,
+            onset,
+            apex,
+            offset,
+            self.first,
+            **how,
+        )
 
 
 def person(seed: int, corpus: str, subject: str) -> int:
@@ -93,13 +111,14 @@ def macro_times(rng: np.random.Generator, low: int, high: int) -> tuple[int, int
 def rising_times(rng: np.random.Generator, low: int, high: int) -> tuple[int, int, int, int]:
     """Frames, onset, apex, offset of a sequence from neutral to its peak, which is the last frame."""
     frames = int(rng.integers(low, high + 1))
-    return frames, 0, frames - 1, 2 * frames
+    return frames, 0, frames - 1, frames - 1
 
 
 def takes(
-    corpus: str, pairs: Sequence[tuple[str, str]], times: Callable[[np.random.Generator], tuple[int, int, int, int]], seed: int, *,
-    macro: bool = False, units: Sequence[Sequence[int]] | None = None, avoid: Sequence[Sequence[int]] | None = None,
-) -> list[Take]:  # fmt: skip
+    corpus: str, pairs: Sequence[tuple[str, str]], times: Callable[[np.random.Generator], tuple[int, int, int, int]],
+    seed: int, *, macro: bool = False, units: Sequence[Sequence[int]] | None = None,
+    avoid: Sequence[Collection[int]] | None = None,
+) -> list[Take]:
     """A take for each (subject, emotion); AUs are those of `units`, or drawn by habit without those of `avoid`."""
     made, habits = [], {}
     for i, (subject, emotion) in enumerate(pairs):
@@ -117,6 +136,19 @@ def likelihoods(emotions: Sequence[str]) -> list[Mapping[int, float]]:
     return [likelihood(emotion) for emotion in emotions]
 
 
+def fitted(
+    corpus: str, pairs: Sequence[tuple[str, str]], times: Callable, seed: int, counts: Mapping[int, int],
+    shared: Collection[int], bare: Collection[int], blank: Collection[int] = (),
+) -> list[tuple[int, ...]]:
+    """The AUs of each (subject, emotion), wished for by habit and fitted to the totals: see `fit_units`."""
+    bare = set(bare)
+    wished = takes(corpus, pairs, times, seed, avoid=[shared if i in bare else () for i in range(len(pairs))])
+    wishes = [tuple(clip.display.aus) for clip in wished]
+    units = fit_units(wishes, likelihoods([emotion for _, emotion in pairs]), counts, generator("fit", corpus, seed),
+                      shared=shared, bare=bare, blank=blank)
+    return [wishes[i] if i in blank else aus for i, aus in enumerate(units)]
+
+
 def thin(rows: list, scale: str | float, key) -> list:
     """All rows at "full"; at a share, the rows of that share of the people (`key(row)`), in the order they appear."""
     if isinstance(scale, str):
@@ -126,13 +158,17 @@ def thin(rows: list, scale: str | float, key) -> list:
     return [row for row in rows if key(row) in kept]
 
 
-def wild(corpus: str, counts: Mapping[str, int], scale: str | float, frames: tuple[int, int], seed: int) -> list[Take]:
-    """Macro-expressions out of films, in random order, an actor for about four clips; a share keeps that share of each class."""
-    share = 1 if isinstance(scale, str) else scale
-    emotions = [emotion for emotion, n in counts.items() for _ in range(math.ceil(n * share))]
+def scaled(counts: Mapping[str, int], scale: str | float) -> dict[str, int]:
+    """The counts, at a share that share of each, rounded up."""
+    return {key: n if isinstance(scale, str) else math.ceil(n * scale) for key, n in counts.items()}
+
+
+def wild(corpus: str, counts: Mapping[str, int], frames: tuple[int, int], seed: int) -> list[Take]:
+    """Macro-expressions out of films, in random order, an actor for about four clips."""
+    emotions = [emotion for emotion, n in counts.items() for _ in range(n)]
     rng = generator("wild", corpus, seed)
     rng.shuffle(emotions)
-    actors = rng.integers(0, max(7, len(emotions) // 4), len(emotions))
+    actors = rng.integers(0, min(max(7, len(emotions) // 4), ACTORS), len(emotions))
     pairs = [(f"actor {actor}", emotion) for actor, emotion in zip(actors, emotions, strict=True)]
     return takes(corpus, pairs, lambda rng: macro_times(rng, *frames), seed, macro=True)
 

@@ -2,11 +2,19 @@
 
 from ..labels import generator
 from .allot import proportional
-from .common import Layout, wild
+from .common import Layout, scaled, wild
 
 EDITIONS = {"clip_224x224": "(single_labeled)", "single-labeled": "(single-labeled)"}
 FPS = 25
-EMOTIONS = {"happiness": 2488, "sadness": 1807, "neutral": 2709, "anger": 2229, "surprise": 1498, "disgust": 146, "fear": 820}
+EMOTIONS = {
+    "happiness": 2488,
+    "sadness": 1807,
+    "neutral": 2709,
+    "anger": 2229,
+    "surprise": 1498,
+    "disgust": 146,
+    "fear": 820,
+}
 LABELS = {emotion: i for i, emotion in enumerate(EMOTIONS, 1)}
 ALL = 16372  # clips of which those single-labelled are a part; their numbers leave gaps
 TEST = (2341, 2341, 2340, 2339, 2336)
@@ -16,11 +24,13 @@ SMOKE = {"happiness": 18, "sadness": 16, "neutral": 18, "anger": 16, "surprise":
 def lay(scale: str | float, seed: int, edition: str) -> Layout:
     """The corpus at "smoke", "full" or a share of full; `edition` is how the split folders are spelt."""
     smoke = scale == "smoke"
-    counts = SMOKE if smoke else EMOTIONS
-    clips = wild("DFEW", counts, scale, (16, 24) if smoke else (16, 40), seed)
+    clips = wild("DFEW", SMOKE if smoke else scaled(EMOTIONS, scale), (16, 24) if smoke else (16, 40), seed)
     rng = generator("DFEW", seed)
     numbers = sorted((rng.choice(ALL, len(clips), replace=False) + 1).tolist())
-    shots = [clip.shot(f"Clip/clip_224x224/{n:05d}/{n:05d}_{{:05d}}.jpg", FPS, margin=0.1) for n, clip in zip(numbers, clips, strict=True)]
+    shots = [
+        clip.shot(f"Clip/clip_224x224/{n:05d}/{n:05d}_{{:05d}}.jpg", FPS, margin=0.1, scene=clip.person)
+        for n, clip in zip(numbers, clips, strict=True)
+    ]
     sizes = proportional(len(clips), TEST)
     fold = rng.permutation([k for k, size in enumerate(sizes) for _ in range(size)])
     rows = [[n, LABELS[clip.emotion]] for n, clip in zip(numbers, clips, strict=True)]

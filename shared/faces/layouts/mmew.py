@@ -1,5 +1,7 @@
 """MMEW: `Micro_Expression/<emotion>/S13-07-001/1.jpg` at 90 fps and `Macro_Expression/S01/<emotion>/S01-07-001.jpg`."""
 
+import numpy as np
+
 from ..labels import generator
 from .allot import deal, evenly, uneven
 from .common import Layout, Take, au_cell, au_string, macro_times, micro_times, takes, thin
@@ -19,25 +21,38 @@ def lay(scale: str | float, seed: int, edition: str) -> Layout:
     """The corpus, micro and macro, at "smoke", "full" or a share of full."""
     if scale == "smoke":
         micro = takes("MMEW", evenly(SMOKE, PEOPLE[:10]), _micro, seed)
-        macro = takes("MMEW", evenly(dict.fromkeys(BASIC, 5), PEOPLE[:5]), lambda rng: macro_times(rng, 8, 12), seed, macro=True)
+        macro = takes(
+            "MMEW", evenly(dict.fromkeys(BASIC, 5), PEOPLE[:5]), lambda rng: macro_times(rng, 8, 12), seed, macro=True
+        )
     else:
         rng = generator("MMEW", seed)
         people = [p for p in PEOPLE if p not in NOT_MICRO]
-        sizes = dict(zip(people, uneven(300, len(people), rng, low=2), strict=True))
+        sizes = uneven(sum(EMOTIONS.values()), people, rng, low=2)
         micro = takes("MMEW", sorted(deal(EMOTIONS, sizes, rng)), _micro, seed)
         pairs = evenly(dict.fromkeys(BASIC, MACRO // len(BASIC)), PEOPLE)
         macro = takes("MMEW", pairs, lambda rng: macro_times(rng, 14, 30), seed, macro=True)
         micro, macro = (thin(clips, scale, lambda clip: clip.subject) for clips in (micro, macro))
     _number(micro, seed)
     _number(macro, seed)
-    header = ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Action Units", "Estimated Emotion", "remarks"]
+    header = [
+        "Subject",
+        "Filename",
+        "OnsetFrame",
+        "ApexFrame",
+        "OffsetFrame",
+        "Action Units",
+        "Estimated Emotion",
+        "remarks",
+    ]
     rows = [_row(i, clip, seed) for i, clip in enumerate(micro)]
     shots = [clip.shot(f"Micro_Expression/{clip.emotion}/{clip.name}/{{}}.jpg", FPS) for clip in micro]
-    shots += [clip.shot(f"Macro_Expression/{clip.subject}/{clip.emotion}/{clip.name[:6]}-{{:03d}}.jpg", FPS) for clip in macro]
+    shots += [
+        clip.shot(f"Macro_Expression/{clip.subject}/{clip.emotion}/{clip.name[:6]}-{{:03d}}.jpg", FPS) for clip in macro
+    ]
     return Layout(shots, {EDITIONS[edition]: [header, *rows]})
 
 
-def _micro(rng):
+def _micro(rng: np.random.Generator) -> tuple[int, int, int, int]:
     return micro_times(rng, FPS)
 
 
