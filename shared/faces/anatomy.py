@@ -10,7 +10,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 SIDES = {"L": 1.0, "R": -1.0}  # the subject's left is on the right of the picture
-WINDOW, CENTRE = 16.2, 3.9  # a tight square crop: height in cm, and the y of its middle
+WINDOW, CENTRE = 16.8, 3.4  # a tight square crop: height in cm, and the y of its middle
 
 _SKIN = np.array([[250, 222, 205], [240, 203, 178], [232, 190, 158], [214, 166, 130], [176, 124, 90], [118, 78, 56]])
 _HAIR = np.array([[22, 19, 19], [38, 29, 25], [66, 45, 32], [104, 74, 48], [168, 132, 86], [122, 62, 36]])
@@ -67,27 +67,29 @@ class Person:
 def _traits(rng: np.random.Generator) -> SimpleNamespace:
     n, u = lambda mean, sd, k=2.2: float(mean + sd * np.clip(rng.standard_normal(), -k, k)), rng.uniform
     masculine = rng.random() < .5
-    tone = float(np.clip(rng.choice([1.2, 2.0, 2.4, 3.4, 4.6], p=[.2, .3, .3, .13, .07]) + .35 * rng.standard_normal(), 0, 5))
+    tone = rng.choice([1.2, 2.0, 2.4, 3.4, 4.6], p=[.2, .3, .3, .13, .07]) + .35 * rng.standard_normal()
+    tone = float(np.clip(tone, 0, 5))
     dark = tone > 1.8
     hair = n(.5, .45) if dark else u(.2, 5)
     age = float(np.clip(rng.gamma(3, 4) + 18, 18, 62))
     width, chin = n(6.6, .25), n(11.4 + .3 * masculine, .35)
     return SimpleNamespace(
         masculine=masculine, age=age, tone=tone,
-        width=width, jaw=n(.775 + .035 * masculine, .035), chin_w=n(.41 + .05 * masculine, .045), chin_y=chin, forehead=n(.9, .03),
-        eye_x=n(3.15, .13), eye_y=n(0, .1), eye_len=n(1.53, .08), eye_up=n(.6, .07), eye_low=n(.36, .045), tilt=n(.06, .07),
-        crease=n(.3, .08), socket=n(.75, .18), iris_r=n(.58, .02),
-        brow_y=n(-1.95, .2), brow_arch=n(.38 - .12 * masculine, .13), brow_t=n(.3 + .1 * masculine, .06), brow_n=int(u(150, 260)),
-        nose_w=n(1.62 + .08 * masculine, .15), nose_y=n(4.75, .22), nose_h=n(1.9, .25), bridge=n(.62, .09), tip=n(.82, .09),
-        mouth_y=n(7.0, .2), mouth_w=n(2.5, .17), lip_up=n(.52 - .08 * masculine, .1), lip_low=n(.78 - .08 * masculine, .12),
+        width=width, jaw=n(.775 + .035 * masculine, .035), chin_w=n(.41 + .05 * masculine, .045), chin_y=chin,
+        forehead=n(.9, .03), eye_x=n(3.15, .13), eye_y=n(0, .1), eye_len=n(1.53, .08), eye_up=n(.6, .07),
+        eye_low=n(.36, .045), tilt=n(.06, .07), crease=n(.3, .08), socket=n(.75, .18), iris_r=n(.58, .02),
+        brow_y=n(-1.95, .2), brow_arch=n(.38 - .12 * masculine, .13), brow_t=n(.3 + .1 * masculine, .06),
+        brow_n=int(u(150, 260)), nose_w=n(1.62 + .08 * masculine, .15), nose_y=n(4.75, .22), nose_h=n(1.9, .25),
+        bridge=n(.62, .09), tip=n(.82, .09), mouth_y=n(7.0, .2), mouth_w=n(2.5, .17),
+        lip_up=n(.52 - .08 * masculine, .1), lip_low=n(.78 - .08 * masculine, .12),
         bow=n(.13, .05), mouth_sag=n(.03, .08), cheek=n(.45, .15), chin_h=n(.5, .15),
         skin=_mix(_SKIN, tone) * (1 + .018 * rng.standard_normal(3)), redness=u(.3, 1.),
         hair=_mix(_HAIR, np.clip(hair, 0, 5)), iris=_mix(_IRIS, np.clip(u(0, 1.6) if dark else u(.5, 5), 0, 5)),
         lips=u(.35, .9), grey=float(np.clip((age - 42) / 25, 0, .8)),
         freckles=int(u(60, 260)) if not dark and rng.random() < .4 else int(u(0, 18)), moles=int(rng.integers(0, 5)),
         beard=u(.15, .7) if masculine and rng.random() < .65 else 0.,
-        hairline=n(-6.0 - .5 * masculine, .4), long_hair=not masculine and rng.random() < .75, part=u(-3, 3), volume=u(.5, 1.5),
-        glasses=rng.random() < .16, cloth=rng.uniform(20, 190, 3),
+        hairline=n(-6.0 - .5 * masculine, .4), long_hair=not masculine and rng.random() < .75, part=u(-3, 3),
+        volume=u(.5, 1.5), glasses=rng.random() < .16, cloth=rng.uniform(20, 190, 3),
     )  # fmt: skip
 
 
@@ -133,7 +135,7 @@ class View:
 
     @classmethod
     def of(cls, size: int | tuple[int, int], margin: float = 0.0) -> View:
-        """A tight crop (margin 0), or one that is 1 + margin times as high and wide. `size` is a side or (height, width)."""
+        """A tight crop (margin 0), or one 1 + margin times as high and wide; `size` is a side or (height, width)."""
         height, width = (size, size) if isinstance(size, int) else size
         half = WINDOW / 2 * (1 + margin) * max(1, height / width) ** .5
         return cls(height, width, CENTRE - 1.5 * margin, half)

@@ -15,7 +15,7 @@ _GAP, _LABEL, _PAPER = 6, 16, 248
 
 
 def contact_sheet(path: str, seed: int = 0) -> None:
-    """Writes a PNG: eight people at rest; one with each action unit at .3 and 1, and ten times what changed at .3; a clip."""
+    """Writes a PNG: eight people; each action unit at .3 and 1, and ten times what changed at .3; clips."""
     people = [Person.draw(1000 * seed + i) for i in range(8)]
     blocks = [_row([(f"person {p.seed}", _still(p, {}, 232)) for p in people])]
     units = []
@@ -25,13 +25,13 @@ def contact_sheet(path: str, seed: int = 0) -> None:
         units.append((f"AU{au} {action.name}: .3, 1, change at .3", np.concatenate([weak, full, change], 1)))
     blocks += [_row(units[i : i + 4]) for i in range(0, len(units), 4)]
     clip = Clip(people[1], {6: .5, 12: .7, 25: .5}, frames=48, onset=6, apex=24, offset=42, fps=30, seed=seed)
-    blocks.append(_row([(f"frame {t}", clip.render(152)[t]) for t in range(0, 48, 4)]))
+    blocks.append(_row([(f"frame {t}", picture) for t, picture in enumerate(clip.render(152)) if t % 4 == 0]))
     wide = Clip(people[2], {1: .6, 2: .6, 5: .5, 26: .6}, frames=3, onset=0, apex=1, offset=2, fps=30, seed=seed)
-    blocks.append(_row([("margin .8", wide.render((300, 400), margin=.8)[t]) for t in (0, 1)]
-                       + [("gray", wide.render((300, 400), margin=.8, gray=True)[1][..., None].repeat(3, -1))]))  # fmt: skip
+    colour, gray = (wide.render((300, 400), margin=.8, gray=g) for g in (False, True))
+    blocks.append(_row([("margin .8", colour[0]), ("apex", colour[1]), ("gray", gray[1][..., None].repeat(3, -1))]))
     width = max(b.shape[1] for b in blocks)
-    sheet = np.concatenate([np.pad(b, ((0, 0), (0, width - b.shape[1]), (0, 0)), constant_values=_PAPER) for b in blocks])
-    Image.fromarray(sheet).save(f"{path}.part", "PNG")
+    blocks = [np.pad(b, ((0, 0), (0, width - b.shape[1]), (0, 0)), constant_values=_PAPER) for b in blocks]
+    Image.fromarray(np.concatenate(blocks)).save(f"{path}.part", "PNG")
     os.replace(f"{path}.part", path)
 
 

@@ -50,9 +50,9 @@ def fold(x, y, points, depth, width, steps=10):
 def head(t: SimpleNamespace, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Heights of the resting face (the neck where there is no face)."""
     w = np.maximum(head_width(t, y), .05)
-    side = np.clip(1 - np.abs(x / w) ** 2.3, 0, 1) ** .5 * (head_width(t, y) > 0)
+    side = np.clip(1 - np.abs(x / w) ** 2.3, 0, 1) ** .5 * (head_width(t, y) > 1e-3)
     vertical = np.clip(1 - np.abs((y + .5) / np.where(y < -.5, 11.2, t.chin_y + 1.5)) ** 2.6, 0, 1) ** .5
-    neck_w = .74 * t.width + np.clip(y - 14, 0, 9) ** 1.5 * .9
+    neck_w = neck_width(t, y)
     neck = 4.2 * np.sqrt(np.clip(1 - (x / neck_w) ** 2, 0, 1)) - 2.5 - .12 * np.clip(y - 12, 0, 9)
     z = np.maximum(7.2 * side * vertical, neck)
 
@@ -68,10 +68,12 @@ def head(t: SimpleNamespace, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     upper, line, lower = lip_lines(t, x)
     inside = np.clip(1 - np.abs(x / t.mouth_w) ** 2.2, 0, 1)
     z = z + bump(x, y, (0, t.mouth_y), (2.7, 1.9), .5)
-    lip = lambda a, b, h: h * inside**.6 * np.clip(1 - ((y - (a + b) / 2) / np.maximum((b - a) / 2, .03)) ** 2, 0, 1) ** .75
-    z = z + lip(upper - .06, line + .04, .17) + lip(line - .02, lower + .05, .27)
+    for top, bottom, high in ((upper - .06, line + .04, .17), (line - .02, lower + .05, .27)):
+        across = (y - (top + bottom) / 2) / np.maximum((bottom - top) / 2, .03)
+        z = z + high * inside**.6 * np.clip(1 - across**2, 0, 1) ** .75
     z = z - .13 * np.exp(-(((y - line) / .1) ** 2)) * np.clip(inside, 0, 1) ** .4
-    z = z - bump(x, y, (0, t.mouth_y - 1.25), (.3, .6), .1) + sum(bump(x, y, (s * .55, t.mouth_y - 1.2), (.28, .6), .05) for s in (1, -1))
+    z = z - bump(x, y, (0, t.mouth_y - 1.25), (.3, .6), .1)
+    z = z + sum(bump(x, y, (s * .55, t.mouth_y - 1.2), (.28, .6), .05) for s in (1, -1))
     z = z - bump(x, y, (0, t.mouth_y + t.lip_low + .55), (1.7, .36), .3)
     z = z + bump(x, y, (0, t.chin_y - 1.25), (1.5, 1.0), t.chin_h)
 
@@ -97,16 +99,23 @@ def head(t: SimpleNamespace, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return z
 
 
+def neck_width(t: SimpleNamespace, y):
+    """Half the width of neck and shoulders at height y."""
+    return (.66 + .06 * t.masculine) * t.width + .02 * np.clip(y - 11, 0, 9) ** 2 + np.clip(y - 13.8, 0, 9) ** 1.6
+
+
 def nasolabial(t: SimpleNamespace, sign: float) -> list[tuple[float, float]]:
     """The line from the wing of the nose past the corner of the mouth."""
-    return [(sign * (t.nose_w + .2), t.nose_y - .55), (sign * (t.nose_w + 1.0), t.nose_y + .95), (sign * (t.mouth_w + .65), t.mouth_y + .1)]
+    top, end = (t.nose_w + .2, t.nose_y - .55), (t.mouth_w + .65, t.mouth_y + .1)
+    return [(sign * x, y) for x, y in (top, (t.nose_w + 1.0, t.nose_y + .95), end)]
 
 
 def lines(t: SimpleNamespace, x, y, sign):
     """Lines that stay in the resting face with age."""
     old = np.clip((t.age - 18) / 40, 0, 1)
     z = fold(x, y, nasolabial(t, sign), .05 + .13 * old, .24)
-    z = z + fold(x, y, [(sign * (t.eye_x - 1.3), .75), (sign * (t.eye_x - .4), 1.3), (sign * (t.eye_x + .9), 1.45)], .03 + .07 * old, .17)
+    below = [(sign * (t.eye_x + dx), y) for dx, y in ((-1.3, .75), (-.4, 1.3), (.9, 1.45))]
+    z = z + fold(x, y, below, .03 + .07 * old, .17)
     if t.age > 32:
         for k in range(3):
             end = (sign * (t.eye_x + t.eye_len + 1.3), -.35 + .5 * k)
@@ -117,11 +126,14 @@ def lines(t: SimpleNamespace, x, y, sign):
     return z
 
 
-def illuminate(z: np.ndarray, view: View, light: SimpleNamespace, grain: np.ndarray | float = 0.) -> tuple[np.ndarray, np.ndarray]:
-    """Light that reaches each spot, (3, h, w) linear, and the gloss on it (h, w). `grain` is fine relief, seen by the gloss."""
+def illuminate(
+    z: np.ndarray, view: View, light: SimpleNamespace, grain: np.ndarray | float = 0.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Light that reaches each spot, (3, h, w) linear, and the gloss on it (h, w); `grain` is relief too fine for hollows."""
     px = view.scale
     z = gaussian_filter(z, .05 * px)
-    hollow = np.clip(gaussian_filter(z, .55 * px) - z, -.3, 1) * .8 + np.clip(gaussian_filter(z, 1.5 * px) - z, -.5, 2) * .22
+    hollow = .8 * np.clip(gaussian_filter(z, .55 * px, truncate=3) - z, -.3, 1)
+    hollow = hollow + .22 * np.clip(gaussian_filter(z, 1.5 * px, truncate=2.5) - z, -.5, 2)
     open_ = np.exp(-1.6 * np.clip(hollow + .05, 0, None))
     nx, ny, nz = normals(z + grain, px)
     across = nx * light.to[0] + ny * light.to[1] + nz * light.to[2]

@@ -1,0 +1,64 @@
+"""How things go over time: action units, head, lids, eyes, lamps. Times in seconds but where frames are said."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def rise_and_fall(rng, frame, onset, apex, offset, fps):
+    """Between 0 and 1: nothing up to the onset, most at the apex, at the offset a small rest that dies away."""
+    late, wobble, hold = rng.uniform(0, .12), rng.uniform(-.45, .45, 2), rng.uniform(0, .25)
+    rest = rng.uniform(.02, .07)
+    rise = np.clip((frame - onset) / max(apex - onset, 1), 0, 1)
+    rise = np.clip((rise - late) / (1 - late), 0, 1)
+    rise = rise + wobble[0] * np.sin(2 * np.pi * rise) / (2 * np.pi)
+    fall = np.clip((frame - apex) / max(offset - apex, 1), 0, 1)
+    fall = fall + wobble[1] * np.sin(2 * np.pi * fall) / (2 * np.pi)
+    down = np.clip((fall - hold) / (1 - hold), 0, 1)
+    rise, down = (s**2 * (3 - 2 * s) for s in (rise, down))
+    curve = np.where(frame < apex, rise, 1 - .03 * fall - (.97 - rest) * down)
+    after = np.clip(frame - offset, 0, None)
+    if offset > apex:
+        curve = np.where(frame > offset, rest * np.exp(-after / (.12 * fps)), curve)
+    return np.where((frame <= onset) & (onset < apex) | (frame < onset), 0, curve)
+
+
+def _slow(rng, seconds, rates=(.13, .31, .62, 1.1)):
+    """A slow wandering of about unit size."""
+    rates = np.array(rates) * rng.uniform(.8, 1.25, len(rates))
+    size = rng.normal(0, 1, len(rates)) / np.sqrt(np.arange(1, len(rates) + 1))
+    phase = rng.uniform(0, 1, len(rates))
+    return (size * np.sin(2 * np.pi * (seconds[:, None] * rates + phase))).sum(1)
+
+
+def sway_of_head(rng, seconds):
+    """Head, (T, 6): to the right and down in cm, roll (rad), approach, yaw and pitch as cm a cm of depth."""
+    size = (.07, .06, .006, .003, .012, .012)
+    return np.stack([s * _slow(rng, seconds) for s in size], 1).astype(np.float32)
+
+
+def blinks(rng, seconds):
+    """How far a blink shuts the lids, (T,): about 15 a minute, of .15 to .3 s, quicker down than up."""
+    shut, at = np.zeros(len(seconds)), rng.exponential(4) - .2
+    while at < seconds[-1] + .5:
+        s = (seconds - at) / rng.uniform(.15, .3)
+        shut = np.maximum(shut, np.clip(np.minimum(s / .3, (1 - s) / .6), 0, 1))
+        at += .5 + rng.exponential(3.5)
+    return (shut * shut * (3 - 2 * shut)).astype(np.float32)
+
+
+def gaze(rng, seconds):
+    """Eyes, (T, 2) in cm: looks at one spot for a while, then at another."""
+    look, at = rng.normal(0, .05, 2), rng.exponential(1.5)
+    place = np.tile(look, (len(seconds), 1))
+    while at < seconds[-1]:
+        turn = rng.normal(0, .05, 2) - look
+        place += np.clip((seconds - at) / .04, 0, 1)[:, None] * turn
+        look, at = look + turn, at + .2 + rng.exponential(1.5)
+    return place.astype(np.float32)
+
+
+def flicker(rng, seconds):
+    """Relative change of the light, (T,): mains hum seen through the shutter, and a slow drift."""
+    hum = rng.uniform(.001, .004) * np.sin(2 * np.pi * (seconds * rng.uniform(3, 20) + rng.uniform()))
+    return (hum + .003 * _slow(rng, seconds) + .001 * rng.standard_normal(len(seconds))).astype(np.float32)
