@@ -49,7 +49,7 @@ class Task:
         rule = alternatives or self.alternatives
         targets = [self._target(*row, rule) for row in zip(*(chosen[c] for c in (
             "corpus", "emotion", "aus", "au_codes")), strict=True)]
-        keep = [target is not None for target in targets]
+        keep = pd.Series([target is not None for target in targets], index=chosen.index, dtype=bool)
         chosen = chosen[keep].assign(target=pd.Series([t for t in targets if t is not None], dtype="object").to_numpy())
         if not self.aus:
             chosen["target"] = chosen["target"].astype("int64")

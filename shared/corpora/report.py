@@ -51,6 +51,7 @@ class Part:
     reading: Reading | None = None
     missing: str = ""
     counts: list[Count] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def survey(data: str | os.PathLike) -> list[Part]:
@@ -84,7 +85,8 @@ def _tasks(parts: Sequence[Part]) -> list[Part]:
         if there and (not lacking or not task.protocol):
             samples = task.select(pd.concat(there, ignore_index=True))
             size = _expected(task) if name == task.name else []
-            result.append(Part(name, "", counts=beside(name, task_counts(task, samples), size)))
+            found = beside(name, task_counts(task, samples), size)
+            result.append(Part(name, "", counts=found, remarks=task.remarks(samples)))
         else:
             result.append(Part(name, "", missing=f"needs {', '.join(lacking)}"))
     return result
@@ -166,6 +168,7 @@ def _lines(part: Part, generated: bool) -> list[str]:
             lines.append(f"  {count.what:{width}}  {count.found:6} {mark} {count.printed:6} {count.source}{why}")
     if plain:
         lines.append("  " + ", ".join(f"{count.what} {count.found}" for count in plain))
+    lines += [f"  note: {remark}" for remark in part.remarks]
     if part.reading:
         lines += [f"  corrected: {correction}" for correction in part.reading.corrections]
         lines += [f"  note: {note}" for note in part.reading.notes]
@@ -188,6 +191,7 @@ def rows(parts: Iterable[Part]) -> list[tuple[object, ...]]:
             printed = "" if c.printed is None else c.printed
             remark = (c.why or "differs, not explained") if c.differs else ""
             result.append((part.name, "count", c.what, c.found, printed, c.source, remark))
+        result += [(part.name, "note", "", "", "", "", remark) for remark in part.remarks]
         if part.reading:
             result.append((part.name, "edition", part.reading.edition, "", "", "", part.reading.root))
             result += [(part.name, "correction", c.sample, "", "", "", str(c)) for c in part.reading.corrections]

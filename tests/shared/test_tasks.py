@@ -1,0 +1,102 @@
+"""Tasks on tables made by hand: who is in, under which class, and how they are folded."""
+
+import pandas as pd
+import pytest
+
+from shared.corpora.aus import parse
+from shared.corpora.table import COLUMNS, table
+from shared.protocols import ProtocolError
+from shared.tasks import PROTOCOLS, TASKS
+
+
+def row(sample: str, emotion: str | None = None, codes: str = "", *, edition: str = "2014", aus=None) -> tuple:
+    corpus, subject = sample.split("/")[:2]
+    values = {
+        "sample": sample, "corpus": corpus, "subject": f"{corpus}/{subject}", "emotion": emotion, "au_codes": codes,
+        "aus": parse(codes).aus() if aus is None else aus, "edition": edition, "fps": 200.0}
+    return tuple(values.get(column) for column in COLUMNS)
+
+
+def classes(name: str, *rows: tuple) -> dict[str, str]:
+    task = TASKS[name]
+    chosen = task.select(table(rows))
+    return dict(zip(chosen["sample"], (task.classes[target] for target in chosen["target"]), strict=True))
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_every_task_is_whole(task):
+    assert set(task.classes) >= {c for labels in task.labels.values() for c in labels.values()} or task.aus
+    assert bool(task.classes) != bool(task.aus)
+    assert not task.protocol or task.protocol in PROTOCOLS
+    assert not task.protocol or set(task.expected) == set(task.corpora)
+
+
+def test_labels_and_classes():
+    assert classes("casme2-5", row("CASME2/sub01/a", "others"), row("CASME2/sub01/b", "fear"), row(
+        "CASME2/sub02/c", "repression"), row("SAMM/006/d", "others")) == {
+        "CASME2/sub01/a": "others", "CASME2/sub02/c": "repression"}
+    mmew = [row(f"MMEW/S01/{word}", word) for word in ("anger", "others", "fear", "disgust")]
+    assert set(classes("mmew-6", *mmew).values()) == {"anger", "fear", "disgust"}
+    assert set(classes("mmew-6-others", *mmew).values()) == {"others", "fear", "disgust"}
+    assert set(classes("mmew-4", *mmew).values()) == {"others", "disgust"}
+
+
+def test_three_classes_of_every_corpus():
+    rows = [
+        row("CASME2/sub01/a", "repression"), row("CASME2/sub01/b", "sadness"), row("CASME2/sub01/c", "happiness"),
+        row("SAMM/006/a", "contempt"), row("SAMM/006/b", "other"), row("SMIC/s1/a", "positive"),
+        row("CASME2/sub04/EP12_01f", "disgust"), row("CASME2/sub05/EP09_05f", "disgust"),
+    ]
+    assert classes("cde-3", *rows) == {
+        "CASME2/sub01/a": "negative", "CASME2/sub01/c": "positive", "SAMM/006/a": "negative", "SMIC/s1/a": "positive"}
+    assert classes("casme3-4", row("CASME3/spNO.1/a/1", "sad"), row("CASME3/spNO.1/a/2", "others")) == {
+        "CASME3/spNO.1/a/1": "negative", "CASME3/spNO.1/a/2": "others"}
+
+
+def test_macro_expressions_in_the_classes_of_a_micro_task():
+    rows = [row("CK+/S1/1", "happy"), row("MMI/1/1", "happiness"), row("Oulu-CASIA/P1/Fear", "fear"), row("CK+/S1/2")]
+    assert list(classes("macro-3", *rows).values()) == ["positive", "positive", "negative"]
+    assert list(classes("macro-casme2-5", *rows).values()) == ["happiness", "happiness"]
+    assert TASKS["macro-casme2-5"].classes == TASKS["casme2-5"].classes
+    assert TASKS["macro-samm-7"].classes == TASKS["samm-7"].classes
+
+
+def test_units_and_alternatives():
+    rows = [row("SAMM/006/a", "anger", "A/L12+4"), row("SAMM/006/b", "anger", "(R6 or R12)+R15"), row(
+        "SAMM/006/c", "anger", "14"), row("SAMM/006/d", "other", "2 or 12+4")]
+    chosen = TASKS["samm-au4"].select(table(rows))
+    assert chosen["sample"].tolist() == ["SAMM/006/a"] and chosen["target"].tolist() == [(0, 1, 0, 1)]
+    counted = TASKS["samm-au4"].select(table(rows), alternatives="count")
+    assert counted["target"].tolist() == [(0, 1, 0, 1), (0, 0, 0, 1), (1, 1, 0, 1)]
+
+
+def test_units_of_given_emotions_only():
+    cells = [("a", "tense", "4"), ("b", "happiness", "4"), ("c", "tense", "2")]
+    rows = [row(f"CASME/sub01/{name}", emotion, codes) for name, emotion, codes in cells]
+    assert TASKS["casme-au4"].select(table(rows))["sample"].tolist() == ["CASME/sub01/a"]
+
+
+def test_units_not_scored():
+    rows = [row("EmotioNet/N_1", codes="1=1 12=0", aus=(1,)), row("EmotioNet/N_2"), row("EmotioNet/N_3", codes="60=1")]
+    (target,) = TASKS["emotionet-au12"].select(table(rows))["target"]
+    assert target == (1, -1, -1, -1, -1, -1, 0, -1, -1, -1, -1, -1)
+
+
+def test_the_order_of_rows_and_an_empty_table_do_not_matter():
+    rows = table([row(f"CASME2/sub{s:02d}/{c}", "disgust") for s in range(3) for c in "ab"])
+    task = TASKS["casme2-5"]
+    pd.testing.assert_frame_equal(task.select(rows.iloc[::-1]), task.select(rows))
+    assert len(task.select(rows.iloc[:0])) == 0
+    assert [fold.name for fold in task.folds(task.select(rows))] == ["CASME2/sub00", "CASME2/sub01", "CASME2/sub02"]
+
+
+def test_another_edition_is_remarked():
+    task = TASKS["cde-3"]
+    assert task.remarks(table([row("CASME2/sub01/a", "disgust")])) == []
+    (remark,) = task.remarks(table([row("CASME2/sub01/a", "disgust", edition="2019")]))
+    assert "2019" in remark and "2014" in remark
+
+
+def test_a_task_to_train_on_has_no_folds():
+    with pytest.raises(ProtocolError, match="macro-3 is trained on only"):
+        TASKS["macro-3"].folds(table([row("CK+/S1/1", "happy")]))
