@@ -3,5 +3,6 @@
 from .actions import AUS
 from .anatomy import Person
 from .clip import Clip
+from .contact_sheet import contact_sheet
 
-__all__ = ["AUS", "Clip", "Person"]
+__all__ = ["AUS", "Clip", "Person", "contact_sheet"]

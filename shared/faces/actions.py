@@ -35,11 +35,11 @@ def _rows(n, apart, *points):
 
 ACTIONS = {
     1: Action("inner brow raiser",
-              moves=(("brow_inner", (.1, -.35), (2.5, 3.0), (-.03, -.84)),),
+              moves=(("brow_inner", (.1, -1.0), (2.6, 2.5), (-.03, -.88)),),
               folds=_rows(3, .72, ("nasion", (0, -3.15)), ("brow_inner", (.3, -1.1)), ("brow_mid", (.2, -.6)))),
     2: Action("outer brow raiser",
-              moves=(("brow_outer", (-.5, -.3), (2.5, 2.9), (.03, -.78)),
-                     ("brow_mid", (0, -.2), (2.0, 2.6), (0, -.22))),
+              moves=(("brow_outer", (-.5, -1.0), (2.6, 2.5), (.03, -.82)),
+                     ("brow_mid", (0, -.3), (2.0, 2.2), (0, -.24))),
               folds=_rows(3, .62, ("brow_mid", (-.9, -.75)), ("brow_mid", (.6, -.95)), ("brow_outer", (.3, -1.0)))),
     4: Action("brow lowerer",
               moves=(("brow_inner", (.1, 0), (2.4, 2.5), (-.42, .52)), ("brow_mid", (0, 0), (2.4, 2.2), (-.12, .26))),
@@ -47,7 +47,7 @@ ACTIONS = {
                      (.07, .1, ("nasion", (0, -.15)), ("nasion", (.4, -.1)), ("nasion", (.85, .1)))),
               swells=((.15, (.6, .5), "brow_inner", (.35, -.15)), (.08, (.3, .7), "nasion", (.08, -1.6))),
               lid_upper=.08),
-    5: Action("upper lid raiser", lid_upper=-.4, moves=(("lid_upper", (0, -.5), (2.0, 1.1), (0, -.1)),)),
+    5: Action("upper lid raiser", lid_upper=-.36, moves=(("lid_upper", (0, -.5), (2.0, 1.1), (0, -.1)),)),
     6: Action("cheek raiser",
               moves=(("cheek", (0, -.3), (3.0, 2.4), (-.04, -.54)), ("eye_outer", (.7, .1), (1.7, 1.7), (-.16, .04)),
                      ("brow_outer", (0, .1), (1.8, 1.6), (-.06, .16))),
@@ -109,7 +109,8 @@ ACTIONS = {
                swells=((.1, (.4, .9), "mouth_corner", (1.3, .1)), (-.08, (1.3, .5), "lip_lower", (.5, -.2)))),
     23: Action("lip tightener",
                moves=(("lip_upper", (.8, .05), (1.7, .85), (-.06, .2)),
-                      ("lip_lower", (.8, -.05), (1.7, .95), (-.06, -.24)), ("mouth_corner", (0, 0), (1.5, 1.2), (-.24, 0))),
+                      ("lip_lower", (.8, -.05), (1.7, .95), (-.06, -.24)),
+                      ("mouth_corner", (0, 0), (1.5, 1.2), (-.24, 0))),
                folds=tuple((.05, .07, ("lip_upper", (dx, -.5)), ("lip_upper", (dx, -.25)), ("lip_upper", (dx, .05)))
                            for dx in (.35, .8, 1.25)),
                swells=((-.1, (1.1, .25), "lip_lower", (.6, -.2)), (-.07, (1.1, .2), "lip_upper", (.6, .2)))),

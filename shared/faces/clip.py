@@ -14,7 +14,7 @@ from .courses import blinks, flicker, gaze, rise_and_fall, sway_of_head
 from .paint import layers
 from .stage import Stage
 
-CHUNK = 16  # frames drawn at once: as many as stay in the processor's cache
+CHUNK = 2**18  # pixels drawn at once: as many as stay in the processor's cache
 GRAIN = ndtri((np.arange(256) + .5) / 256).astype(np.float32)  # a normal draw for a random byte
 
 
@@ -22,7 +22,7 @@ class Clip:
     """Onset, apex and offset of `aus` (number -> peak intensity 0..1) in `frames` pictures of a person.
 
     `onset`, `apex` and `offset` count frames from 0. `sides` names units that only one side of the subject shows, "L"
-    or "R". `sway` scales the movement of the head, `noise` that of sensor and lamps. `scene` seeds light and background;
+    or "R". `sway` scales the movement of the head, `noise` that of sensor and lamps. `scene` seeds light and wall;
     without one they are the person's own laboratory. Raises ValueError for frames out of order and for unknown units.
 
     `intensities`: float32 (frames, len(AUS)).
@@ -58,8 +58,9 @@ class Clip:
         stage = Stage(self, layers(self.person, View.of(size, margin), self.scene, gray))
         rng = np.random.default_rng([self.seed, 6])
         pictures = np.empty((self.frames, stage.view.height, stage.view.width, 1 if gray else 3), np.uint8)
-        for start in range(0, self.frames, CHUNK):
-            now = slice(start, min(start + CHUNK, self.frames))
+        step = max(1, CHUNK // pictures[0, ..., 0].size)
+        for start in range(0, self.frames, step):
+            now = slice(start, min(start + step, self.frames))
             picture = stage.picture(now) * torch.from_numpy(self.lamp[now, None, None, None])
             if self.noise:
                 grain = GRAIN[np.frombuffer(rng.bytes(picture.numel()), np.uint8)].reshape(picture.shape)

@@ -109,8 +109,8 @@ def lighting(seed: int, wild: bool) -> SimpleNamespace:
     warm = rng.normal(0, .08 if wild else .025)
     return SimpleNamespace(
         to=to / np.linalg.norm(to),
-        key=rng.uniform(.55, 1.) if wild else rng.uniform(.72, .85),
-        fill=rng.uniform(.15, .4) if wild else rng.uniform(.3, .38),
+        key=rng.uniform(.55, 1.) if wild else rng.uniform(.82, .95),
+        fill=rng.uniform(.15, .4) if wild else rng.uniform(.22, .3),
         tint=(1 + warm, 1., 1 - warm),
         wall=rng.uniform(.05, .6) * (1 + wild * rng.normal(0, .22, 3).clip(-.5, .5)),
     )

@@ -121,15 +121,15 @@ def lines(t: SimpleNamespace, x, y, sign):
             end = (sign * (t.eye_x + t.eye_len + 1.3), -.35 + .5 * k)
             start = (sign * (t.eye_x + t.eye_len + .3), t.eye_y - .1 + .15 * k)
             z = z + fold(x, y, [start, end], .05 * old, .08)
-        for k in range(3):
-            z = z + fold(x, y, [(0, -3.5 - .8 * k), (sign * 1.8, -3.6 - .8 * k), (sign * 3.6, -3.3 - .8 * k)], .05 * old, .12)
+        for h in (-3.5, -4.3, -5.1):
+            z = z + fold(x, y, [(0, h), (sign * 1.8, h - .1), (sign * 3.6, h + .2)], .05 * old, .12)
     return z
 
 
 def illuminate(
     z: np.ndarray, view: View, light: SimpleNamespace, grain: np.ndarray | float = 0.
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Light that reaches each spot, (3, h, w) linear, and the gloss on it (h, w); `grain` is relief too fine for hollows."""
+    """Light on each spot, (3, h, w) linear, and the gloss of it (h, w). `grain` is relief too fine for shadows."""
     px = view.scale
     z = gaussian_filter(z, .05 * px)
     hollow = .8 * np.clip(gaussian_filter(z, .55 * px, truncate=3) - z, -.3, 1)
@@ -141,7 +141,8 @@ def illuminate(
     for c, wrap in enumerate((.45, .33, .28)):  # red scatters furthest under the skin
         diffuse = np.clip((across + wrap) / (1 + wrap), 0, None) ** 1.15
         sky = .8 - .22 * ny + .06 * nz
-        shade.append(light.key * light.tint[c] * diffuse * open_**.35 + light.fill * sky * open_ ** (.9, 1.1, 1.2)[c])
+        lamp = light.key * light.tint[c] * diffuse * open_**.35
+        shade.append(lamp + light.fill * sky * open_ ** (.9, 1.1, 1.2)[c])
     half = np.asarray(light.to) + (0, 0, 1)
     half = half / np.linalg.norm(half)
     gloss = np.clip(nx * half[0] + ny * half[1] + nz * half[2], 0, 1) ** 18 * open_ * light.key

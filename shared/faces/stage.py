@@ -99,7 +99,8 @@ class Stage:
         jaw, (up, down) = self.jaw[now, None, None], (v[now, None, None] for v in self.part)
         chin = torch.full_like(x, t.chin_y)
         rest = (line - 1.8, line, line, chin, chin + 5)
-        return rest, (rest[0], line - up * slit, line + (down + jaw) * slit, chin + jaw / (1 + (x / 4.4) ** 4), rest[4])
+        lower, bone = line + (down + jaw) * slit, chin + jaw / (1 + (x / 4.4) ** 4)
+        return rest, (rest[0], line - up * slit, lower, bone, rest[4])
 
     def _moved(self, fields, now):
         """Sum of fields (C, h, w), each times its course (T,): (T, C, h, w)."""
@@ -110,7 +111,7 @@ class Stage:
         return total
 
     def _sources(self, now):
-        """Resting place (T, 2, h, w) of the skin at each pixel, and for each slit (y, above, below) before its shift."""
+        """Resting place (T, 2, h, w) of skin at each pixel; for each slit (y, above, below) before its shift."""
         q, openings = self.grid - self._moved(self.head + self.muscles, now), []
         for slit in self.slits:
             part = q[:, :, slit.rows, slit.columns]

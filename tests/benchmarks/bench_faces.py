@@ -27,7 +27,8 @@ def main() -> None:
 
     picture, frames = torch.rand(1, 3, 128, 128), 64
     places = torch.rand(frames, 128, 128, 2) * 2 - 1
-    plain = frames / seconds(lambda: torch.nn.functional.grid_sample(picture.expand(frames, -1, -1, -1), places, align_corners=False))
+    pictures = picture.expand(frames, -1, -1, -1)
+    plain = frames / seconds(lambda: torch.nn.functional.grid_sample(pictures, places, align_corners=False))
     print(f"plain grid_sample {plain:8.0f} frames/s")
     for name, aus in (("AU6+12", {6: .3, 12: .3}), ("AU1+2+5+25+26", {1: .8, 2: .8, 5: .5, 25: .8, 26: .8})):
         clip = Clip(people[-1], aus, frames=frames, onset=4, apex=30, offset=60, fps=200, seed=1)

@@ -1,17 +1,19 @@
-"""Generated faces: what a seed fixes, how action units move and shade the face, and that the truth is what the pictures show."""
+"""Generated faces: what a seed fixes, how action units move and shade, and that the truth is what pictures show."""
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from shared.faces import AUS, Clip, Person
+from shared.faces import AUS, Clip, Person, contact_sheet
 
 SIZE = 96
 
 
-def clip(aus=(), person=3, frames=5, onset=0, apex=2, offset=4, fps=30., seed=5, sway=0., blink=False, noise=0., **more):
-    return Clip(Person.draw(person), dict(aus), frames=frames, onset=onset, apex=apex, offset=offset, fps=fps, seed=seed,
-                sway=sway, blink=blink, noise=noise, **more)  # fmt: skip
+def clip(aus=(), person=3, **more):
+    """A short clip in which nothing but the action units happens."""
+    still = dict(frames=5, onset=0, apex=2, offset=4, fps=30., seed=5, sway=0., blink=False, noise=0.)
+    return Clip(Person.draw(person), dict(aus), **still | more)
 
 
 def moved(aus, landmark, **more):
@@ -38,8 +40,9 @@ def test_a_seed_fixes_person_and_clip():
     assert np.abs(one.astype(int) - other_person).mean() > 10
 
 
-@pytest.mark.parametrize("size, margin, shape", [(64, 0., (64, 64)), ((85, 70), 0., (85, 70)), ((60, 80), .8, (60, 80))])
-def test_sizes(size, margin, shape):
+@pytest.mark.parametrize("size, margin", [(64, 0.), ((85, 70), 0.), ((60, 80), .8)])
+def test_sizes(size, margin):
+    shape = (size, size) if isinstance(size, int) else size
     one = clip({26: .5})
     picture = one.render(size, margin=margin)
     assert picture.shape == (5, *shape, 3) and picture.dtype == np.uint8
@@ -80,7 +83,8 @@ def test_order_of_frames_and_units_are_checked():
 
 
 @pytest.mark.parametrize("au, landmark, du, dv", [
-    (1, "brow_inner", 0, -1), (2, "brow_outer", 0, -1), (4, "brow_inner", -1, 1), (6, "cheek", 0, -1), (9, "ala", 0, -1),
+    (1, "brow_inner", 0, -1), (2, "brow_outer", 0, -1), (4, "brow_inner", -1, 1), (6, "cheek", 0, -1),
+    (9, "ala", 0, -1),
     (12, "mouth_corner", 1, -1), (14, "mouth_corner", 1, 0), (15, "mouth_corner", 0, 1), (20, "mouth_corner", 1, 0),
     (23, "mouth_corner", -1, 0), (10, "lip_upper", 0, -1), (17, "lip_lower", 0, -1), (26, "chin", 0, 1),
 ])  # fmt: skip
@@ -127,7 +131,9 @@ def test_jaw_drop_opens_a_dark_mouth():
     assert wide[y + 2 : y + 8, x].mean() < .6 * rest[y + 2 : y + 8, x].mean()
 
 
-@pytest.mark.parametrize("au, landmark, reach", [(4, "nasion", 8), (6, "eye_outer_L", 8), (12, "cheek_L", 8), (17, "chin", 12)])
+@pytest.mark.parametrize(
+    "au, landmark, reach", [(4, "nasion", 8), (6, "eye_outer_L", 8), (12, "cheek_L", 8), (17, "chin", 12)]
+)
 def test_action_units_change_the_shading_too(au, landmark, reach):
     """What warping cannot explain is larger near the folds and bulges than far away."""
     one = clip({au: 1.})
@@ -166,7 +172,9 @@ def test_blinks_do_not_depend_on_the_action_units():
     assert set(rest) == set(shut({20: .4}))
 
 
-@pytest.mark.parametrize("aus, sway", [({}, 6.), ({12: .35}, 1.), ({1: .8, 2: .8}, 0.), ({4: .9, 15: .9}, 2.), ({26: .9, 25: .6}, 1.)])
+@pytest.mark.parametrize(
+    "aus, sway", [({}, 6.), ({12: .35}, 1.), ({1: .8, 2: .8}, 0.), ({4: .9, 15: .9}, 2.), ({26: .9, 25: .6}, 1.)]
+)
 def test_motion_is_what_the_pictures_show(aus, sway):
     """The apex frame fetched back along the motion is the onset frame, but for shading and what opens or shuts."""
     one = clip(aus, frames=40, onset=2, apex=30, offset=39, fps=10., sway=sway)
@@ -178,16 +186,17 @@ def test_motion_is_what_the_pictures_show(aus, sway):
     back = map_coordinates(apex, [y + v, x + u], order=3, mode="nearest")
     skin = np.zeros((size, size), bool)
     places = one.person.locate(size)
-    for name in ("brow_inner_L", "brow_inner_R", "brow_outer_R", "cheek_L", "cheek_R", "mouth_corner_L", "mouth_corner_R", "nose_tip"):
+    for name in ("brow_inner_L", "brow_outer_R", "cheek_L", "cheek_R", "mouth_corner_L", "mouth_corner_R", "nose_tip"):
         px, py = places[name]
         skin |= np.hypot(x - px, y - py) < 10
-    fine = lambda p: (p - gaussian_filter(p, 4))[skin]  # shading is smooth: compare what is finer
-    before, after = (np.corrcoef(fine(onset), fine(p))[0, 1] for p in (apex, back))
+    onset, apex, back = ((p - gaussian_filter(p, 4))[skin] for p in (onset, apex, back))  # shading is smoother
+    before, after = (np.corrcoef(onset, p)[0, 1] for p in (apex, back))
     assert after > .93 and 1 - after < .4 * (1 - before), (before, after)
 
 
 def test_head_sways_by_pixels_at_most():
-    reach = [np.abs(clip(frames=60, apex=30, offset=59, fps=30., sway=1., seed=seed).motion(59, 128)).max() for seed in range(8)]
+    clips = [clip(frames=60, apex=30, offset=59, sway=1., seed=seed) for seed in range(8)]
+    reach = [np.abs(one.motion(59, 128)).max() for one in clips]
     assert .1 < np.median(reach) < 3 and max(reach) < 7
 
 
@@ -199,3 +208,10 @@ def test_noise_grows_with_the_signal_and_changes_every_frame():
     assert .5 < spread.mean() < 4
     assert spread[level > np.quantile(level, .9)].mean() > 1.2 * spread[level < np.quantile(level, .1)].mean()
     assert (still.render(SIZE) == still.render(SIZE)[0]).all()
+
+
+def test_contact_sheet_is_a_picture(tmp_path):
+    contact_sheet(str(tmp_path / "sheet.png"))
+    assert [p.name for p in tmp_path.iterdir()] == ["sheet.png"]
+    width, height = Image.open(tmp_path / "sheet.png").size
+    assert width > 1000 and height > 1000
