@@ -163,3 +163,10 @@ def test_deep_networks_with_attention_at_the_papers_size(depth):
 def test_unknown_attention_is_an_error():
     with pytest.raises(ValueError, match="concat"):
         SCANetwork(8, attention="both")
+
+
+def test_convolutions_start_as_the_zoos():
+    """Normal weights of variance 2 / (output channels · kernel volume)."""
+    torch.manual_seed(0)
+    w = Res3D(18, classes=None).layer2[0].conv1.weight
+    assert abs(w.var().item() * 128 * 27 / 2 - 1) < 0.02
