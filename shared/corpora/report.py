@@ -7,7 +7,7 @@ import csv
 import functools
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,26 +70,27 @@ def survey(data: str | os.PathLike) -> list[Part]:
 
 
 def _tasks(parts: Sequence[Part]) -> list[Part]:
+    """The tasks on what was found; those of CASME II under each edition that brings other samples."""
     tables: dict[str, pd.DataFrame] = {}
     for part in parts:
         if part.reading is not None:
             tables.setdefault(part.corpus, part.reading.samples)
-    chosen = [(task.name, task, tables) for task in TASKS.values()]
+    result = [_task(task, tables) for task in TASKS.values()]
     later = next((p.reading.samples for p in parts if p.name == "CASME2 2019" and p.reading is not None), None)
-    if later is not None:
-        chosen.append(("casme2-5 (2019)", TASKS["casme2-5"], tables | {"CASME2": later}))
-    result = []
-    for name, task, held in chosen:
-        there = [held[corpus] for corpus in task.corpora if corpus in held]
-        lacking = [corpus for corpus in task.corpora if corpus not in held]
-        if there and (not lacking or not task.protocol):
-            samples = task.select(pd.concat(there, ignore_index=True))
-            size = _expected(task) if name == task.name else []
-            found = beside(name, task_counts(task, samples), size)
-            result.append(Part(name, "", counts=found, remarks=task.remarks(samples)))
-        else:
-            result.append(Part(name, "", missing=f"needs {', '.join(lacking)}"))
+    if later is not None and later is not tables["CASME2"]:
+        result.append(_task(TASKS["casme2-5"], tables | {"CASME2": later}))
     return result
+
+
+def _task(task: Task, tables: Mapping[str, pd.DataFrame]) -> Part:
+    there = [tables[corpus] for corpus in task.corpora if corpus in tables]
+    lacking = [corpus for corpus in task.corpora if corpus not in tables]
+    if not there or (lacking and task.protocol):
+        return Part(task.name, "", missing=f"needs {', '.join(lacking)}")
+    samples = task.select(pd.concat(there, ignore_index=True))
+    remarks = task.remarks(samples)
+    name = task.name + (" (2019)" if remarks else "")
+    return Part(name, "", counts=beside(name, task_counts(task, samples), _expected(task, name)), remarks=remarks)
 
 
 def counts(samples: pd.DataFrame) -> Counts:
@@ -124,9 +125,12 @@ def task_counts(task: Task, samples: pd.DataFrame) -> Counts:
     return found
 
 
-def _expected(task: Task) -> list[tuple[str, Counts]]:
+def _expected(task: Task, name: str) -> list[tuple[str, Counts]]:
+    """The task's own printed numbers; they are not those of another edition."""
+    if name != task.name or not task.expected:
+        return []
     each = dict(task.expected) if len(task.expected) > 1 else {}
-    return [(task.source, {"samples": sum(task.expected.values())} | each)] if task.expected else []
+    return [(task.source, {"samples": sum(task.expected.values())} | each)]
 
 
 def beside(name: str, found: Counts, more: Sequence[tuple[str, Counts]] = ()) -> list[Count]:
@@ -154,7 +158,7 @@ def text(parts: Iterable[Part], *, generated: bool = False) -> str:
 
 def _lines(part: Part, generated: bool) -> list[str]:
     if part.missing:
-        return [f"{part.name}: {'not found: ' if part.corpus else ''}{part.missing}"]
+        return [f"{part.name}: {part.missing}"]
     where = f" in {part.reading.root}" if part.reading else ""
     edition = f", {part.reading.edition}" if part.reading and part.reading.edition not in ("", part.name) else ""
     lines = [f"{part.name}{edition}{where}"]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ..errors import UserError
+
 if TYPE_CHECKING:
     from .sheets import Row
 
@@ -19,22 +21,22 @@ COLUMNS = (
 )
 
 
-class FrameMissing(KeyError):
+class FrameMissing(UserError, KeyError):
     """A frame number that a folder does not hold."""
 
     def __str__(self) -> str:
         return self.args[0]
 
 
-class CorpusMissing(FileNotFoundError):
+class CorpusMissing(UserError, FileNotFoundError):
     """The corpus is not on this disk; the message names the folders looked for."""
 
 
-class SheetError(ValueError):
+class SheetError(UserError, ValueError):
     """An annotation file that cannot be used at all: which file, what was expected, what to do."""
 
 
-class CorpusError(ValueError):
+class CorpusError(UserError, ValueError):
     """Rows that cannot be used, all in one message."""
 
     def __init__(self, reading: Reading):

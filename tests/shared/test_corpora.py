@@ -1,6 +1,7 @@
 """Readers on tiny folders in the released layouts, with the quirks that the releases have."""
 
 import csv
+import struct
 from pathlib import Path
 
 import openpyxl
@@ -171,11 +172,28 @@ def test_a_corpus_that_is_not_there_says_where_it_was_looked_for(tmp_path):
         casme2.read(tmp_path)
 
 
+def excel_2(rows: list[list]) -> bytes:
+    """A worksheet in the oldest form of .xls (BIFF2): BOF, a LABEL or NUMBER record a cell, EOF."""
+    records = [struct.pack("<HHHH", 0x0009, 4, 2, 0x10)]
+    for i, row in enumerate(rows):
+        for j, value in enumerate(row):
+            if isinstance(value, str):
+                text = value.encode("ascii")
+                records.append(struct.pack("<HHHH3xB", 0x0004, 8 + len(text), i, j, len(text)) + text)
+            elif value is not None:
+                records.append(struct.pack("<HHHH3xd", 0x0003, 15, i, j, value))
+    return b"".join([*records, struct.pack("<HH", 0x000A, 0)])
+
+
 def test_sheets_as_csv_and_xls_read_the_same(tmp_path):
     expected = casme2.load(casme2_disk(tmp_path, ROWS))
     (tmp_path / "CASME2/CASME2-coding-20140508.xlsx").unlink()
-    with open(tmp_path / "CASME2/CASME2-coding-20140508.csv", "w", newline="", encoding="utf-8-sig") as file:
+    sheet = tmp_path / "CASME2/CASME2-coding-20140508.csv"
+    with open(sheet, "w", newline="", encoding="utf-8-sig") as file:
         csv.writer(file, delimiter=";").writerows([CASME2_HEADER, *ROWS])
+    pd.testing.assert_frame_equal(casme2.load(tmp_path), expected)
+    sheet.unlink()
+    sheet.with_suffix(".xls").write_bytes(excel_2([CASME2_HEADER, *ROWS]))
     pd.testing.assert_frame_equal(casme2.load(tmp_path), expected)
 
 

@@ -1,0 +1,51 @@
+"""Indexing without pixels, at two sizes each: seconds, and microseconds a file."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from shared.corpora import dfew, emotionet
+
+
+def dfew_disk(root: Path, clips: int, frames: int) -> None:
+    for clip in range(1, clips + 1):
+        folder = root / f"DFEW/Clip/clip_224x224/{clip:05d}"
+        folder.mkdir(parents=True)
+        for number in range(1, frames + 1):
+            os.link(root / "image", folder / f"{clip:05d}_{number:05d}.jpg")
+    for fold in range(5):
+        for side in ("train", "test"):
+            chosen = [clip for clip in range(1, clips + 1) if (clip % 5 == fold) == (side == "test")]
+            path = root / f"DFEW/EmoLabel_DataSplit/{side}(single_labeled)/set_{fold + 1}.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("video_name,label\n" + "".join(f"{clip:05d},{clip % 7 + 1}\n" for clip in chosen))
+
+
+def emotionet_disk(root: Path, images: int, labelled: int) -> None:
+    rows = []
+    for number in range(images):
+        group, name = f"N_{number // 1000:010d}", f"N_{number // 1000:010d}_{number % 1000:05d}.jpg"
+        (root / "EmotioNet" / group).mkdir(parents=True, exist_ok=True)
+        os.link(root / "image", root / "EmotioNet" / group / name)
+        rows += [f"http://x/{group}/{name},http://y," + ",".join(["1", "0", "999"] * 20)] * (number < labelled)
+    header = "URL,URL orig," + ",".join(f"'AU {unit}'" for unit in range(1, 61))
+    (root / "EmotioNet/EmotioNet_FACS_aws_2020_24600.csv").write_text("\n".join([header, *rows]) + "\n")
+
+
+def bench(module, make, files: int, *sizes: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "image").touch()
+        make(Path(folder), *sizes)
+        start = time.perf_counter()
+        samples = module.load(folder)
+        seconds = time.perf_counter() - start
+    each = 1e6 * seconds / files
+    print(f"{module.NAME}: {len(samples)} samples, {files} files: {seconds:.2f} s, {each:.1f} µs a file")
+
+
+if __name__ == "__main__":
+    for clips in (2000, 4000):
+        bench(dfew, dfew_disk, 12 * clips, clips, 12)
+    for images in (20000, 40000):
+        bench(emotionet, emotionet_disk, images, images, images // 8)

@@ -1,0 +1,91 @@
+"""The survey of a disk: what is found beside what is printed, what is missing, what is broken."""
+
+import csv
+
+import pytest
+from openpyxl import Workbook
+
+from shared.corpora import CORPORA
+from shared.corpora.printed import DIFFERENCES, PRINTED
+from shared.corpora.report import CSV_HEADER, PARTS, main, survey, text, write_csv
+from shared.errors import UserError
+from shared.tasks import TASKS
+
+HEADER = ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Action Units", "Estimated Emotion"]
+
+
+@pytest.fixture
+def disk(tmp_path):
+    rows = [["01", "EP01", 1, 2, 3, "4+7", "disgust"], ["02", "EP02", 1, 2, 3, 12, "happiness"],
+            ["04", "EP12_01f", 1, "/", 5, 4, "disgust"], ["05", "EP03", 1, "?", 3, 4, "disgust"]]
+    for name, header, extra in (("20140508", HEADER, []), ("20190701", [*HEADER, "Objective Classes"], [3])):
+        book = Workbook()
+        for row in (header, *(row + extra for row in rows)):
+            book.active.append(row)
+        (tmp_path / "CASME2").mkdir(exist_ok=True)
+        book.save(tmp_path / f"CASME2/CASME2-coding-{name}.xlsx")
+    for subject, clip, *_ in rows:
+        folder = tmp_path / f"CASME2/Cropped/sub{subject}/{clip}"
+        folder.mkdir(parents=True)
+        for number in range(1, 6):
+            (folder / f"reg_img{number}.jpg").touch()
+    return tmp_path
+
+
+def test_editions_counts_corrections_and_broken_rows(disk):
+    parts = {part.name: part for part in survey(disk)}
+    found = {(name, c.what): c.found for name, part in parts.items() for c in part.counts}
+    for edition in ("CASME2 2014", "CASME2 2019"):
+        assert found[edition, "samples"] == 3 and found[edition, "subjects"] == 3
+        assert found[edition, "disgust"] == 2 and found[edition, "AU 4"] == 2 and found[edition, "surprise"] == 0
+    assert found["casme2-5", "samples"] == found["casme2-5 (2019)", "samples"] == 3
+    assert found["casme2-3", "samples"] == 2, "without the clip that has no apex"
+    assert found["casme2-au8", "AU 7"] == 1
+    (count,) = [c for c in parts["casme2-au8"].counts if c.what == "AU 7"]
+    assert count.differs and "38" in count.why
+    report = text(parts.values())
+    assert "SAMM: SAMM not found; looked for" in report and str(disk / "SAMM") in report
+    assert "cde-3: needs SAMM, SMIC" in report
+    assert "corrected: CASME2/sub04/EP12_01f, apex: / → 3" in report
+    assert "broken rows and clips: 2\n" in report and "20140508.xlsx, row 5 (CASME2/sub05/EP03)" in report
+    assert "not explained" in report and "not explained" not in text(parts.values(), generated=True)
+
+
+def test_csv_holds_the_same(disk, tmp_path):
+    parts = survey(disk)
+    write_csv(parts, tmp_path / "survey.csv")
+    with open(tmp_path / "survey.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == CSV_HEADER
+    counted = [row for row in rows if row["kind"] == "count"]
+    assert len(counted) == sum(len(part.counts) for part in parts)
+    assert {"missing", "edition", "correction", "problem", "note"} <= {row["kind"] for row in rows}
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_command(disk, tmp_path, capsys, monkeypatch):
+    assert main(["--data", str(disk), "--csv", str(tmp_path / "s.csv")]) == 0
+    assert "CASME2 2014" in capsys.readouterr().out
+    monkeypatch.delenv("MER_DATA", raising=False)
+    with pytest.raises(UserError, match="--data DIR or in \\$MER_DATA"):
+        main([])
+    with pytest.raises(UserError, match="nowhere is not a folder"):
+        main(["--data", "nowhere"])
+    (disk / "GENERATED.txt").touch()
+    monkeypatch.setenv("MER_DATA", str(disk))
+    main([])
+    assert capsys.readouterr().out.startswith("generated faces: not comparable with the paper")
+
+
+def test_printed_counts_belong_to_something():
+    names = {name for readers in PARTS.values() for name in readers} | set(TASKS) | {"casme2-5 (2019)"}
+    assert set(PARTS) == set(CORPORA) and set(PRINTED) <= names
+    for name, what, number in DIFFERENCES:
+        assert number in [numbers.get(what) for _, numbers in PRINTED[name]]
+
+
+def test_printed_emotions_add_up():
+    for name in ("CASME2 2014", "CASME2 2019", "SAMM", "SMIC HS", "MMEW", "CASME3", "Oulu-CASIA"):
+        numbers = PRINTED[name][0][1]
+        others = ("samples", "subjects", *(what for what in numbers if what.startswith("AU")))
+        assert sum(number for what, number in numbers.items() if what not in others) == numbers["samples"]
