@@ -73,21 +73,21 @@ class Res3D(nn.Module):
     """3D ResNet of depth 18, 50 or 101: clips (B, 3, T, H, W) -> logits (B, classes). Sec. 3.1.
 
     Layers and parameter names are those of the 2018 Kinetics/UCF-101 model zoo. classes=None leaves the classifier
-    out; `features` then is the whole network.
+    out; `features` then is the whole network. width: channels of the first stage, 64 in the zoo.
     """
 
     layouts = {18: (BasicBlock, (2, 2, 2, 2)), 50: (Bottleneck, (3, 4, 6, 3)), 101: (Bottleneck, (3, 4, 23, 3))}
 
-    def __init__(self, depth: int = 18, *, classes: int | None = 400):
+    def __init__(self, depth: int = 18, *, classes: int | None = 400, width: int = 64):
         super().__init__()
         block, blocks = self.layouts[depth]
-        self.out_channels = 512 * block.expansion
-        self.conv1 = nn.Conv3d(3, 64, 7, stride=(1, 2, 2), padding=3, bias=False)
-        self.bn1 = nn.BatchNorm3d(64)
+        self.out_channels = 8 * width * block.expansion
+        self.conv1 = nn.Conv3d(3, width, 7, stride=(1, 2, 2), padding=3, bias=False)
+        self.bn1 = nn.BatchNorm3d(width)
         self.maxpool = nn.MaxPool3d(3, stride=2, padding=1)
-        inplanes = 64
+        inplanes = width
         for stage, n in enumerate(blocks):
-            planes, layer = 64 * 2**stage, []
+            planes, layer = width * 2**stage, []
             for i in range(n):
                 layer.append(block(inplanes, planes, stride=2 if stage and not i else 1))
                 inplanes = planes * block.expansion
@@ -123,7 +123,7 @@ class SCANetwork(nn.Module):
     """AU detector: clips (B, 3, T, H, W) -> logits (B, M), one an AU. Fig. 2.
 
     attention: "SA", "CA", a key of FUSIONS (SCA), or None for the plain Res3D of the baseline rows.
-    size: height and width of the clips in pixels. reduced, k: as in ChannelAttention.
+    size: height and width of the clips in pixels. width: as in Res3D. reduced, k: as in ChannelAttention.
     """
 
     def __init__(
@@ -133,12 +133,13 @@ class SCANetwork(nn.Module):
         depth: int = 18,
         attention: str | None = "learn",
         size: int = 112,
+        width: int = 64,
         reduced: int = 128,
         k: int = 4,
         dropout: float = 0.5,
     ):
         super().__init__()
-        self.backbone = Res3D(depth, classes=None)
+        self.backbone = Res3D(depth, classes=None, width=width)
         c = self.backbone.out_channels
         h = w = -(-size // 32)
         if attention is None:

@@ -131,7 +131,7 @@ def test_zoo_checkpoint_loads_with_and_without_its_classifier(tmp_path):
 @pytest.mark.parametrize("attention", [None, "SA", "CA", *FUSIONS])
 def test_every_row_of_the_ablation_gives_one_logit_an_au_and_trains(attention):
     torch.manual_seed(0)
-    network = SCANetwork(8, attention=attention, size=48)
+    network = SCANetwork(8, attention=attention, size=48, width=32)
     x = torch.randn(2, 3, 4, 48, 48)
     logits = network(x)
     assert logits.shape == (2, 8)
