@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .anatomy import SIDES, Person
+from .paint import Layers
 from .relief import bump, fold, illuminate
 
 AUS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 24, 25, 26, 43)
@@ -126,7 +127,7 @@ ACTIONS = {
 }  # fmt: skip
 
 
-def drive(intensity):
+def drive(intensity: np.ndarray) -> np.ndarray:
     """How far an action of this intensity (0..1) goes."""
     return intensity**1.3
 
@@ -158,10 +159,10 @@ def _at(points, landmark, side, dx, dy):
     return x + SIDES[side] * dx, y + dy
 
 
-def shading(person: Person, height: np.ndarray, view, light, au: int, side: str) -> np.ndarray:
-    """Relative change of displayed brightness at full drive under this light, float32 (h, w)."""
-    dz = relief(person, *view.grid(), au, side)
+def shading(layers: Layers, au: int, side: str) -> np.ndarray:
+    """Relative change of displayed brightness at full drive, float32 (h, w) on `layers.coarse`."""
+    dz = relief(layers.person, *layers.coarse.grid(), au, side)
     if not dz.any():
         return dz
-    before, after = (illuminate(z, view, light)[0].mean(0) for z in (height, height + dz))
-    return (np.clip(after / np.maximum(before, .02), .3, 2.) ** (1 / 2.2) - 1).astype(np.float32)
+    after = illuminate(layers.height + dz, layers.coarse, layers.light)[0].mean(0)
+    return (np.clip(after / np.maximum(layers.lit, .02), .3, 2.) ** (1 / 2.2) - 1).astype(np.float32)

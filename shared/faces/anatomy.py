@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -106,7 +107,7 @@ def head_width(t: SimpleNamespace, y: np.ndarray) -> np.ndarray:
     return np.clip(PchipInterpolator(*zip(*knots, strict=True))(np.clip(y, -11.2, chin)), 0, None)
 
 
-def eye_lines(t: SimpleNamespace, x, side: str):
+def eye_lines(t: SimpleNamespace, x: Any, side: str) -> tuple:
     """Margins of the open upper lid and lower lid and the line where they meet when shut, at x; arrays or tensors."""
     s = (x * SIDES[side] - t.eye_x) / t.eye_len
     axis, room = t.eye_y - t.tilt * s.clip(-1.3, 1.3), (1 - s * s).clip(0)
@@ -115,7 +116,7 @@ def eye_lines(t: SimpleNamespace, x, side: str):
     return upper, lower, axis + .6 * (lower - axis)
 
 
-def lip_lines(t: SimpleNamespace, x):
+def lip_lines(t: SimpleNamespace, x: Any) -> tuple:
     """Upper border of the lips, the line between them, lower border, at x; arrays or tensors."""
     s = x / t.mouth_w
     room = (1 - s * s).clip(0)

@@ -18,9 +18,9 @@ def contact_sheet(path: str, seed: int = 0) -> None:
     """Writes a PNG: eight people; each action unit at .3 and 1, and ten times what changed at .3; clips."""
     people = [Person.draw(1000 * seed + i) for i in range(8)]
     blocks = [_row([(f"person {p.seed}", _still(p, {}, 232)) for p in people])]
-    units = []
+    units, rest = [], _still(people[0], {}, 152)
     for au, action in ACTIONS.items():
-        rest, weak, full = (_still(people[0], {au: peak} if peak else {}, 152) for peak in (0, .3, 1))
+        weak, full = (_still(people[0], {au: peak}, 152) for peak in (.3, 1))
         change = np.clip(128 + 10 * (weak.astype(int) - rest), 0, 255).astype(np.uint8)
         units.append((f"AU{au} {action.name}: .3, 1, change at .3", np.concatenate([weak, full, change], 1)))
     blocks += [_row(units[i : i + 4]) for i in range(0, len(units), 4)]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 
-def rise_and_fall(rng, frame, onset, apex, offset, fps):
+def rise_and_fall(
+    rng: np.random.Generator, frame: np.ndarray, onset: int, apex: int, offset: int, fps: float
+) -> np.ndarray:
     """Between 0 and 1: nothing up to the onset, most at the apex, at the offset a small rest that dies away."""
     late, wobble, hold = rng.uniform(0, .12), rng.uniform(-.45, .45, 2), rng.uniform(0, .25)
     rest = rng.uniform(.02, .07)
@@ -31,13 +33,13 @@ def _slow(rng, seconds, rates=(.13, .31, .62, 1.1)):
     return (size * np.sin(2 * np.pi * (seconds[:, None] * rates + phase))).sum(1)
 
 
-def sway_of_head(rng, seconds):
+def sway_of_head(rng: np.random.Generator, seconds: np.ndarray) -> np.ndarray:
     """Head, (T, 6): to the right and down in cm, roll (rad), approach, yaw and pitch as cm a cm of depth."""
     size = (.07, .06, .006, .003, .012, .012)
     return np.stack([s * _slow(rng, seconds) for s in size], 1).astype(np.float32)
 
 
-def blinks(rng, seconds):
+def blinks(rng: np.random.Generator, seconds: np.ndarray) -> np.ndarray:
     """How far a blink shuts the lids, (T,): about 15 a minute, of .15 to .3 s, quicker down than up."""
     shut, at = np.zeros(len(seconds)), rng.exponential(4) - .2
     while at < seconds[-1] + .5:
@@ -47,7 +49,7 @@ def blinks(rng, seconds):
     return (shut * shut * (3 - 2 * shut)).astype(np.float32)
 
 
-def gaze(rng, seconds):
+def gaze(rng: np.random.Generator, seconds: np.ndarray) -> np.ndarray:
     """Eyes, (T, 2) in cm: looks at one spot for a while, then at another."""
     look, at = rng.normal(0, .05, 2), rng.exponential(1.5)
     place = np.tile(look, (len(seconds), 1))
@@ -58,7 +60,7 @@ def gaze(rng, seconds):
     return place.astype(np.float32)
 
 
-def flicker(rng, seconds):
+def flicker(rng: np.random.Generator, seconds: np.ndarray) -> np.ndarray:
     """Relative change of the light, (T,): mains hum seen through the shutter, and a slow drift."""
     hum = rng.uniform(.001, .004) * np.sin(2 * np.pi * (seconds * rng.uniform(3, 20) + rng.uniform()))
     return (hum + .003 * _slow(rng, seconds) + .001 * rng.standard_normal(len(seconds))).astype(np.float32)

@@ -42,7 +42,7 @@ def surround(
     round_ = (out / (t.width + volume)) ** 2.3 + np.abs((y + 2.2) / (8.8 + volume)) ** 2.3
     cap = step(.15, -.15, 4 * round_ - 4)
     temple = .93 * t.width
-    line = t.hairline + 4.6 * (out / temple) ** 5 + .1 * noise(rng, x, y, (.4, .4)) + .22 * noise(rng, x, y, (.07, 1.2))
+    line = t.hairline + 4.6 * (out / temple) ** 5 + .1 * noise(rng, x, y, (.4, .4)) + .14 * noise(rng, x, y, (.07, 1.2))
     burn = step(.5, -.5, y - .9 + .35 * noise(rng, x, y, (.05, 2))) * step(t.width * .93, t.width * 1.01, out)
     front = cap * np.maximum(step(.45, -.45, y - line), burn)
     root = rng.uniform(-.95, .95, 420) * t.width

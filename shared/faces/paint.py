@@ -13,8 +13,8 @@ from scipy.ndimage import gaussian_filter
 from . import parts
 from .anatomy import Person, View
 from .hair import surround
-from .relief import head
-from .skin import skin
+from .relief import head, illuminate
+from .skin import bare_face
 
 PAD = .16  # how far the layers reach beyond the picture, as a share of it
 LUMA = np.array([.299, .587, .114], np.float32)
@@ -50,7 +50,7 @@ class Layers:
     def skin(self) -> torch.Tensor:
         """(C + 1, H, W): all of the head but eyeballs and mouth; the last channel covers what is behind."""
         rng = self._rng(1)
-        face = skin(self.person.traits, rng, self.canvas, self.light)
+        face = bare_face(self.person.traits, rng, self.canvas, self.light)
         return self._finish(*surround(self.person.traits, rng, self.canvas, face, self.light))
 
     @cached_property
@@ -77,6 +77,11 @@ class Layers:
     def height(self) -> np.ndarray:
         """The landscape of the face in cm, on `coarse`."""
         return head(self.person.traits, *self.coarse.grid())
+
+    @cached_property
+    def lit(self) -> np.ndarray:
+        """Light on the resting face, on `coarse`."""
+        return illuminate(self.height, self.coarse, self.light)[0].mean(0)
 
     @cached_property
     def depth(self) -> np.ndarray:

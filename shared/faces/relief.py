@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,13 +10,15 @@ from scipy.ndimage import gaussian_filter
 
 from .anatomy import SIDES, View, eye_lines, head_width, lip_lines
 
+Point = tuple[float, float]
 
-def bump(x, y, at, radius, height=1.0):
+
+def bump(x: np.ndarray, y: np.ndarray, at: Point, radius: Point, height: float = 1.0) -> np.ndarray:
     """A rounded hill of this height; `radius` (rx, ry) is where it has fallen to 1/e."""
     return height * np.exp(-(((x - at[0]) / radius[0]) ** 2) - ((y - at[1]) / radius[1]) ** 2)
 
 
-def to_curve(x, y, points, steps=24):
+def to_curve(x: np.ndarray, y: np.ndarray, points: Sequence[Point], steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Distance to the smooth curve through the points, and the place 0..1 of the nearest spot on it."""
     points = np.asarray(points, np.float32)
     if len(points) == 3:  # a parabola through the middle point
@@ -32,7 +35,7 @@ def to_curve(x, y, points, steps=24):
     return np.sqrt(best), place
 
 
-def fold(x, y, points, depth, width, steps=10):
+def fold(x: np.ndarray, y: np.ndarray, points: Sequence[Point], depth: float, width: float) -> np.ndarray:
     """A crease along a curve: a groove that fades towards its ends, with a soft swelling beside it."""
     x0, x1 = (f([p[0] for p in points]) for f in (min, max))
     y0, y1 = (f([p[1] for p in points]) for f in (min, max))
@@ -41,7 +44,7 @@ def fold(x, y, points, depth, width, steps=10):
     columns = np.flatnonzero((x[0] > x0 - reach) & (x[0] < x1 + reach))
     if len(rows) and len(columns):
         box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        d, s = to_curve(x[box], y[box], points, steps)
+        d, s = to_curve(x[box], y[box], points, steps=10)
         fade = np.clip(4 * s * (1 - s), 0, 1) ** .7
         z[box] = depth * fade * (.45 * np.exp(-((d / (2.2 * width)) ** 2)) - np.exp(-((d / width) ** 2)))
     return z
@@ -95,22 +98,22 @@ def head(t: SimpleNamespace, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         z = z - bump(x, y, (sign * (t.nose_w + .12), t.nose_y - .45), (.22, .55), .3)
         z = z - bump(x, y, (sign * .62, t.nose_y + .08), (.36, .17), .5)
         z = z - bump(x, y, (sign * (t.mouth_w + .15), t.mouth_y + t.mouth_sag + .02), (.28, .26), .16)
-        z = z + lines(t, x, y, sign)
+        z = z + age_lines(t, x, y, sign)
     return z
 
 
-def neck_width(t: SimpleNamespace, y):
+def neck_width(t: SimpleNamespace, y: np.ndarray) -> np.ndarray:
     """Half the width of neck and shoulders at height y."""
     return (.66 + .06 * t.masculine) * t.width + .02 * np.clip(y - 11, 0, 9) ** 2 + np.clip(y - 13.8, 0, 9) ** 1.6
 
 
-def nasolabial(t: SimpleNamespace, sign: float) -> list[tuple[float, float]]:
+def nasolabial(t: SimpleNamespace, sign: float) -> list[Point]:
     """The line from the wing of the nose past the corner of the mouth."""
     top, end = (t.nose_w + .2, t.nose_y - .55), (t.mouth_w + .65, t.mouth_y + .1)
     return [(sign * x, y) for x, y in (top, (t.nose_w + 1.0, t.nose_y + .95), end)]
 
 
-def lines(t: SimpleNamespace, x, y, sign):
+def age_lines(t: SimpleNamespace, x: np.ndarray, y: np.ndarray, sign: float) -> np.ndarray:
     """Lines that stay in the resting face with age."""
     old = np.clip((t.age - 18) / 40, 0, 1)
     z = fold(x, y, nasolabial(t, sign), .05 + .13 * old, .24)
@@ -149,7 +152,7 @@ def illuminate(
     return np.stack(shade), gloss
 
 
-def normals(z, px):
+def normals(z: np.ndarray, px: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Unit normals (towards the viewer) of a landscape drawn with px pixels a cm."""
     zy, zx = np.gradient(z, 1 / px)
     nz = 1 / np.sqrt(1 + zx * zx + zy * zy)

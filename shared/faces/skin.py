@@ -12,7 +12,7 @@ from .brush import col, linear, mix, noise, step, strokes
 from .relief import bump, head, illuminate
 
 
-def skin(t: SimpleNamespace, rng: np.random.Generator, view: View, light: SimpleNamespace) -> np.ndarray:
+def bare_face(t: SimpleNamespace, rng: np.random.Generator, view: View, light: SimpleNamespace) -> np.ndarray:
     """The face without hair, (3, H, W) linear; also where there is no face."""
     x, y = view.grid()
     upper, line, lower = lip_lines(t, x)

@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import grid_sample
 
 from .actions import ACTIONS, AUS, drive, moves, shading
-from .anatomy import SIDES, eye_lines, lip_lines
+from .anatomy import SIDES, View, eye_lines, lip_lines
 from .paint import Layers
 
 if TYPE_CHECKING:
@@ -57,12 +57,8 @@ class Stage:
         """One action unit, driven by `course` (T,), `gain` by side."""
         made, action, person = self.layers, ACTIONS[au], self.clip.person
         x, y = self.grid.numpy()
-
-        def shade(side):
-            return shading(person, made.height, made.coarse, made.light, au, side)
-
         field = sum(g * made.cached(("moves", au, s), lambda s=s: moves(person, x, y, au, s)) for s, g in gain.items())
-        light = sum(g * made.cached(("shade", au, s), lambda s=s: shade(s)) for s, g in gain.items())
+        light = sum(g * made.cached(("shade", au, s), lambda s=s: shading(made, au, s)) for s, g in gain.items())
         course_ = torch.from_numpy(course)
         if field.any():
             self.muscles.append((torch.from_numpy(field), course_))
@@ -166,14 +162,14 @@ class Stage:
         return moved[0] * self.view.scale
 
 
-def sample(layer, view, places):
+def sample(layer: torch.Tensor, view: View, places: torch.Tensor) -> torch.Tensor:
     """A layer drawn on this view at places (T, 2, h, w) in cm: (T, C, h, w)."""
     at = (places - torch.tensor([0., view.y])[:, None, None]) / torch.tensor([view.half_x, view.half_y])[:, None, None]
     layer = layer.expand(len(places), *layer.shape[-3:])
     return grid_sample(layer, at.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
 
 
-def shift(y, before, after):
+def shift(y: torch.Tensor, before: tuple, after: tuple) -> torch.Tensor:
     """How far y moves under the map that takes the heights `before` to `after` and is straight between them."""
     moved = [b - a for a, b in zip(before, after, strict=True)]
     total = torch.zeros_like(y)

@@ -194,6 +194,14 @@ def test_motion_is_what_the_pictures_show(aus, sway):
     assert after > .93 and 1 - after < .4 * (1 - before), (before, after)
 
 
+def test_motion_scales_with_the_view():
+    one = clip({12: .8})
+    tight, wide = (one.motion(2, 160, margin) for margin in (0., .8))
+    for name in ("mouth_corner_L", "cheek_R", "eye_outer_L"):
+        (x0, y0), (x1, y1) = (one.person.locate(160, margin)[name] for margin in (0., .8))
+        np.testing.assert_allclose(tight[:, round(y0), round(x0)], 1.8 * wide[:, round(y1), round(x1)], atol=.6)
+
+
 def test_head_sways_by_pixels_at_most():
     clips = [clip(frames=60, apex=30, offset=59, sway=1., seed=seed) for seed in range(8)]
     reach = [np.abs(one.motion(59, 128)).max() for one in clips]
