@@ -86,12 +86,26 @@ def bootstrap(
     subject: Sequence[str], target: Sequence, pred: Sequence, classes: int, metric: str, n: int = 1000, seed: int = 0,
 ) -> tuple[float, float]:
     """95 % percentile interval of a metric over n draws of subjects with replacement."""
-    target, pred = np.asarray(target), np.asarray(pred)
-    names, index = np.unique(np.asarray(subject, dtype=str), return_inverse=True)
+    return bootstrap_mean([(subject, target, pred)], classes, metric, n, seed)
+
+
+def bootstrap_mean(
+    runs: Sequence[tuple[Sequence[str], Sequence, Sequence]], classes: int, metric: str, n: int = 1000, seed: int = 0,
+) -> tuple[float, float]:
+    """`bootstrap` of the metric's mean over runs (subject, target, pred); every run meets the same draws of subjects.
+
+    Raises ValueError when the runs are not of the same subjects."""
+    people = [np.unique(np.asarray(subject, dtype=str), return_inverse=True) for subject, _, _ in runs]
+    names = people[0][0]
+    if any(list(others) != list(names) for others, _ in people):
+        raise ValueError("the runs are not of the same subjects")
     S = len(names)
-    each = np.stack([confusion(target[index == s], pred[index == s], classes) for s in range(S)])
     times = np.random.default_rng(seed).multinomial(S, np.full(S, 1 / S), size=n)
-    values = METRICS[metric](np.tensordot(times, each, axes=1)).reshape(n, -1).mean(-1)
+    values = np.zeros(n)
+    for (_, target, pred), (_, index) in zip(runs, people, strict=True):
+        target, pred = np.asarray(target), np.asarray(pred)
+        each = np.stack([confusion(target[index == s], pred[index == s], classes) for s in range(S)])
+        values += METRICS[metric](np.tensordot(times, each, axes=1)).reshape(n, -1).mean(-1) / len(runs)
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from .errors import UserError
 
-class ProtocolError(ValueError):
+
+class ProtocolError(UserError, ValueError):
     """Folds that leak a subject, or leave a sample untested, or test it twice."""
 
 

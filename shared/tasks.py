@@ -47,8 +47,8 @@ class Task:
         `alternatives`: "count" units coded as one of several, or "drop" samples with a unit so undecided."""
         chosen = samples[samples["corpus"].isin(self.corpora) & ~samples["sample"].isin(list(self.excluded))]
         rule = alternatives or self.alternatives
-        targets = [self._target(*row, rule) for row in zip(*(chosen[c] for c in (
-            "corpus", "emotion", "aus", "au_codes")), strict=True)]
+        columns = (chosen[name] for name in ("corpus", "emotion", "aus", "au_codes"))
+        targets = [self._target(*row, rule) for row in zip(*columns, strict=True)]
         keep = pd.Series([target is not None for target in targets], index=chosen.index, dtype=bool)
         chosen = chosen[keep].assign(target=pd.Series([t for t in targets if t is not None], dtype="object").to_numpy())
         if not self.aus:

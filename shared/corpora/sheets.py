@@ -60,7 +60,7 @@ class Row:
         return number
 
     def word(self, column: str, known: Sequence[str]) -> str:
-        """One of the known words, in lower case."""
+        """One of the known words, in lower case; a fault otherwise."""
         value = as_text(self.cells.get(column)).lower()
         if value not in known:
             self.fault(column, "one of " + ", ".join(known))
@@ -69,13 +69,12 @@ class Row:
 
 @dataclass
 class Sheet:
-    """A sheet's rows under the names that the reader asked for; `extra` are the headers that it did not."""
+    """A sheet's rows and columns under the names that the reader asked for."""
 
     path: str
     header_row: int
     rows: list[Row]
     columns: tuple[str, ...]
-    extra: tuple[str, ...]
 
 
 def _empty(value: object) -> bool:
@@ -172,15 +171,13 @@ def read_sheet(
             f"{path}, row {best + 1}: no column {', '.join(map(repr, missing))} ({spellings}headers found: {there}); "
             f"rename the column as in the release"
         )
-    known = set(names.values())
-    extra = tuple(as_text(h) for j, h in enumerate(cells[best]) if j not in known and as_text(h))
-    printed = {name: as_text(cells[best][j]) or name for name, j in names.items()} if cells else {}
+    printed = {name: as_text(cells[best][j]) or name for name, j in names.items()}
     rows = [
         Row(i + 1, {name: row[j] if j < len(row) else None for name, j in names.items()}, printed)
         for i, row in enumerate(cells) if i > best
     ]
     rows = [row for row in rows if not all(_empty(value) for value in row.cells.values())]
-    return Sheet(path, best + 1, rows, tuple(names), extra)
+    return Sheet(path, best + 1, rows, tuple(names))
 
 
 def find_sheets(
