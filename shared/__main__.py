@@ -86,7 +86,7 @@ if __name__ == "__main__":
     except BrokenPipeError:  # `… list | head`
         sys.stdout = None
         code = 0
-    except (UserError, OSError, ValueError) as error:
+    except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         code = 2
     sys.exit(code)

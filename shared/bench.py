@@ -13,10 +13,11 @@ import torch
 
 from .corpora import CORPORA
 from .corpora.table import CorpusMissing, Problem, Reading
+from .errors import UserError
 from .experiment import Column, Paper, Row
 from .job import Job, Pretraining, say
 from .protocols import Fold
-from .records import digest, fingerprint, read_json, same_or_refuse
+from .records import digest, fingerprint, read_json, refuse_others
 from .tasks import TASKS, Task
 
 
@@ -62,10 +63,20 @@ class Bench:
 
     @lru_cache(maxsize=1)  # noqa: B019
     def inputs(self, task: Task, config: Any) -> tuple[pd.DataFrame, Any]:
-        """The task's samples that can be used, and the paper's data, row by row alike."""
-        samples = task.select(pd.concat([self.reading(c).samples for c in task.corpora], ignore_index=True))
-        data = self.paper.load(samples, config, self.prepared)
-        samples = samples.set_index("sample", drop=False).loc[list(data.ids)].reset_index(drop=True)
+        """The task's samples that can be used, and the paper's data, row by row alike.
+
+        Raises UserError, with every problem there is, when no sample is left.
+        """
+        readings = [self.reading(c) for c in task.corpora]
+        samples = task.select(pd.concat([r.samples for r in readings], ignore_index=True))
+        problems = [p for r in readings for p in r.problems]
+        if len(samples):
+            data = self.paper.load(samples, config, self.prepared)
+            samples = samples.set_index("sample", drop=False).loc[list(data.ids)].reset_index(drop=True)
+            problems += data.problems
+        if samples.empty:
+            lines = [f"{task.name}: no sample in {self.data} can be used", *map(str, problems)]
+            raise UserError("\n  ".join(lines))
         return samples, data
 
     def problems(self, experiments: list["Experiment"]) -> list[Problem]:
@@ -229,19 +240,6 @@ class Stage:
 
     def tell(self, job: Pretraining) -> None:
         say(f"{self.name}: done, {len(job.history)} epochs")
-
-
-def refuse_others(path: Path, record: dict, wanted: dict) -> None:
-    """Raise UserError, naming what differs, when a record was made under other settings than `wanted`."""
-    flat, now = _flat({k: record.get(k) for k in wanted}), _flat(wanted)
-    same_or_refuse(f"the record {path}", flat, now, "give another --out, or remove that folder to run it again")
-
-
-def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for key, value in content.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
 
 
 def differences(config: Any, base: Any) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from .bench import Experiment, Stage
+from .errors import UserError
 from .job import Job, Pretraining, seed_of
 from .parallel import Alone
 from .protocols import Fold
@@ -71,6 +72,8 @@ def claim(path: Path) -> Iterator[bool]:
         except OSError:
             yield False
             return
+        for half in path.parent.glob(f".{path.name}.*.tmp"):  # of a process that died in writing
+            half.unlink()
         yield True
 
 
@@ -83,18 +86,12 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     pretrained = load_file(experiment.pretraining.weights) if experiment.pretraining else None
     name = f"{experiment.name} {fold.name}"
     job = Job(
-        name,
-        experiment.config,
-        experiment.task,
-        fold,
-        data,
-        experiment.samples,
-        seed,
-        device,
-        pretrained,
+        name, experiment.config, experiment.task, fold, data, experiment.samples, seed, device, pretrained,
         experiment.bench.weights,
-    )
+    )  # fmt: skip
     experiment.paper.train(job)
+    if not job.predictions:
+        raise UserError(f"{name}: no epoch was scored; set at least one epoch")
     parts = experiment.samples.set_index("sample").loc[list(fold.test)]
     record = {
         **experiment.settings(),
@@ -122,23 +119,15 @@ def _pretrain(stage: Stage, team, workers: int) -> None:
     seed = seed_of(stage.identity, stage.seed)
     seed_everything(seed)
     job = Pretraining(
-        stage.name,
-        stage.config,
-        stage.task,
-        stage.samples,
-        seed,
-        team,
-        stage.folder,
-        stage.cache,
-        stage.bench.weights,
-        workers,
-    )
+        stage.name, stage.config, stage.task, stage.samples, stage.settings(), seed, team, stage.folder,
+        stage.prepared, stage.bench.weights, workers,
+    )  # fmt: skip
     weights = stage.paper.pretrain(job)
     team.wait_for_everyone()
     if not team.is_main_process:
         return
     with replacing(stage.weights) as temporary:
-        save_file({k: v.detach().cpu().contiguous().clone() for k, v in weights.items()}, temporary)
+        temporary.write_bytes(save({k: v.detach().cpu().contiguous().clone() for k, v in weights.items()}))
     record = {
         **stage.settings(),
         "history": job.history,

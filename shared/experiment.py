@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import torch
 
@@ -87,23 +87,30 @@ class Paper:
     def base(self, scale: str, overrides: Mapping[str, str]) -> Any:
         """The Config of the paper's own method at a scale, with `--set` on top."""
         config = self.config(**(self.smoke if scale == "smoke" else {}))
-        return dataclasses.replace(config, **{k: self._parsed(k, v) for k, v in overrides.items()})
-
-    def _parsed(self, key: str, text: str) -> Any:
-        fields = {f.name: getattr(self.config(), f.name) for f in dataclasses.fields(self.config)}
-        if key not in fields:
-            raise unknown(f"setting of {self.name}", key, fields)
-        return parse(key, text, fields[key])
+        kinds = get_type_hints(self.config)
+        for key in overrides:
+            if key not in kinds:
+                raise unknown(f"setting of {self.name}", key, kinds)
+        return dataclasses.replace(config, **{k: parse(k, v, kinds[k]) for k, v in overrides.items()})
 
 
-def parse(key: str, text: str, default: Any) -> Any:
-    """`text` as a value of the kind of `default`."""
+def parse(key: str, text: str, kind: Any) -> Any:
+    """The `text` of --set `key` as a value of a field's type: bool, int, float, str, Literal, or a tuple of them."""
     try:
-        if isinstance(default, bool):
-            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
-        if isinstance(default, tuple):
-            kind = type(default[0]) if default else str
-            return tuple(kind(part) for part in text.strip("()[] ").split(",") if part.strip())
-        return type(default)(text)
+        return _value(text.strip(), kind)
     except (ValueError, KeyError) as error:
-        raise UserError(f"--set {key}={text}: expected a {type(default).__name__} like {default!r}") from error
+        name = kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
+        raise UserError(f"--set {key}={text}: expected {name}") from error
+
+
+def _value(text: str, kind: Any) -> Any:
+    choices = get_args(kind)
+    if get_origin(kind) is Literal:
+        return {str(choice): choice for choice in choices}[text]
+    if get_origin(kind) is tuple:
+        parts = [part.strip() for part in text.strip("()[] ").split(",") if part.strip()]
+        kinds = [choices[0]] * len(parts) if choices[-1] is Ellipsis else choices
+        return tuple(_value(part, k) for part, k in zip(parts, kinds, strict=True))
+    if kind is bool:
+        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
+    return kind(text)

@@ -73,13 +73,17 @@ def prepare(
     key = hashlib.sha256(f"{height} {width} {gray}".encode())
     for sample, files in zip(samples["sample"], paths, strict=True):
         for file in files:
-            stat = os.stat(file)
+            try:
+                stat = os.stat(file)
+            except OSError as error:
+                raise UserError(f"{file} cannot be read any more: {error.strerror}; is the disk still there?") from error
             key.update(f"{sample} {file} {stat.st_size} {stat.st_mtime_ns} {boxes.get(sample)}\n".encode())
     folder = Path(cache) / key.hexdigest()[:16]
     with held(folder.with_suffix(".lock")):
         store = _open(folder)
         if store is None:
-            shutil.rmtree(folder, ignore_errors=True)
+            for left in [folder, *folder.parent.glob(f".{folder.name}.*")]:  # spoilt, or of a process that died
+                shutil.rmtree(left, ignore_errors=True)
             _decode(folder, list(samples["sample"]), paths, (height, width), gray, boxes)
             store = _open(folder)
     return store
@@ -88,8 +92,12 @@ def prepare(
 @contextmanager
 def held(path: Path) -> Iterator[None]:
     """Hold the lock `path` for the length of the block; a process that dies lets go of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as lock:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(path, "w")  # noqa: SIM115 (closed below)
+    except OSError as error:
+        raise UserError(f"cannot write in {path.parent}: {error.strerror}") from error
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -102,45 +110,37 @@ def _decode(folder: Path, ids: list[str], paths: list[list[str]], size, gray: bo
         try:
             return np.stack([read(file, size, box=boxes.get(sample), gray=gray) for file in files])
         except (OSError, SyntaxError, ValueError) as error:
-            where = next((f for f in files if not _readable(f)), files[0])
-            return Problem(
-                where, None, f"the image cannot be decoded ({error})", "copy it again from the release", sample
-            )
+            where = next((f for f in files if not _readable(f)), (*files, sample)[0])
+            if getattr(error, "errno", None):  # the disk, not the image: not to be remembered
+                raise UserError(f"{where} cannot be read: {error.strerror}") from error
+            what = f"the image cannot be decoded ({error})"
+            return Problem(where, None, what, "copy it again from the release", sample)
 
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    temporary = None
     try:
-        total = sum(map(len, paths))
-        array = np.lib.format.open_memmap(
-            temporary / "frames.npy", mode="w+", dtype=np.uint8, shape=(total, *size, 1 if gray else 3)
-        )
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         kept, start, problems, crc = [], [0], [], 0
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            clips = tqdm(
-                pool.map(one, zip(ids, paths, strict=True)),
-                "decoding",
-                len(ids),
-                unit="clip",
-                disable=None,
-                leave=False,
-            )
-            for sample, clip in zip(ids, clips, strict=True):
+        # Plain writes: on a full disk one through a memory map ends the process without a word.
+        with ThreadPoolExecutor(os.cpu_count()) as pool, open(temporary / "frames.u8", "wb") as file:
+            clips = pool.map(one, zip(ids, paths, strict=True))
+            bar = tqdm(clips, "decoding", len(ids), unit="clip", disable=None, leave=False)
+            for sample, clip in zip(ids, bar, strict=True):
                 if isinstance(clip, Problem):
                     problems.append(vars(clip))
                     continue
-                array[start[-1] : start[-1] + len(clip)] = clip
+                file.write(clip)
                 crc = zlib.crc32(clip, crc)
                 kept.append(sample)
                 start.append(start[-1] + len(clip))
-        array.flush()
-        index = {"ids": kept, "start": start, "problems": problems, "crc": crc}
-        (temporary / "index.json").write_text(json.dumps(index))
+        shape = (start[-1], *size, 1 if gray else 3)
+        index = {"ids": kept, "start": start, "shape": shape, "problems": problems, "crc": crc}
+        (temporary / "index.json").write_text(json.dumps(index), encoding="utf-8")
         os.rename(temporary, folder)
     except OSError as error:
-        raise UserError(
-            f"cannot write prepared frames under {folder.parent}: {error.strerror}; free some space"
-        ) from error
+        raise UserError(f"cannot write prepared frames in {folder.parent}: {error.strerror}; free some space") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _readable(path: str) -> bool:
@@ -154,12 +154,13 @@ def _readable(path: str) -> bool:
 def _open(folder: Path) -> Store | None:
     """The store in `folder`, or None when there is none or its content is not what was written."""
     try:
-        index = json.loads((folder / "index.json").read_text())
-        start = np.asarray(index["start"])
-        array = np.load(folder / "frames.npy", mmap_mode="r")[: start[-1]]
-        if zlib.crc32(np.ascontiguousarray(array)) != index["crc"]:
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        shape = tuple(index["shape"])
+        empty = np.zeros(shape, np.uint8)  # of nothing there is no memory map
+        array = np.memmap(folder / "frames.u8", np.uint8, "r", shape=shape) if index["ids"] else empty
+        if zlib.crc32(array) != index["crc"]:
             return None
-    except (OSError, ValueError, KeyError):
+        problems = [Problem(**p) for p in index["problems"]]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    problems = [Problem(**p) for p in index["problems"]]
-    return Store(tuple(index["ids"]), array, start, problems, f"{index['crc']:08x}")
+    return Store(tuple(index["ids"]), array, np.asarray(index["start"]), problems, f"{index['crc']:08x}")

@@ -1,6 +1,7 @@
 """What a training is given and where it says how it went: Job for a fold, Pretraining for what comes before."""
 
 import hashlib
+import io
 import math
 import sys
 import time
@@ -18,7 +19,7 @@ from tqdm import tqdm
 from .errors import UserError
 from .parallel import Batches, synchronised
 from .protocols import Fold
-from .records import replacing
+from .records import plain, refuse_others, replacing
 from .tasks import Task
 
 
@@ -93,6 +94,7 @@ class Pretraining:
     config: Any
     task: Task
     samples: Mapping[str, pd.DataFrame]  # the tables of the corpora that the paper asked for
+    settings: Mapping[str, Any]  # what has to be the same for a checkpoint to be this pre-training's
     seed: int
     team: Any  # an Accelerator, or Alone
     folder: Path
@@ -105,7 +107,7 @@ class Pretraining:
     worked: float = 0.0
     _state: dict[str, Any] = field(default_factory=dict)
     _start: tuple[int, int] = (0, 0)
-    _losses: list[dict[str, Tensor]] = field(default_factory=list)
+    _sums: dict[str, Tensor] = field(default_factory=dict)  # of each term over the epoch's steps so far
 
     @property
     def device(self) -> torch.device:
@@ -116,13 +118,18 @@ class Pretraining:
         return synchronised(model.to(self.device), self.team.num_processes)
 
     def keep(self, **objects: Any) -> None:
-        """Name what a checkpoint holds (anything with `state_dict`), and take up the checkpoint there is."""
+        """Name what a checkpoint holds (anything with `state_dict`), and take up the checkpoint there is.
+
+        Raises UserError when that was made under other settings.
+        """
         self._state = objects
         if (path := self.folder / "checkpoint.pt").exists():
             saved = torch.load(path, map_location="cpu", weights_only=True)
+            refuse_others(path, saved["settings"], self.settings)
             for name, thing in objects.items():
                 thing.load_state_dict(saved[name])
             self.history, self._start = saved["history"], tuple(saved["start"])
+            self._sums = {name: value.to(self.device) for name, value in saved["sums"].items()}
 
     def batches(self, dataset, *, epochs: int, batch: int) -> Iterator[tuple[int, bool, Any]]:
         """(epoch, whether it is the epoch's last step, batch on the device); the loop between two of them is timed.
@@ -151,21 +158,23 @@ class Pretraining:
             yield epoch, last, content
             step += 1
             if last:
-                self._end_of_epoch(epoch, epochs)
+                self._end_of_epoch(epoch, epochs, sampler.steps)
                 epoch, step = epoch + 1, 0
             self.worked += time.monotonic() - mark
-            if time.monotonic() - saved > self.checkpoint_seconds:
+            if team.is_main_process and time.monotonic() - saved > self.checkpoint_seconds:
                 self._checkpoint((epoch, step))
                 saved = time.monotonic()
             mark = time.monotonic()
 
     def log(self, **losses: Tensor) -> None:
-        """Note the terms of a step; their means over the epoch go into the record."""
-        self._losses.append({k: v.detach() for k, v in losses.items()})
+        """Note the terms of a step, scalars; their means over processes and steps of the epoch go into the record."""
+        terms = self.team.reduce(torch.stack([loss.detach().float() for loss in losses.values()]), "mean")
+        for name, term in zip(losses, terms, strict=True):
+            self._sums[name] = self._sums.get(name, 0) + term
 
-    def _end_of_epoch(self, epoch: int, epochs: int) -> None:
-        means = pd.DataFrame([{k: float(v) for k, v in terms.items()} for terms in self._losses]).mean().to_dict()
-        self._losses.clear()
+    def _end_of_epoch(self, epoch: int, epochs: int, steps: int) -> None:
+        means = {name: float(total) / steps for name, total in self._sums.items()}
+        self._sums.clear()
         bad = [name for name, value in means.items() if not math.isfinite(value)]
         if bad:
             raise UserError(
@@ -178,11 +187,12 @@ class Pretraining:
             say(f"{self.name}: epoch {epoch + 1}/{epochs}, {terms}, waiting for data {waited:.1%} of the time")
 
     def _checkpoint(self, start: tuple[int, int]) -> None:
-        if self.team.is_main_process:
-            state = {name: thing.state_dict() for name, thing in self._state.items()}
-            with replacing(self.folder / "checkpoint.pt") as temporary:
-                torch.save({**state, "history": self.history, "start": list(start)}, temporary)
-        self.team.wait_for_everyone()
+        state = {name: thing.state_dict() for name, thing in self._state.items()}
+        place = {"start": list(start), "history": self.history, "sums": self._sums, "settings": plain(self.settings)}
+        content = io.BytesIO()  # torch.save to a full disk says "unexpected pos", not that there is no space
+        torch.save({**state, **place}, content)
+        with replacing(self.folder / "checkpoint.pt") as temporary:
+            temporary.write_bytes(content.getbuffer())
 
 
 def seed_of(*parts: Any) -> int:

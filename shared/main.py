@@ -2,9 +2,10 @@
 
 import argparse
 import os
+import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import report
@@ -14,7 +15,7 @@ from .errors import UserError
 from .experiment import Paper
 from .frames import held
 from .job import say
-from .parallel import PARENT, accelerator, launch, launched, process_count
+from .parallel import PARENT, accelerator, follow_parent, launch, launched, process_count
 from .records import replacing
 
 MARKER = "GENERATED.txt"
@@ -29,7 +30,8 @@ def main(paper: Paper, arguments: Sequence[str] | None = None) -> None:
         print(f"error: {error}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
+        if PARENT not in os.environ:
+            print("stopped; the same command goes on from here", file=sys.stderr)
         code = 130
     sys.stdout.flush()
     sys.exit(code)
@@ -47,14 +49,14 @@ def parser(name: str) -> argparse.ArgumentParser:
         "--weights", type=Path, default=Path("weights"), help="folder of published weights (default: weights)"
     )
     p.add_argument(
-        "--seeds", type=int, default=1, metavar="N", help="repeat each experiment under N seeds (default: 1)"
+        "--seeds", type=at_least(1), default=1, metavar="N", help="repeat each experiment under N seeds (default: 1)"
     )
-    p.add_argument("--gpus", type=int, metavar="N", help="use N GPUs of this machine (default: all)")
+    p.add_argument("--gpus", type=at_least(1), metavar="N", help="use N GPUs of this machine (default: all)")
     p.add_argument(
-        "--processes", type=int, metavar="N", help="processes without a GPU (default: one a core, at most 8)"
+        "--processes", type=at_least(1), metavar="N", help="processes without a GPU (default: one a core, at most 8)"
     )
     p.add_argument(
-        "--workers", type=int, default=0, metavar="N", help="loader processes of a pre-training (default: 0)"
+        "--workers", type=at_least(0), default=0, metavar="N", help="loader processes of a pre-training (default: 0)"
     )
     p.add_argument(
         "--data-parallel", action="store_true", help="pre-train in all processes together (default with GPUs)"
@@ -65,22 +67,36 @@ def parser(name: str) -> argparse.ArgumentParser:
     return p
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    """Reads a whole number that is `least` or more."""
+
+    def number(text: str) -> int:
+        if (value := int(text)) < least:
+            raise argparse.ArgumentTypeError(f"{value} is less than {least}")
+        return value
+
+    return number
+
+
 def _main(paper: Paper, arguments: list[str]) -> int:
     clock = time.monotonic()
     args = parser(paper.name).parse_args(arguments)
     chosen = paper.choose(args.rows)
     bench = open_bench(paper, args)
+    processes = process_count(args.gpus, args.processes)
     cells = [(table, row, column) for table, rows in chosen for row, column in table.cells() if row in rows]
     wanted = dict.fromkeys(e for _, row, column in cells for e in bench.experiments(row, column, args.seeds))
     if bench.data == args.out / "faces":
         draw_faces(bench, wanted)
     experiments = [e for e in wanted if not e.missing()]
     worker = launched()
-    if PARENT not in os.environ:
+    if PARENT in os.environ:
+        follow_parent()
+    else:
         _check(bench, wanted, experiments, args.skip_broken)
     todo = [] if args.diff else [e for e in experiments if len(e.records()) < len(e.folds)]
     if todo and not worker:
-        processes = min(process_count(args.gpus, args.processes), sum(len(e.folds) for e in todo))
+        processes = min(processes, sum(len(e.folds) for e in todo))
         say(f"{paper.name}: {len(todo)} experiments to run in {processes} process{'es' * (processes > 1)}")
         if processes > 1:
             if code := launch(paper.name, arguments, processes):
@@ -130,7 +146,12 @@ def draw_faces(bench: Bench, wanted: Sequence[Experiment]) -> None:
     with held(bench.out / ".faces.lock"):
         if missing := [c for c in corpora if not (bench.data / c).exists()]:
             say(f"no --data and no $MER_DATA: drawing faces in the layouts of {', '.join(missing)} into {bench.data}")
-            write(bench.data, missing, scale="smoke")
+            drawing = bench.data / ".drawing"
+            shutil.rmtree(drawing, ignore_errors=True)
+            write(drawing, missing, scale="smoke")
+            for name in (MARKER, *missing):
+                os.replace(drawing / name, bench.data / name)
+            shutil.rmtree(drawing)
 
 
 def _check(bench: Bench, wanted: Sequence[Experiment], experiments: list[Experiment], skip_broken: bool) -> None:
@@ -150,7 +171,7 @@ def _check(bench: Bench, wanted: Sequence[Experiment], experiments: list[Experim
         )
         if not skip_broken:
             raise UserError(
-                f"{len(problems)} problems in {bench.data}:\n  {lines}\n{left}; --skip-broken goes on with them"
+                f"{len(problems)} problems in {bench.data}:\n  {lines}\n{left}; --skip-broken goes on with those"
             )
         say(f"left out, {len(problems)} problems:\n  {lines}\n{left}")
 
@@ -166,5 +187,5 @@ def write_reports(bench: Bench, results, cells, seeds: int) -> Path:
     }
     for name, content in contents.items():
         with replacing(bench.folder / name) as temporary:
-            temporary.write_text(content)
+            temporary.write_text(content, encoding="utf-8")
     return bench.folder / "index.html"

@@ -4,7 +4,7 @@ import base64
 import html
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import matplotlib
 
@@ -115,9 +115,9 @@ def _curves(runs: dict[Experiment, Column]) -> list[Figure]:
             histories = [r["history"] for r in experiment.records()]
             epochs = range(1, min(map(len, histories)) + 1)
             for axis, key in ((upper, "loss"), (lower, "test")):
-                axis.plot(
-                    epochs, [np.mean([h[e - 1][key] for h in histories]) for e in epochs], label=experiment.identity
-                )
+                if all(key in h[0] for h in histories):
+                    means = [np.mean([h[e - 1][key] for h in histories]) for e in epochs]
+                    axis.plot(epochs, means, label=experiment.identity)
         upper.set(title=task, ylabel="training loss")
         lower.set(xlabel="epoch", ylabel="test accuracy")
         lower.legend(fontsize=7)
@@ -143,7 +143,7 @@ def _confusions(runs: dict[Experiment, Column], rule: str) -> list[Figure]:
     for experiment, column in runs.items():
         if experiment.task.aus:
             continue
-        matrix = confusion_of(experiment.records(), rule, column)
+        matrix = confusion_of(experiment.records(), rule, replace(column, corpus=None))
         plot, axis = plt.subplots(figsize=(3.6, 3.4), layout="constrained")
         share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         axis.imshow(share, vmin=0, vmax=1, cmap="Blues")

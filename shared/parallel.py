@@ -1,37 +1,62 @@
 """Processes: starting them, and the two ways in which they work, alone on a fold or together on a pre-training."""
 
 import os
+import signal
+import socket
+import subprocess
 import sys
-import uuid
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .errors import UserError
 
-PARENT = "MER_PARENT"  # set where another process checks the input before and prints the tables after
+PARENT = "MER_PARENT"  # id of the process that checks the input before, waits, and prints the tables after
 
 
 def launch(module: str, arguments: Sequence[str], processes: int) -> int:
-    """Run `python -m module arguments` in `processes` processes of this machine; the worst exit code of them."""
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+    """Run `python -m module arguments` in `processes` processes of this machine; the exit code of the first to fail.
 
-    config = LaunchConfig(
-        min_nodes=1, max_nodes=1, nproc_per_node=processes, run_id=uuid.uuid4().hex, max_restarts=0,
-        rdzv_backend="c10d", rdzv_endpoint="localhost:0",
-    )  # fmt: skip
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ[PARENT] = "1"
+    Raises UserError when a process is killed."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        place = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": str(processes)}
+    common = {"OMP_NUM_THREADS": "1", **os.environ, **place, PARENT: str(os.getpid())}
+    command = [sys.executable, "-m", module, *arguments]
+    workers = [
+        subprocess.Popen(command, env={**common, "RANK": str(rank), "LOCAL_RANK": str(rank)})
+        for rank in range(processes)
+    ]
     try:
-        elastic_launch(config, sys.executable)("-m", module, *arguments)
-    except ChildFailedError as error:
-        return max(abs(failure.exitcode) for failure in error.failures.values())
-    return 0
+        while not any(codes := [worker.poll() for worker in workers]) and None in codes:
+            time.sleep(0.1)
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.wait()
+    code = next(filter(None, codes), 0)
+    if code < 0:
+        name = signal.Signals(-code).name
+        raise UserError(f"a process was stopped by {name} (out of memory?); the same command goes on from here")
+    return code
+
+
+def follow_parent() -> None:
+    """End this process when the one that launched it is gone, however that ended."""
+
+    def watch() -> None:
+        while os.getppid() == int(os.environ[PARENT]):
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def launched() -> bool:
@@ -70,6 +95,9 @@ class Alone:
     def backward(self, loss: Tensor) -> None:
         loss.backward()
 
+    def reduce(self, tensor: Tensor, reduction: str) -> Tensor:
+        return tensor
+
     def wait_for_everyone(self) -> None:
         pass
 
@@ -84,6 +112,8 @@ class Batches(torch.utils.data.Sampler):
     def __init__(
         self, count: int, *, batch: int, epochs: int, seed: int, rank: int = 0, processes: int = 1, start=(0, 0)
     ):
+        if not count:
+            raise UserError("there is no sample to train on")
         if batch % processes:
             raise UserError(
                 f"a batch of {batch} does not split over {processes} processes; choose a number that divides it"
@@ -110,33 +140,52 @@ def synchronised(model: nn.Module, processes: int) -> nn.Module:
     if next(model.parameters()).is_cuda:
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
     for name, child in model.named_children():
-        setattr(
-            model,
-            name,
-            AcrossProcesses.of(child) if isinstance(child, nn.BatchNorm2d) else synchronised(child, processes),
-        )
+        within = AcrossProcesses.of(child) if isinstance(child, _BatchNorm) else synchronised(child, processes)
+        setattr(model, name, within)
     return model
 
 
-class AcrossProcesses(nn.BatchNorm2d):
-    """Batch norm over several CPU processes, where torch.nn.SyncBatchNorm asks for a GPU."""
+class Summed(torch.autograd.Function):
+    """The sum of a tensor over all processes; its gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        total = x.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return Summed.forward(ctx, gradient)
+
+
+class AcrossProcesses(_BatchNorm):
+    """Batch norm of (B, C, …) over several CPU processes, where torch.nn.SyncBatchNorm asks for a GPU."""
 
     @classmethod
-    def of(cls, norm: nn.BatchNorm2d) -> "AcrossProcesses":
-        new = cls(norm.num_features, norm.eps, norm.momentum)
+    def of(cls, norm: _BatchNorm) -> "AcrossProcesses":
+        new = cls(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
         new.load_state_dict(norm.state_dict())
         return new.train(norm.training)
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        if x.ndim < 2:
+            raise ValueError(f"expected (B, C, …), got {tuple(x.shape)}")
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
-        B, C, H, W = x.shape
-        sums = all_reduce(torch.cat([x.sum((0, 2, 3)), x.square().sum((0, 2, 3)), x.new_full((1,), B * H * W)]))
-        mean, square, count = sums[:C] / sums[-1], sums[C:-1] / sums[-1], sums[-1]
-        variance = square - mean.square()
-        with torch.no_grad():
-            self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
-        scale = self.weight * (variance + self.eps).rsqrt()
-        return x * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
+        rows = x.transpose(0, 1).flatten(1)  # (C, n)
+        sums = Summed.apply(torch.cat([rows.sum(1), rows.new_tensor([rows.shape[1]])]))
+        mean, count = sums[:-1] / sums[-1], sums[-1]
+        deviations = rows - mean[:, None]
+        variance = Summed.apply(deviations.square().sum(1)) / count  # in a second pass: E[x²] − E[x]² loses the digits
+        if self.track_running_stats:
+            with torch.no_grad():
+                self.num_batches_tracked += 1
+                self.running_mean.lerp_(mean, self.momentum)
+                self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+        normed = deviations * (variance + self.eps).rsqrt()[:, None]
+        if self.affine:
+            normed = normed * self.weight[:, None] + self.bias[:, None]
+        return normed.unflatten(1, (len(x), *x.shape[2:])).transpose(0, 1)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,17 +40,15 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def write_json(path: str | Path, content: Any) -> None:
     """Write `content` as JSON, keys in the order given, in one rename."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=_plain))
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=_plain), encoding="utf-8")
 
 
 def read_json(path: str | Path) -> Any:
     """Read a record. Raises UserError, naming the file, when it is not whole."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path} is not a whole record ({error}); remove it and run again: only its fold is redone"
-        ) from error
+        raise UserError(f"{path} is not a whole record ({error}); remove it and run again: the rest is kept") from error
 
 
 def digest(content: Any) -> str:
@@ -66,19 +64,29 @@ def fingerprint(samples: pd.DataFrame) -> dict[str, Any]:
     return {"samples": len(rows), "subjects": int(rows["subject"].nunique()), "table": digest(rows.values.tolist())}
 
 
-def same_or_refuse(what: str, found: dict, wanted: dict, remedy: str) -> None:
-    """Raise UserError naming each differing entry when a record on disk was made under other settings."""
+def refuse_others(path: Path, record: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Raise UserError, naming each entry of `wanted` that differs, when a record was made under other settings."""
+    found, now = _flat({key: record.get(key) for key in wanted}), _flat(plain(wanted))
     differing = [
-        f"  {key}: recorded {found.get(key, 'nothing')!r}, now {wanted.get(key, 'nothing')!r}"
-        for key in sorted({*found, *wanted})
-        if _comparable(found.get(key)) != _comparable(wanted.get(key))
+        f"  {key}: recorded {found.get(key, 'nothing')!r}, now {now.get(key, 'nothing')!r}"
+        for key in sorted({*found, *now})
+        if found.get(key) != now.get(key)
     ]
     if differing:
-        raise UserError("\n".join([f"{what} was made under other settings:", *differing, remedy]))
+        remedy = "give another --out, or remove that folder to run it again"
+        raise UserError("\n".join([f"{path} was made under other settings:", *differing, remedy]))
 
 
-def _comparable(value: Any) -> Any:
-    return json.loads(json.dumps(value, default=_plain))
+def plain(content: Any) -> Any:
+    """`content` as it comes back from a record: lists for tuples, numbers for numpy's."""
+    return json.loads(json.dumps(content, default=_plain))
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in content.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .bench import Bench, Experiment
 from .experiment import Column, Row, Table
-from .metrics import bootstrap, confusion, constant_baseline, score
+from .metrics import bootstrap_mean, confusion, constant_baseline, score
 from .tasks import TASKS
 
 HEADER = ("row", "column", "paper", "measured", "difference", "95 % interval", "rule", "other rule", "leak", "records")
@@ -78,7 +78,7 @@ def printed(folder: Path, table: str) -> dict[tuple[str, str], tuple[str, str]]:
     path = folder / "tables" / f"{table}.csv"
     if not path.exists():
         return {}
-    with open(path, newline="") as file:
+    with open(path, newline="", encoding="utf-8") as file:
         return {(r["row"], r["column"]): (r["value"], r["source"]) for r in csv.DictReader(file)}
 
 
@@ -118,7 +118,7 @@ def _measured(cell: Cell, row: Row, column: Column, experiments: list[Experiment
             seeds = [pooled(r, rule, row.output, column) for r in records]
             by_rule[rule] = (seeds, float(np.mean([score(*s[1:], column.metric) for s in seeds])))
     seeds, measured = by_rule[cell.rule]
-    low, high = bootstrap_over_seeds(seeds, column.metric)
+    low, high = bootstrap_mean([s[:3] for s in seeds], seeds[0][3], column.metric)
     k = column.scale
     return replace(
         cell, measured=k * measured, low=k * low, high=k * high, note=note, other_rule=other_rule,
@@ -146,12 +146,6 @@ def pooled(records: Sequence[Mapping], rule: str, output: str, column: Column) -
         unit = TASKS[column.task].aus.index(column.au)
         targets, predictions = targets[:, [unit]], predictions[:, [unit]]
     return np.array(subjects), targets, predictions, classes
-
-
-def bootstrap_over_seeds(seeds: Sequence[tuple], metric: str) -> tuple[float, float]:
-    """95 % interval over subjects of the mean over seeds: the same subjects are drawn for every seed."""
-    bounds = [bootstrap(*seed, metric) for seed in seeds]
-    return float(np.mean([b[0] for b in bounds])), float(np.mean([b[1] for b in bounds]))
 
 
 def _baseline(column: Column, experiment: Experiment) -> Cell:
