@@ -24,7 +24,7 @@ class Action:
     folds: tuple = ()  # (depth, width, (landmark, offset) of each point)
     swells: tuple = ()  # (height, radius, landmark, offset)
     lid_upper: float = 0.  # share of the eye's opening that the upper lid shuts (below 0: opens further)
-    lid_lower: float = 0.  # share that the lower lid shuts
+    lid_lower: float = 0.  # how far the lower lid rises, of as far as it can
     part: tuple = (0., 0.)  # cm that the upper lip leaves the line of the mouth, and the lower lip
     jaw: float = 0.  # cm that the jaw drops
 
@@ -80,7 +80,7 @@ ACTIONS = {
                moves=(("mouth_corner", (.3, -.1), (2.3, 2.3), (.6, -.7)), ("cheek", (-.2, .8), (2.7, 2.4), (.06, -.34)),
                       ("lip_lower", (.9, 0), (1.5, 1.2), (.05, -.1))),
                folds=((.26, .25, ("ala", (.25, -.5)), ("ala", (1.1, .9)), ("mouth_corner", (.7, .15))),
-                      (.1, .12, ("mouth_corner", (.5, -.5)), ("mouth_corner", (.62, 0)), ("mouth_corner", (.45, .5)))),
+                      (.07, .17, ("mouth_corner", (.5, -.5)), ("mouth_corner", (.62, 0)), ("mouth_corner", (.45, .5)))),
                swells=((.34, (1.7, 1.2), "cheek", (-.1, 0)), (-.12, (.28, .3), "mouth_corner", (.3, 0))),
                lid_lower=.08),
     14: Action("dimpler",
@@ -105,7 +105,7 @@ ACTIONS = {
     20: Action("lip stretcher",
                moves=(("mouth_corner", (0, 0), (2.6, 1.9), (.72, .1)), ("lip_upper", (.7, .1), (1.6, .8), (.08, .09)),
                       ("lip_lower", (.8, -.1), (1.6, .9), (.08, -.14))),
-               folds=((.14, .18, ("mouth_corner", (.75, -.8)), ("mouth_corner", (1.0, 0)),
+               folds=((.12, .25, ("mouth_corner", (.75, -.8)), ("mouth_corner", (1.0, 0)),
                        ("mouth_corner", (.8, .9))),),
                swells=((.1, (.4, .9), "mouth_corner", (1.3, .1)), (-.08, (1.3, .5), "lip_lower", (.5, -.2)))),
     23: Action("lip tightener",

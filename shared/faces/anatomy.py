@@ -108,7 +108,7 @@ def head_width(t: SimpleNamespace, y: np.ndarray) -> np.ndarray:
 
 
 def eye_lines(t: SimpleNamespace, x: Any, side: str) -> tuple:
-    """Margins of the open upper lid and lower lid and the line where they meet when shut, at x; arrays or tensors."""
+    """Margins of the open upper and lower lid, and how far the lower can rise, at x; arrays or tensors."""
     s = (x * SIDES[side] - t.eye_x) / t.eye_len
     axis, room = t.eye_y - t.tilt * s.clip(-1.3, 1.3), (1 - s * s).clip(0)
     upper = axis - t.eye_up * room**.62 * (1 - .12 * s)

@@ -84,8 +84,8 @@ class Stage:
         """The fold of the lid, both margins, a spot on the cheek."""
         upper, lower, shut = eye_lines(self.t, x, side)
         close, lift = (v[now, None, None] for v in self.lids[side])
-        rest = (upper - .55, upper, lower, lower + .9)
-        return rest, (rest[0], upper + (shut - upper) * close, lower - (lower - shut) * lift, rest[3])
+        rest, lower_now = (upper - .55, upper, lower, lower + .9), lower + (shut - lower) * lift
+        return rest, (rest[0], upper + (lower_now - upper) * close, lower_now, rest[3])
 
     def _lip_knots(self, x, now):
         """A spot under the nose, the edges of both lips, chin, neck."""

@@ -120,6 +120,8 @@ def test_eyes_close_and_open_wide():
 
     rest, _, shut = clip({43: 1.}).render(128)[:3]
     assert white(rest) > 30 and white(shut) == 0
+    dark = [(patch(p, person, "eye_L", 5).max(-1) < 60).sum() for p in (rest, shut)]  # pupil and iris
+    assert dark[0] > 8 and dark[1] < .25 * dark[0]
     assert white(clip({5: 1.}).render(128)[2]) > 1.15 * white(rest)
     assert white(clip({7: 1.}).render(128)[2]) < .85 * white(rest)
 
