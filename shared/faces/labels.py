@@ -31,17 +31,8 @@ MACRO = {
     "neutral": {"25": 1, "": 8, "43": 1},
 }
 NEIGHBOURS = {
-    "happiness": "contempt",
-    "disgust": "anger",
-    "surprise": "fear",
-    "repression": "others",
-    "others": "disgust",
-    "sadness": "repression",
-    "fear": "surprise",
-    "anger": "others",
-    "contempt": "happiness",
-    "tense": "others",
-    "neutral": "sadness",
+    "happiness": "contempt", "disgust": "anger", "surprise": "fear", "repression": "others", "others": "disgust",
+    "sadness": "repression", "fear": "surprise", "anger": "others", "contempt": "happiness", "tense": "others",
 }
 MIXED = 0.08  # how often a label's neighbour is shown: labels also rest on the film watched and on the self-report
 LATERAL = (2, 10, 12, 14, 15)  # AUs that are often seen on one side
@@ -82,11 +73,7 @@ class Habits:
         self.lopsided = float(rng.beta(1, 6))
 
     def choose(
-        self,
-        emotion: str,
-        rng: np.random.Generator,
-        macro: bool = False,
-        avoid: Collection[int] = (),
+        self, emotion: str, rng: np.random.Generator, macro: bool = False, avoid: Collection[int] = ()
     ) -> tuple[int, ...]:
         """A combination of AUs for the emotion, leading AU first, none of them in `avoid`."""
         if not macro and rng.random() < MIXED:

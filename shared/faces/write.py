@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
@@ -37,21 +37,24 @@ def write(
     seed: int = 0, editions: Mapping[str, str] | None = None, tight: bool | None = None, pixels: bool = True,
     workers: int | None = None, progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Write the corpora (all; MMI, films, only with PyAV) below `root`, which appears whole or not at all; returns it.
+    """Write the corpora (all; MMI, films, only with PyAV) below `root`; returns it.
 
     `size` is the side of a face crop in pixels; `tight` crops the corpora that are released with their background, too
     (by default at "smoke" only); without `pixels` each image is one placeholder; `progress(clips done, clips in all)`.
-    A root that holds just this already is left as it is. Raises UserError where it holds anything else, and as `plan`.
+    A corpus that is there already stays, another appears whole or not at all. Raises UserError where root holds
+    anything but faces of the same settings, and as `plan`.
     """
     root, names = Path(root), _drawable() if corpora is None else list(corpora)
     tight = scale == "smoke" if tight is None else tight
     editions = {name: _edition(name, (editions or {}).get(name)) for name in names}
-    if any(_films(*corpus) for corpus in editions.items()) and not importlib.util.find_spec("av"):
-        raise UserError("MMI and AFEW's edition 'avi' are films; to write them install PyAV: pip install av")
-    marker = _marker(editions, scale=scale, size=size, seed=seed, tight=tight, pixels=pixels)
-    if _holds(root, marker):
+    settings = {"version": VERSION, "scale": scale, "size": size, "seed": seed, "tight": tight, "pixels": pixels}
+    there = _there(root, settings, editions)
+    missing = {name: edition for name, edition in editions.items() if name not in there}
+    if not missing:
         return root
-    plans = {name: plan(name, scale, seed=seed, edition=edition) for name, edition in editions.items()}
+    if any(_films(*corpus) for corpus in missing.items()) and not importlib.util.find_spec("av"):
+        raise UserError("MMI and AFEW's edition 'avi' are films; to write them install PyAV: pip install av")
+    plans = {name: plan(name, scale, seed=seed, edition=edition) for name, edition in missing.items()}
     if tight:
         for layout in plans.values():
             layout.shots = [
@@ -67,10 +70,11 @@ def write(
             _draw_all(temporary, shots, size, workers, progress)
         else:
             place(f"{temporary}/{name}/{file}" for name, shot in shots for file in shot.files)
-        _write_truth(temporary / TRUTH, shots, size)
-        (temporary / MARKER).write_text(marker)
-        if not _holds(root, marker):
-            os.replace(temporary, root)
+        _write_truth(temporary / TRUTH, shots, size, root / TRUTH, there)
+        (temporary / MARKER).write_text(_marker(settings, there | missing))
+        root.mkdir(exist_ok=True)
+        for name in (MARKER, TRUTH, *missing):  # the marker before the folders that it names: see _there
+            os.replace(temporary / name, root / name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return root
@@ -125,20 +129,29 @@ def _drawable() -> list[str]:
     return [name for name in LAYOUTS if films_too or not _films(name, _edition(name, None))]
 
 
-def _marker(editions: Mapping[str, str], **settings: object) -> str:
+def _marker(settings: Mapping[str, object], editions: Mapping[str, str]) -> str:
     lines = ["Generated faces: drawn by this project, no real person. Not comparable with any paper's figures."]
-    lines += [f"version: {VERSION}", *(f"{key}: {value}" for key, value in settings.items())]
+    lines += [f"{key}: {value}" for key, value in settings.items()]
     return "\n".join([*lines, *(f"corpus: {name} {edition}" for name, edition in editions.items()), ""])
 
 
-def _holds(root: Path, marker: str) -> bool:
-    """Whether root holds just these faces. Raises UserError where it holds something else."""
+def _there(root: Path, settings: Mapping[str, object], editions: Mapping[str, str]) -> dict[str, str]:
+    """The corpora in root and their editions; the marker names them before they are moved there, so both are looked at.
+
+    Raises UserError where root holds something else, or faces of other settings or editions.
+    """
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
-        return False
-    found = (root / MARKER).read_text() if (root / MARKER).is_file() else "no generated faces"
-    if found != marker:
-        raise UserError(f"{root} holds something else ({MARKER} there: {found.strip()!r}): give an empty folder")
-    return True
+        return {}
+    if not (root / MARKER).is_file():
+        raise UserError(f"{root} holds something, and no {MARKER}: give an empty folder")
+    found = (root / MARKER).read_text()
+    named = dict(line.split(" ")[1:] for line in found.splitlines() if line.startswith("corpus: "))
+    there = {name: edition for name, edition in named.items() if (root / name).is_dir()}
+    same = all(there.get(name, edition) == edition for name, edition in editions.items())
+    if found != _marker(settings, named) or not same:
+        wanted = _marker(settings, editions)
+        raise UserError(f"{root} holds other faces:\n{found}wanted:\n{wanted}Give an empty folder, or remove that one.")
+    return there
 
 
 def _temporary(root: Path) -> Path:
@@ -168,7 +181,7 @@ def _draw_all(
     jobs: dict[tuple, list[tuple[str, Shot]]] = {}
     for name, shot in shots:
         jobs.setdefault((name, shot.person, shot.shape, shot.margin), []).append((name, shot))
-    workers = min(workers or len(os.sched_getaffinity(0)), len(jobs))
+    workers = min(workers or os.cpu_count() or 1, len(jobs))
     done = 0
     if workers <= 1:
         for job in jobs.values():
@@ -207,11 +220,15 @@ def _size(shot: Shot, size: int) -> tuple[int, int]:
     return round(size * height), round(size * width)
 
 
-def _write_truth(path: Path, shots: list[tuple[str, Shot]], size: int) -> None:
+def _write_truth(path: Path, shots: list[tuple[str, Shot]], size: int, old: Path, kept: Collection[str]) -> None:
+    """The rows of these shots, after those of the corpora `kept` from the `old` file."""
     with open(path, "w", newline="") as stream:
         rows = csv.writer(stream)
         rows.writerow(["corpus", "file", "person", "seed", "scene", "fps", "height", "width", "margin",
                        "frames", "first", "onset", "apex", "offset", "sides", *(f"AU{au}" for au in UNITS)])
+        if kept:
+            with open(old, newline="") as before:
+                rows.writerows(row for row in csv.reader(before) if row[0] in kept)
         for name, shot in shots:
             numbers = (shot.first + i for i in (0, shot.onset, shot.apex, shot.offset))
             sides = " ".join(f"{side}{au}" for au, side in shot.sides.items())

@@ -30,7 +30,7 @@ def lay(scale: str | float, seed: int, edition: str) -> Layout:
     rng = generator("AFEW", seed)
     shots = []
     for part, counts in (SMOKE if smoke else SETS).items():
-        clips = wild(f"AFEW {part}", scaled(counts, scale), (12, 18) if smoke else (16, 60), seed)
+        clips = wild(f"AFEW {part}", scaled(counts, scale), (12, 24), seed)
         ids = rng.choice(6000, len(clips), replace=False) * 40
         for clip, movie in zip(clips, ids, strict=True):
             path = f"{part}/{WORDS[clip.emotion]}/{movie:09d}{EDITIONS[edition]}"

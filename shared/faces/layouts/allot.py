@@ -29,12 +29,8 @@ def evenly(counts: Mapping[str, int], people: Sequence[str]) -> list[tuple[str, 
 
 
 def deal(
-    counts: Mapping[str, int],
-    sizes: Mapping[str, int],
-    rng: np.random.Generator,
-    *,
-    only: Mapping[str, Collection[str]] | None = None,
-    each: Collection[str] = (),
+    counts: Mapping[str, int], sizes: Mapping[str, int], rng: np.random.Generator, *,
+    only: Mapping[str, Collection[str]] | None = None, each: Collection[str] = (),
 ) -> list[tuple[str, str]]:
     """(person, emotion) pairs with exactly these counts and sizes.
 
@@ -67,21 +63,10 @@ def deal(
     return [(person, emotion) for person, hand in hands.items() for emotion in sorted(hand)]
 
 
-def spared(likely: Sequence[Mapping[int, float]], aus: Collection[int]) -> list[float]:
-    """Each clip's chance to be one that shows none of the AUs: larger where its emotion is often shown without them."""
-    weights = [1.05 - min(1, sum(odds.get(au, 0) for au in aus)) for odds in likely]
-    return [weight / sum(weights) for weight in weights]
-
-
 def fit_units(
-    wishes: Sequence[Sequence[int]],
-    likely: Sequence[Mapping[int, float]],
-    counts: Mapping[int, int],
-    rng: np.random.Generator,
-    *,
-    shared: Collection[int],
-    bare: Collection[int] = (),
-    blank: Collection[int] = (),
+    wishes: Sequence[Sequence[int]], likely: Sequence[Mapping[int, float]], counts: Mapping[int, int],
+    rng: np.random.Generator, *,
+    shared: Collection[int], bare: Collection[int] = (), blank: Collection[int] = (),
 ) -> list[tuple[int, ...]]:
     """The AUs of each clip, as near to its wish as the totals `counts` (AU → clips) allow.
 
@@ -104,10 +89,9 @@ def fit_units(
 
     uncounted = [tuple(au for au in wish if au not in counts) for wish in wishes]
     full = [i for i in range(len(wishes)) if i not in bare and i not in blank]
-    _cover(chosen, score, full, np.flatnonzero(in_shared))
-    _cover(
-        chosen, score, [i for i in bare if i not in blank and not uncounted[i]], np.flatnonzero(~in_shared), givers=full
-    )
+    empty = [i for i in bare if i not in blank and not uncounted[i]]
+    _cover(chosen, score, full, in_shared, givers=full, kept=in_shared)
+    _cover(chosen, score, empty, ~in_shared, givers=full, kept=in_shared)
     return [
         _ordered(wish, {aus[k] for k in np.flatnonzero(row)} | set(rest))
         for wish, row, rest in zip(wishes, chosen, uncounted, strict=True)
@@ -120,21 +104,23 @@ def _ordered(wish: Sequence[int], aus: set[int]) -> tuple[int, ...]:
 
 
 def _cover(
-    chosen: np.ndarray, score: np.ndarray, rows: Sequence[int], columns: np.ndarray, givers: Sequence[int] | None = None
+    chosen: np.ndarray, score: np.ndarray, rows: Sequence[int], columns: np.ndarray, givers: Sequence[int],
+    kept: np.ndarray,
 ) -> None:
-    """Move AUs within their columns, so that totals stay, until each row has one; from rows with another to spare."""
+    """Move AUs within their columns, so that totals stay, until each row has one of `columns`.
+
+    `columns` and `kept` are masks; those that give keep an AU of `kept`. Raises ValueError if none can give.
+    """
     for row in rows:
         if chosen[row, columns].any():
             continue
-        best = None
-        for column in columns:
-            for giver in rows if givers is None else givers:
-                spare = chosen[giver, columns].sum() > 1 if givers is None else chosen[giver].sum() > 1
-                if chosen[giver, column] and spare and giver != row:
-                    gain = score[row, column] - score[giver, column]
-                    if best is None or gain > best[0]:
-                        best = (gain, giver, column)
-        if best is None:
+        moves = [
+            (score[row, column] - score[giver, column], giver, column)
+            for column in np.flatnonzero(columns)
+            for giver in givers
+            if chosen[giver, column] and chosen[giver, kept].sum() - kept[column] > 0
+        ]
+        if not moves:
             raise ValueError("too few AUs for each clip to show one")
-        _, giver, column = best
+        _, giver, column = max(moves)
         chosen[giver, column], chosen[row, column] = False, True

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..labels import generator
-from .allot import deal, evenly, spared, uneven
-from .common import Layout, Take, au_cell, au_string, fitted, likelihoods, micro_times, takes, thin
+from .allot import deal, evenly, uneven
+from .common import Layout, Take, Times, au_cell, au_string, fitted, micro_times, spared, takes, thin
 
 EDITIONS = {"2013": "casme.xlsx"}
 FPS = 60
@@ -19,30 +19,22 @@ SMOKE = {"tense": 14, "disgust": 12, "repression": 12, "surprise": 10, "happines
 
 def lay(scale: str | float, seed: int, edition: str) -> Layout:
     """The corpus at "smoke", "full" or a share of full."""
-    clips = (
-        takes("CASME", evenly(SMOKE, PEOPLE[:6]), _times, seed)
-        if scale == "smoke"
-        else thin(_full(seed), scale, _subject)
-    )
+    if scale == "smoke":
+        clips = takes("CASME", evenly(SMOKE, PEOPLE[:6]), _times, seed)
+    else:
+        clips = thin(_full(seed), scale, lambda clip: clip.subject)
     _name(clips, seed)
-    half = len(clips) // 2
-    shots = [
-        clip.shot(
-            f"Cropped/{clip.subject}/{clip.name}/reg_{clip.name}-{{:{'' if i < half else '03d'}}}.jpg", FPS, shape=SHAPE
-        )
-        for i, clip in enumerate(clips)
-    ]
+    shots = []
+    for i, clip in enumerate(clips):
+        number = "{}" if i < len(clips) // 2 else "{:03d}"
+        shots.append(clip.shot(f"Cropped/{clip.subject}/{clip.name}/reg_{clip.name}-{number}.jpg", FPS, shape=SHAPE))
     header = ["Subject", "Filename", None, "OnsetF", "ApexF1", "ApexF2", "OffsetF", None, "AU", "Emotion"]
     rows = [_row(i, clip, seed) for i, clip in enumerate(clips)]
     return Layout(shots, {EDITIONS[edition]: [header, *rows]})
 
 
-def _times(rng: np.random.Generator) -> tuple[int, int, int, int]:
+def _times(rng: np.random.Generator) -> Times:
     return micro_times(rng, FPS)
-
-
-def _subject(clip: Take) -> str:
-    return clip.subject
 
 
 def _full(seed: int) -> list[Take]:
@@ -50,7 +42,7 @@ def _full(seed: int) -> list[Take]:
     rng = generator("CASME", seed)
     pairs = sorted(deal(EMOTIONS, uneven(sum(EMOTIONS.values()), PEOPLE, rng, low=2), rng))
     studied = [i for i, (_, emotion) in enumerate(pairs) if emotion in STUDIED]
-    chances = spared(likelihoods([pairs[i][1] for i in studied]), FOUR)
+    chances = spared([pairs[i][1] for i in studied], FOUR)
     without = rng.choice(studied, len(studied) - SHOW_ONE_OF_FOUR, replace=False, p=chances).tolist()
     bare = {*without, *range(len(pairs))} - (set(studied) - set(without))
     return takes("CASME", pairs, _times, seed, units=fitted("CASME", pairs, _times, seed, FOUR, FOUR, bare))
@@ -69,15 +61,5 @@ def _row(i: int, clip: Take, seed: int) -> list[object]:
     rng = generator("CASME units", seed, i)
     onset, apex, offset = clip.numbers
     second = apex + 1 if rng.random() < 0.1 and apex + 1 < offset else None
-    return [
-        int(clip.subject[3:]),
-        clip.name,
-        None,
-        onset,
-        apex,
-        second,
-        offset,
-        None,
-        au_cell(au_string(clip.display, rng)),
-        clip.emotion,
-    ]
+    units = au_cell(au_string(clip.display, rng))
+    return [int(clip.subject[3:]), clip.name, None, onset, apex, second, offset, None, units, clip.emotion]

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..labels import Display, generator
 from .allot import deal, evenly, uneven
-from .common import Layout, Take, au_cell, au_string, fitted, micro_times, objective_class, takes, thin
+from .common import Layout, Take, Times, au_cell, au_string, fitted, micro_times, objective_class, takes, thin
 
 EDITIONS = {"2014": "CASME2-coding-20140508.xlsx", "2019": "CASME2-coding-20190701.xlsx"}
 FPS = 200
@@ -19,6 +19,8 @@ TO_SURPRISE = 3  # sadness of 2014 that is surprise in 2019
 ONLY_OTHERS = ("sub10", "sub18")  # so that 24 people remain for the composite
 ODD = {"sub04": "EP12_01f", "sub05": "EP09_05f", "sub12": "EP09_06"}  # apex "/"; apex = onset, 69; apex = offset, 111
 COMPANION = {1: 2, 2: 1, 4: 7, 5: 2, 6: 12, 7: 4, 9: 4, 10: 9, 12: 6, 14: 12, 15: 17, 17: 15, 25: 26}
+HEADER = ["Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units",
+          "Estimated Emotion"]
 SMOKE = {"others": 20, "disgust": 17, "happiness": 14, "repression": 13, "surprise": 12}
 
 
@@ -32,24 +34,13 @@ def lay(scale: str | float, seed: int, edition: str) -> Layout:
     _name(clips, seed, odd=scale != "smoke")
     moved = [i for i, clip in enumerate(clips) if clip.emotion == "sadness"][:TO_SURPRISE]
     rows = [_row(i, clip, coded[i], i in hidden, i in moved, edition, seed) for i, clip in enumerate(clips)]
-    header = [
-        "Subject",
-        "Filename",
-        None,
-        "OnsetFrame",
-        "ApexFrame",
-        "OffsetFrame",
-        None,
-        "Action Units",
-        "Estimated Emotion",
-    ]
     kept = thin(list(zip(clips, rows, strict=True)), scale, lambda pair: pair[0].subject)
     shots = [clip.shot(f"Cropped/{clip.subject}/{clip.name}/reg_img{{}}.jpg", FPS, shape=SHAPE) for clip, _ in kept]
-    header += ["Objective Classes"] * (edition == "2019")
+    header = HEADER + ["Objective Classes"] * (edition == "2019")
     return Layout(shots, {EDITIONS[edition]: [header, *(row for _, row in kept)]})
 
 
-def _times(rng: np.random.Generator) -> tuple[int, int, int, int]:
+def _times(rng: np.random.Generator) -> Times:
     return micro_times(rng, FPS)
 
 
@@ -62,13 +53,9 @@ def _full(seed: int) -> tuple[list[Take], list[Display], set[int]]:
     set_apart = [("sub04", "disgust"), ("sub05", "disgust")]  # outside the composite, which keeps their people
     for subject, _ in set_apart:
         sizes[subject] -= 1
-    dealt = deal(
-        EMOTIONS | {"disgust": EMOTIONS["disgust"] - len(set_apart)},
-        sizes,
-        rng,
-        only=dict.fromkeys(ONLY_OTHERS, ("others",)),
-        each=("happiness", "disgust", "repression", "surprise"),
-    )
+    counts = EMOTIONS | {"disgust": EMOTIONS["disgust"] - len(set_apart)}
+    limits = dict.fromkeys(ONLY_OTHERS, ("others",))
+    dealt = deal(counts, sizes, rng, only=limits, each=("happiness", "disgust", "repression", "surprise"))
     pairs = sorted(set_apart + dealt, key=lambda pair: pair[0])  # a stable sort: those set apart come first
     emotions = [emotion for _, emotion in pairs]
     hidden = set(rng.choice([i for i, e in enumerate(emotions) if e == "others"], UNCODED, replace=False).tolist())

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..labels import generator
 from .allot import deal, evenly, uneven
-from .common import Layout, Take, au_cell, au_string, micro_times, objective_class, takes, thin
+from .common import Layout, Take, Times, au_cell, au_string, micro_times, objective_class, takes, thin
 
 EDITIONS = {"v2": "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx"}
 FPS = 30
@@ -52,7 +52,7 @@ def lay(scale: str | float, seed: int, edition: str) -> Layout:
     return Layout(shots, {EDITIONS[edition]: {"label": [header, *(row for _, row in kept)]}})
 
 
-def _times(rng: np.random.Generator) -> tuple[int, int, int, int]:
+def _times(rng: np.random.Generator) -> Times:
     return micro_times(rng, FPS)
 
 

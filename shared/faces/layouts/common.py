@@ -39,8 +39,9 @@ class Shot:
         return [self.path.format(self.first + i) for i in range(self.frames)] if "{" in self.path else [self.path]
 
 
+Times = tuple[int, int, int, int]  # frames, onset, apex, offset: a number of frames and three indices
 Table = list[list[object]]
-ACTORS = 2000  # at most, for drawing a new face takes as long as drawing sixty frames of it
+ACTORS = 2000  # at most: a new face takes as long to draw as sixty frames of a known one
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ class Take:
     emotion: str
     person: int
     display: Display
-    times: tuple[int, int, int, int]  # frames, onset, apex, offset
+    times: Times
     name: str = ""
     first: int = 1
 
@@ -72,20 +73,8 @@ class Take:
     def shot(self, path: str, fps: float, **how: object) -> Shot:
         """The shot of this take whose frames become `path`."""
         frames, onset, apex, offset = self.times
-        return Shot(
-            path,
-            self.person,
-            number(self.person, path),
-            self.display.aus,
-            self.display.sides,
-            fps,
-            frames,
-            onset,
-            apex,
-            offset,
-            self.first,
-            **how,
-        )
+        return Shot(path, self.person, number(self.person, path), self.display.aus, self.display.sides, fps,
+                    frames, onset, apex, offset, self.first, **how)
 
 
 def person(seed: int, corpus: str, subject: str) -> int:
@@ -93,7 +82,7 @@ def person(seed: int, corpus: str, subject: str) -> int:
     return number("person", seed, corpus, subject)
 
 
-def micro_times(rng: np.random.Generator, fps: float, lead: int = 3) -> tuple[int, int, int, int]:
+def micro_times(rng: np.random.Generator, fps: float, lead: int = 3) -> Times:
     """Frames, onset, apex, offset of a micro-expression of .18 to .5 s, `lead` frames of the neutral face around it."""
     seconds = 0.18 + 0.32 * rng.beta(1.4, 2.6)
     length = max(6, round(seconds * fps))
@@ -101,22 +90,22 @@ def micro_times(rng: np.random.Generator, fps: float, lead: int = 3) -> tuple[in
     return length + 2 * lead, lead, apex, lead + length - 1
 
 
-def macro_times(rng: np.random.Generator, low: int, high: int) -> tuple[int, int, int, int]:
+def macro_times(rng: np.random.Generator, low: int, high: int) -> Times:
     """Frames, onset, apex, offset of a whole macro-expression of `low` to `high` frames."""
     frames = int(rng.integers(low, high + 1))
     onset, apex = frames // 8, round(frames * rng.uniform(0.4, 0.7))
     return frames, onset, apex, frames - 1
 
 
-def rising_times(rng: np.random.Generator, low: int, high: int) -> tuple[int, int, int, int]:
+def rising_times(rng: np.random.Generator, low: int, high: int) -> Times:
     """Frames, onset, apex, offset of a sequence from neutral to its peak, which is the last frame."""
     frames = int(rng.integers(low, high + 1))
     return frames, 0, frames - 1, frames - 1
 
 
 def takes(
-    corpus: str, pairs: Sequence[tuple[str, str]], times: Callable[[np.random.Generator], tuple[int, int, int, int]],
-    seed: int, *, macro: bool = False, units: Sequence[Sequence[int]] | None = None,
+    corpus: str, pairs: Sequence[tuple[str, str]], times: Callable[[np.random.Generator], Times], seed: int, *,
+    macro: bool = False, units: Sequence[Sequence[int]] | None = None,
     avoid: Sequence[Collection[int]] | None = None,
 ) -> list[Take]:
     """A take for each (subject, emotion); AUs are those of `units`, or drawn by habit without those of `avoid`."""
@@ -131,25 +120,27 @@ def takes(
     return made
 
 
-def likelihoods(emotions: Sequence[str]) -> list[Mapping[int, float]]:
-    """How often each AU is seen with each clip's emotion."""
-    return [likelihood(emotion) for emotion in emotions]
+def spared(emotions: Sequence[str], aus: Collection[int]) -> list[float]:
+    """Each clip's chance to be one that shows none of the AUs: larger where its emotion is often shown without them."""
+    weights = [1.05 - min(1, sum(likelihood(emotion).get(au, 0) for au in aus)) for emotion in emotions]
+    return [weight / sum(weights) for weight in weights]
 
 
 def fitted(
-    corpus: str, pairs: Sequence[tuple[str, str]], times: Callable, seed: int, counts: Mapping[int, int],
-    shared: Collection[int], bare: Collection[int], blank: Collection[int] = (),
+    corpus: str, pairs: Sequence[tuple[str, str]], times: Callable[[np.random.Generator], Times], seed: int,
+    counts: Mapping[int, int], shared: Collection[int], bare: Collection[int], blank: Collection[int] = (),
 ) -> list[tuple[int, ...]]:
     """The AUs of each (subject, emotion), wished for by habit and fitted to the totals: see `fit_units`."""
     bare = set(bare)
     wished = takes(corpus, pairs, times, seed, avoid=[shared if i in bare else () for i in range(len(pairs))])
     wishes = [tuple(clip.display.aus) for clip in wished]
-    units = fit_units(wishes, likelihoods([emotion for _, emotion in pairs]), counts, generator("fit", corpus, seed),
-                      shared=shared, bare=bare, blank=blank)
+    likely = [likelihood(emotion) for _, emotion in pairs]
+    rng = generator("fit", corpus, seed)
+    units = fit_units(wishes, likely, counts, rng, shared=shared, bare=bare, blank=blank)
     return [wishes[i] if i in blank else aus for i, aus in enumerate(units)]
 
 
-def thin(rows: list, scale: str | float, key) -> list:
+def thin(rows: list, scale: str | float, key: Callable[[object], str]) -> list:
     """All rows at "full"; at a share, the rows of that share of the people (`key(row)`), in the order they appear."""
     if isinstance(scale, str):
         return rows
@@ -164,7 +155,7 @@ def scaled(counts: Mapping[str, int], scale: str | float) -> dict[str, int]:
 
 
 def wild(corpus: str, counts: Mapping[str, int], frames: tuple[int, int], seed: int) -> list[Take]:
-    """Macro-expressions out of films, in random order, an actor for about four clips."""
+    """Macro-expressions out of films, in random order, an actor for about four clips, for more once ACTORS play."""
     emotions = [emotion for emotion, n in counts.items() for _ in range(n)]
     rng = generator("wild", corpus, seed)
     rng.shuffle(emotions)
@@ -187,7 +178,7 @@ def au_cell(text: str) -> str | int:
 
 
 def objective_class(aus: set[int]) -> int:
-    """The seven classes by AUs alone (I happiness … VII other) of the 2018 relabelling, by the usual leading AU."""
+    """Seven classes by AUs alone, I happiness to VII other, after the rules of the 2018 relabelling in short form."""
     if aus <= {6, 7, 12, 25} and 12 in aus:
         return 1
     if aus <= {1, 2, 5, 25, 26} and aus & {1, 2, 5, 25}:

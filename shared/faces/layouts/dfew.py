@@ -24,7 +24,7 @@ SMOKE = {"happiness": 18, "sadness": 16, "neutral": 18, "anger": 16, "surprise":
 def lay(scale: str | float, seed: int, edition: str) -> Layout:
     """The corpus at "smoke", "full" or a share of full; `edition` is how the split folders are spelt."""
     smoke = scale == "smoke"
-    clips = wild("DFEW", SMOKE if smoke else scaled(EMOTIONS, scale), (16, 24) if smoke else (16, 40), seed)
+    clips = wild("DFEW", SMOKE if smoke else scaled(EMOTIONS, scale), (16, 24), seed)
     rng = generator("DFEW", seed)
     numbers = sorted((rng.choice(ALL, len(clips), replace=False) + 1).tolist())
     shots = [

@@ -7,7 +7,7 @@ from .common import Layout, Take, person
 
 EDITIONS = {"csv": "EmotioNet_FACS_aws_2020_24600.csv", "xlsx": "EmotioNet_FACS_aws_2020_24600.xlsx"}
 ROWS, LABELLED, IMAGES = 24600, 20722, 200_000  # rows; those whose image is there; images in all (of the real million)
-SMOKE = (300, 260, 900)
+SMOKE = (240, 200, 600)
 SCORED = (1, 2, 4, 5, 6, 9, 12, 17, 20, 25, 26, 43)
 A_FOLDER = 250  # images of a folder
 PEOPLE = 2000
@@ -19,7 +19,7 @@ def lay(scale: str | float, seed: int, edition: str) -> Layout:
     share = 1 if isinstance(scale, str) else scale
     rows, labelled, images = SMOKE if scale == "smoke" else (round(n * share) for n in (ROWS, LABELLED, IMAGES))
     rng = generator("EmotioNet", seed)
-    crowd = [Habits(person(seed, "EmotioNet", str(i))) for i in range(min(PEOPLE, images // 8))]
+    crowd = [Habits(person(seed, "EmotioNet", str(i))) for i in range(min(PEOPLE, images // 20))]
     who = rng.integers(0, len(crowd), images)
     emotions = rng.choice(list(MACRO), images)
     takes, places = [], [_place(i) for i in range(images + rows - labelled)]

@@ -58,7 +58,7 @@ def lay(scale: str | float, seed: int, edition: str) -> Layout:
     sizes = SMOKE if smoke else {part: round(n * (1 if scale == "full" else scale)) for part, n in SETS.items()}
     total = sum(sizes.values())
     counts = dict(zip(MIX, proportional(total, [1] * len(MIX) if smoke else list(MIX.values())), strict=True))
-    clips = wild("FERV39k", counts, (12, 16) if smoke else (12, 32), seed)
+    clips = wild("FERV39k", counts, (12, 16), seed)
     rng = generator("FERV39k", seed)
     scenes = rng.choice(SCENES, total)
     layout, lines, used = Layout([]), [], {}

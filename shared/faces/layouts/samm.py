@@ -3,19 +3,8 @@
 import numpy as np
 
 from ..labels import generator
-from .allot import deal, evenly, spared, uneven
-from .common import (
-    Layout,
-    Take,
-    au_cell,
-    au_string,
-    fitted,
-    likelihoods,
-    micro_times,
-    objective_class,
-    takes,
-    thin,
-)
+from .allot import deal, evenly, uneven
+from .common import Layout, Take, Times, au_cell, au_string, fitted, micro_times, objective_class, spared, takes, thin
 
 EDITIONS = {"notes": "SAMM_Micro_FACS_Codes_v2.xlsx", "plain": "SAMM_20181215_Micro_FACS_Codes_v2.xlsx"}
 FPS = 200
@@ -64,7 +53,7 @@ def lay(scale: str | float, seed: int, edition: str) -> Layout:
     return Layout(shots, {EDITIONS[edition]: [*notes, HEADER, *rows]})
 
 
-def _times(rng: np.random.Generator) -> tuple[int, int, int, int]:
+def _times(rng: np.random.Generator) -> Times:
     return micro_times(rng, FPS)
 
 
@@ -87,7 +76,7 @@ def _full(seed: int) -> tuple[list[Take], list[str]]:
     counts[12] -= ALTERNATIVES
     named = ALTERNATIVES + sum(bool(set(aus) & set(FOUR)) for _, aus in written.values())
     rest = [i for i in range(len(pairs)) if i not in written]
-    chances = spared(likelihoods([pairs[i][1] for i in rest]), FOUR)
+    chances = spared([pairs[i][1] for i in rest], FOUR)
     bare = rng.choice(len(rest), len(rest) - (SHOW_ONE_OF_FOUR - named), replace=False, p=chances).tolist()
     units = dict(zip(rest, fitted("SAMM", [pairs[i] for i in rest], _times, seed, counts, FOUR, bare), strict=True))
     units |= {i: aus for i, (_, aus) in written.items()}

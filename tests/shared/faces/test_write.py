@@ -1,6 +1,7 @@
 """Written roots: files and sheets as released, the truth beside them, the same bytes from any number of processes."""
 
 import csv
+import shutil
 import socket
 import subprocess
 import sys
@@ -72,18 +73,27 @@ def test_truth_gives_the_clip_back(root):
 
 
 def test_root_is_marked_and_kept(root):
-    before = (root / "GENERATED.txt").stat().st_mtime_ns
+    before = tree(root)
+    times = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     assert "Generated faces: drawn by this project, no real person" in (root / "GENERATED.txt").read_text()
-    write(root, ["CASME", "CK+"], scale=0.005, size=48, workers=1)
-    assert (root / "GENERATED.txt").stat().st_mtime_ns == before
-    with pytest.raises(UserError, match="holds something else"):
-        write(root, ["CASME", "CK+"], scale=0.005, size=64, workers=1)
+    write(root, ["CK+"], scale=0.005, size=48, workers=1)
+    assert tree(root) == before and {path: path.stat().st_mtime_ns for path in root.rglob("*")} == times
+    with pytest.raises(UserError, match="holds other faces"):
+        write(root, ["CASME"], scale=0.005, size=64, workers=1)
+
+
+def test_corpora_join_those_that_are_there(root, tmp_path):
+    write(tmp_path / "faces", ["CASME"], scale=0.005, size=48, workers=1)
+    write(tmp_path / "faces", ["CASME", "CK+"], scale=0.005, size=48, workers=1)
+    assert tree(tmp_path / "faces") == tree(root)
+    shutil.rmtree(tmp_path / "faces/CK+")  # as when killed between the marker and the folder
+    assert tree(write(tmp_path / "faces", ["CK+"], scale=0.005, size=48, workers=1)) == tree(root)
 
 
 def test_foreign_folder_is_left_alone(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").write_text("keep")
-    with pytest.raises(UserError, match="holds something else"):
+    with pytest.raises(UserError, match="holds something"):
         write(tmp_path / "mine", ["CASME"])
     assert (tmp_path / "mine/notes.txt").read_text() == "keep"
 

@@ -112,7 +112,7 @@ def test_casme():
     assert len(with_four) == 124
     assert {au: units[au] for au in (1, 4, 9, 14)} == {1: 23, 4: 69, 9: 40, 14: 23}
     shots = plan("CASME").shots
-    assert shots[0].path.endswith("-{:}.jpg") and shots[-1].path.endswith("-{:03d}.jpg")
+    assert shots[0].path.endswith("-{}.jpg") and shots[-1].path.endswith("-{:03d}.jpg")
 
 
 def test_smic():
