@@ -1,0 +1,76 @@
+"""Sec. 3.1, motion magnification: the shape encoder and the manipulator of Oh et al. (2018), without their decoder."""
+
+import torch
+from torch import Tensor, nn
+
+
+def _conv(c_in: int, c_out: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=False, padding_mode="reflect")
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(ReLU(conv(x))), 3×3, with nothing after the sum (released code)."""
+
+    def __init__(self, channels: int = 32) -> None:
+        super().__init__()
+        self.cba_1 = _conv(channels, channels)
+        self.cba_2 = _conv(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.cba_2(self.cba_1(x).relu_())
+
+
+class ShapeEncoder(nn.Module):
+    """Frame (B, C, H, W) -> shape representation M (B, 32, H/2, W/2); layers and names as in the released code."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.cba_1 = _conv(in_channels, 16, 7)
+        self.cba_2 = _conv(16, 32, stride=2)
+        self.resblks = nn.Sequential(*(ResidualBlock() for _ in range(3)))
+        self.motion_cba = _conv(32, 32)
+        self.motion_resblks = nn.Sequential(*(ResidualBlock() for _ in range(2)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.resblks(self.cba_2(self.cba_1(x).relu_()).relu_())
+        return self.motion_resblks(self.motion_cba(x).relu_())
+
+
+class Manipulator(nn.Module):
+    """G_m(M_a, M_b, alpha), Eq. (1).
+
+    follow "release": g is 7×7 and the magnified motion is added to M_b; "paper": g is 3×3 and it is added to M_a.
+    """
+
+    def __init__(self, *, alpha: float = 2.0, follow: str = "release") -> None:
+        super().__init__()
+        if follow not in ("paper", "release"):
+            raise ValueError(f'follow is "paper" or "release", not {follow!r}')
+        self.alpha, self.follow = alpha, follow
+        self.g = _conv(32, 32, 7 if follow == "release" else 3)
+        self.h_conv = _conv(32, 32)
+        self.h_resblk = ResidualBlock()
+
+    def forward(self, M_a: Tensor, M_b: Tensor) -> Tensor:
+        motion = self.h_resblk(self.h_conv(self.alpha * self.g(M_b - M_a).relu_()))
+        return motion + (M_b if self.follow == "release" else M_a)
+
+
+class MotionMagnification(nn.Module):
+    """Two frames -> shape representation of the second with its motion from the first magnified (Sec. 3.1).
+
+    forward(a, b): frames (B, C, H, W) -> (B, 32, H/2, W/2). `a` None stands for zeros, the flow of no motion:
+    nothing in the encoder has a bias, so their representation is zero. alpha: amplification factor.
+    """
+
+    def __init__(self, in_channels: int, *, alpha: float = 2.0, follow: str = "release") -> None:
+        super().__init__()
+        self.encoder = ShapeEncoder(in_channels)
+        self.manipulator = Manipulator(alpha=alpha, follow=follow)
+
+    def forward(self, a: Tensor | None, b: Tensor) -> Tensor:
+        if a is None:
+            M_b = self.encoder(b)
+            return self.manipulator(M_b.new_zeros(()), M_b)
+        M_a, M_b = self.encoder(torch.cat([a, b])).chunk(2)
+        return self.manipulator(M_a, M_b)
