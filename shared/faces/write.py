@@ -8,7 +8,6 @@ import shutil
 import socket
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -39,12 +38,13 @@ def write(
 ) -> Path:
     """Write the corpora (all; MMI, films, only with PyAV) below `root`; returns it.
 
-    `size` is the side of a face crop in pixels; `tight` crops the corpora that are released with their background, too
+    `size` is the side of a face in pixels; `tight` crops the corpora that are released with their background, too
     (by default at "smoke" only); without `pixels` each image is one placeholder; `progress(clips done, clips in all)`.
     A corpus that is there already stays, another appears whole or not at all. Raises UserError where root holds
     anything but faces of the same settings, and as `plan`.
     """
     root, names = Path(root), _drawable() if corpora is None else list(corpora)
+    scale = _known_scale(scale)
     tight = scale == "smoke" if tight is None else tight
     editions = {name: _edition(name, (editions or {}).get(name)) for name in names}
     settings = {"version": VERSION, "scale": scale, "size": size, "seed": seed, "tight": tight, "pixels": pixels}
@@ -57,9 +57,7 @@ def write(
     plans = {name: plan(name, scale, seed=seed, edition=edition) for name, edition in missing.items()}
     if tight:
         for layout in plans.values():
-            layout.shots = [
-                replace(shot, margin=0.0, shape=(1.0, 1.0)) if shot.margin > 0.5 else shot for shot in layout.shots
-            ]
+            layout.shots = [shot.cropped() for shot in layout.shots]
     temporary = _temporary(root)
     try:
         for name, layout in plans.items():
@@ -92,7 +90,7 @@ def clip(row: Mapping[str, object]):
         row["file"], int(row["person"]), int(row["seed"]), {au: row[f"AU{au}"] for au in UNITS if row[f"AU{au}"] > 0},
         {int(part[1:]): part[0] for part in row["sides"].split()}, float(row["fps"]), int(row["frames"]),
         *(int(row[moment]) - first for moment in ("onset", "apex", "offset")),
-        scene=None if scene == "" else int(scene),
+        scene=None if scene == "" else int(scene), blink=bool(row["blink"]),
     ))
 
 
@@ -100,7 +98,7 @@ def _clip(shot: Shot):
     from . import Clip, Person  # torch is loaded by those who draw, not by those who plan
 
     return Clip(Person.draw(shot.person), shot.aus, frames=shot.frames, onset=shot.onset, apex=shot.apex,
-                offset=shot.offset, fps=shot.fps, seed=shot.seed, sides=shot.sides, scene=shot.scene)
+                offset=shot.offset, fps=shot.fps, seed=shot.seed, sides=shot.sides, scene=shot.scene, blink=shot.blink)
 
 
 def _edition(corpus: str, edition: str | None) -> str:
@@ -225,7 +223,7 @@ def _write_truth(path: Path, shots: list[tuple[str, Shot]], size: int, old: Path
     with open(path, "w", newline="") as stream:
         rows = csv.writer(stream)
         rows.writerow(["corpus", "file", "person", "seed", "scene", "fps", "height", "width", "margin",
-                       "frames", "first", "onset", "apex", "offset", "sides", *(f"AU{au}" for au in UNITS)])
+                       "frames", "first", "onset", "apex", "offset", "blink", "sides", *(f"AU{au}" for au in UNITS)])
         if kept:
             with open(old, newline="") as before:
                 rows.writerows(row for row in csv.reader(before) if row[0] in kept)
@@ -233,5 +231,5 @@ def _write_truth(path: Path, shots: list[tuple[str, Shot]], size: int, old: Path
             numbers = (shot.first + i for i in (0, shot.onset, shot.apex, shot.offset))
             sides = " ".join(f"{side}{au}" for au, side in shot.sides.items())
             rows.writerow([name, f"{name}/{shot.files[0]}", shot.person, shot.seed, shot.scene, shot.fps,
-                           *_size(shot, size), shot.margin, shot.frames, *numbers, sides,
+                           *_size(shot, size), shot.margin, shot.frames, *numbers, int(shot.blink), sides,
                            *(shot.aus.get(au, 0) for au in UNITS)])

@@ -4,12 +4,11 @@ import numpy as np
 
 from ..labels import generator
 from .allot import deal, evenly, uneven
-from .common import Layout, Take, Times, au_cell, au_string, micro_times, objective_class, takes, thin
+from .common import Layout, Take, Times, au_cell, au_string, micro_times, objective_class, scenery, takes, thin
 
 EDITIONS = {"v2": "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx"}
 FPS = 30
-SHAPE = (720 / 640, 1280 / 640)
-MARGIN = 0.8
+SCENERY = scenery(1280, 720)
 EMOTIONS = {"anger": 64, "disgust": 250, "fear": 86, "happy": 55, "others": 161, "sad": 57, "surprise": 187}
 SHOWN = {"happy": "happiness", "sad": "sadness"}  # the repertoire behind the corpus's own word
 PEOPLE = 94
@@ -46,7 +45,7 @@ def lay(scale: str | float, seed: int, edition: str) -> Layout:
     kept = thin(list(zip(clips, rows, strict=True)), scale, lambda pair: pair[0].subject)
     header = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"]
     shots = [
-        clip.shot(f"part_A_split/part_A/{clip.subject}/{clip.name}/color/{{}}.jpg", FPS, shape=SHAPE, margin=MARGIN)
+        clip.shot(f"part_A_split/part_A/{clip.subject}/{clip.name}/color/{{}}.jpg", FPS, **SCENERY)
         for clip, _ in kept
     ]
     return Layout(shots, {EDITIONS[edition]: {"label": [header, *(row for _, row in kept)]}})

@@ -2,12 +2,11 @@
 
 from ..labels import generator
 from .allot import deal, evenly, uneven
-from .common import Layout, rising_times, takes, thin
+from .common import Layout, rising_times, scenery, takes, thin
 
 EDITIONS = {"2010": "cohn-kanade-images"}
 FPS = 30
-SHAPE = (490 / 480, 640 / 480)
-MARGIN = 0.8
+SCENERY = scenery(640, 490)
 EMOTIONS = {"anger": 45, "contempt": 18, "disgust": 59, "fear": 25, "happiness": 69, "sadness": 28, "surprise": 83}
 LABELS = {emotion: i for i, emotion in enumerate(EMOTIONS, 1)}
 LABELLED, SEQUENCES, PEOPLE = 118, 593, 123  # people with a label; all sequences, all people
@@ -34,7 +33,7 @@ def lay(scale: str | float, seed: int, edition: str) -> Layout:
         place = f"{subject}/{used[subject]:03d}"
         name = f"{subject}_{used[subject]:03d}"
         path = f"{EDITIONS[edition]}/{place}/{name}_{{:08d}}.png"
-        layout.shots.append(clip.shot(path, FPS, shape=SHAPE, margin=MARGIN, gray=True))
+        layout.shots.append(clip.shot(path, FPS, gray=True, blink=False, **SCENERY))
         peak = f"{place}/{name}_{clip.times[0]:08d}"
         aus = sorted(clip.display.aus.items())
         layout.sheets[f"FACS/{peak}_facs.txt"] = "".join(f"   {au:.7e}   {round(5 * x):.7e}\n" for au, x in aus)

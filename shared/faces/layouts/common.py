@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -32,16 +32,27 @@ class Shot:
     margin: float = 0.0
     gray: bool = False
     scene: int | None = None  # seed of the place; None is the person's own laboratory
+    blink: bool = True
 
     @property
     def files(self) -> list[str]:
         """The paths of its frames in order, or of its one file."""
         return [self.path.format(self.first + i) for i in range(self.frames)] if "{" in self.path else [self.path]
 
+    def cropped(self) -> "Shot":
+        """The same without background, if it has some."""
+        return replace(self, shape=(1.0, 1.0), margin=0.0) if self.margin == MARGIN else self
 
+
+MARGIN = 0.8  # around the face, in faces, of corpora that are released with their background
 Times = tuple[int, int, int, int]  # frames, onset, apex, offset: a number of frames and three indices
 Table = list[list[object]]
 ACTORS = 2000  # at most: a new face takes as long to draw as sixty frames of a known one
+
+
+def scenery(width: float, height: float) -> dict[str, object]:
+    """Shape and margin of a frame in these proportions that shows the background, the face in it as large as a crop."""
+    return {"shape": (1 + MARGIN, (1 + MARGIN) * width / height), "margin": MARGIN}
 
 
 @dataclass(slots=True)

@@ -27,7 +27,10 @@ def lay(scale: str | float, seed: int, edition: str) -> Layout:
         habits = crowd[i]
         shown = habits.show(emotion, habits.choose(emotion, rng, macro=True), rng, macro=True)
         takes.append(Take("", emotion, habits.person, shown, (1, 0, 0, 0)))
-    shots = [take.shot(place, 1.0, margin=0.2, scene=take.person) for take, place in zip(takes, places, strict=False)]
+    shots = [
+        take.shot(place, 1.0, margin=0.2, scene=take.person, blink=False)  # closed eyes are AU 43 here
+        for take, place in zip(takes, places, strict=False)
+    ]
     with_row = sorted(rng.choice(images, labelled, replace=False).tolist())
     table = [_row(places[i], takes[i].display.aus, rng) for i in with_row]
     table += [_row(place, {}, rng) for place in places[images:]]  # rows whose image is not there

@@ -2,12 +2,11 @@
 
 from ..labels import generator
 from .allot import deal, evenly, uneven
-from .common import Layout, macro_times, takes, thin
+from .common import Layout, macro_times, scenery, takes, thin
 
 EDITIONS = {"2010": "Sessions"}
 FPS = 24
-SHAPE = (576 / 560, 720 / 560)
-MARGIN = 0.8
+SCENERY = scenery(720, 576)
 EMOTIONS = {"anger": 32, "disgust": 30, "fear": 29, "happiness": 42, "sadness": 32, "surprise": 40}
 VALUES = {emotion: i for i, emotion in enumerate(EMOTIONS, 1)}
 PEOPLE = [f"S{i:03d}" for i in range(1, 31)]
@@ -33,7 +32,7 @@ def lay(scale: str | float, seed: int, edition: str) -> Layout:
         name, folder = f"{clip.subject}-{used[clip.subject]:03d}", f"{EDITIONS[edition]}/{i + 1}"
         side = i >= len(pairs) and i % 2 == 0
         labelled = i < len(pairs) or side
-        layout.shots.append(clip.shot(f"{folder}/{name}.avi", FPS, shape=SHAPE, margin=MARGIN))
+        layout.shots.append(clip.shot(f"{folder}/{name}.avi", FPS, **SCENERY))
         layout.sheets[f"{folder}/session.xml"] = _xml(
             f'<session sessionId="{i + 1}">\n  <subject id="{clip.subject}"/>\n'
             f'  <track type="Video" view="{int(side)}" filename="{name}.avi"/>\n</session>'

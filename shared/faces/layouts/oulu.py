@@ -23,5 +23,5 @@ def lay(scale: str | float, seed: int, edition: str) -> Layout:
     for clip in clips:
         clip.first = 0
         path = f"{EDITIONS[edition]}/VL_Acropped/Strong/{clip.subject}/{clip.emotion.capitalize()}/{{:03d}}.jpeg"
-        shots.append(clip.shot(path, FPS))
+        shots.append(clip.shot(path, FPS, blink=False))
     return Layout(shots)

@@ -4,12 +4,24 @@ import numpy as np
 
 from ..labels import generator
 from .allot import deal, evenly, uneven
-from .common import Layout, Take, Times, au_cell, au_string, fitted, micro_times, objective_class, spared, takes, thin
+from .common import (
+    Layout,
+    Take,
+    Times,
+    au_cell,
+    au_string,
+    fitted,
+    micro_times,
+    objective_class,
+    scenery,
+    spared,
+    takes,
+    thin,
+)
 
 EDITIONS = {"notes": "SAMM_Micro_FACS_Codes_v2.xlsx", "plain": "SAMM_20181215_Micro_FACS_Codes_v2.xlsx"}
 FPS = 200
-SHAPE = (650 / 640, 960 / 640)
-MARGIN = 0.8
+SCENERY = scenery(960, 650)
 EMOTIONS = {"Anger": 57, "Other": 26, "Happiness": 26, "Surprise": 15, "Contempt": 12,
             "Disgust": 9, "Fear": 8, "Sadness": 6}
 PEOPLE = ["006", "007", *(f"{i:03d}" for i in range(9, 27)), "028", *(f"{i:03d}" for i in range(30, 38))]
@@ -47,7 +59,7 @@ def lay(scale: str | float, seed: int, edition: str) -> Layout:
     notes = [[note] for note in NOTES] if edition == "notes" else []
     rows = [_row(clip, string, len(notes) + 2 + i) for i, (clip, string) in enumerate(kept)]
     shots = [
-        clip.shot(f"{clip.subject}/{clip.name}/{clip.subject}_{{:05d}}.jpg", FPS, shape=SHAPE, margin=MARGIN, gray=True)
+        clip.shot(f"{clip.subject}/{clip.name}/{clip.subject}_{{:05d}}.jpg", FPS, gray=True, **SCENERY)
         for clip, _ in kept
     ]
     return Layout(shots, {EDITIONS[edition]: [*notes, HEADER, *rows]})
