@@ -44,7 +44,7 @@ def feature_loss(F_i: Tensor, F_C: Tensor, *, follow: str = "release") -> Tensor
 def skd_loss(logits: Sequence[Tensor], features: Sequence[Tensor], y: Tensor, alpha: Tensor | None = None, *,
              gamma: float = 2.0, lambda_1: float = 0.1, lambda_2: float = 1e-6, T: float = 3.0,
              follow: str = "release") -> dict[str, Tensor]:
-    """Eq. (10): each classifier's logits (B, K) and features (B, 384), the deepest last -> weighted terms, to be summed.
+    """Eq. (10): each classifier's logits (B, K) and features (B, 384), the deepest last -> weighted terms to sum up.
 
     The deepest classifier learns from the labels alone: it is detached where it teaches.
     """

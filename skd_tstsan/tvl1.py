@@ -29,9 +29,9 @@ def _grey(I: Tensor) -> Tensor:
 
 
 def _in_threads(flow: Callable, I0: Tensor, I1: Tensor) -> Tensor:
-    """Two pairs at a time, so that they stay in a core's cache; a thread a core, for the operations are too short to share.
+    """Two pairs at a time, to stay in a core's cache; a thread a core, for the operations are too short to share.
 
-    Short operations on several cores wait for each other, and that takes 20 times as long on a machine that has other work.
+    (Short operations spread over cores wait for each other: very long where the machine has other work.)
     """
     threads = torch.get_num_threads()
     try:

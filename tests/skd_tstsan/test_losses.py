@@ -1,0 +1,96 @@
+"""Eqs. (5)-(10) against loops over samples and classes in float64."""
+
+import math
+
+import pytest
+import torch
+
+from skd_tstsan.losses import class_weights, feature_loss, focal_loss, kl_loss, skd_loss
+
+B, K = 6, 4
+GENERATOR = torch.Generator().manual_seed(0)
+Z = [3 * torch.randn(B, K, generator=GENERATOR, dtype=torch.float64) for _ in range(3)]
+FEATURES = [torch.randn(B, 384, generator=GENERATOR, dtype=torch.float64).relu() for _ in range(3)]
+Y = torch.tensor([0, 1, 2, 3, 1, 1])
+ALPHA = torch.tensor([0.1, 0.5, 0.15, 0.25], dtype=torch.float64)
+
+
+def q(z, T):
+    """Eq. (5)."""
+    e = [math.exp(v / T) for v in z.tolist()]
+    return [v / sum(e) for v in e]
+
+
+def focal(z, alpha, gamma):
+    total = weight = 0.0
+    for b in range(B):
+        for k, p in enumerate(q(z[b], 1)):
+            t = float(k == Y[b])
+            total -= alpha[k] * (1 - p) ** gamma * t * math.log(p)
+            weight += alpha[k] * t
+    return total / weight
+
+
+def kl(z_i, z_C, T):
+    return sum(T**2 * c * math.log(c / i)
+               for b in range(B) for i, c in zip(q(z_i[b], T), q(z_C[b], T), strict=True)) / B
+
+
+def l2(f_i, f_C):
+    return sum(sum((i - c) ** 2 for i, c in zip(f_i[b].tolist(), f_C[b].tolist(), strict=True)) for b in range(B))
+
+
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
+def test_focal_loss(gamma):
+    assert focal_loss(Z[0], Y, ALPHA, gamma=gamma).item() == pytest.approx(focal(Z[0], ALPHA.tolist(), gamma))
+    assert focal_loss(Z[0], Y, gamma=gamma).item() == pytest.approx(focal(Z[0], [1.0] * K, gamma))
+
+
+def test_focal_loss_of_sure_answers_is_finite():
+    z = torch.tensor([[200.0, -200.0]], requires_grad=True)
+    for y in (0, 1):
+        loss = focal_loss(z, torch.tensor([y]))
+        assert loss.item() == pytest.approx(400.0 * y)
+        assert torch.autograd.grad(loss, z)[0].isfinite().all()
+
+
+@pytest.mark.parametrize("T", [1.0, 3.0])
+def test_kl_loss(T):
+    assert kl_loss(Z[0], Z[1], T=T).item() == pytest.approx(kl(Z[0], Z[1], T))
+    assert kl_loss(Z[0], Z[0] + 5, T=T).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_feature_loss():
+    assert feature_loss(*FEATURES[:2]).item() == pytest.approx(l2(*FEATURES[:2]))
+    assert feature_loss(*FEATURES[:2], follow="paper").item() == pytest.approx(l2(*FEATURES[:2]) / B)
+
+
+def test_class_weights():
+    torch.testing.assert_close(class_weights([1, 2, 4]), torch.tensor([4 / 7, 2 / 7, 1 / 7]))
+    with pytest.raises(ValueError, match=r"\[3, 0\]"):
+        class_weights([3, 0])
+
+
+def test_skd_loss():
+    terms = skd_loss(Z, FEATURES, Y, ALPHA, lambda_1=0.3, lambda_2=1e-3, T=2.0)
+    alpha, expected = ALPHA.tolist(), 0.0
+    for i in range(3):
+        lambda_1, lambda_2 = (0.0, 0.0) if i == 2 else (0.3, 1e-3)
+        expected += (1 - lambda_1) * focal(Z[i], alpha, 2.0)
+        expected += lambda_1 * kl(Z[i], Z[2], 2.0) + lambda_2 * l2(FEATURES[i], FEATURES[2])
+    assert sum(terms.values()).item() == pytest.approx(expected)
+    assert list(terms) == ["focal", "focal auxiliary", "kl", "l2"]
+
+
+def test_the_deepest_classifier_learns_from_labels_alone():
+    z, f = ([x.clone().requires_grad_() for x in xs] for xs in (Z, FEATURES))
+    sum(skd_loss(z, f, Y, ALPHA).values()).backward()
+    alone = Z[2].clone().requires_grad_()
+    focal_loss(alone, Y, ALPHA).backward()
+    torch.testing.assert_close(z[2].grad, alone.grad)
+    assert f[2].grad is None and all(x.grad.abs().sum() > 0 for x in (*z[:2], *f[:2]))
+
+
+def test_one_classifier():
+    terms = skd_loss(Z[2:], FEATURES[2:], Y, ALPHA)
+    assert list(terms) == ["focal"] and terms["focal"].item() == pytest.approx(focal(Z[2], ALPHA.tolist(), 2.0))
