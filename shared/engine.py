@@ -64,7 +64,7 @@ def run(experiments: list[Experiment], *, device: torch.device, team=None, worke
 @contextmanager
 def claim(path: Path) -> Iterator[bool]:
     """Whether this process may make `path`: false while another one does. A process that dies loses its claim."""
-    lock = path.parent / ".claims" / path.name
+    lock = path.parent / ".claims" / f"{path.name}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with open(lock, "w") as handle:
         try:

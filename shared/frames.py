@@ -76,7 +76,7 @@ def prepare(
             try:
                 stat = os.stat(file)
             except OSError as error:
-                raise UserError(f"{file} cannot be read any more: {error.strerror}; is the disk still there?") from error
+                raise UserError(f"{file} cannot be read any more: {error.strerror}") from error
             key.update(f"{sample} {file} {stat.st_size} {stat.st_mtime_ns} {boxes.get(sample)}\n".encode())
     folder = Path(cache) / key.hexdigest()[:16]
     with held(folder.with_suffix(".lock")):
@@ -137,7 +137,7 @@ def _decode(folder: Path, ids: list[str], paths: list[list[str]], size, gray: bo
         (temporary / "index.json").write_text(json.dumps(index), encoding="utf-8")
         os.rename(temporary, folder)
     except OSError as error:
-        raise UserError(f"cannot write prepared frames in {folder.parent}: {error.strerror}; free some space") from error
+        raise UserError(f"cannot write prepared frames in {folder.parent}: {error.strerror}") from error
     finally:
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)

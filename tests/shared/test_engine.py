@@ -1,0 +1,220 @@
+"""Runs end with the same records however many processes made them and however often they were stopped."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import write_casme2
+from toy.experiments import PAPER
+
+from shared.corpora import casme2 as corpus
+from shared.errors import UserError
+from shared.job import Job, Pretraining
+from shared.main import main
+from shared.tasks import TASKS
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+
+
+def python(*arguments, **how):
+    """Run `python -m …` as a person would; a plain interpreter, nothing of this test's state."""
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)], env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True, **how
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """(data, out): both rows of table 1, run in this process alone."""
+    folder = tmp_path_factory.mktemp("whole")
+    data, out = write_casme2(folder / "data"), folder / "out"
+    with pytest.raises(SystemExit) as ended:
+        main(PAPER, ["table1", "--data", str(data), "--out", str(out), "--processes", "1"])
+    assert ended.value.code == 0
+    return data, out
+
+
+def records(out: Path) -> dict[str, str]:
+    """The text of each record but for its times, and each weights file."""
+    found = {str(path.relative_to(out)): path.read_bytes().hex() for path in out.rglob("*.safetensors")}
+    for path in sorted((out / "toy").rglob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        assert content.pop("times")["seconds"] >= 0
+        found[str(path.relative_to(out))] = json.dumps(content)
+    return found
+
+
+def table(out: Path) -> str:
+    (path,) = out.glob("toy/*/tables.md")
+    return path.read_text(encoding="utf-8")
+
+
+def halves(out: Path) -> list[Path]:
+    return [path for path in out.rglob(".*") if path.name != ".claims" and path.suffix != ".lock"]
+
+
+def test_a_record_holds_what_the_tables_need_and_where_it_comes_from(whole):
+    _, out = whole
+    path = out / "toy/paper/casme2-5/pretrain=True/seed-0/CASME2_sub02.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert record["samples"] == [f"CASME2/sub02/EP0{i}_01" for i in (1, 2, 3)]
+    assert record["subjects"] == ["CASME2/sub02"] * 3 and len(record["train"]) == 9
+    assert not {s for s in record["train"] if "/sub02/" in s}
+    assert record["targets"] == [0, 1, 2]  # happiness, surprise, disgust
+    for rule in ("last", "best_on_test"):
+        scores = np.array(record["predictions"][rule]["scores"][""])
+        assert scores.shape == (3, 5) and scores.sum(1) == pytest.approx(1, abs=1e-4)
+    assert [entry["epoch"] for entry in record["history"]] == [1, 2]
+    assert record["config"]["pretrain"] is True and record["data"]["samples"] == 12
+    assert record["pretraining"]["needs"]["corpora"] == ["CASME2"]
+    assert {"python", "torch", "numpy"} <= set(record["versions"]) and record["device"] == "cpu"
+    assert len(list(out.rglob("CASME2_sub*.json"))) == 2 * 4
+
+
+def test_a_second_run_trains_nothing(whole, toy):
+    data, out = whole
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.json")}
+
+    def refuse(job):
+        raise AssertionError("trained again")
+
+    code, printed, _ = toy(
+        "table1", "--data", data, "--out", out, paper=dataclasses.replace(PAPER, train=refuse, pretrain=refuse)
+    )
+    assert code == 0 and "4 of 4 folds" in printed
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.json")} == before
+
+
+def test_a_lost_fold_alone_is_run_again_and_comes_out_the_same(whole, toy):
+    data, out = whole
+    before = records(out)
+    path = out / "toy/paper/casme2-5/default/seed-0/CASME2_sub03.json"
+    path.unlink()
+    code, _, said = toy("table1", "--data", data, "--out", out)
+    assert code == 0 and said.count("[") == 1 and "CASME2/sub03" in said
+    assert records(out) == before
+
+
+def test_seeds_are_runs_of_their_own_and_the_first_is_as_without(whole, toy, tmp_path):
+    data, out = whole
+    assert toy("table1/plain", "--data", data, "--out", tmp_path, "--seeds", 2)[0] == 0
+    found, one = records(tmp_path), records(out)
+    place = "toy/paper/casme2-5/default/seed-{}/CASME2_sub01.json"
+    assert found[place.format(0)] == one[place.format(0)]
+    first, second = (json.loads(found[place.format(seed)])["predictions"] for seed in (0, 1))
+    assert first != second
+
+
+def test_two_processes_leave_the_records_of_one(whole, tmp_path):
+    data, out = whole
+    done = python("toy", "table1", "--data", data, "--out", tmp_path / "two", "--processes", 2)
+    assert done.returncode == 0, done.stderr
+    assert "in 2 processes" in done.stderr and done.stdout.count("Table 1: the toy") == 1
+    assert records(tmp_path / "two") == records(out)
+    assert table(tmp_path / "two") == table(out)
+    assert not halves(tmp_path / "two")
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_table(whole, tmp_path, toy):
+    data, out = whole
+    storm = python("toy.storm", 1, 8, tmp_path / "out", "table1", "--data", data, "--set", "pause=0.02")
+    met, *codes = map(int, storm.stdout.split())
+    assert codes == [0, 0, 0, 0], storm.stderr
+    assert met >= 4
+    arguments = ("table1", "--data", data, "--set", "pause=0.02", "--out")
+    assert toy(*arguments, tmp_path / "out")[0] == toy(*arguments, tmp_path / "out-quiet")[0] == 0
+    found = records(tmp_path / "out")
+    assert len(found) == 2 * 4 + 2 and found == records(tmp_path / "out-quiet")
+    assert table(tmp_path / "out") == table(tmp_path / "out-quiet") == table(out)
+    assert not halves(tmp_path / "out")
+
+
+def stopped_after(monkeypatch, toy, steps, *arguments):
+    """Run with a checkpoint after every step, and stop a pre-training in the middle of step `steps` + 1."""
+    taken, plain = [], Pretraining.log
+
+    def log(self, **losses):
+        if len(taken) == steps:
+            raise KeyboardInterrupt
+        taken.append(1)
+        plain(self, **losses)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pretraining, "log", log)
+        code, _, said = toy(*arguments, "--set", "checkpoint=0")
+    assert code == 130 and "goes on from here" in said
+
+
+SHORT = ("table1/w/ pre-training", "--set", "pretrain_batch=4")  # 3 steps an epoch, 12 in all
+
+
+@pytest.mark.parametrize("steps", [1, 4, 6, 11])
+def test_a_pretraining_goes_on_in_mid_epoch_as_if_nothing_had_happened(casme2, toy, monkeypatch, tmp_path, steps):
+    assert toy(*SHORT, "--data", casme2, "--out", tmp_path / "whole", "--set", "checkpoint=0")[0] == 0
+    stopped_after(monkeypatch, toy, steps, *SHORT, "--data", casme2, "--out", tmp_path / "out")
+    (checkpoint,) = (tmp_path / "out").rglob("checkpoint.pt")
+    assert torch.load(checkpoint, weights_only=True)["start"] == list(divmod(steps, 3))
+    assert toy(*SHORT, "--data", casme2, "--out", tmp_path / "out", "--set", "checkpoint=0")[0] == 0
+    assert records(tmp_path / "out") == records(tmp_path / "whole")
+    assert not checkpoint.exists()
+
+
+def test_a_checkpoint_of_other_settings_is_refused(casme2, toy, monkeypatch, tmp_path):
+    arguments = ("table1/plain", "--set", "pretrain=true", "--data", casme2, "--out", tmp_path / "out")
+    stopped_after(monkeypatch, toy, 2, *arguments)
+    code, _, said = toy(*arguments, "--set", "lr=0.01")
+    assert code == 2 and "checkpoint.pt was made under other settings" in said
+    assert "needs.lr: recorded 0.05, now 0.01" in said
+
+
+def test_a_checkpoint_without_space_keeps_the_one_before(casme2, toy, monkeypatch, tmp_path):
+    stopped_after(monkeypatch, toy, 4, *SHORT, "--data", casme2, "--out", tmp_path / "out")
+    (checkpoint,) = (tmp_path / "out").rglob("checkpoint.pt")
+    before = checkpoint.read_bytes()
+
+    def full(self, content):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        code, _, said = toy(*SHORT, "--data", casme2, "--out", tmp_path / "out", "--set", "checkpoint=0")
+    assert code == 2 and "checkpoint.pt: No space left on device; what was there before is unchanged" in said
+    assert checkpoint.read_bytes() == before
+    assert toy(*SHORT, "--data", casme2, "--out", tmp_path / "out", "--set", "checkpoint=0")[0] == 0
+
+
+@pytest.fixture
+def job(casme2):
+    samples = TASKS["casme2-5"].select(corpus.load(casme2))
+    fold = TASKS["casme2-5"].folds(samples)[1]
+    return Job("toy", None, TASKS["casme2-5"], fold, None, samples, 0, torch.device("cpu"))
+
+
+def test_last_and_best_on_test_are_kept_beside_each_other(job):
+    right, wrong = torch.eye(5)[[0, 1, 2]], torch.eye(5)[[4, 4, 4]]
+    half = torch.eye(5)[[0, 1, 4]]
+    for epoch, scores in enumerate([wrong, right, half, right, half]):
+        job.score(epoch, scores, loss=1.0 / (epoch + 1))
+    assert [entry["test"] for entry in job.history] == [0, 1, 0.666667, 1, 0.666667]
+    assert job.predictions["last"] == {"epoch": 5, "scores": {"": half.tolist()}}
+    assert job.predictions["best_on_test"] == {"epoch": 4, "scores": {"": right.tolist()}}
+    assert "val" not in job.predictions
+
+
+def test_rows_and_targets_are_those_of_the_fold(job):
+    assert job.rows("test").tolist() == [3, 4, 5]
+    assert job.rows("train").tolist() == [0, 1, 2, 6, 7, 8, 9, 10, 11]
+    assert job.targets.tolist() == [0, 1, 2] * 4
+
+
+def test_a_loss_that_is_not_finite_names_its_samples(job):
+    job.check(torch.tensor(1.0), 0, torch.tensor([0]))
+    with pytest.raises(UserError, match=r"loss is nan in epoch 3, on CASME2/sub01/EP02_01, CASME2/sub04/EP03_01$"):
+        job.check(torch.tensor(float("nan")), 2, torch.tensor([1, 11]))

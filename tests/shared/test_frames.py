@@ -1,0 +1,189 @@
+"""Frames are decoded as Pillow decodes them, once, and what the cache holds is never stale, spoilt or half."""
+
+import os
+import resource
+import shutil
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shared import frames as module
+from shared.corpora import casme2 as corpus
+from shared.corpora.table import FrameMissing
+from shared.errors import UserError
+from shared.frames import prepare, read
+
+
+@pytest.fixture
+def samples(casme2):
+    return corpus.load(casme2)
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The files that are decoded, as they are."""
+    files, plain = [], module.read
+    monkeypatch.setattr(module, "read", lambda path, *a, **k: files.append(path) or plain(path, *a, **k))
+    return files
+
+
+def key_frames(samples):
+    return list(zip(samples["onset"], samples["apex"], strict=True))
+
+
+def by_hand(path, size=None, mode="L"):
+    image = Image.open(path).convert(mode)
+    return np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR) if size else image)
+
+
+def test_frames_are_those_asked_for_in_the_order_of_the_samples(samples, tmp_path):
+    store = prepare(samples, key_frames(samples), size=8, gray=True, cache=tmp_path / "cache")
+    assert store.ids == tuple(samples["sample"])
+    assert store.stacked().shape == (12, 2, 8, 8, 1) and store.array.dtype == np.uint8
+    for i, row in enumerate(samples.itertuples()):
+        for j, number in enumerate((row.onset, row.apex)):
+            expected = by_hand(row.frames.path(number))
+            np.testing.assert_array_equal(store.clip(i)[j, :, :, 0], expected)
+            np.testing.assert_array_equal(store.stacked()[i, j, :, :, 0], expected)
+
+
+def test_sizes_boxes_and_colours(samples, tmp_path):
+    second = samples["sample"][1]
+    box = (2, 1, 7, 5)
+    store = prepare(samples, key_frames(samples), size=(4, 5), cache=tmp_path / "cache", boxes={second: box})
+    assert store.stacked().shape == (12, 2, 4, 5, 3)
+    path = samples["frames"][0].path(1)
+    np.testing.assert_array_equal(store.clip(0)[0], by_hand(path, (4, 5), "RGB"))
+    path = samples["frames"][1].path(1)
+    np.testing.assert_array_equal(store.clip(1)[0], by_hand(path, mode="RGB")[1:5, 2:7])  # not resized
+
+
+def test_clips_may_differ_in_length(samples, tmp_path):
+    numbers = [(1, 2, 3)[: 1 + i % 3] for i in range(len(samples))]
+    store = prepare(samples, numbers, size=8, gray=True, cache=tmp_path / "cache")
+    assert [len(store.clip(i)) for i in range(12)] == [1, 2, 3] * 4
+    np.testing.assert_array_equal(store.clip(5)[2, :, :, 0], by_hand(samples["frames"][5].path(3)))
+
+
+def test_the_cache_is_used_and_a_changed_file_or_setting_is_decoded_anew(samples, tmp_path, decoded):
+    def digest(**settings):
+        before = len(decoded)
+        store = prepare(samples, key_frames(samples), cache=tmp_path / "cache", **{"size": 8, "gray": True} | settings)
+        return store.digest, len(decoded) > before
+
+    first = digest()
+    assert first[1] and digest() == (first[0], False)
+    path = samples["frames"][3].path(2)
+    Image.fromarray(255 - by_hand(path)).save(path)
+    changed = digest()
+    assert changed[1] and changed[0] != first[0]
+    assert digest() == (changed[0], False)
+    for settings in ({"size": 9}, {"size": (8, 9)}, {"gray": False}, {"boxes": {samples["sample"][0]: (0, 0, 4, 4)}}):
+        assert digest(**settings)[1], settings
+
+
+@pytest.mark.parametrize("file", ["frames.u8", "index.json"])
+@pytest.mark.parametrize("spoil", [lambda content: content[: len(content) // 2], lambda content: content[::-1],
+                                   lambda content: b"", None], ids=["cut", "changed", "empty", "gone"])  # fmt: skip
+def test_a_spoilt_cache_is_made_again(samples, tmp_path, file, spoil):
+    def made():
+        return prepare(samples, key_frames(samples), size=8, gray=True, cache=tmp_path / "cache")
+
+    expected = np.array(made().array)
+    (path,) = (tmp_path / "cache").glob(f"*/{file}")
+    if spoil:
+        path.write_bytes(spoil(path.read_bytes()))
+    else:
+        path.unlink()
+    np.testing.assert_array_equal(made().array, expected)
+
+
+def test_an_image_cut_off_leaves_its_sample_out_and_is_named(samples, tmp_path):
+    path = samples["frames"][4].path(2)
+    with open(path, "r+b") as file:
+        file.truncate(60)
+    for _ in "decoded", "from the cache":
+        store = prepare(samples, key_frames(samples), size=8, gray=True, cache=tmp_path / "cache")
+        assert store.ids == tuple(samples["sample"].drop(4))
+        (problem,) = store.problems
+        assert problem.where == path and problem.sample == samples["sample"][4]
+        np.testing.assert_array_equal(store.clip(4)[1, :, :, 0], by_hand(samples["frames"][5].path(2)))
+
+
+def test_all_images_cut_off_leave_nothing_and_are_all_named(samples, tmp_path):
+    for folder in samples["frames"]:
+        open(folder.path(2), "w").close()
+    store = prepare(samples, key_frames(samples), size=8, cache=tmp_path / "cache")
+    assert store.ids == () and len(store.problems) == 12
+
+
+def test_a_disk_that_vanishes_is_an_error_and_is_not_remembered(samples, tmp_path, monkeypatch):
+    folder = os.path.dirname(samples["frames"][2].folder)
+    shutil.move(folder, tmp_path / "away")
+    with pytest.raises(UserError, match=folder):
+        prepare(samples, key_frames(samples), size=8, cache=tmp_path / "cache")
+    shutil.move(tmp_path / "away", folder)
+
+    def vanish(path, *_, **__):
+        raise FileNotFoundError(2, "No such file or directory", path)
+
+    with monkeypatch.context() as patch, pytest.raises(UserError, match=".png cannot be read: No such file"):
+        patch.setattr(module, "read", vanish)
+        prepare(samples, key_frames(samples), size=8, cache=tmp_path / "cache")
+    assert not prepare(samples, key_frames(samples), size=8, cache=tmp_path / "cache").problems
+
+
+def test_a_frame_that_is_not_there_is_named(samples, tmp_path):
+    with pytest.raises(FrameMissing, match="no frame 9") as error:
+        prepare(samples, [(1, 9)] * 12, size=8, cache=tmp_path / "cache")
+    assert isinstance(error.value, UserError)
+
+
+def test_two_at_once_decode_once_and_agree(samples, tmp_path, decoded):
+    stores = []
+
+    def one():
+        stores.append(prepare(samples, key_frames(samples), size=8, gray=True, cache=tmp_path / "cache"))
+
+    threads = [threading.Thread(target=one) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(decoded) == 24
+    assert len({store.digest for store in stores}) == 1 and len(stores) == 4
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_half(samples, tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(UserError, match="cannot write prepared frames in .*: File too large"):
+            prepare(samples, key_frames(samples), size=128, cache=tmp_path / "cache")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not [p for p in (tmp_path / "cache").iterdir() if p.is_dir()]
+    assert len(prepare(samples, key_frames(samples), size=128, cache=tmp_path / "cache").ids) == 12
+
+
+def test_what_a_dead_process_left_is_swept_away(samples, tmp_path):
+    made = prepare(samples, key_frames(samples), size=8, cache=tmp_path / "cache")
+    (folder,) = [p for p in (tmp_path / "cache").iterdir() if p.is_dir()]
+    (folder / "index.json").unlink()
+    half = folder.with_name(f".{folder.name}.abc")
+    half.mkdir()
+    assert prepare(samples, key_frames(samples), size=8, cache=tmp_path / "cache").digest == made.digest
+    assert not half.exists()
+
+
+def test_a_cache_that_cannot_be_written_is_named(samples, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=f"cannot write in {tmp_path}/file"):
+        prepare(samples, key_frames(samples), size=8, cache=tmp_path / "file")
+
+
+def test_one_frame(samples):
+    path = samples["frames"][0].path(1)
+    assert read(path, 8).shape == (8, 8, 3) and read(path, (4, 6), gray=True).shape == (4, 6, 1)

@@ -1,0 +1,261 @@
+"""Cells are computed from the records alone, as one would by hand."""
+
+import csv
+import io
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from shared import report
+from shared.experiment import Column, Row, Table
+from shared.metrics import METRICS, bootstrap, bootstrap_mean, confusion
+from shared.page import page
+from shared.tasks import TASKS
+
+TASK = TASKS["casme2-3"]
+
+
+def scores(*classes):
+    return [[0.8 if k == c else 0.1 for k in range(3)] for c in classes]
+
+
+def record(subject, targets, last, best, corpus="CASME2"):
+    n = len(targets)
+    return {
+        "subjects": [subject] * n, "corpora": [corpus] * n, "targets": targets, "code": "abc",
+        "predictions": {"last": {"scores": {"": scores(*last)}}, "best_on_test": {"scores": {"": scores(*best)}}},
+        "history": [{"epoch": 1, "loss": 1.0, "test": 0.5}, {"epoch": 2, "loss": 0.5, "test": 0.75}],
+    }  # fmt: skip
+
+
+# Targets 0 0 1 2. Seed 0, last: 0 1 1 2, right 3 of 4; F1 of the classes 2/3, 2/3, 1: UF1 7/9. Best: all right.
+# Seed 1, last: 0 0 0 0, right 2 of 4; F1 2/3, 0, 0: UF1 2/9. Best: 0 0 1 1, right 3 of 4; F1 1, 2/3, 0: UF1 5/9.
+SEEDS = [
+    [record("s1", [0, 0], [0, 1], [0, 0]), record("s2", [1, 2], [1, 2], [1, 2], "SAMM")],
+    [record("s1", [0, 0], [0, 0], [0, 0]), record("s2", [1, 2], [0, 0], [1, 1], "SAMM")],
+]
+
+
+class Experiment:
+    """What a report asks of an experiment: its records, folds and samples."""
+
+    identity, pretraining = "default", None
+
+    def __init__(self, records, folds=2, task=TASK, missing=(), targets=(0, 0, 1, 2)):
+        self._records, self.folds, self.task, self._missing = records, range(folds), task, list(missing)
+        self.samples = pd.DataFrame({
+            "sample": list("abcd")[: len(targets)], "subject": ["s1", "s1", "s2", "s2"][: len(targets)],
+            "corpus": ["CASME2", "CASME2", "SAMM", "SAMM"][: len(targets)], "target": list(targets),
+            "edition": "2014",
+        })  # fmt: skip
+
+    def records(self):
+        return self._records
+
+    def missing(self):
+        return self._missing
+
+
+def bench(tmp_path, experiments, rule="last", **how):
+    paper = SimpleNamespace(
+        name="toy", title="Toy <&>", folder=tmp_path, rule=rule, figures=lambda bench, runs, results: []
+    )
+    made = SimpleNamespace(**{"paper": paper, "generated": False, "scale": "paper", "folder": tmp_path, **how})
+    made.experiments = lambda row, column, seeds: experiments[:seeds]
+    return made
+
+
+def table(*columns, rows=(Row("ours"),)):
+    return Table("table1", "Table 1: a | test", columns, rows)
+
+
+def write_printed(tmp_path, *rows):
+    (tmp_path / "tables").mkdir(exist_ok=True)
+    lines = ["row,column,value,source", *rows]
+    (tmp_path / "tables" / "table1.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+ACC, UF1 = Column("Acc (%)", "casme2-3", "accuracy", 100), Column("UF1", "casme2-3", "uf1")
+
+
+def cells(tmp_path, t, experiments, seeds=1, **how):
+    made = report.result(bench(tmp_path, experiments, **how), t, t.rows, seeds)
+    return {(c.row, c.column): c for c in made.cells}, made
+
+
+def test_a_cell_is_as_counted_by_hand(tmp_path):
+    write_printed(tmp_path, "ours,Acc (%),70.25,run", "ours,UF1,0.8000,run")
+    found, _ = cells(tmp_path, table(ACC, UF1), [Experiment(SEEDS[0])])
+    acc, uf1 = found["ours", "Acc (%)"], found["ours", "UF1"]
+    assert acc.measured == pytest.approx(75) and acc.other == pytest.approx(100) and acc.leak == pytest.approx(25)
+    assert uf1.measured == pytest.approx(7 / 9) and uf1.leak == pytest.approx(2 / 9)
+    assert acc.texts()[2:] == (
+        "70.25", "75.00", "+4.75", f"[{acc.low:.2f}, {acc.high:.2f}]", "last", "best_on_test 100.00", "+25.00",
+        "2 of 2 folds",
+    )  # fmt: skip
+    assert uf1.texts()[2:5] == ("0.8000", "0.7778", "-0.0222")
+    # Drawn with replacement from two people: both (1/2), s1 twice (1/4: 2 of 4 right), s2 twice (1/4: all right).
+    assert (acc.low, acc.high) == (pytest.approx(50), pytest.approx(100))
+
+
+def test_the_rule_of_the_paper_is_the_headline(tmp_path):
+    found, _ = cells(tmp_path, table(ACC), [Experiment(SEEDS[0])], rule="best_on_test")
+    cell = found["ours", "Acc (%)"]
+    assert (cell.measured, cell.other, cell.leak) == (pytest.approx(100), pytest.approx(75), pytest.approx(25))
+    assert cell.rule == "best_on_test" and cell.other_rule == "last"
+
+
+def test_seeds_are_averaged_after_pooling(tmp_path):
+    found, _ = cells(tmp_path, table(ACC, UF1), [Experiment(r) for r in SEEDS], seeds=2)
+    assert found["ours", "Acc (%)"].measured == pytest.approx((75 + 50) / 2)
+    assert found["ours", "UF1"].measured == pytest.approx((7 / 9 + 2 / 9) / 2)
+    assert found["ours", "UF1"].leak == pytest.approx((1 + 5 / 9) / 2 - (7 / 9 + 2 / 9) / 2)
+    assert found["ours", "Acc (%)"].note == "4 of 4 folds"
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "uf1"])
+def test_interval_over_seeds_is_that_of_the_mean_under_the_same_draws(metric):
+    rng = np.random.default_rng(0)
+    subject = np.repeat([f"s{i}" for i in range(9)], 5)
+    target = rng.integers(0, 3, 45)
+    runs = [(subject, target, np.where(rng.random(45) < p, target, rng.integers(0, 3, 45))) for p in (0.3, 0.6, 0.8)]
+    order = rng.permutation(45)
+    runs[1] = tuple(part[order] for part in runs[1])
+    draws = np.random.default_rng(7).multinomial(9, np.full(9, 1 / 9), size=200)
+    means = []
+    for draw in draws:
+        values = []
+        for s, t, p in runs:
+            chosen = np.concatenate([np.flatnonzero(s == f"s{i}") for i in range(9) for _ in range(draw[i])])
+            values.append(METRICS[metric](confusion(t[chosen], p[chosen], 3)))
+        means.append(np.mean(values))
+    low, high = bootstrap_mean(runs, 3, metric, n=200, seed=7)
+    assert (low, high) == pytest.approx(tuple(np.percentile(means, [2.5, 97.5])))
+    assert high - low < max(h - l for l, h in (bootstrap(*run, 3, metric, n=200, seed=7) for run in runs))
+    with pytest.raises(ValueError, match="same subjects"):
+        bootstrap_mean([runs[0], (np.array(["s0"]), target[:1], target[:1])], 3, metric)
+
+
+def test_a_column_of_one_corpus_scores_its_predictions_alone(tmp_path):
+    columns = [Column(name, "casme2-3", "accuracy", 100, corpus=name) for name in ("CASME2", "SAMM")]
+    found, _ = cells(tmp_path, table(*columns), [Experiment(SEEDS[0])])
+    assert found["ours", "CASME2"].measured == pytest.approx(50)
+    assert found["ours", "SAMM"].measured == pytest.approx(100)
+    assert found["constant baseline (largest class)", "CASME2"].measured == pytest.approx(100)
+
+
+def test_a_row_may_score_another_output_of_the_network(tmp_path):
+    records = [dict(r, predictions={rule: {"scores": {"": p["scores"][""], "teacher": scores(*r["targets"])}}
+                                    for rule, p in r["predictions"].items()}) for r in SEEDS[0]]  # fmt: skip
+    rows = (Row("student"), Row("teacher", output="teacher"))
+    found, _ = cells(tmp_path, table(ACC, rows=rows), [Experiment(records)])
+    assert found["student", "Acc (%)"].measured == pytest.approx(75)
+    assert found["teacher", "Acc (%)"].measured == pytest.approx(100)
+
+
+def test_action_units_one_by_one_and_in_the_mean(tmp_path):
+    task = TASKS["casme-au4"]  # units 1, 4, 9, 14
+    targets = [[1, 1, 0, 0], [1, 0, 0, 1], [0, 1, 0, 1]]
+    said = [[0.9, 0.2, 0.1, 0.6], [0.9, 0.7, 0.2, 0.4], [0.6, 0.8, 0.3, 0.51]]
+    r = record("s1", targets, (), ())
+    r["predictions"] = {rule: {"scores": {"": said}} for rule in ("last", "best_on_test")}
+    # AU1: TP 2, FP 1 → 4/5. AU4: TP 1, FP 1, FN 1 → 1/2. AU9: nothing → 0. AU14: TP 1, FP 1, FN 1 → 1/2.
+    columns = [Column(f"AU{au}", task.name, "f1_binary", 100, au=au) for au in task.aus]
+    columns.append(Column("Mean", task.name, "f1_binary", 100))
+    experiment = Experiment([r], folds=1, task=task, targets=targets)
+    found, _ = cells(tmp_path, table(*columns), [experiment])
+    assert [found["ours", c.name].measured for c in columns] == pytest.approx([80, 50, 0, 50, 45])
+    # All present: AU1 2 of 3 → 4/5, AU4 likewise, AU9 0, AU14 4/5.
+    label = "constant baseline (all present)"
+    assert [found[label, c.name].measured for c in columns] == pytest.approx([80, 80, 0, 80, 60])
+
+
+def test_the_constant_baseline_stands_last(tmp_path):
+    _, made = cells(tmp_path, table(ACC, UF1), [Experiment(SEEDS[0])])
+    acc, uf1 = made.cells[-2:]
+    assert acc.row == uf1.row == "constant baseline (largest class)"
+    assert acc.measured == pytest.approx(50) and uf1.measured == pytest.approx(2 / 3 / 3)
+
+
+def test_partial_runs_say_how_far_they_are_and_give_no_number(tmp_path):
+    found, _ = cells(tmp_path, table(ACC), [Experiment(SEEDS[0], folds=8)])
+    assert found["ours", "Acc (%)"].measured is None and found["ours", "Acc (%)"].note == "2 of 8 folds"
+    found, made = cells(tmp_path, table(ACC), [Experiment(SEEDS[0]), Experiment(SEEDS[1][:1])], seeds=2)
+    assert found["ours", "Acc (%)"].measured is None and found["ours", "Acc (%)"].note == "3 of 4 folds"
+
+
+def test_missing_corpora_and_cited_rows_stand_in_their_cells(tmp_path):
+    write_printed(tmp_path, "Someone,Acc (%),61.5,cited", "ours,Acc (%),70.25,run")
+    found, _ = cells(tmp_path, table(ACC), [Experiment([], missing=["SAMM not found; looked for x"])])
+    assert found["ours", "Acc (%)"].note == "not run: SAMM not found; looked for x"
+    assert found["ours", "Acc (%)"].paper == "70.25"
+    assert found["Someone", "Acc (%)"].texts()[:4] == ("Someone", "Acc (%)", "61.5 (cited)", "")
+
+
+def test_records_of_several_states_of_the_code_are_remarked(tmp_path):
+    records = [SEEDS[0][0], dict(SEEDS[0][1], code="def")]
+    _, made = cells(tmp_path, table(ACC), [Experiment(records)])
+    assert any("more than one state of the code" in remark for remark in made.remarks)
+    _, made = cells(tmp_path, table(ACC), [Experiment(SEEDS[0])])
+    assert not any("state of the code" in remark for remark in made.remarks)
+
+
+class Checked(HTMLParser):
+    """Every tag is closed, in order; nothing but data: is loaded."""
+
+    VOID = {"meta", "img", "br", "!doctype"}
+
+    def __init__(self, content):
+        super().__init__()
+        self.open, self.sources, self.tags, self.said = [], [], [], ""
+        self.feed(content)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.sources += [value for name, value in attributes if name in ("src", "href")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.said += data if "style" not in self.open else ""
+
+
+@pytest.mark.parametrize(("how", "said"), [
+    (dict(generated=True, scale="smoke"), "generated faces: not comparable with the paper"),
+    (dict(scale="smoke"), "smoke scale: not comparable with the paper"),
+    (dict(), None),
+])  # fmt: skip
+def test_everything_printed_says_what_it_is(tmp_path, how, said):
+    write_printed(tmp_path, "ours,Acc (%),70.25,run")
+    t = table(ACC, UF1)
+    made = bench(tmp_path, [Experiment(SEEDS[0])], **how)
+    results = [report.result(made, t, t.rows, 1)]
+    html = page(made, results, [(t, r, c) for r, c in t.cells()], 1)
+    rows = list(csv.DictReader(io.StringIO(report.to_csv(made, results))))
+    for content in (report.text(made, results), report.markdown(made, results), html):
+        assert (said in content) if said else ("not comparable" not in content)
+    assert {row["remark"] for row in rows} == {said or ""}
+    assert rows[0] | dict(row="ours", column="Acc (%)", paper="70.25", measured="75.00") == rows[0]
+    (line,) = [x for x in report.markdown(made, results).splitlines() if x.startswith("| ours | Acc")]
+    assert line.split(" | ")[2:5] == ["70.25", "75.00", "+4.75"]
+
+    parsed = Checked(html)
+    assert parsed.sources and all(source.startswith(("data:image/png;base64,", "#")) for source in parsed.sources)
+    assert "http" not in html and "<script" not in html and "<link" not in html and "@import" not in html
+    assert parsed.tags.count("img") == 2 and "Toy <&>: paper and measured" in parsed.said
+    assert "75.00" in parsed.said and "constant baseline" in parsed.said
+
+
+def test_the_page_of_runs_that_are_not_done_has_its_tables_alone(tmp_path):
+    t = table(ACC)
+    made = bench(tmp_path, [Experiment(SEEDS[0], folds=3)])
+    html = page(made, [report.result(made, t, t.rows, 1)], [(t, r, c) for r, c in t.cells()], 1)
+    assert "2 of 3 folds" in Checked(html).said and "<img" not in html

@@ -1,0 +1,85 @@
+"""A convolution, a batch norm, a linear layer: first to tell the apex from the onset, then the emotion."""
+
+import time
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from shared.frames import prepare
+
+
+class Net(nn.Module):
+    def __init__(self, classes: int, norm: str = "batch"):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, stride=2)
+        self.norm = nn.BatchNorm2d(4) if norm == "batch" else nn.Identity()
+        self.fc = nn.Linear(36, classes)
+
+    def forward(self, x):
+        return self.fc(self.norm(self.conv(x)).relu().flatten(1))
+
+
+class Onsets(torch.utils.data.Dataset):
+    """Onset (0) or apex (1) of a clip, drawn from (seed, epoch, clip)."""
+
+    def __init__(self, samples, seed, cache):
+        numbers = list(zip(samples["onset"], samples["apex"], strict=True))
+        self.frames = prepare(samples, numbers, size=8, gray=True, cache=cache).stacked()
+        self.seed = seed
+
+    def __len__(self):
+        return len(self.frames)
+
+    def __getitem__(self, place):
+        epoch, index = place
+        which = int(np.random.default_rng((self.seed, epoch, index)).integers(2))
+        return torch.from_numpy(self.frames[index, which].copy()), which
+
+
+def images(frames):
+    return frames.movedim(-1, -3).float().contiguous() / 127.5 - 1
+
+
+def pretrain(job):
+    config = job.config
+    (samples,) = job.samples.values()
+    net = job.synchronised(Net(2, config.norm))
+    sgd = torch.optim.SGD(net.parameters(), lr=config.lr, momentum=0.9)
+    job.checkpoint_seconds = config.checkpoint
+    job.keep(net=net, sgd=sgd)
+    parallel, sgd = job.team.prepare(net, sgd)
+    data = Onsets(samples, job.seed, job.cache)
+    for _, _, (x, y) in job.batches(data, epochs=config.pretrain_epochs, batch=config.pretrain_batch):
+        loss = F.cross_entropy(parallel(images(x)), y)
+        sgd.zero_grad()
+        job.team.backward(loss)
+        sgd.step()
+        job.log(loss=loss)
+        time.sleep(config.pause)
+    return {k: v for k, v in net.state_dict().items() if not k.startswith("fc.")}
+
+
+def train(job):
+    config = job.config
+    frames = torch.from_numpy(job.data.stacked().copy()).to(job.device)
+    if config.defect:
+        raise ValueError("a plain bug")
+    x = images(frames[:, 1]) - images(frames[:, 0])
+    rows, test, target = job.rows("train"), job.rows("test"), job.targets
+    net = Net(len(job.task.classes), config.norm).to(job.device)
+    if job.pretrained:
+        net.load_state_dict(job.pretrained, strict=False)
+    adam = torch.optim.Adam(net.parameters(), lr=config.lr)
+    for epoch in range(config.epochs):
+        net.train()
+        loss = F.cross_entropy(net(x[rows]), target[rows])
+        job.check(loss, epoch, rows)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        net.eval()
+        with torch.no_grad():
+            job.score(epoch, net(x[test]).softmax(1), loss=loss.item())
+        time.sleep(config.pause)
