@@ -137,7 +137,7 @@ def synchronised(model: nn.Module, processes: int) -> nn.Module:
     """The model with batch norms whose statistics are those of all processes' shares together."""
     if processes == 1:
         return model
-    if next(model.parameters()).is_cuda:
+    if any(parameter.is_cuda for parameter in model.parameters()):
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
     for name, child in model.named_children():
         within = AcrossProcesses.of(child) if isinstance(child, _BatchNorm) else synchronised(child, processes)
@@ -165,7 +165,8 @@ class AcrossProcesses(_BatchNorm):
     @classmethod
     def of(cls, norm: _BatchNorm) -> "AcrossProcesses":
         new = cls(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
-        new.load_state_dict(norm.state_dict())
+        for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
+            setattr(new, name, getattr(norm, name))
         return new.train(norm.training)
 
     def _check_input_dim(self, x: Tensor) -> None:

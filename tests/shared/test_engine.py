@@ -2,32 +2,20 @@
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import write_casme2
+from toy.corpus import write_casme2
 from toy.experiments import PAPER
+from toy.shell import python
 
 from shared.corpora import casme2 as corpus
 from shared.errors import UserError
 from shared.job import Job, Pretraining
 from shared.main import main
 from shared.tasks import TASKS
-
-ROOT = Path(__file__).parents[2]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
-
-
-def python(*arguments, **how):
-    """Run `python -m …` as a person would; a plain interpreter, nothing of this test's state."""
-    return subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)], env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True, **how
-    )
 
 
 @pytest.fixture(scope="module")
