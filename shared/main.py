@@ -2,11 +2,12 @@
 
 import argparse
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from tqdm import tqdm
 
 from . import report
 from .bench import Bench, Experiment
@@ -146,12 +147,13 @@ def draw_faces(bench: Bench, wanted: Sequence[Experiment]) -> None:
     with held(bench.out / ".faces.lock"):
         if missing := [c for c in corpora if not (bench.data / c).exists()]:
             say(f"no --data and no $MER_DATA: drawing faces in the layouts of {', '.join(missing)} into {bench.data}")
-            drawing = bench.data / ".drawing"
-            shutil.rmtree(drawing, ignore_errors=True)
-            write(drawing, missing, scale="smoke")
-            for name in (MARKER, *missing):
-                os.replace(drawing / name, bench.data / name)
-            shutil.rmtree(drawing)
+            with tqdm(desc="drawing faces", unit="clip", disable=None, leave=False) as bar:
+
+                def progress(done: int, total: int) -> None:
+                    bar.total = total
+                    bar.update(done - bar.n)
+
+                write(bench.data, missing, scale="smoke", progress=progress)
 
 
 def _check(bench: Bench, wanted: Sequence[Experiment], experiments: list[Experiment], skip_broken: bool) -> None:

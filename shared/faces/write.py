@@ -17,7 +17,9 @@ from .layouts import LAYOUTS
 from .layouts.common import Layout, Shot
 from .layouts.disk import place, save, write_sheets
 
-VERSION = 1
+VERSION = 2
+REGISTERED = 0.35  # sway of the head that is left in released crops, whose frames were registered to the first
+NOISE = 0.7  # of laboratory cameras
 MARKER, TRUTH = "GENERATED.txt", "truth.csv"
 UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 24, 25, 26, 43)
 
@@ -98,7 +100,8 @@ def _clip(shot: Shot):
     from . import Clip, Person  # torch is loaded by those who draw, not by those who plan
 
     return Clip(Person.draw(shot.person), shot.aus, frames=shot.frames, onset=shot.onset, apex=shot.apex,
-                offset=shot.offset, fps=shot.fps, seed=shot.seed, sides=shot.sides, scene=shot.scene, blink=shot.blink)
+                offset=shot.offset, fps=shot.fps, seed=shot.seed, sides=shot.sides, scene=shot.scene, blink=shot.blink,
+                sway=1.0 if shot.margin else REGISTERED, noise=NOISE)
 
 
 def _edition(corpus: str, edition: str | None) -> str:
