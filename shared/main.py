@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -153,7 +154,12 @@ def draw_faces(bench: Bench, wanted: Sequence[Experiment]) -> None:
                     bar.total = total
                     bar.update(done - bar.n)
 
-                write(bench.data, missing, scale="smoke", progress=progress)
+                drawing = bench.data / ".drawing"  # `write` makes whole folders; other corpora may be there already
+                shutil.rmtree(drawing, ignore_errors=True)
+                write(drawing, missing, scale="smoke", progress=progress)
+            for name in (MARKER, *missing):
+                os.replace(drawing / name, bench.data / name)
+            shutil.rmtree(drawing)
 
 
 def _check(bench: Bench, wanted: Sequence[Experiment], experiments: list[Experiment], skip_broken: bool) -> None:
