@@ -53,7 +53,7 @@ def reconstructions(experiment) -> Figure:
     model = Reconstruction(config, autoencoder(config, experiment.bench.weights))
     take(model.miacnet, weights, "miacnet.")
     take(model.dit, weights, "dit.")
-    I_t, I_td = whole(torch.from_numpy(experiment.data(torch.device("cpu")).stacked()[rows]), config.size)
+    I_t, I_td = whole(torch.tensor(experiment.data(torch.device("cpu")).stacked()[rows]), config.size)
     shown = [I_t, I_td, model.eval().predict(I_t, I_td)]
     if model.autoencoder is not None:
         shown.insert(2, model.autoencoder.decode(model.autoencoder.encode(I_td)))

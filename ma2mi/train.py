@@ -129,7 +129,7 @@ def recognise(job: Pretraining, clips: Labelled) -> dict[str, Tensor]:
 def finetune(job: Job) -> None:
     """Sec. 3.2, second stage: one fold, scored after every epoch."""
     config = job.config
-    frames = torch.from_numpy(job.data.stacked()).to(job.device)
+    frames = torch.tensor(job.data.stacked(), device=job.device)
     train, test, target = job.rows("train"), job.rows("test"), job.targets
     net = miacnet(config, len(job.task.classes)).to(job.device)
     criterion = Reconstruction(config, autoencoder(config, job.weights)).to(job.device) if config.reconstruct else None

@@ -32,33 +32,28 @@ def run(experiments: list[Experiment], *, device: torch.device, team=None, worke
     if device.type == "cpu":
         torch.set_num_threads(1)  # sums then have one order, on however many processes
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    stages = list({e.pretraining.folder: e.pretraining for e in experiments if e.pretraining}.values())
     if team is not None:
-        for experiment in experiments:
-            if experiment.pretraining and not experiment.pretraining.done():
-                _pretrain(experiment.pretraining, team, workers)
+        for stage in stages:
+            if not stage.done():
+                _pretrain(stage, team, workers)
                 team.wait_for_everyone()
-    pending = [(experiment, fold) for experiment in experiments for fold in experiment.folds]
-    while pending:
-        waiting = []
-        for experiment, fold in pending:
-            before = experiment.pretraining
-            if experiment.record(fold).exists():
-                continue
-            if before and not before.done():
-                with claim(before.folder) as mine:
-                    if mine and not before.done():
-                        _pretrain(before, Alone(device), workers)
-            if before and not before.done():
-                waiting.append((experiment, fold))
+    folds = [(experiment, fold) for experiment in experiments for fold in experiment.folds]
+    while folds := [(experiment, fold) for experiment, fold in folds if not experiment.record(fold).exists()]:
+        for stage in stages:
+            with claim(stage.folder) as mine:
+                if mine and not stage.done():
+                    _pretrain(stage, Alone(device), workers)
+        idle = True
+        for experiment, fold in folds:
+            if experiment.pretraining and not experiment.pretraining.done():
                 continue
             with claim(experiment.record(fold)) as mine:
                 if mine and not experiment.record(fold).exists():
                     _train(experiment, fold, device)
-            if not experiment.record(fold).exists():
-                waiting.append((experiment, fold))
-        if waiting == pending:
+                    idle = False
+        if idle:
             time.sleep(0.2)
-        pending = waiting
 
 
 @contextmanager
@@ -107,7 +102,7 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
         "history": job.history,
         "figures": job.figures,
         **surroundings(device, experiment.paper.folder),
-        "times": {"started": started.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 2)},
+        "times": {"started": started.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 2), **job.times},
     }
     write_json(experiment.record(fold), record)
     experiment.tell(fold, job)
