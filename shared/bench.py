@@ -8,6 +8,7 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -32,6 +33,7 @@ class Bench:
     generated: bool
     overrides: Mapping[str, str]
     weights: Path = Path("weights")
+    shuffled: bool = False  # the control: labels permuted among the samples
 
     @cached_property
     def base(self) -> Any:
@@ -39,7 +41,8 @@ class Bench:
 
     @property
     def folder(self) -> Path:
-        return self.out / self.paper.name / (self.scale + ("-generated" if self.generated else ""))
+        kind = self.scale + "-generated" * self.generated + "-shuffled" * self.shuffled
+        return self.out / self.paper.name / kind
 
     @property
     def prepared(self) -> Path:
@@ -70,6 +73,9 @@ class Bench:
         readings = [self.reading(c) for c in task.corpora]
         samples = task.select(pd.concat([r.samples for r in readings], ignore_index=True))
         problems = [p for r in readings for p in r.problems]
+        if self.shuffled:
+            order = np.random.default_rng(0).permutation(len(samples))
+            samples["target"] = samples["target"].to_numpy()[order]
         if len(samples):
             data = self.paper.load(samples, config, self.prepared)
             samples = samples.set_index("sample", drop=False).loc[list(data.ids)].reset_index(drop=True)
@@ -149,6 +155,7 @@ class Experiment:
             "task": self.task.name,
             "scale": self.bench.scale,
             "generated": self.bench.generated,
+            "shuffled": self.bench.shuffled,
             "seed": self.seed,
             "config": dataclasses.asdict(self.config),
             "data": {

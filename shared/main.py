@@ -64,6 +64,7 @@ def parser(name: str) -> argparse.ArgumentParser:
         "--data-parallel", action="store_true", help="pre-train in all processes together (default with GPUs)"
     )
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the paper")
+    p.add_argument("--shuffle-labels", action="store_true", help="a control: nothing above chance may come out")
     p.add_argument("--skip-broken", action="store_true", help="go on without the samples that cannot be used")
     p.add_argument("--diff", action="store_true", help="print the tables from the records, run nothing")
     return p
@@ -134,7 +135,7 @@ def open_bench(paper: Paper, args: argparse.Namespace) -> Bench:
             raise UserError(f"--set {item}: expected key=value")
         overrides[key] = value
     scale = args.scale or ("smoke" if generated else "paper")
-    bench = Bench(paper, args.out, data, scale, generated, overrides, args.weights)
+    bench = Bench(paper, args.out, data, scale, generated, overrides, args.weights, args.shuffle_labels)
     bench.base  # noqa: B018 (a wrong --set is said before anything is read)
     return bench
 

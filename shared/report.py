@@ -168,7 +168,7 @@ def _remarks(experiment: Experiment, records: Sequence[Mapping]) -> list[str]:
     lines = [f"{task.name}: {len(samples)} samples of {samples['subject'].nunique()} subjects"]
     if expected := sum(task.expected.values()):
         lines[0] += f" (the literature has {expected}{', ' + task.source if task.source else ''})"
-    lines += task.remarks(samples)
+    lines += task.remarks(samples) + experiment.paper.remarks(experiment.config)
     if len({r["code"] for r in records}) > 1:
         lines.append(f"{task.name}: its records come from more than one state of the code")
     return lines
@@ -176,11 +176,12 @@ def _remarks(experiment: Experiment, records: Sequence[Mapping]) -> list[str]:
 
 def banner(bench: Bench) -> str:
     """What everything printed from these records has to say of itself; empty where it may stand beside the paper."""
+    shuffled = "shuffled labels, a control; " if bench.shuffled else ""
     if bench.generated:
-        return "generated faces: not comparable with the paper"
+        return f"{shuffled}generated faces: not comparable with the paper"
     if bench.scale == "smoke":
-        return "smoke scale: not comparable with the paper"
-    return ""
+        return f"{shuffled}smoke scale: not comparable with the paper"
+    return shuffled and f"{shuffled}not comparable with the paper"
 
 
 def text(bench: Bench, results: Sequence[Result]) -> str:
