@@ -1,0 +1,156 @@
+"""What the repository promises of its shape: papers stand alone, methods can be taken home, tables are as printed."""
+
+import ast
+import csv
+import dataclasses
+import importlib
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.metrics import METRICS
+from shared.report import printed
+from shared.tasks import TASKS
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = sorted(path.parent for path in ROOT.glob("*/model.py"))
+DECLARED = [package for package in PACKAGES if (package / "experiments.py").exists()]
+CSVS = sorted(ROOT.glob("*/tables/*.csv"))
+METHOD = {"torch", "torchvision", "einops"}  # what a method's files may import besides the standard library
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imports(file: Path) -> tuple[set[str], set[Path]]:
+    """What a file imports, wherever in it: top-level names of other packages, and the files of its own."""
+    others, siblings = set(), set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            others |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            others.add(node.module.partition(".")[0])
+        elif isinstance(node, ast.ImportFrom):
+            base = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            for path in [base, *(base / alias.name for alias in node.names)]:
+                siblings |= {p for p in (path.with_suffix(".py"), path / "__init__.py") if p.exists()}
+    return others, siblings
+
+
+def method_files(package: Path) -> set[Path]:
+    """The files that a package offers to others: its __init__, model and losses, and whatever these import."""
+    found, open_files = set(), {package / f"{stem}.py" for stem in ("__init__", "model", "losses")}
+    while open_files:
+        found |= open_files
+        open_files = {sibling for file in open_files for sibling in imports(file)[1]} - found
+    return found
+
+
+def test_there_are_packages():
+    assert {"dvasp", "mtmnet", "sca_au", "skd_tstsan", "ma2mi"} == {package.name for package in PACKAGES}
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=name)
+def test_no_package_imports_another(package):
+    others = {other.name for other in PACKAGES} - {package.name}
+    for file in package.rglob("*.py"):
+        used, siblings = imports(file)
+        assert not used & others, file
+        assert all(package in sibling.parents for sibling in siblings), file
+
+
+def test_shared_names_no_paper():
+    papers = re.compile(r"dvasp|tstsan|mtmnet|eidnet|\bsca\b|sca_au|ma2mi|miacnet", re.IGNORECASE)
+    named = [
+        f"{name(file)}:{i}: {line.strip()}"
+        for file in sorted((ROOT / "shared").rglob("*.py"))
+        for i, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+        if papers.search(line)
+    ]
+    assert not named, "\n".join(named)
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=name)
+def test_methods_import_torch_and_their_siblings_alone(package):
+    for file in method_files(package):
+        used, siblings = imports(file)
+        assert not used - METHOD - sys.stdlib_module_names, file
+        assert all(package in sibling.parents for sibling in siblings), file
+
+
+def test_methods_can_be_taken_home(tmp_path):
+    """Copied under another name into an empty folder, each package's method files import there."""
+    lines = ["import sys", f"assert not any(path.startswith({str(ROOT)!r}) for path in sys.path), sys.path"]
+    for package in PACKAGES:
+        home = tmp_path / f"my_{package.name}"
+        for file in method_files(package):
+            target = home / file.relative_to(package)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+        lines += [f"from {home.name} import *", f"import {home.name}.model, {home.name}.losses"]
+    lines.append("assert 'shared' not in sys.modules")
+    (tmp_path / "home.py").write_text("\n".join(lines), encoding="utf-8")
+    environment = {"OMP_NUM_THREADS": "1", "PATH": ""}
+    done = subprocess.run(
+        [sys.executable, "home.py"], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("file", CSVS, ids=name)
+def test_printed_numbers_are_well_formed(file):
+    with open(file, newline="", encoding="utf-8") as lines:
+        rows = list(csv.reader(lines))
+    assert rows[0] == ["row", "column", "value", "source"] and len(rows) > 1
+    assert all(len(row) == 4 and all(cell and cell == cell.strip() for cell in row) for row in rows)
+    cells = [tuple(row[:2]) for row in rows[1:]]
+    assert len(set(cells)) == len(cells)
+    for *_, value, source in rows[1:]:
+        assert re.fullmatch(r"-?\d*\.?\d+", value) and source in ("run", "cited"), (value, source)
+
+
+def paper(package: Path):
+    return importlib.import_module(f"{package.name}.experiments").PAPER
+
+
+@pytest.mark.parametrize("package", DECLARED, ids=name)
+def test_tables_are_those_printed(package):
+    """Each row and column of a printed table is in its CSV, but for rows that say "(ours)"; each row that the authors
+    ran is declared. A table without a CSV is ours altogether."""
+    tables = {table.name: table for table in paper(package).tables}
+    assert {file.stem for file in (package / "tables").glob("*.csv")} <= set(tables)
+    for table in tables.values():
+        numbers = printed(package, table.name)
+        if not numbers:
+            continue
+        declared = {row.name for row in table.rows if "(ours)" not in row.name}
+        assert declared <= {row for row, _ in numbers}, table.name
+        assert {column.name for column in table.columns} <= {column for _, column in numbers}, table.name
+        assert {row for (row, _), (_, source) in numbers.items() if source == "run"} <= declared, table.name
+
+
+@pytest.mark.parametrize("package", DECLARED, ids=name)
+def test_every_row_can_be_run(package):
+    p = paper(package)
+    assert p.name == package.name and p.folder == package and p.rule in ("last", "val", "best_on_test")
+    assert p.choose([]) and len({table.name for table in p.tables}) == len(p.tables)
+    for scale in ("smoke", "paper"):
+        base = p.base(scale, {})
+        hash(base)
+        for table in p.tables:
+            assert len({row.name for row in table.rows}) == len(table.rows)
+            assert len({column.name for column in table.columns}) == len(table.columns)
+            for row, column in table.cells():
+                config = dataclasses.replace(base, **{**row.changes, **column.changes})
+                task = TASKS[column.task]
+                assert task.protocol and column.metric in METRICS
+                assert column.au is None or column.au in task.aus
+                assert column.corpus is None or column.corpus in task.corpora
+                needs = p.pretraining(config, task)
+                assert needs is None or (p.pretrain and needs["corpora"])
+            assert all(any(r is row for r, _ in table.cells()) for row in table.rows)
