@@ -42,7 +42,8 @@ SEEDS = [
 class Experiment:
     """What a report asks of an experiment: its records, folds and samples."""
 
-    identity, pretraining = "default", None
+    identity, pretraining, config = "default", None, {"narrow": True}
+    paper = SimpleNamespace(remarks=lambda config: [f"settings: {config}"])
 
     def __init__(self, records, folds=2, task=TASK, missing=(), targets=(0, 0, 1, 2)):
         self._records, self.folds, self.task, self._missing = records, range(folds), task, list(missing)
@@ -63,7 +64,8 @@ def bench(tmp_path, experiments, rule="last", **how):
     paper = SimpleNamespace(
         name="toy", title="Toy <&>", folder=tmp_path, rule=rule, figures=lambda bench, runs, results: []
     )
-    made = SimpleNamespace(**{"paper": paper, "generated": False, "scale": "paper", "folder": tmp_path, **how})
+    settings = {"paper": paper, "generated": False, "shuffled": False, "scale": "paper", "folder": tmp_path, **how}
+    made = SimpleNamespace(**settings)
     made.experiments = lambda row, column, seeds: experiments[:seeds]
     return made
 
@@ -201,6 +203,7 @@ def test_records_of_several_states_of_the_code_are_remarked(tmp_path):
     assert any("more than one state of the code" in remark for remark in made.remarks)
     _, made = cells(tmp_path, table(ACC), [Experiment(SEEDS[0])])
     assert not any("state of the code" in remark for remark in made.remarks)
+    assert made.remarks.count("settings: {'narrow': True}") == 1  # what the paper has to say of them
 
 
 class Checked(HTMLParser):
