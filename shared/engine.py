@@ -67,7 +67,7 @@ def claim(path: Path) -> Iterator[bool]:
         except OSError:
             yield False
             return
-        for half in path.parent.glob(f".{path.name}.*.tmp"):  # of a process that died in writing
+        for half in [*path.parent.glob(f".{path.name}.*.tmp"), *path.glob(".*.tmp")]:  # of a process that died in writing
             half.unlink()
         yield True
 
@@ -102,7 +102,11 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
         "history": job.history,
         "figures": job.figures,
         **surroundings(device, experiment.paper.folder),
-        "times": {"started": started.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 2), **job.times},
+        "times": {
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - clock, 2),
+            **job.times,
+        },
     }
     write_json(experiment.record(fold), record)
     experiment.tell(fold, job)

@@ -7,11 +7,12 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from tqdm import tqdm
 
 from .corpora.table import Problem
 from .errors import UserError
+from .records import digest, replacing
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels of the released frame
 
@@ -33,6 +35,7 @@ class Store:
     start: np.ndarray
     problems: list[Problem] = field(default_factory=list)
     digest: str = ""
+    folder: Path = Path()
 
     def clip(self, i: int) -> np.ndarray:
         """The frames of sample `ids[i]`: (T, H, W, C) uint8, a view."""
@@ -87,6 +90,24 @@ def prepare(
             _decode(folder, list(samples["sample"]), paths, (height, width), gray, boxes)
             store = _open(folder)
     return store
+
+
+def derive(
+    store: Store, name: str, settings: Mapping[str, Any], one: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """`one(clip)` of each sample's clip (T, H, W, C), stacked: (N, ...), from the cache or computed into it.
+
+    The cache's key is the store, `name` and `settings` (anything JSON can hold): all that `one` depends on.
+    """
+    path = store.folder / f"{name}-{digest([store.digest, name, dict(settings)])}.npy"
+    with held(path.with_suffix(".lock")):
+        if not path.exists():
+            with replacing(path) as temporary, ThreadPoolExecutor(os.cpu_count()) as pool:
+                clips = pool.map(one, map(store.clip, range(len(store.ids))))
+                bar = tqdm(clips, name, len(store.ids), unit="clip", disable=None, leave=False)
+                with open(temporary, "wb") as file:
+                    np.save(file, np.stack(list(bar)) if store.ids else np.empty(0))
+        return np.load(path, mmap_mode="r")
 
 
 @contextmanager
@@ -163,4 +184,4 @@ def _open(folder: Path) -> Store | None:
         problems = [Problem(**p) for p in index["problems"]]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Store(tuple(index["ids"]), array, np.asarray(index["start"]), problems, f"{index['crc']:08x}")
+    return Store(tuple(index["ids"]), array, np.asarray(index["start"]), problems, f"{index['crc']:08x}", folder)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from . import metrics
 from .errors import UserError
 from .parallel import Batches, synchronised
 from .protocols import Fold
@@ -40,6 +41,7 @@ class Job:
     history: list[dict[str, float]] = field(default_factory=list)
     predictions: dict[str, dict[str, Any]] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)  # seconds, for the record
 
     def rows(self, part: str) -> Tensor:
         """Rows of `data` that the fold's "train", "val" or "test" part takes: (n,) int64 on the device."""
@@ -64,26 +66,28 @@ class Job:
         """Keep an epoch's scores (probabilities, (n, classes) or (n, AUs)) of the test and the validation part.
 
         Several outputs of one network may be given by name, the main one as "". The last epoch stands as "last", the
-        one with most right answers on the test fold as "best_on_test", on the validation fold as "val" (ties: later).
+        one best on the test fold as "best_on_test", on the validation fold as "val" (ties: later): by the share of
+        right answers; of action units, by the task's metric.
         """
         outputs = {k: v.float().cpu() for k, v in (test if isinstance(test, Mapping) else {"": test}).items()}
         entry = {"epoch": epoch + 1, **{k: float(f"{v:.6g}") for k, v in losses.items()}}
-        entry["test"] = self._right(outputs[""], "test")
+        entry["test"] = self._merit(outputs[""], "test")
         rules = {"last": True, "best_on_test": entry["test"] >= max((h["test"] for h in self.history), default=-1.0)}
         if val is not None:
             val_scores = val[""] if isinstance(val, Mapping) else val
-            entry["val"] = self._right(val_scores.float().cpu(), "val")
+            entry["val"] = self._merit(val_scores.float().cpu(), "val")
             rules["val"] = entry["val"] >= max((h["val"] for h in self.history), default=-1.0)
         self.history.append(entry)
         for rule, taken in rules.items():
             if taken:
                 self.predictions[rule] = {"epoch": epoch + 1, "scores": {k: _rounded(v) for k, v in outputs.items()}}
 
-    def _right(self, scores: Tensor, part: str) -> float:
-        """Share of right answers, over classes or over all action units; epochs are compared by it."""
+    def _merit(self, scores: Tensor, part: str) -> float:
+        """What epochs are compared by."""
         target = self.targets[self.rows(part)].cpu()
-        answer = (scores > 0.5).float() if self.task.aus else scores.argmax(dim=1)
-        return round((answer == target).double().mean().item(), 6)
+        if self.task.aus:
+            return round(metrics.score(target.numpy(), (scores > 0.5).numpy(), 2, self.task.metric), 6)
+        return round((scores.argmax(dim=1) == target).double().mean().item(), 6)
 
 
 @dataclass

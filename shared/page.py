@@ -119,10 +119,10 @@ def _curves(runs: dict[Experiment, Column]) -> list[Figure]:
                     means = [np.mean([h[e - 1][key] for h in histories]) for e in epochs]
                     axis.plot(epochs, means, label=experiment.identity)
         upper.set(title=task, ylabel="training loss")
-        lower.set(xlabel="epoch", ylabel="test accuracy")
+        lower.set(xlabel="epoch", ylabel="test fold")
         lower.legend(fontsize=7)
     figures = [
-        Figure("Fine-tuning", "Mean over the folds; the test curve is shown, never used by the rule “last”", plot)
+        Figure("Fine-tuning", "Mean over the folds; the test curve is shown, never used by “last” and “val”", plot)
     ]
     stages = {e.pretraining.folder: e.pretraining for e in runs if e.pretraining}
     if stages:

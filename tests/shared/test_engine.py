@@ -149,9 +149,10 @@ def test_a_pretraining_goes_on_in_mid_epoch_as_if_nothing_had_happened(casme2, t
     stopped_after(monkeypatch, toy, steps, *SHORT, "--data", casme2, "--out", tmp_path / "out")
     (checkpoint,) = (tmp_path / "out").rglob("checkpoint.pt")
     assert torch.load(checkpoint, weights_only=True)["start"] == list(divmod(steps, 3))
+    (checkpoint.parent / ".checkpoint.pt.half.tmp").touch()
     assert toy(*SHORT, "--data", casme2, "--out", tmp_path / "out", "--set", "checkpoint=0")[0] == 0
     assert records(tmp_path / "out") == records(tmp_path / "whole")
-    assert not checkpoint.exists()
+    assert not checkpoint.exists() and not halves(tmp_path / "out")
 
 
 def test_a_checkpoint_of_other_settings_is_refused(casme2, toy, monkeypatch, tmp_path):
@@ -194,6 +195,17 @@ def test_last_and_best_on_test_are_kept_beside_each_other(job):
     assert job.predictions["last"] == {"epoch": 5, "scores": {"": half.tolist()}}
     assert job.predictions["best_on_test"] == {"epoch": 4, "scores": {"": right.tolist()}}
     assert "val" not in job.predictions
+
+
+def test_of_action_units_the_epoch_with_the_best_f1_is_kept_not_the_most_accurate(casme2):
+    task = TASKS["casme2-au8"]  # here every clip shows 4 and 12 of its 8 units
+    samples = task.select(corpus.load(casme2))
+    job = Job("toy", None, task, task.folds(samples)[0], None, samples, 0, torch.device("cpu"))
+    present, absent = torch.ones(3, 8), torch.zeros(3, 8)
+    for epoch, scores in enumerate([present, absent]):
+        job.score(epoch, scores, scores)
+    assert [(entry["test"], entry["val"]) for entry in job.history] == [(2 / 8, 2 / 8), (0, 0)]
+    assert job.predictions["val"]["epoch"] == job.predictions["best_on_test"]["epoch"] == 1
 
 
 def test_rows_and_targets_are_those_of_the_fold(job):

@@ -13,7 +13,7 @@ from shared import frames as module
 from shared.corpora import casme2 as corpus
 from shared.corpora.table import FrameMissing
 from shared.errors import UserError
-from shared.frames import prepare, read
+from shared.frames import derive, prepare, read
 
 
 @pytest.fixture
@@ -187,3 +187,19 @@ def test_a_cache_that_cannot_be_written_is_named(samples, tmp_path):
 def test_one_frame(samples):
     path = samples["frames"][0].path(1)
     assert read(path, 8).shape == (8, 8, 3) and read(path, (4, 6), gray=True).shape == (4, 6, 1)
+
+
+def test_what_is_derived_is_computed_once_for_each_setting(samples, tmp_path):
+    store = prepare(samples, key_frames(samples), size=8, cache=tmp_path / "cache")
+    seen = []
+
+    def mean(clip):
+        seen.append(clip.shape)
+        return clip.mean((1, 2, 3)) * scale
+
+    for scale, times in ((1, 12), (1, 12), (2, 24)):
+        means = derive(store, "mean", {"scale": scale}, mean)
+        np.testing.assert_array_equal(means, scale * store.stacked().mean((2, 3, 4)))
+        assert len(seen) == times and set(seen) == {(2, 8, 8, 3)}
+    files = sorted(path.suffix for path in store.folder.glob("mean-*") if path.suffix != ".lock")
+    assert files == [".npy", ".npy"]
