@@ -29,14 +29,14 @@ def _grey(I: Tensor) -> Tensor:
 
 
 def _in_threads(flow: Callable, I0: Tensor, I1: Tensor) -> Tensor:
-    """Two pairs at a time, to stay in a core's cache; a thread a core, for the operations are too short to share.
+    """Four pairs at a time, to stay near a core's cache; a thread a core, as the operations are too short to share.
 
     (Short operations spread over cores wait for each other: very long where the machine has other work.)
     """
     threads = torch.get_num_threads()
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            return torch.cat(list(pool.map(flow, I0.split(2), I1.split(2))))
+            return torch.cat(list(pool.map(flow, I0.split(4), I1.split(4))))
     finally:
         torch.set_num_threads(threads)
 
@@ -75,13 +75,13 @@ def _level(I0: Tensor, I1: Tensor, u: Tensor, *, warps: int, **solver) -> Tensor
     rows, cols = torch.arange(H, device=u.device), torch.arange(W, device=u.device)
     I1_x = (I1[..., (cols + 1).clamp(max=W - 1)] - I1[..., (cols - 1).clamp(min=0)]) / 2
     I1_y = (I1[..., (rows + 1).clamp(max=H - 1), :] - I1[..., (rows - 1).clamp(min=0), :]) / 2
-    source = torch.stack([I1, I1_x, I1_y], 1)
+    side = 1 << (max(H, W) - 1).bit_length()  # a power of two, with which whole pixels are exact in grid_sample's units
+    source = F.pad(torch.stack([I1, I1_x, I1_y], 1), (0, side - W, 0, side - H))
     pixel = torch.stack(torch.meshgrid(cols, rows, indexing="xy"), -1)
-    extent = u.new_tensor([W - 1, H - 1])
     p = u.new_zeros(B, 2, 2, H, W)
     for _ in range(warps):
-        grid = (pixel + u.permute(0, 2, 3, 1)) * (2 / extent) - 1
-        warped = F.grid_sample(source, grid, mode="bicubic", padding_mode="zeros", align_corners=True)
+        grid = (2 * (pixel + u.permute(0, 2, 3, 1)) + 1) / side - 1
+        warped = F.grid_sample(source, grid, mode="bicubic", padding_mode="zeros", align_corners=False)
         g = warped[:, 1:]
         rho_c = warped[:, 0] - (g * u).sum(1) - I0
         _solve(u, p, g.contiguous(), rho_c, **solver)
