@@ -1,6 +1,6 @@
 """A training step of SKD-TSTSAN (batch 16) against the straightforward form.
 
-That is: one stream after the other in PyTorch's usual memory layout, onset and apex encoded apart, the flow of no motion
+That is: one stream after the other, in the usual memory layout, onset and apex encoded apart, the flow of no motion
 encoded for every sample, Adam as it comes. Both forms start from the same weights and must give the same loss.
 """
 
