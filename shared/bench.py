@@ -202,7 +202,8 @@ class Stage:
 
     @property
     def identity(self) -> str:
-        base = self.paper.pretraining(self.bench.base, self.task) or {}
+        """In what it differs from the paper's own method on the first task of its tables, as a name."""
+        base = self.paper.pretraining(self.bench.base, TASKS[self.paper.tables[0].columns[0].task]) or {}
         return slug({k: v for k, v in self.needs.items() if base.get(k) != v})
 
     @property

@@ -1,8 +1,7 @@
 """What a paper declares: tables, columns and rows, and the functions that make them run."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -57,7 +56,7 @@ class Paper:
     config: type  # a frozen dataclass
     smoke: Mapping[str, Any]  # what --scale smoke changes in it
     tables: tuple[Table, ...]
-    headline: tuple[str, ...]  # "table/row" names run when nothing is asked for
+    headline: tuple[str, ...]  # "table/row@column" names run when nothing is asked for
     rule: str  # "last", "val" or "best_on_test": the epoch that the paper scores
     load: Callable[..., Any]  # (samples, config, cache) -> data with `ids`, `problems`, `digest`
     train: Callable[[Job], None]
@@ -74,16 +73,31 @@ class Paper:
         return known[name]
 
     def choose(self, names: list[str]) -> list[tuple[Table, tuple[Row, ...]]]:
-        """Tables and rows for "table" and "table/row" names, in the paper's order; the headline where none is given."""
-        chosen: dict[str, set[str]] = {}
+        """Tables and rows for "table", "table/row" and "table/row@column" names, in the paper's order, or the headline.
+
+        A column is named by its beginning. Tables come with the columns asked for, the same in all their rows.
+        """
+        rows: dict[str, set[str]] = {}
+        columns: dict[str, set[str]] = {}
         for name in names or self.headline:
-            table_name, _, row_name = name.partition("/")
+            place, _, column = name.partition("@")
+            table_name, _, row = place.partition("/")
             table = self.table(table_name)
-            known = [r.name for r in table.rows]
-            if row_name and row_name not in known:
-                raise unknown(f"row of {table.name}", row_name, known)
-            chosen.setdefault(table.name, set()).update([row_name] if row_name else known)
-        return [(t, tuple(r for r in t.rows if r.name in chosen[t.name])) for t in self.tables if t.name in chosen]
+            for kind, part, there, chosen in (
+                ("row", row, [r.name for r in table.rows if row in ("", r.name)], rows),
+                ("column", column, [c.name for c in table.columns if c.name.startswith(column)], columns),
+            ):
+                if not there:
+                    raise unknown(f"{kind} of {table.name}", part, [x.name for x in getattr(table, f"{kind}s")])
+                chosen.setdefault(table.name, set()).update(there)
+        return [
+            (
+                replace(t, columns=tuple(c for c in t.columns if c.name in columns[t.name])),
+                tuple(r for r in t.rows if r.name in rows[t.name]),
+            )
+            for t in self.tables
+            if t.name in rows
+        ]
 
     def base(self, scale: str, overrides: Mapping[str, str]) -> Any:
         """The Config of the paper's own method at a scale, with `--set` on top."""
@@ -92,7 +106,7 @@ class Paper:
         for key in overrides:
             if key not in kinds:
                 raise unknown(f"setting of {self.name}", key, kinds)
-        return dataclasses.replace(config, **{k: parse(k, v, kinds[k]) for k, v in overrides.items()})
+        return replace(config, **{k: parse(k, v, kinds[k]) for k, v in overrides.items()})
 
 
 def parse(key: str, text: str, kind: Any) -> Any:

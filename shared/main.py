@@ -43,7 +43,10 @@ def parser(name: str) -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog=name, description="Reruns the tables of the paper; without names, its headline rows."
     )
-    p.add_argument("rows", nargs="*", metavar="TABLE[/ROW]", help="tables or rows, as `list` prints them")
+    p.add_argument(
+        "rows", nargs="*", metavar="TABLE[/ROW][@COLUMN]",
+        help="tables or rows, as `list` prints them, and columns by their beginning",
+    )  # fmt: skip
     p.add_argument("--data", type=Path, help="folder that holds the corpora (else $MER_DATA, else generated faces)")
     p.add_argument("--scale", choices=("smoke", "paper"), help="default: smoke on generated faces, paper on real data")
     p.add_argument("--out", type=Path, default=Path("runs"), help="folder of the records (default: runs)")
