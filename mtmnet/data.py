@@ -1,0 +1,115 @@
+"""Inputs: frames at the peak of micro- and of macro-expressions, each with its neutral face."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from shared.corpora.table import Frames, Problem
+from shared.frames import Store, derive, prepare
+from shared.tasks import TASKS, Task
+from shared.temporal import spot_apex
+
+GRAY = 128  # pixels of the frames that an apex is looked for in
+LABELS = {"casme2-5": "macro-casme2-5", "smic-3": "macro-3", "samm-7": "macro-samm-7", "cde-3": "macro-3"}
+
+
+def load(samples: pd.DataFrame, config, cache) -> Store:
+    """Micro-expressions: the onset as x_N, then `frames` about the apex as x_E (Sec. 4.1); (N, 1 + frames, …) stacked.
+
+    SMIC names no apex: it is spotted in the frequency domain (not in the paper).
+    """
+    samples, problems = with_apex(samples, spot_apex, cache)
+    store = prepare(samples, numbers(samples, config.frames), size=config.image, cache=cache)
+    return replace(store, problems=store.problems + problems)
+
+
+@dataclass(frozen=True)
+class Pairs(torch.utils.data.Dataset):
+    """Neutral and expression images (n, H, W, 3) uint8, the class y (n,) and the subject s (n,) of each pair."""
+
+    x_N: Tensor
+    x_E: Tensor
+    y: Tensor
+    s: Tensor
+
+    @classmethod
+    def of(cls, frames: Tensor, y: Tensor, subjects: list[str]) -> "Pairs":
+        """From clips (N, 1 + T, H, W, 3), a pair for each of the T expression images."""
+        T = frames.shape[1] - 1
+        s = torch.from_numpy(pd.factorize(np.array(subjects))[0]).to(frames.device)
+        x_N, y, s = (v.repeat_interleave(T, dim=0) for v in (frames[:, 0], y, s))
+        return cls(x_N, frames[:, 1:].flatten(0, 1), y, s)
+
+    @property
+    def subjects(self) -> int:
+        return int(self.s.max()) + 1
+
+    def pixels(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """x_N, x_E (B, 3, H, W) in [0, 1], y and s of the pairs `rows`."""
+        return images(self.x_N[rows]), images(self.x_E[rows]), self.y[rows], self.s[rows]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, place: tuple[int, int]) -> tuple[Tensor, ...]:
+        return tuple(part[place[1]] for part in (self.x_N, self.x_E, self.y, self.s))
+
+
+def macro_pairs(clips: pd.DataFrame, task: Task, config, cache) -> Pairs:
+    """Macro-expressions in the classes of the micro task: the first frame, and `macro_frames` at the peak.
+
+    CK+ and Oulu-CASIA end at the peak. MMI returns to neutral: its peak is the frame that differs most from the first.
+    """
+    clips, _ = with_apex(TASKS[LABELS[task.name]].select(clips), most_different, cache)
+    store = prepare(clips, numbers(clips, config.macro_frames), size=config.image, cache=cache)
+    clips = clips.set_index("sample").loc[list(store.ids)]
+    return Pairs.of(torch.tensor(store.stacked()), torch.tensor(clips["target"].tolist()), list(clips["subject"]))
+
+
+def numbers(samples: pd.DataFrame, count: int) -> list[list[int]]:
+    """Frame numbers: the onset, then `count` about the apex."""
+    columns = (samples[name] for name in ("frames", "onset", "apex"))
+    return [[onset, *about(frames, apex, count)] for frames, onset, apex in zip(*columns, strict=True)]
+
+
+def about(frames: Frames, apex: int, count: int) -> list[int]:
+    """`count` frame numbers centred on the apex, moved into the clip where they would leave it."""
+    first = min(frames.numbers.index(apex) - count // 2, len(frames) - count)
+    return [frames.numbers[min(max(first, 0) + i, len(frames) - 1)] for i in range(count)]
+
+
+def with_apex(
+    samples: pd.DataFrame, find: Callable[[np.ndarray, float], int], cache
+) -> tuple[pd.DataFrame, list[Problem]]:
+    """The samples with an apex each, where the corpus names none that of `find(grey frames (T, H, W), fps)`.
+
+    Clips that cannot be read for it are left out and named.
+    """
+    known, problems = [samples[samples["apex"].notna()]], []
+    for fps, clips in samples[samples["apex"].isna()].groupby("fps", dropna=False):
+        within = [
+            [n for n in frames.numbers if n >= onset and (pd.isna(offset) or n <= offset)]
+            for frames, onset, offset in zip(clips["frames"], clips["onset"], clips["offset"], strict=True)
+        ]
+        store = prepare(clips, within, size=GRAY, gray=True, cache=cache)
+        places = derive(store, find.__name__, {"fps": fps}, lambda clip, fps=fps: np.int64(find(clip[..., 0], fps)))
+        taken = dict(zip(clips["sample"], within, strict=True))
+        clips = clips[clips["sample"].isin(store.ids)]
+        known.append(clips.assign(apex=[taken[i][p] for i, p in zip(store.ids, places, strict=True)]))
+        problems += store.problems
+    return pd.concat(known).sort_index(), problems
+
+
+def most_different(frames: np.ndarray, fps: float) -> int:
+    """Index of the frame that differs most from the first, of (T, H, W)."""
+    frames = frames.astype(np.float32)
+    return int(np.abs(frames - frames[0]).mean(axis=(1, 2)).argmax())
+
+
+def images(frames: Tensor) -> Tensor:
+    """uint8 (..., H, W, 3) -> float (..., 3, H, W) in [0, 1]."""
+    return frames.movedim(-1, -3).float() / 255

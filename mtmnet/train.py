@@ -1,0 +1,227 @@
+"""EIDNets on macro- and on micro-expressions, then the macro-to-micro guidance (Sec. 3)."""
+
+import base64
+import io
+from collections.abc import Iterator
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from shared.errors import UserError
+from shared.job import Job, Pretraining
+from shared.parallel import Alone
+
+from .data import Pairs, images, macro_pairs
+from .losses import adversarial_losses, eid_losses, expression_loss, identity_loss, mtm_losses
+from .model import EIDNet, MTMNet, oppose
+
+
+def eidnet(config, classes: int, subjects: int, weights) -> EIDNet:
+    """A new EIDNet; its backbone's ImageNet weights lie in the folder `weights`."""
+    net = EIDNet(classes, subjects, width=config.width)
+    if config.imagenet != "none":
+        path = weights / config.imagenet
+        if not path.exists():
+            raise UserError(
+                f"{path} is not there: torchvision's ResNet18_Weights.IMAGENET1K_V1; --weights names the folder, "
+                "--set imagenet=none starts from random weights"
+            )
+        net.E.load_imagenet(torch.load(path, weights_only=True))
+    return net
+
+
+class FirstStage(nn.Module):
+    """What the first stage computes of pairs: all that L_EID needs, or in rows without it the expression's logits."""
+
+    def __init__(self, net: EIDNet, eid: bool):
+        super().__init__()
+        self.net, self.eid = net, eid
+
+    def forward(self, x_N: Tensor, x_E: Tensor):
+        return self.net(x_N, x_E) if self.eid else self.net.classify(x_E)
+
+
+class Disentangling:
+    """The game of Eq. (5) on one EIDNet, a step at a time: D_s moves, then E, D_e and D_r, which meet the new D_s.
+
+    Without L_EID E and D_e learn by L_c alone. `team` shares each batch among processes.
+    """
+
+    def __init__(self, net: EIDNet, config, team):
+        self.net, self.config, self.team = net, config, team
+        self.eid = config.pretrain == "eid"
+        idle = [net.D_s] if self.eid else [net.D_s, net.D_r, net.E.branch_s]
+        for part in idle:  # a data-parallel module waits for gradients of all that is not frozen
+            part.requires_grad_(False)
+        self.parallel = team.prepare(FirstStage(net, self.eid))
+        net.D_s.requires_grad_(True)
+        self.adam = Adam([
+            {"params": net.E.parameters(), "lr": config.pretrain_lr_E},
+            {"params": net.D_e.parameters(), "lr": config.pretrain_lr_classifiers},
+            {"params": net.D_r.parameters(), "lr": config.pretrain_lr_D_r},
+        ])  # fmt: skip
+        self.adam_s = Adam(net.D_s.parameters(), lr=config.pretrain_lr_classifiers)
+
+    def step(self, x_N: Tensor, x_E: Tensor, y: Tensor, s: Tensor) -> dict[str, Tensor]:
+        """One batch; the terms of the loss, weighted, and the bare "identity", which D_s lowers."""
+        config, D_s = self.config, self.net.D_s
+        out = self.parallel(x_N, x_E)
+        if not self.eid:
+            terms = {"L_c": expression_loss(out, y)}
+            self.move(sum(terms.values()))
+            return terms
+        if not config.reversal:
+            for _ in range(config.steps_D_s):
+                self.adam_s.zero_grad()
+                identity_loss(D_s(out.f_E_e.detach()), s).backward()
+                self.move_D_s()
+        opinion = oppose(D_s, out.f_E_e, reversal=config.reversal)
+        terms = eid_losses(
+            out, opinion, x_E, y, s, lambda_rec=config.lambda_rec, lambda_sim=config.lambda_sim,
+            lambda_s=config.lambda_s, norm=config.norm,
+        )  # fmt: skip
+        self.adam_s.zero_grad()
+        self.move(sum(terms.values()))
+        if config.reversal:
+            self.move_D_s()
+        return {**terms, "identity": identity_loss(opinion.detach(), s)}
+
+    def move(self, loss: Tensor) -> None:
+        self.adam.zero_grad()
+        self.team.backward(loss)
+        self.adam.step()
+
+    def move_D_s(self) -> None:
+        """D_s lies outside the data-parallel module: its gradients are averaged here."""
+        for p in self.net.D_s.parameters():
+            p.grad = self.team.reduce(p.grad, "mean")
+        self.adam_s.step()
+
+
+def pretrain(job: Pretraining) -> dict[str, Tensor]:
+    """MacroNet of a macro corpus in the classes of the micro task: its weights, "MacroNet.*", and "x_pos" with "y"."""
+    config = job.config
+    pairs = macro_pairs(job.samples[config.macro], job.task, config, job.cache)
+    net = job.synchronised(eidnet(config, len(job.task.classes), pairs.subjects, job.weights)).train()
+    game = Disentangling(net, config, job.team)
+    job.keep(net=net, adam=game.adam, adam_s=game.adam_s)
+    for _, _, (x_N, x_E, y, s) in job.batches(pairs, epochs=config.macro_epochs, batch=config.batch):
+        job.log(**game.step(images(x_N), images(x_E), y, s))
+    return {**{f"MacroNet.{k}": v for k, v in net.state_dict().items()}, "x_pos": pairs.x_E, "y": pairs.y}
+
+
+class Guidance:
+    """The second stage, Eq. (12), a step at a time: D moves, then MicroNet's E and D_e. Without `macro` L_cls alone."""
+
+    def __init__(self, MicroNet: EIDNet, pairs: Pairs, config, macro: dict[str, Tensor] | None):
+        self.net, self.pairs, self.config, self.macro = MicroNet, pairs, config, macro
+        self.adam = Adam([
+            {"params": MicroNet.E.parameters(), "lr": config.lr_E},
+            {"params": MicroNet.D_e.parameters(), "lr": config.lr_D_e},
+        ])  # fmt: skip
+        if macro:
+            weights = {k.removeprefix("MacroNet."): v for k, v in macro.items() if k.startswith("MacroNet.")}
+            MacroNet = EIDNet(len(weights["D_e.2.bias"]), len(weights["D_s.2.bias"]), width=config.width)
+            MacroNet.load_state_dict(weights)
+            self.net = MTMNet(MicroNet, MacroNet).to(pairs.y.device)
+            self.adam_D = Adam(self.net.D.parameters(), lr=config.lr_D)
+
+    def step(self, rows: Tensor) -> dict[str, Tensor]:
+        """One batch of pairs as anchors; the terms of the loss, weighted."""
+        config, y = self.config, self.pairs.y[rows]
+        x_anc = images(self.pairs.x_E[rows])
+        if self.macro is None:
+            terms = {"L_cls": expression_loss(self.net.classify(x_anc), y)}
+        else:
+            x_pos, x_neg, guided = self.company(y)
+            out = self.net(x_anc, x_pos, x_neg, guided)
+            if guided.any():
+                L_D, _ = adversarial_losses(*self.net.D(out.f_pos, out.f_anc.detach()))
+                move(self.adam_D, L_D)
+            terms = mtm_losses(
+                out, *oppose(self.net.D, out.f_pos, out.f_anc), y, margin=config.margin, normalise=config.normalise,
+                per=config.per, lambda_tri=config.lambda_tri, lambda_adv=config.lambda_adv,
+                lambda_lir=config.lambda_lir,
+            )  # fmt: skip
+        move(self.adam, sum(terms.values()))
+        return terms
+
+    def company(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A positive and a negative, drawn anew, for each anchor of labels y (B,) that has both; and which have."""
+        same, other = self.macro["y"] == y[:, None], self.pairs.y != y[:, None]
+        guided = same.any(dim=1) & other.any(dim=1)
+        pos, neg = (torch.multinomial(m[guided].float(), 1)[:, 0] if guided.any() else y[:0] for m in (same, other))
+        return images(self.macro["x_pos"][pos]), images(self.pairs.x_E[neg]), guided
+
+
+def move(adam: Adam, loss: Tensor) -> None:
+    adam.zero_grad()
+    loss.backward()
+    adam.step()
+
+
+def train(job: Job) -> None:
+    """One fold: MicroNet by itself, then guided by MacroNet and scored after every epoch."""
+    config, rows, test = job.config, job.rows("train"), job.rows("test")
+    frames = torch.tensor(job.data.stacked(), device=job.device)  # N, 1 + T, H, W, 3
+    pairs = Pairs.of(frames[rows], job.targets[rows], job.samples["subject"].iloc[rows.tolist()].tolist())
+    MicroNet = eidnet(config, len(job.task.classes), pairs.subjects, job.weights).to(job.device)
+    if config.pretrain != "none":
+        game = Disentangling(MicroNet, config, Alone(job.device))
+        epochs = run(job, MicroNet, lambda batch: game.step(*pairs.pixels(batch)), rows, config.pretrain_epochs)
+        job.figures["first stage"] = [terms for _, terms in epochs]
+    if config.pretrain == "eid":
+        parts = {"test": frames[test], "train": frames[rows]}
+        job.figures["reconstructions"] = {part: reconstruct(MicroNet, clips) for part, clips in parts.items()}
+    macro = job.pretrained and {k: v.to(job.device) for k, v in job.pretrained.items()}
+    guidance = Guidance(MicroNet, pairs, config, macro)
+    for epoch, terms in run(job, guidance.net, guidance.step, rows, config.epochs):
+        job.score(epoch, predict(MicroNet, frames[test, 1:]), loss=sum(terms.values()), **terms)
+
+
+def run(job: Job, net: nn.Module, step, rows: Tensor, epochs: int) -> Iterator[tuple[int, dict[str, float]]]:
+    """Epochs of `step(places of pairs (B,))` over the clips `rows`: each epoch and the means of its terms."""
+    T = job.data.stacked().shape[1] - 1
+    for epoch in range(epochs):
+        net.train()
+        sums, count = {}, 0
+        for batch in torch.randperm(T * len(rows), device=job.device).split(job.config.batch):
+            if len(batch) < 2:
+                continue  # batch norm has no statistics of one face
+            terms = step(batch)
+            job.check(sum(terms.values()), epoch, rows[batch // T])
+            for name, term in terms.items():
+                sums[name] = sums.get(name, 0) + term.detach() * len(batch)
+            count += len(batch)
+        yield epoch, {name: float(total) / count for name, total in sums.items()}
+
+
+@torch.no_grad()
+def predict(net: EIDNet, frames: Tensor) -> Tensor:
+    """Class probabilities (B, classes) of clips (B, T, H, W, 3) uint8: the mean over their T frames."""
+    net.eval()
+    B, T = frames.shape[:2]
+    scores = torch.cat([net.classify(images(part)).softmax(dim=1) for part in frames.flatten(0, 1).split(64)])
+    return scores.view(B, T, -1).mean(dim=1)
+
+
+@torch.no_grad()
+def reconstruct(net: EIDNet, clips: Tensor) -> dict[str, object]:
+    """D_r's image of the middle expression frame of clips (N, 1 + T, H, W, 3) uint8, the first one's as PNG (Figure 3).
+
+    "psnr" is the mean over clips against that frame in dB; "neutral", the same of the clip's neutral image.
+    """
+    net.eval()
+    middle = 1 + (clips.shape[1] - 1) // 2
+    made, psnr, neutral = [], [], []
+    for part in clips[:, [0, middle]].split(64):
+        x_N, x_E = images(part).unbind(1)
+        made.append(net(x_N, x_E).reconstruction)
+        for values, image in ((psnr, made[-1]), (neutral, x_N)):
+            values.append(-10 * (image - x_E).square().flatten(1).mean(dim=1).clamp_min(1e-10).log10())
+    picture = Image.fromarray((made[0][0] * 255).round().byte().permute(1, 2, 0).cpu().numpy())
+    picture.save(png := io.BytesIO(), "png")
+    means = {name: round(torch.cat(v).mean().item(), 3) for name, v in (("psnr", psnr), ("neutral", neutral))}
+    return {"png": base64.b64encode(png.getvalue()).decode(), **means}
