@@ -26,14 +26,19 @@ def no_data_named(monkeypatch):
 
 @pytest.fixture
 def toy(capsys, monkeypatch):
-    """Runs the toy's command line in this process, in one process: (exit code, standard output, standard error)."""
+    """Runs the toy's command line in this process, alone: (exit code, standard output, standard error).
+
+    The page is drawn only where it is asked for: it takes longer than the rest."""
     from toy.experiments import PAPER
 
     from shared.main import main
 
-    def run(*arguments, paper=PAPER):
-        with pytest.raises(SystemExit) as ended:
-            main(paper, [str(a) for a in arguments] + ["--processes", "1"] * ("--processes" not in arguments))
+    def run(*arguments, paper=PAPER, page=False):
+        alone = [] if "--processes" in arguments else ["--processes", "1"]
+        with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+            if not page:
+                patch.setattr("shared.page.page", lambda *_: "no page")
+            main(paper, [*map(str, arguments), *alone])
         out, err = capsys.readouterr()
         return ended.value.code, out, err
 

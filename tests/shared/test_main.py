@@ -10,7 +10,6 @@ import sys
 import pytest
 from toy.corpus import HEADER, read_sheet, write_casme2, write_sheet
 from toy.experiments import PAPER
-from toy.shell import python
 
 from shared.faces import write as faces
 
@@ -233,11 +232,6 @@ def test_a_bug_keeps_its_traceback(casme2, tmp_path, error):
                                                      "--processes", "1"])  # fmt: skip
 
 
-def test_a_bug_in_a_process_ends_all_with_its_traceback(casme2, tmp_path):
-    done = python("toy", "--data", casme2, "--out", tmp_path / "out", "--processes", 2, "--set", "defect=yes")
-    assert done.returncode == 1 and "ValueError: a plain bug" in done.stderr and not done.stdout
-
-
 def test_stopped_by_hand(toy, casme2, tmp_path):
     def stop(job):
         raise KeyboardInterrupt
@@ -256,7 +250,7 @@ def test_diff_runs_nothing(toy, casme2, tmp_path):
 
 
 def test_the_tables_lie_beside_the_records_and_the_page_is_named(toy, casme2, tmp_path):
-    code, printed, _ = toy("--data", casme2, "--out", tmp_path / "out")
+    code, printed, _ = toy("--data", casme2, "--out", tmp_path / "out", page=True)
     page = tmp_path / "out/toy/paper/index.html"
     assert code == 0 and f"The page with the figures: {page}" in printed
     assert "Table 1: the toy" in page.read_text(encoding="utf-8")

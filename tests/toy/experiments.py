@@ -22,7 +22,6 @@ class Config:
     lr: float = 0.05
     delta: tuple[int, int] = (3, 8)
     norm: Literal["batch", "none"] = "batch"
-    defect: bool = False  # a ValueError, as of a plain bug
 
 
 def load(samples, config, cache):

@@ -64,8 +64,6 @@ def pretrain(job):
 def train(job):
     config = job.config
     frames = torch.from_numpy(job.data.stacked().copy()).to(job.device)
-    if config.defect:
-        raise ValueError("a plain bug")
     x = images(frames[:, 1]) - images(frames[:, 0])
     rows, test, target = job.rows("train"), job.rows("test"), job.targets
     net = Net(len(job.task.classes), config.norm).to(job.device)
