@@ -85,15 +85,19 @@ class Autoencoder(nn.Module):
 
 
 class PoolAutoencoder(nn.Module):
-    """For quick runs, not in the paper: Z is the image 8 times smaller, with its grey mean as the fourth channel."""
+    """For quick runs, not in the paper: Z is the image `factor` times smaller, its grey mean the fourth channel."""
+
+    def __init__(self, factor: int = 8):
+        super().__init__()
+        self.factor = factor
 
     def encode(self, I: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Z; there is no posterior to draw from, so the generator changes nothing."""
-        small = F.avg_pool2d(I, 8)
+        small = F.avg_pool2d(I, self.factor)
         return torch.cat([small, small.mean(dim=1, keepdim=True)], dim=1)
 
     def decode(self, Z: Tensor) -> Tensor:
-        return F.interpolate(Z[:, :3], scale_factor=8.0)
+        return F.interpolate(Z[:, :3], scale_factor=float(self.factor))
 
 
 class Residual(nn.Module):

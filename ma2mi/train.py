@@ -55,10 +55,15 @@ def miacnet(config, classes: int | None = None) -> MIACNet:
 def dit(config) -> DiT:
     in_pixels = config.pretrain == "pixels"
     return DiT(
-        config.size if in_pixels else config.size // 8, patch=config.patch_pixels if in_pixels else config.patch,
+        config.size if in_pixels else config.size // downscale(config), patch=config.patch_pixels if in_pixels else config.patch,
         channels=3 if in_pixels else 4, dim=config.dit_dim, depth=config.dit_depth, heads=config.dit_heads,
         condition=config.dim,
     )  # fmt: skip
+
+
+def downscale(config) -> int:
+    """How many times smaller Z is than the image: 8 (Sec. 3.2); pooling gives the paper's 32×32 at any size."""
+    return max(config.size // 32, 1) if config.autoencoder == "pool" else 8
 
 
 def autoencoder(config, weights) -> nn.Module | None:
@@ -72,7 +77,9 @@ def autoencoder(config, weights) -> nn.Module | None:
             raise UserError(
                 f"{error}\n--weights names the folder; --set autoencoder=random or =pool goes on without"
             ) from error
-    return {"random": Autoencoder, "pool": PoolAutoencoder}[config.autoencoder]().requires_grad_(False)
+    if config.autoencoder == "pool":
+        return PoolAutoencoder(downscale(config))
+    return Autoencoder()
 
 
 def optimiser(model: nn.Module, *, lr: float, final: float, epochs: int, weight_decay: float):

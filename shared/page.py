@@ -18,7 +18,7 @@ from .experiment import Column  # noqa: E402
 from .report import HEADER, Result, banner, confusion_of  # noqa: E402
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1100px; margin: 2rem auto; padding: 0 1rem }
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1280px; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.6rem }
 h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid #ddd }
 nav a { margin-right: 1rem }
@@ -31,8 +31,9 @@ td.n { text-align: right }
 td.note { white-space: normal; min-width: 9rem }
 tr.baseline { color: #777; font-style: italic }
 tr.cited { color: #999 }
-figure { margin: 1rem 0; display: inline-block; vertical-align: top }
-figcaption, .remark { font-size: 13px; color: #555; max-width: 60rem }
+figure { margin: 1rem 1.5rem 1rem 0; display: inline-block; vertical-align: top }
+figcaption, .remark { font-size: 13px; color: #555 }
+figcaption { contain: inline-size }
 img { max-width: 100% }
 """
 

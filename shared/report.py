@@ -159,7 +159,7 @@ def _baseline(column: Column, experiment: Experiment) -> Cell:
     value = column.scale * constant_baseline(target, classes, column.metric)
     name = "all absent" if column.metric == "f1_macro" else "all present"
     label = f"constant baseline ({name if experiment.task.aus else 'largest class'})"
-    return Cell(label, column.name, measured=value, rule="none", note="from the same labels")
+    return Cell(label, column.name, measured=value, rule="none", note="same labels")
 
 
 def _remarks(experiment: Experiment, records: Sequence[Mapping]) -> list[str]:
