@@ -119,13 +119,17 @@ def find_corpus(root: str | os.PathLike, names: Iterable[str], holds: Iterable[s
 
 
 def frames(folder: str, extensions: tuple[str, ...] = IMAGES) -> Frames:
-    """The images of a folder by the last number in their names; of two with one number the first by name."""
+    """The images of a folder by the last number in their names."""
+    names = os.listdir(folder) if os.path.isdir(folder) else ()
+    return numbered(folder, (n for n in names if n.lower().endswith(extensions) and not n.startswith(".")))
+
+
+def numbered(folder: str, names: Iterable[str]) -> Frames:
+    """These images of a folder by the last number in their names; of two with one number the first by name."""
     found: dict[int, str] = {}
-    if os.path.isdir(folder):
-        for name in sorted(os.listdir(folder), reverse=True):
-            if name.lower().endswith(extensions) and not name.startswith("."):
-                number = _NUMBER.search(name, 0, name.rindex("."))
-                if number:
-                    found[int(number[1])] = name
+    for name in sorted(names, reverse=True):
+        number = _NUMBER.search(name, 0, name.rindex("."))
+        if number:
+            found[int(number[1])] = name
     numbers = tuple(sorted(found))
     return Frames(folder, tuple(found[number] for number in numbers), numbers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from . import micro
-from .folders import Listing, Tree, find_corpus, frames, inside
+from .folders import IMAGES, Listing, Tree, find_corpus, frames, inside, numbered
 from .sheets import find_sheets
 from .table import Collector, Frames, Reading, loader
 
@@ -32,7 +32,7 @@ def read(root: str | os.PathLike) -> Reading:
 
 
 def read_macro(root: str | os.PathLike) -> Reading:
-    """The macro-expressions: a sequence is the images of one name (`S01-07-…`) in a folder; no apex is given.
+    """The macro-expressions: `S01-07-001` is subject, sequence, frame; no apex is given.
 
     Raises CorpusMissing."""
     root = _root(root)
@@ -53,16 +53,13 @@ def read_macro(root: str | os.PathLike) -> Reading:
 
 
 def _sequences(folder: str) -> dict[str, Frames]:
-    """The sequences of an emotion's folder: images by the name before their number, and subfolders."""
-    images, found = frames(folder), {}
-    for number, name in zip(images.numbers, images.names, strict=True):
-        found.setdefault(name.rpartition("-")[0] or "images", []).append((number, name))
-    sequences = {
-        name: Frames(folder, tuple(n for _, n in pairs), tuple(k for k, _ in pairs)) for name, pairs in found.items()
-    }
-    listing = Listing(folder)
-    below = {name: frames(listing.path(name)) for name in listing.directories()}
-    return sequences | {name: images for name, images in below.items() if len(images)}
+    """The sequences of an emotion's folder: its images by subject and sequence (each counts from 1), and subfolders."""
+    listing, named = Listing(folder), {}
+    for name in listing.files(*IMAGES):
+        named.setdefault(name.rpartition("-")[0] or "images", []).append(name)
+    sequences = {name: numbered(folder, names) for name, names in named.items()}
+    sequences |= {name: frames(listing.path(name)) for name in listing.directories()}
+    return {name: images for name, images in sequences.items() if len(images)}
 
 
 load = loader(read)

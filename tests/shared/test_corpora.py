@@ -243,11 +243,13 @@ def test_mmew_micro_and_macro(tmp_path):
     images(tmp_path / "MMEW/Micro_Expression/happiness/S13-07-001", "{}.jpg", 1, 12)
     images(tmp_path / "MMEW/Micro_Expression/Others/S01-02-003", "{}.jpg", 1, 12)
     images(tmp_path / "MMEW/Macro_Expression/S01/fear", "S01-06-{:03d}.jpg", 3, 11)
+    images(tmp_path / "MMEW/Macro_Expression/S01/fear", "S01-07-{:03d}.jpg", 1, 8)
     table = mmew.load(tmp_path)
     assert table["sample"].tolist() == ["MMEW/S01/S01-02-003", "MMEW/S13/S13-07-001"]
     assert table["aus"].tolist() == [(12,), (4, 7)] and table["apex"].tolist() == [3, 4]
     assert table["frames"][1].numbers == tuple(range(1, 13))
-    macro = mmew.load_macro(tmp_path).iloc[0]
+    macro, other = (row for _, row in mmew.load_macro(tmp_path).iterrows())
+    assert other["sample"] == "MMEW/macro/S01/fear/S01-07" and other["frames"].numbers == tuple(range(1, 9))
     assert (macro["subject"], macro["emotion"], macro["onset"], macro["offset"]) == ("MMEW/S01", "fear", 3, 11)
     assert macro["apex"] is pd.NA
 
