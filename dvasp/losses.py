@@ -39,35 +39,36 @@ def selective_weights(
     ratios: Sequence[float] = RATIOS,
     *,
     selective: str = "release",
-    generator: torch.Generator | None = None,
+    lots: Tensor | None = None,
 ) -> Tensor:
     """a_c, Eq. (1): weights (B, C) that bring labels p (B, C), 1, 0 or NaN (missing), to `ratios` positives.
 
     "release" (released code): where positives are too few, ceil(N_c w_c) negatives drawn at random keep weight 1, the
     others get 0. "original" (selective learning, AAAI 2018): of the class that is too frequent a random part is kept,
-    the class that is too rare is weighted up. A missing label weighs 0. Raises ValueError for another `selective`.
+    the class that is too rare is weighted up. A missing label weighs 0. `lots` (B, C) decide the draws, lowest first;
+    by default torch draws them, uniform in [0, 1). Raises ValueError for another `selective`.
     """
     positive, negative = p == 1, p == 0
+    lots = torch.rand(p.shape, device=p.device) if lots is None else lots
     N = (positive | negative).sum(0)
     w = torch.tensor(ratios, dtype=torch.float64, device=p.device)
     wanted = (N * w).round(decimals=6)  # 10 x 0.3 is 3, not a hair above it
     if selective == "release":
         kept = torch.where(positive.sum(0) < wanted, wanted.ceil(), N)
-        return (positive | _draw(negative, kept, generator)).float()
+        return (positive | _draw(negative, kept, lots)).float()
     if selective == "original":
         a = torch.zeros_like(p, dtype=torch.float32)
         for members, want in ((positive, wanted), (negative, N - wanted)):
             have = members.sum(0)
             rare = members * (want / have.clamp(min=1))
-            a += torch.where(have < want, rare, _draw(members, want.round(), generator)).float()
+            a += torch.where(have < want, rare, _draw(members, want.round(), lots)).float()
         return a
     raise ValueError(f'selective={selective!r}: expected "release" or "original"')
 
 
-def _draw(members: Tensor, n: Tensor, generator: torch.Generator | None) -> Tensor:
-    """At most n (C) of the members (B, C) of each column, drawn at random."""
-    lots = torch.rand(members.shape, generator=generator, device=members.device).masked_fill(~members, 2.0)
-    return members & (lots.argsort(0).argsort(0) < n)
+def _draw(members: Tensor, n: Tensor, lots: Tensor) -> Tensor:
+    """At most n (C) of the members (B, C) of each column: those with the lowest lots."""
+    return members & (lots.masked_fill(~members, torch.inf).argsort(0).argsort(0) < n)
 
 
 def teacher_view_loss(z: Tensor, p: Tensor, a: Tensor) -> Tensor:

@@ -310,7 +310,8 @@ def test_original_selective_learning_reaches_the_wanted_ratio(positives, negativ
 def test_selective_weights_draw_every_negative_equally_often():
     p = batch(1, 9, 0).repeat(1, len(RATIOS))
     generator = torch.Generator().manual_seed(0)
-    draws = torch.stack([selective_weights(p, (0.3,) * 12, generator=generator) for _ in range(300)])
+    lots = torch.rand(300, *p.shape, generator=generator)
+    draws = torch.stack([selective_weights(p, (0.3,) * 12, lots=x) for x in lots])
     assert (draws[:, 1:].mean((0, 2)) - 3 / 9).abs().max() < 0.04  # 3600 draws: 5 standard deviations
     assert not torch.equal(draws[..., 0], draws[..., 1])
 

@@ -1,0 +1,136 @@
+"""Inputs: the apex of a micro-expression, magnified against its onset, and faces in the wild with and without labels."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from shared.corpora.table import Problem
+from shared.errors import UserError
+from shared.frames import Store, derive, prepare
+from shared.job import say
+from shared.tasks import TASKS
+from shared.temporal import spot_apex
+
+from .magnify import magnify
+
+ONSET, APEX, MAGNIFIED = range(3)
+SPOTTING_SIZE = 240  # of the frames in which the apex is spotted; not in the paper
+
+Statistics = tuple[Sequence[float], Sequence[float]]  # mean and standard deviation of R, G, B in 0..1
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+EMOTIONET = (0.5355, 0.4249, 0.3801), (0.2832, 0.2578, 0.2548)  # released code of co-training
+PLAIN = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+
+
+def load(samples: pd.DataFrame, config, cache) -> Store:
+    """Onset, apex and magnified apex of each sample (Sec. IV-C): (3N, resize, resize, 3) uint8."""
+    samples, problems = with_apex(samples, cache)
+    pairs = list(zip(samples["onset"], samples["apex"], strict=True))
+    store = prepare(samples, pairs, size=config.resize, cache=cache)
+    store = replace(store, problems=problems + store.problems)
+    if not store.ids:
+        return store
+    settings = {"ratio": config.ratio, "lambda_c": config.lambda_c}
+
+    def one(clip: np.ndarray) -> np.ndarray:
+        onset, apex = (torch.tensor(clip).movedim(-1, 1) / 255).split(1)
+        changed = magnify(onset, apex, **settings)[0].movedim(0, -1).mul(255).round().byte().numpy()
+        return np.concatenate([clip, changed[None]])
+
+    clips = derive(store, "magnified", settings, one)
+    return replace(store, array=clips.reshape(-1, *clips.shape[2:]), start=3 * np.arange(len(store.ids) + 1))
+
+
+def with_apex(samples: pd.DataFrame, cache) -> tuple[pd.DataFrame, list[Problem]]:
+    """The samples, their apex spotted in the frequency domain [18] where the sheet has none, and unreadable frames."""
+    without = samples[samples["apex"].isna()]
+    if without.empty:
+        return samples, []
+    offset = without["offset"].fillna(pd.Series([f.numbers[-1] for f in without["frames"]], without.index))
+    numbers = [
+        [n for n in frames.numbers if first <= n <= last]
+        for frames, first, last in zip(without["frames"], without["onset"], offset, strict=True)
+    ]
+    store = prepare(without, numbers, size=SPOTTING_SIZE, gray=True, cache=cache)
+    place, numbers = without.set_index("sample")["fps"], dict(zip(without["sample"], numbers, strict=True))
+    samples = samples.set_index("sample", drop=False)
+    for i, sample in enumerate(store.ids):
+        samples.loc[sample, "apex"] = numbers[sample][spot_apex(store.clip(i)[..., 0], place[sample])]
+    return samples[samples["apex"].notna()].reset_index(drop=True), store.problems
+
+
+def augmented(images: Tensor, draws: Tensor, size: int) -> Tensor:
+    """Random crop and flip (Sec. IV-C): (B, R, R, 3) uint8 and draws (B, 3) in [0, 1) -> (B, 3, size, size) in 0..1."""
+    B, R, _, _ = images.shape
+    along = torch.arange(size, device=images.device)
+    top, left = (draws[:, :2] * (R - size + 1)).long().unbind(1)
+    columns = left[:, None] + along
+    columns = torch.where(draws[:, 2:] < 0.5, columns.flip(1), columns)
+    each = torch.arange(B, device=images.device)[:, None, None]
+    return images[each, (top[:, None] + along)[:, :, None], columns[:, None]].movedim(-1, 1) / 255
+
+
+def centred(images: Tensor, size: int) -> Tensor:
+    """Test: (B, R, R, 3) uint8 -> its middle (B, 3, size, size) in 0..1."""
+    start = (images.shape[1] - size) // 2
+    return images[:, start : start + size, start : start + size].movedim(-1, 1) / 255
+
+
+def normalised(images: Tensor, statistics: Statistics) -> Tensor:
+    """(B, 3, H, W) in 0..1, less the mean, over the standard deviation."""
+    mean, std = (torch.tensor(values, device=images.device)[:, None, None] for values in statistics)
+    return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+class Faces(torch.utils.data.Dataset):
+    """For the teacher: an image with AU labels, one an epoch, beside `each` others without, drawn anew (Sec. III-B).
+
+    An item holds images (1 + each, resize, resize, 3) uint8, labels (1 + each, C) with NaN where none is known, and
+    draws in [0, 1) for the crops (1 + each, 3) and for a_c (1 + each, C), all from (seed, epoch, index). A third of
+    the labelled images, about, are `held_out` (Sec. IV-A: 15,000 of 20,722 train).
+    """
+
+    def __init__(self, images: pd.DataFrame, *, each: int, unlabelled: int, resize: int, seed: int, cache):
+        task = TASKS["emotionet-au12"]
+        labelled = task.select(images)
+        (fold,) = task.folds(labelled)
+        others = images[~images["sample"].isin(labelled["sample"])]
+        if each and others.empty:
+            raise UserError(
+                "EmotioNet has no image without labels, which co-training needs: put some of the million that have no "
+                "row in the sheet beside the others, or --set cr_on=all --set unlabelled_each=0"
+            )
+        others = others.sample(min(unlabelled, len(others)), random_state=0) if each else others[:0]
+        wanted = pd.concat([labelled, others], ignore_index=True)
+        self.store = prepare(wanted, [[f.numbers[0]] for f in wanted["frames"]], size=resize, cache=cache)
+        if problems := self.store.problems:
+            say(f"EmotioNet: {len(problems)} images that cannot be read are left out, the first: {problems[0]}")
+        place = {sample: i for i, sample in enumerate(self.store.ids)}
+        target = dict(zip(labelled["sample"], labelled["target"], strict=True))
+        self.train, self.held_out = ([s for s in part if s in place] for part in (fold.train, fold.test))
+        self.target = {s: [float("nan") if value < 0 else float(value) for value in target[s]] for s in target}
+        self.place, self.each, self.seed = place, each, seed
+        self.others = [place[s] for s in others["sample"] if s in place]
+
+    def __len__(self) -> int:
+        return len(self.train)
+
+    def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        epoch, index = item
+        rng = np.random.default_rng((self.seed, epoch, index))
+        sample = self.train[index]
+        C, images = len(self.target[sample]), 1 + self.each
+        rows = [self.place[sample], *(self.others[i] for i in rng.integers(len(self.others), size=self.each))]
+        p = torch.full((images, C), torch.nan)
+        p[0] = torch.tensor(self.target[sample])
+        draws = torch.from_numpy(rng.random((images, 3 + C), np.float32))
+        return torch.from_numpy(self.store.array[rows]), p, draws[:, :3], draws[:, 3:]
+
+    def tested(self) -> tuple[Tensor, Tensor]:
+        """The held-out images (n, resize, resize, 3) uint8 and their labels (n, C), -1 where not scored."""
+        rows = [self.place[s] for s in self.held_out]
+        return torch.from_numpy(self.store.array[rows]), torch.tensor([self.target[s] for s in self.held_out])

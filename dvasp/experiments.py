@@ -1,0 +1,142 @@
+"""Settings and tables of the paper: a line a row."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from shared.experiment import Column, Paper, Row, Table
+
+from . import data, figures, train
+
+
+@dataclass(frozen=True)
+class Config:
+    follow: Literal["paper", "release"] = "paper"  # where the released codes differ from the equations
+    init: Literal["imagenet", "random"] = "imagenet"  # Sec. IV-C
+    resize: int = 240  # Sec. IV-C
+    size: int = 224  # Sec. IV-C: random crops
+    ratio: float = 30.0  # of the magnification (Sec. IV-C); 1 is off
+    lambda_c: float = 8.0  # pixels; not in the paper: finer structure is magnified less
+    width: int = 64  # ResNets (Fig. 2)
+    # the student
+    views: int = 2  # 1 in the rows without "DV"
+    depth: int = 18  # Fig. 2
+    method: Literal["none", "fine-tune", "Fit", "AT", "SP", "ASP"] = "ASP"
+    lambda_mv: float = 100.0  # Sec. IV-C
+    alpha: float = 100.0  # of L_asp (Sec. IV-C)
+    alpha_fit: float = 100.0  # not in the paper: the usual value
+    alpha_at: float = 1000.0  # not in the paper: the usual value
+    alpha_sp: float = 3000.0  # not in the paper: the usual value
+    epochs: int = 80  # released code
+    drop: int = 40  # epochs at the first learning rate (Sec. IV-C), then a tenth of it (released code)
+    batch: int = 56  # released code
+    lr: float = 0.01  # Sec. IV-C
+    momentum: float = 0.9  # released code
+    # the teacher
+    teacher_depth: int = 34  # Fig. 2
+    teacher_lambda_mv: float = 400.0  # Sec. IV-C
+    lambda_cr: float = 100.0  # Sec. IV-C
+    cr_on: Literal["unlabelled", "all"] = "unlabelled"  # Eq. (2); released code: all
+    selective: Literal["release", "original"] = "release"  # a_c of Eq. (1): only cited
+    unlabelled: int = 50_000  # images without labels; released code, the paper has about a million
+    unlabelled_each: int = 3  # beside each labelled image of a batch; not in the paper
+    teacher_epochs: int = 30  # released code
+    teacher_batch: int = 16  # labelled images; not in the paper: released code 10, 16 splits over eight processes
+    teacher_lr: float = 1e-3  # Sec. IV-C
+
+    @property
+    def weight(self) -> float:
+        """α of Eq. (16), or of the method in the place of ASP."""
+        return {"Fit": self.alpha_fit, "AT": self.alpha_at, "SP": self.alpha_sp}.get(self.method, self.alpha)
+
+
+SMOKE = dict(
+    init="random", resize=72, size=64, width=16, epochs=40, drop=30, batch=8, teacher_epochs=12,
+)  # fmt: skip
+
+PRETRAINING = (
+    "follow", "init", "resize", "size", "width", "views", "teacher_depth", "teacher_epochs", "teacher_batch",
+    "teacher_lr", "selective",
+)  # fmt: skip
+CO_TRAINING = ("teacher_lambda_mv", "lambda_cr", "cr_on", "unlabelled", "unlabelled_each")
+
+
+def pretraining(config: Config, task) -> dict | None:
+    """What the teacher depends on: never on the target task."""
+    if config.method == "none":
+        return None
+    names = PRETRAINING + CO_TRAINING * (config.views == 2)
+    return {"corpora": ("EmotioNet",), **{name: getattr(config, name) for name in names}}
+
+
+def remarks(config: Config) -> list[str]:
+    """What a reader of every table has to know of the settings."""
+    if config.init == "random":
+        return ["init=random: the networks start from random weights, not from ImageNet's"]
+    return []
+
+
+def columns(task: str, *aus: int) -> tuple[Column, ...]:
+    """Macro F1 of each AU and their mean, as printed; then binary F1 and accuracy, which the paper does not print."""
+    return (
+        *(Column(f"AU{au}", task, "f1_macro", au=au) for au in aus),
+        Column("AVG", task, "f1_macro"),
+        Column("AVG binary F1", task, "f1_binary"),
+        Column("AVG accuracy", task, "accuracy"),
+    )
+
+
+CASME2 = columns("casme2-au8", 1, 2, 4, 7, 12, 14, 15, 17)
+SAMM = columns("samm-au4", 2, 4, 7, 12)
+METHODS = (
+    Row("Baseline", views=1, method="none"),
+    Row("Res34", views=1, method="none", depth=34),
+    Row("Fit-18", views=1, method="Fit"),
+    Row("Fit-34", views=1, method="Fit", depth=34),
+    Row("SP-18", views=1, method="SP"),
+    Row("SP-34", views=1, method="SP", depth=34),
+    Row("AT-18", views=1, method="AT"),
+    Row("AT-34", views=1, method="AT", depth=34),
+    Row("DVFT", method="fine-tune", depth=34),
+    Row("ASP-18", views=1),
+    Row("ASP-34", views=1, depth=34),
+    Row("DVASP-18"),
+    Row("DVASP-34", depth=34),
+)
+
+TABLES = (
+    Table("table1", "Table I: ablation study on CASME II", CASME2, (
+        Row("Lv", method="none", lambda_mv=0.0),
+        Row("Lv+Lmv", method="none"),
+        Row("Lv+Lmv+Lasp"),
+    )),
+    Table("table2", "Table II: CASME II", CASME2, METHODS),
+    Table("table3", "Table III: SAMM", SAMM, METHODS),
+    Table("table4", "Table IV: the effect of co-training, on CASME II", CASME2, (
+        Row("Fit-18", views=1, method="Fit"),
+        Row("DV+Fit-18", method="Fit"),
+        Row("SP-18", views=1, method="SP"),
+        Row("DV+SP-18", method="SP"),
+        Row("AT-18", views=1, method="AT"),
+        Row("DV+AT-18", method="AT"),
+        Row("ASP-18", views=1),
+        Row("DV+ASP-18"),
+    )),
+)  # fmt: skip
+
+PAPER = Paper(
+    name="dvasp",
+    title="DVASP",
+    folder=Path(__file__).parent,
+    config=Config,
+    smoke=SMOKE,
+    tables=TABLES,
+    headline=("table1",),
+    rule="last",  # released code
+    load=data.load,
+    train=train.train,
+    pretraining=pretraining,
+    pretrain=train.pretrain,
+    figures=figures.figures,
+    remarks=remarks,
+)
