@@ -1,0 +1,88 @@
+"""Inputs: clips of one length, a few frames of them for the network, a descriptor of them for the SVM (Sec. 4.2, 4.3)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from shared.corpora.table import Problem
+from shared.frames import derive, prepare
+from shared.temporal import tim
+
+from . import descriptors
+
+MEAN = (114.7748, 107.7354, 99.4750)  # of red, green and blue, which the zoo's networks expect to be subtracted
+LUMA = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a task's samples `ids` give: `x`, clips (N, frames, R, R, 3) uint8 or descriptors (N, D)."""
+
+    ids: tuple[str, ...]
+    x: np.ndarray
+    problems: list[Problem]
+    digest: str
+
+
+def load(samples: pd.DataFrame, config, cache) -> Inputs:
+    """Frames from onset to offset, resized to a square of `resize`, as clips or descriptors."""
+    spans = zip(samples["frames"], samples["onset"], samples["offset"], strict=True)
+    numbers = [[n for n in frames.numbers if onset <= n <= offset] for frames, onset, offset in spans]
+    store = prepare(samples, numbers, size=config.resize, cache=cache)
+    if config.descriptor == "none":
+        settings = {"tim": config.tim, "frames": config.frames}
+        x = derive(store, "clips", settings, partial(sampled, **settings))
+    else:
+        name, settings = config.descriptor, description(config)
+        describe = partial(getattr(descriptors, name.lower().replace("-", "_")), **settings)
+        x = derive(store, name, {"tim": config.tim, **settings}, partial(described, tim=config.tim, by=describe))
+    return Inputs(store.ids, x, store.problems, store.digest)
+
+
+def interpolated(clip: np.ndarray, n: int) -> np.ndarray:
+    """TIM: uint8 clip (T, ...) -> (n, ...) uint8."""
+    return tim(clip, n).round().clip(0, 255).astype(np.uint8)
+
+
+def sampled(clip: np.ndarray, *, tim: int, frames: int) -> np.ndarray:
+    """`frames` of `tim` interpolated frames, evenly spaced from the first to the last: (frames, R, R, 3) uint8."""
+    return interpolated(clip, tim)[np.linspace(0, tim - 1, frames).round().astype(int)]
+
+
+def described(clip: np.ndarray, *, tim: int, by: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """A descriptor of the grey clip of `tim` interpolated frames: (D,) float32."""
+    grey = (clip @ np.float32(LUMA)).round().astype(np.uint8)
+    return by(interpolated(grey, tim)).astype(np.float32)
+
+
+def description(config) -> dict:
+    """The settings of the descriptor (Sec. 4.3)."""
+    own = {"LBP-TOP": {"radii": config.radii}, "LBP-SIP": {"radii": config.radii}, "LPQ-TOP": {"window": config.window}}
+    return {"blocks": config.blocks, **own.get(config.descriptor, {})}
+
+
+def normalised(clips: Tensor, *, subtract: bool) -> Tensor:
+    """uint8 (B, T, H, W, 3) -> float (B, 3, T, H, W), less the zoo's mean or, with `subtract`, less the first frame."""
+    clips = clips.float()
+    clips = clips - (clips[:, :1] if subtract else clips.new_tensor(MEAN))
+    return clips.permute(0, 4, 1, 2, 3).contiguous()
+
+
+def central(clips: Tensor, size: int) -> Tensor:
+    """Test: the middle `size`×`size` of clips (B, T, R, R, 3)."""
+    m = (clips.shape[2] - size) // 2
+    return clips[:, :, m : m + size, m : m + size]
+
+
+def augmented(clips: Tensor, size: int, *, flip: bool) -> Tensor:
+    """Training: a crop of `size` from a random place (Sec. 4.2) and a random flip, one for all frames of a clip."""
+    B, _, R, _, _ = clips.shape
+    corners = torch.randint(R - size + 1, (B, 2)).tolist()
+    crops = torch.stack([c[:, y : y + size, x : x + size] for c, (y, x) in zip(clips, corners, strict=True)])
+    turned = (torch.rand(B) < 0.5 * flip).to(clips.device)
+    return torch.where(turned[:, None, None, None, None], crops.flip(3), crops)

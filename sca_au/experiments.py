@@ -1,0 +1,119 @@
+"""Settings and tables of the paper: a line a row."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from shared.experiment import Column, Paper, Row, Table
+from shared.tasks import TASKS
+
+from . import data, figures, train
+
+
+@dataclass(frozen=True)
+class Config:
+    size: int = 112  # Sec. 4.2
+    resize: int = 128  # not in the paper: training crops `size` out of this
+    tim: int = 50  # frames after temporal interpolation (Sec. 4.2)
+    frames: int = 10  # sampled from those (Sec. 4.2)
+    # network
+    depth: int = 18  # of Res3D: 18, 50 or 101
+    attention: Literal["none", "SA", "CA", "max", "avg", "concat", "learn", "scalar"] = "learn"  # Sec. 3.4
+    reduced: int = 128  # c'; not in the paper: as in the second-order-pooling network that it follows
+    k: int = 4  # filters a row (Sec. 3.2)
+    width: int = 64  # channels of the first stage, as in the zoo
+    dropout: float = 0.5  # Sec. 4.2
+    backbone: Literal["zoo", "random"] = "zoo"  # weights of Kinetics and UCF-101 (Sec. 4.2), or none
+    subtract: bool = False  # the first frame from all others; not in the paper: what makes up for missing weights
+    # training
+    flip: bool = True  # not in the paper
+    epochs: int = 60  # Sec. 4.2
+    batch: int = 64  # Sec. 4.4
+    lr: float = 0.01  # Sec. 4.2
+    drop: int = 30  # epochs after which lr is divided by 10 (Sec. 4.2)
+    momentum: float = 0.9  # Sec. 4.2
+    weight_decay: float = 1e-3  # Sec. 4.2
+    # hand-crafted features
+    descriptor: Literal["none", "LBP-TOP", "LPQ-TOP", "LBP-SIP", "HOG3D"] = "none"  # and an SVM, for the network
+    blocks: int = 5  # 5×5 (Sec. 4.3)
+    radii: tuple[int, int, int] = (3, 3, 3)  # of LBP-TOP and LBP-SIP (Sec. 4.3)
+    window: int = 5  # of LPQ-TOP; not in the paper
+
+
+SMOKE = dict(
+    size=56, resize=64, width=16, reduced=32, backbone="random", subtract=True, epochs=60, drop=40, batch=8,
+)  # fmt: skip
+
+
+def remarks(config: Config) -> list[str]:
+    """What a reader of results under `config` must know."""
+    if config.descriptor != "none" or config.backbone == "zoo":
+        return []
+    first = "; the first frame is subtracted, which the paper does not do" if config.subtract else ""
+    return [f"the networks start from random weights, not from those of Kinetics and UCF-101{first}"]
+
+
+def columns(task: str, metric: str) -> tuple[Column, ...]:
+    """A column an action unit of the task, and their mean."""
+    units = tuple(Column(f"AU{au}", task, metric, au=au) for au in TASKS[task].aus)
+    return (*units, Column("AVG", task, metric))
+
+
+METHODS = (
+    Row("LBP-TOP", descriptor="LBP-TOP"),
+    Row("LPQ-TOP", descriptor="LPQ-TOP"),
+    Row("LBP-SIP", descriptor="LBP-SIP"),
+    Row("HOG3D", descriptor="HOG3D"),
+    Row("Res3D18", attention="none"),
+    Row("Res3D50", depth=50, attention="none"),
+    Row("Res3D101", depth=101, attention="none"),
+    Row("Res3D18 + SCA"),
+    Row("Res3D50 + SCA", depth=50),
+    Row("Res3D101 + SCA", depth=101),
+)
+ABLATION = (
+    Row("Baseline", attention="none"),
+    Row("Baseline + SA", attention="SA"),
+    Row("Baseline + CA", attention="CA"),
+    Row("Baseline + SCA_Max", attention="max"),
+    Row("Baseline + SCA_Avg", attention="avg"),
+    Row("Baseline + SCA_Concat", attention="concat"),
+    Row("Baseline + SCA_Learn"),
+)
+CORPORA = (("CASME II", "casme2-au8"), ("CASME", "casme-au4"), ("SAMM", "samm-au4"))
+F1, MACRO, ACCURACY = "f1_binary", "f1_macro", "accuracy"
+
+
+def table(number: int, metric: str = F1, suffix: str = "", what: str = "F1 of “present”") -> Table:
+    """Table `number` as printed, or by another metric."""
+    corpus, task = CORPORA[(number - 1) % 3]
+    title = f"Table {number}: {'methods' if number < 4 else 'ablation'} on {corpus}, {what}"
+    return Table(f"table{number}{suffix}", title, columns(task, metric), METHODS if number < 4 else ABLATION)
+
+
+TABLES = (
+    *(table(n) for n in range(1, 7)),
+    *(table(n, MACRO, "-macro", "mean F1 of “present” and “absent” (ours)") for n in range(1, 7)),
+    *(table(n, ACCURACY, "-accuracy", "accuracy (ours)") for n in range(1, 7)),
+    Table(
+        "figure5", "Figure 5: average accuracy",
+        tuple(Column(f"{corpus} accuracy", task, ACCURACY) for corpus, task in CORPORA), METHODS[4:],
+    ),
+)  # fmt: skip
+
+PAPER = Paper(
+    name="sca_au",
+    title="SCA",
+    folder=Path(__file__).parent,
+    config=Config,
+    smoke=SMOKE,
+    tables=TABLES,
+    headline=tuple(
+        f"table1{metric}/{row}" for metric in ("", "-macro", "-accuracy") for row in ("Res3D18", "Res3D18 + SCA")
+    ),
+    rule="val",  # Sec. 4.2 has a validation fold
+    load=data.load,
+    train=train.train,
+    figures=figures.figures,
+    remarks=remarks,
+)

@@ -1,0 +1,100 @@
+"""Training and testing one fold: a network (Sec. 4.2) or an SVM on a hand-crafted descriptor (Sec. 4.3)."""
+
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shared.errors import UserError
+from shared.job import Job
+
+from .data import augmented, central, normalised
+from .losses import total_loss
+from .model import SCANetwork
+from .svm import svm_scores
+
+ZOO = "resnet-{depth}-kinetics-ucf101_split1.pth"  # names of the 2018 model zoo's files
+
+
+def train(job: Job) -> None:
+    """One fold of any row."""
+    if job.config.descriptor == "none":
+        detect(job)
+    else:
+        classify(job)
+
+
+def detect(job: Job) -> None:
+    """Sec. 4.2: the network, scored on the validation and the test fold after every epoch."""
+    config = job.config
+    clips = torch.from_numpy(np.array(job.data.x)).to(job.device)
+    train, test, target = job.rows("train"), job.rows("test"), job.targets
+    held_out = central(clips[torch.cat([test, job.rows("val")])], config.size)
+    net = network(config, target.shape[1], job.weights).to(job.device)
+    sgd = torch.optim.SGD(
+        net.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
+    )
+    drops = torch.optim.lr_scheduler.StepLR(sgd, config.drop, gamma=0.1)
+    seconds, steps = 0.0, 0
+    for epoch in range(config.epochs):
+        net.train()
+        total = 0.0
+        for rows in train[torch.randperm(len(train)).to(job.device)].split(config.batch):
+            if len(rows) < 2:
+                continue  # batch norm has no statistics of one clip
+            clock = time.perf_counter()
+            batch = augmented(clips[rows], config.size, flip=config.flip)
+            loss = total_loss(net(normalised(batch, subtract=config.subtract)), target[rows])
+            job.check(loss, epoch, rows)
+            sgd.zero_grad()
+            loss.backward()
+            sgd.step()
+            total += loss.item() * len(rows) / len(train)
+            seconds, steps = seconds + time.perf_counter() - clock, steps + 1
+        drops.step()
+        present, maps = predict(net, held_out, subtract=config.subtract)
+        job.score(epoch, present[: len(test)], present[len(test) :], loss=total)
+        if job.predictions["val"]["epoch"] == epoch + 1:
+            job.figures["maps"] = (maps[: len(test)] * 1000).round().div(1000).tolist()
+    job.figures["parameters"] = sum(p.numel() for p in net.parameters())
+    job.times["step"] = round(seconds / max(steps, 1), 4)
+
+
+def network(config, M: int, weights: Path) -> SCANetwork:
+    """The row's network; its backbone's weights are the zoo's file in the folder `weights`, or random."""
+    net = SCANetwork(
+        M, depth=config.depth, attention=None if config.attention == "none" else config.attention, size=config.size,
+        width=config.width, reduced=config.reduced, k=config.k, dropout=config.dropout,
+    )  # fmt: skip
+    if config.backbone == "zoo":
+        path = weights / ZOO.format(depth=config.depth)
+        remedy = "--weights names the folder; --set backbone=random goes on without"
+        if not path.exists():
+            raise UserError(f"{path} not found: weights of Kinetics and UCF-101, from the 2018 model zoo\n{remedy}")
+        try:
+            net.backbone.load_zoo(path)
+        except RuntimeError as error:
+            raise UserError(f"{path} does not hold the weights of Res3D{config.depth}: {error}\n{remedy}") from error
+    return net
+
+
+@torch.no_grad()
+def predict(net: SCANetwork, clips: Tensor, *, subtract: bool) -> tuple[Tensor, Tensor]:
+    """Probability of each AU (B, M) and its class activation map (B, M, h, w) (Fig. 6) of clips as `central` has them."""
+    net.eval()
+    F_sc = torch.cat([net.features(normalised(part, subtract=subtract)) for part in clips.split(64)])
+    maps = torch.einsum("mc,bchw->bmhw", net.head.weight, F_sc)
+    return net.head(F_sc.mean((2, 3))).sigmoid(), maps
+
+
+def classify(job: Job) -> None:
+    """Sec. 4.3: an SVM an AU on the descriptor; C is the best on the validation fold."""
+    x, y = np.asarray(job.data.x), job.targets.cpu().numpy()
+    train, val, test = (job.rows(part).cpu().numpy() for part in ("train", "val", "test"))
+    scores, C = svm_scores((x[train], y[train]), (x[val], y[val]), x[np.concatenate([test, val])])
+    present = torch.from_numpy(scores).sigmoid()
+    job.score(0, present[: len(test)], present[len(test) :])
+    job.figures["C"] = [None if math.isnan(c) else c for c in C]
