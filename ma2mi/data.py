@@ -59,7 +59,7 @@ class Pairs(torch.utils.data.Dataset):
     """
 
     def __init__(self, clips: pd.DataFrame, *, size: int, delta: tuple[int, int], seed: int, cache):
-        clips = clips[[len(f) > 1 for f in clips["frames"]]]
+        clips = clips[clips["frames"].map(len).gt(1)]
         self.frames, self.size, self.delta, self.seed = list(clips["frames"]), size, delta, seed
         total = sum(map(len, self.frames)) * size * size * 3
         self.store = (
@@ -91,13 +91,11 @@ class Labelled(torch.utils.data.Dataset):
     """
 
     def __init__(self, clips: pd.DataFrame, *, size: int, cache):
-        self.classes = sorted(clips["emotion"].dropna().unique())
-        clips = clips[clips["emotion"].isin(self.classes) & [len(f) > 1 for f in clips["frames"]]].reset_index(
-            drop=True
-        )
+        clips = clips[clips["emotion"].notna() & clips["frames"].map(len).gt(1)]
+        self.classes = sorted(clips["emotion"].unique())
         thumbnails = prepare(clips, [f.numbers for f in clips["frames"]], size=32, gray=True, cache=cache)
         clips = clips.set_index("sample", drop=False).loc[list(thumbnails.ids)].reset_index(drop=True)
-        self.pairs = []
+        self.problems, self.pairs = thumbnails.problems, []
         for i, frames in enumerate(clips["frames"]):
             clip = thumbnails.clip(i).astype(np.int16)
             peak = int(np.abs(clip - clip[0]).mean(axis=(1, 2, 3)).argmax())

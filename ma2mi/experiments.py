@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from shared.experiment import Column, Paper, Row, Table
 
@@ -15,15 +16,15 @@ class Config:
     rotation: float = 10.0  # degrees; not in the paper: "random rotation"
     width: int = 64  # ResNet-18 (Sec. 3.1)
     dim: int = 768  # length of C_Δ; not in the paper: the width of DiT-B
-    join: str = "concat"  # "concat" or "add" of F^p and F^a; only drawn in Fig. 2
+    join: Literal["concat", "add"] = "concat"  # of F^p and F^a; only drawn in Fig. 2
     position: bool = True  # the position branch (Table 4)
     # pre-training
-    pretrain: str = "latents"  # "none", "recognition" (MAER), "pixels" (†) or "latents" (Table 1)
-    source: str = "DFEW"  # Sec. 4.3; others in Table 3
+    pretrain: Literal["none", "recognition", "pixels", "latents"] = "latents"  # w/o, MAER, † and MA2MI of Table 1
+    source: Literal["AFEW", "FERV39k", "DFEW"] = "DFEW"  # Sec. 4.3; others in Table 3
     delta: tuple[int, int] = (3, 8)  # Sec. 4.3; others in Fig. 4
     position_loss: bool = True  # L_pos (Table 4)
-    norm: str = "position"  # of L_3; not in the paper: mean over positions, or "map"
-    autoencoder: str = "published"  # "published" (as DiT's, Sec. 3.2), "random" or "pool"
+    norm: Literal["position", "map"] = "position"  # of L_3; not in the paper: mean over positions
+    autoencoder: Literal["published", "random", "pool"] = "published"  # Sec. 3.2: as DiT's
     patch: int = 2  # of DiT on latents; not in the paper
     patch_pixels: int = 16  # of DiT on pixels; not in the paper
     dit_dim: int = 768  # DiT-B (Sec. 4.3)
@@ -33,7 +34,7 @@ class Config:
     pretrain_batch: int = 32  # Sec. 4.3
     pretrain_lr: float = 4e-4  # Sec. 4.3
     # fine-tuning
-    tune: str = "both"  # "position", "action" or "both" encoders (Table 2)
+    tune: Literal["position", "action", "both"] = "both"  # encoders (Table 2)
     reconstruct: bool = False  # keep L_pre while fine-tuning (Table 2)
     epochs: int = 80  # Sec. 4.3
     batch: int = 16  # Sec. 4.3

@@ -53,12 +53,11 @@ def miacnet(config, classes: int | None = None) -> MIACNet:
 
 
 def dit(config) -> DiT:
-    in_pixels = config.pretrain == "pixels"
-    return DiT(
-        config.size if in_pixels else config.size // downscale(config), patch=config.patch_pixels if in_pixels else config.patch,
-        channels=3 if in_pixels else 4, dim=config.dit_dim, depth=config.dit_depth, heads=config.dit_heads,
-        condition=config.dim,
-    )  # fmt: skip
+    if config.pretrain == "pixels":
+        place = dict(size=config.size, patch=config.patch_pixels, channels=3)
+    else:
+        place = dict(size=config.size // downscale(config), patch=config.patch, channels=4)
+    return DiT(**place, dim=config.dit_dim, depth=config.dit_depth, heads=config.dit_heads, condition=config.dim)
 
 
 def downscale(config) -> int:

@@ -142,6 +142,8 @@ class Pretraining:
         be kept to go on as if nothing had happened.
         """
         team = self.team
+        if team.is_main_process and (problems := getattr(dataset, "problems", [])):
+            say("\n  ".join([f"{self.name}: left out, {len(problems)} clips:", *map(str, problems)]))
         sampler = Batches(
             len(dataset), batch=batch, epochs=epochs, seed=self.seed, start=self._start,
             rank=team.process_index, processes=team.num_processes,

@@ -1,0 +1,186 @@
+"""Every distinct row runs, on a few random images; the stages do to the weights what the paper says."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from ma2mi import data
+from ma2mi.experiments import PAPER, SMOKE, TABLES, Config
+from ma2mi.train import Reconstruction, autoencoder, finetune, miacnet, optimiser, pretrain
+from shared.corpora.table import Frames
+from shared.job import Job, Pretraining
+from shared.parallel import Alone
+from shared.tasks import TASKS
+
+CPU = torch.device("cpu")
+TINY = dict(
+    size=64, resize=72, width=4, dim=12, dit_dim=12, dit_depth=1, pretrain_epochs=1, pretrain_batch=5, epochs=1, batch=6
+)
+BASE = replace(Config(**SMOKE), **TINY)
+ROWS = {f"{table.name}/{row.name}": replace(BASE, **row.changes) for table in TABLES for row in table.rows}
+
+
+def clips_of(corpus: str, emotions, folder, frames: int, people: int = 3) -> pd.DataFrame:
+    """A clip of random images an emotion and a person, the apex in the middle."""
+    rng, rows = np.random.default_rng(0), []
+    for person in range(people):
+        for emotion in emotions:
+            name, numbers = f"{corpus}/s{person}/{emotion}", tuple(range(1, frames + 1))
+            held = Frames(str(folder / name), tuple(f"{n}.png" for n in numbers), numbers)
+            (folder / name).mkdir(parents=True)
+            for number in numbers:
+                Image.fromarray(rng.integers(0, 256, (36, 36, 3), np.uint8)).save(held.path(number))
+            rows.append((name, corpus, f"{corpus}/s{person}", emotion, (), "", 1, frames // 2, frames, 30.0, held))
+    names = ("sample", "corpus", "subject", "emotion", "aus", "au_codes", "onset", "apex", "offset", "fps", "frames")
+    return pd.DataFrame(rows, columns=names).astype({"onset": "Int64", "apex": "Int64", "offset": "Int64"})
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory):
+    """The cache, micro-expressions of CASME II's five classes, and macro-expressions."""
+    folder = tmp_path_factory.mktemp("clips")
+    task = TASKS["casme2-5"]
+    micro = task.select(clips_of("CASME2", task.classes, folder, frames=4))
+    macro = clips_of("DFEW", ("anger", "happiness"), folder, frames=24)
+    return folder / "cache", micro, macro
+
+
+def pretrained(config: Config, corpora):
+    cache, _, macro = corpora
+    torch.manual_seed(0)
+    samples = {config.source: macro}
+    job = Pretraining("tiny", config, TASKS["casme2-5"], samples, {}, 0, Alone(CPU), cache / "stage", cache)
+    return pretrain(job), job
+
+
+def fold_of(config: Config, corpora, weights=None) -> Job:
+    cache, micro, _ = corpora
+    torch.manual_seed(0)
+    task = TASKS["casme2-5"]
+    store = data.load(micro, config, cache)
+    return Job("tiny", config, task, task.folds(micro)[0], store, micro, 0, CPU, weights)
+
+
+@pytest.mark.parametrize("config", dict.fromkeys(ROWS.values()), ids=lambda c: next(n for n in ROWS if ROWS[n] == c))
+def test_every_row_pretrains_and_finetunes(config, corpora):
+    weights = None
+    if PAPER.pretraining(config, TASKS["casme2-5"]):
+        weights, job = pretrained(config, corpora)
+        assert len(job.history) == 1
+    job = fold_of(config, corpora, weights)
+    finetune(job)
+    assert set(job.predictions) == {"last", "best_on_test"}
+    scores = np.array(job.predictions["last"]["scores"][""])
+    assert scores.shape == (5, 5)
+    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
+    heat = np.array(job.figures["heat"])
+    assert heat.shape == (5, 2, 2) and heat.min() >= 0 and heat.max() <= 1
+
+
+def test_rows_that_are_the_papers_own_method_are_one_experiment():
+    own = {ROWS[name] for name in ("table1/MA2MI", "table2/FPE + FAE", "table3/DFEW", "table4/FPE, L_pos")}
+    assert len(own | {ROWS["table5/MA2MI (Ours)"], ROWS["table6/MA2MI (Ours)"], ROWS["figure4/δ in [3, 8]"]}) == 1
+    assert ROWS["table1/w/o (baseline)"] == ROWS["table3/None"]
+
+
+@pytest.mark.parametrize("tune, still", [("position", "E_a"), ("action", "E_p")])
+def test_fine_tuning_one_encoder_leaves_the_other_as_it_was(tune, still, corpora, monkeypatch):
+    config = replace(BASE, tune=tune)
+    weights, _ = pretrained(config, corpora)
+    kept = []
+    monkeypatch.setattr("ma2mi.train.heat_maps", lambda net, *_: kept.append(net) or torch.zeros(1))
+    finetune(fold_of(config, corpora, weights))
+    after = {f"miacnet.{k}": v for k, v in kept[0].state_dict().items()}
+    moved = {k.split(".")[1] for k, v in weights.items() if k.startswith("miacnet.") and not torch.equal(v, after[k])}
+    assert still not in moved and {"E_p", "E_a"} - {still} <= moved and "proj" in moved
+
+
+@pytest.mark.parametrize("with_loss", [True, False])
+def test_the_reconstruction_reaches_the_position_encoder_only_without_its_own_loss(with_loss):
+    config = replace(BASE, position_loss=with_loss)
+    model = Reconstruction(config, autoencoder(config, None))
+    for parameter in model.dit.parameters():  # the final layer starts at zero and would stop every gradient
+        torch.nn.init.normal_(parameter, std=0.1) if parameter.requires_grad else None
+    model(*torch.rand(2, 4, 3, 64, 64).unbind())["L_rec"].backward()
+    reached = [p.grad is not None and bool(p.grad.abs().sum() > 0) for p in model.miacnet.E_p.parameters()]
+    assert any(reached) != with_loss
+    assert model.miacnet.E_a.conv1.weight.grad.abs().sum() > 0
+
+
+def test_the_learning_rate_ends_at_its_share():
+    adamw, decay = optimiser(torch.nn.Linear(2, 2), lr=4e-4, final=0.01, epochs=80, weight_decay=0.1)
+    for _ in range(79):
+        adamw.step()
+        decay.step()
+    assert adamw.param_groups[0]["lr"] == pytest.approx(4e-6)
+    assert adamw.param_groups[0]["weight_decay"] == 0.1
+
+
+def test_both_frames_of_a_pair_are_augmented_alike():
+    torch.manual_seed(0)
+    frame = torch.randint(0, 256, (5, 1, 36, 36, 3), dtype=torch.uint8)
+    I_t, I_td = data.augmented(frame.expand(-1, 2, -1, -1, -1), 32, degrees=10)
+    assert I_t.shape == (5, 3, 32, 32)
+    assert torch.equal(I_t, I_td)
+    assert not torch.allclose(I_t[0], data.whole(frame.expand(-1, 2, -1, -1, -1), 32)[0][0])
+
+
+def test_an_unrotated_crop_is_a_window_of_the_image_or_of_its_mirror():
+    torch.manual_seed(1)
+    columns = torch.arange(36).float().expand(36, 36)  # a ramp: resampling it at unit zoom leaves it a ramp
+    pairs = columns[None, None, :, :, None].expand(8, 2, -1, -1, 3).to(torch.uint8)
+    I_t, _ = data.augmented(pairs, 32, degrees=0)
+    steps = ((I_t + 1) * 127.5)[:, 0, 16].diff(dim=1)
+    assert set(steps.mean(dim=1).round().tolist()) == {-1.0, 1.0}
+    torch.testing.assert_close(steps.abs(), torch.ones_like(steps), atol=1e-3, rtol=0)
+
+
+def test_pairs_are_drawn_from_seed_epoch_and_clip(corpora):
+    cache, _, macro = corpora
+    pairs = data.Pairs(macro, size=36, delta=(3, 8), seed=1, cache=cache)
+    clip = torch.from_numpy(pairs.store.clip(2).copy())
+    seen = set()
+    for epoch in range(60):
+        I_t, I_td = pairs[epoch, 2]
+        assert torch.equal(I_t, pairs[epoch, 2][0])
+        t, later = ((clip == I).flatten(1).all(1).nonzero().item() for I in (I_t, I_td))
+        seen.add(later - t)
+    assert seen == set(range(3, 9))
+
+
+def test_short_clips_give_their_first_and_last_frame(corpora):
+    cache, micro, _ = corpora
+    pairs = data.Pairs(micro, size=36, delta=(9, 14), seed=1, cache=cache)
+    clip = pairs.store.clip(0)
+    assert all(np.array_equal(I, clip[at]) for I, at in zip(pairs[0, 0], (0, -1), strict=True))
+
+
+def test_streamed_pairs_are_the_prepared_ones(corpora, monkeypatch):
+    cache, _, macro = corpora
+    prepared = data.Pairs(macro, size=36, delta=(3, 8), seed=1, cache=cache)
+    monkeypatch.setattr(data, "IN_MEMORY", 0)
+    streamed = data.Pairs(macro, size=36, delta=(3, 8), seed=1, cache=cache)
+    assert streamed.store is None
+    for place in [(0, 0), (3, 5)]:
+        assert all(torch.equal(a, b) for a, b in zip(prepared[place], streamed[place], strict=True))
+
+
+def test_the_pair_of_a_labelled_clip_ends_at_its_most_different_frame(tmp_path):
+    clips = clips_of("DFEW", ("anger",), tmp_path, frames=5, people=1)
+    for number, grey in zip(range(1, 6), (100, 110, 90, 180, 130), strict=True):
+        Image.new("RGB", (36, 36), (grey,) * 3).save(clips["frames"][0].path(number))
+    first, peak, label = data.Labelled(clips, size=36, cache=tmp_path / "cache")[0, 0]
+    assert (int(first[0, 0, 0]), int(peak[0, 0, 0]), label) == (100, 180, 0)
+
+
+def test_paper_scale_builds():
+    with torch.device("meta"):
+        model = Reconstruction(Config(autoencoder="random"), autoencoder(Config(autoencoder="random"), None))
+        pixels = Reconstruction(Config(pretrain="pixels"), None)
+    assert sum(p.numel() for p in model.dit.parameters()) == 128_943_376
+    assert sum(p.numel() for p in pixels.dit.parameters()) == 130_099_200
+    assert sum(p.numel() for p in miacnet(Config()).E_p.parameters()) == 11_176_512  # torchvision's, less fc
