@@ -2,12 +2,13 @@
 
 import argparse
 import importlib
+import subprocess
 import sys
 from pathlib import Path
 
 from .errors import UserError, unknown
 
-COMMANDS = ("list", "data", "diff", "faces", "test")
+COMMANDS = ("all", "list", "data", "diff", "faces", "test")
 
 
 def papers() -> list[str]:
@@ -27,6 +28,8 @@ def main(arguments: list[str]) -> int:
     if command in ("-h", "--help"):
         print(__doc__.strip(), f"papers: {', '.join(papers())}", f"commands: {', '.join(COMMANDS)}", sep="\n")
         return 0
+    if command == "all":
+        return run_all(rest)
     if command == "list":
         return list_rows(rest)
     if command == "faces":
@@ -46,6 +49,26 @@ def main(arguments: list[str]) -> int:
             raise UserError(f"diff needs a paper: {', '.join(papers())}")
         command, *rest = [*rest, "--diff"]
     return run(paper(command), rest)
+
+
+def run_all(arguments: list[str]) -> int:
+    """The headline rows of every paper, one after the other, and a page that leads to theirs; the worst exit code."""
+    from .main import parser
+    from .records import replacing
+
+    out = parser("all").parse_args(arguments).out
+    codes = {name: subprocess.call([sys.executable, "-m", name, *arguments]) for name in papers()}
+    links = [
+        f'<li><a href="{page.relative_to(out).as_posix()}">{name}, {page.parent.name}</a></li>'
+        for name in codes
+        for page in sorted(out.glob(f"{name}/*/index.html"))
+    ]
+    with replacing(out / "index.html") as temporary:
+        temporary.write_text(f"<!doctype html><title>Reproductions</title><ul>{''.join(links)}</ul>", encoding="utf-8")
+    print(f"\nThe page that leads to all: {out / 'index.html'}")
+    for name, code in codes.items():
+        print(f"  {name}: {'done' if code == 0 else f'ended with exit code {code}'}")
+    return max(codes.values())
 
 
 def list_rows(names: list[str]) -> int:
