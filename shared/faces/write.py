@@ -92,7 +92,7 @@ def clip(row: Mapping[str, object]):
         row["file"], int(row["person"]), int(row["seed"]), {au: row[f"AU{au}"] for au in UNITS if row[f"AU{au}"] > 0},
         {int(part[1:]): part[0] for part in row["sides"].split()}, float(row["fps"]), int(row["frames"]),
         *(int(row[moment]) - first for moment in ("onset", "apex", "offset")),
-        scene=None if scene == "" else int(scene), blink=bool(row["blink"]),
+        margin=float(row["margin"]), scene=None if scene == "" else int(scene), blink=bool(row["blink"]),
     ))
 
 
