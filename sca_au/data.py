@@ -1,4 +1,4 @@
-"""Inputs: clips of one length, a few frames of them for the network, a descriptor of them for the SVM (Sec. 4.2, 4.3)."""
+"""Inputs: of clips of one length, a few frames for the network, a descriptor for the SVM (Sec. 4.2, 4.3)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -41,7 +41,7 @@ class Config:
 
 
 SMOKE = dict(
-    size=56, resize=64, width=16, reduced=32, backbone="random", subtract=True, epochs=60, drop=40, batch=8,
+    size=56, resize=64, reduced=32, width=16, backbone="random", subtract=True, epochs=40, batch=8,
 )  # fmt: skip
 
 

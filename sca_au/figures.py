@@ -1,2 +1,160 @@
-def figures(bench, experiments, results):
-    return []
+"""Figures 1, 5, 6 and 7 of the paper and the cost of Section 4.4, drawn from the records."""
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib import pyplot as plt
+
+from shared.page import Figure
+
+from .data import central
+
+
+def figures(bench, experiments, results) -> list[Figure]:
+    """What of the figures the finished experiments allow."""
+    drawn = [accuracies(r) for r in results if r.table.name == "figure5" and any(c.measured for c in r.cells)]
+    networks = [e for e in experiments if e.config.descriptor == "none"]
+    for task in dict.fromkeys(e.task for e in experiments):
+        chosen = [e for e in networks if e.task == task]
+        if task.name == "casme2-au8":
+            macro = bench.reading("CK+")
+            samples = next(e.samples for e in experiments if e.task == task)
+            drawn.append(correlations(samples, None if isinstance(macro, str) else macro.samples, task.aus))
+        if chosen:
+            drawn += [activation_maps(chosen), failures(chosen)]
+    if networks:
+        drawn.append(cost(networks))
+    return drawn
+
+
+def correlations(samples: pd.DataFrame, macro: pd.DataFrame | None, aus: tuple[int, ...]) -> Figure:
+    """Figure 1: how action units go together, micro-expressions below the diagonal, macro-expressions above it."""
+    matrix = correlation(samples, aus)
+    beside = "macro-expressions are not drawn: no CK+ here"
+    if macro is not None:
+        upper = np.triu_indices(len(aus), 1)
+        matrix[upper] = correlation(macro, aus)[upper]
+        beside = f"above it in CK+ ({len(macro)} clips; the paper adds GFT and BP4D)"
+    else:
+        matrix[np.triu_indices(len(aus), 1)] = np.nan
+    plot, axis = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
+    shown = axis.imshow(matrix, vmin=-1, vmax=1, cmap="RdBu_r")
+    for (i, j), r in np.ndenumerate(matrix):
+        if np.isfinite(r):
+            colour = "white" if abs(r) > 0.6 else "black"
+            axis.text(j, i, f"{r:.2f}", ha="center", va="center", fontsize=7, color=colour)
+    names = [f"AU{au}" for au in aus]
+    axis.set_xticks(range(len(aus)), names, fontsize=8)
+    axis.set_yticks(range(len(aus)), names, fontsize=8)
+    plot.colorbar(shown, shrink=0.8)
+    return Figure("Figure 1", f"Correlation of action units: below the diagonal in CASME II, {beside}", plot)
+
+
+def correlation(samples: pd.DataFrame, aus: tuple[int, ...]) -> np.ndarray:
+    """Correlation coefficients (A, A) of presence; nan of a unit that is always or never there."""
+    present = np.array([[au in row for au in aus] for row in samples["aus"]], float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.corrcoef(present.T)
+
+
+def accuracies(result) -> Figure:
+    """Figure 5: average accuracy of the networks, bars with 95 % intervals."""
+    cells = [c for c in result.cells if c.measured is not None and c.rule != "none"]
+    corpora, rows = list(dict.fromkeys(c.column for c in cells)), list(dict.fromkeys(c.row for c in cells))
+    plot, axis = plt.subplots(figsize=(7, 3), layout="constrained")
+    width = 0.8 / len(rows)
+    for k, row in enumerate(rows):
+        own = {c.column: c for c in cells if c.row == row}
+        place = np.array([i for i, corpus in enumerate(corpora) if corpus in own]) + (k - (len(rows) - 1) / 2) * width
+        found = [own[corpus] for corpus in corpora if corpus in own]
+        height = np.array([c.measured for c in found])
+        spread = np.abs(np.array([[c.low, c.high] for c in found]).T - height)
+        axis.bar(place, height, width, yerr=spread, label=row, error_kw={"linewidth": 0.8})
+    axis.set_xticks(range(len(corpora)), [name.removesuffix(" accuracy") for name in corpora])
+    axis.set(ylabel="accuracy", ylim=(0, 1))
+    axis.legend(fontsize=7, ncols=2, loc="lower right")
+    return Figure("Figure 5", "Accuracy, the mean over action units; bars are 95 % intervals over subjects", plot)
+
+
+def variant(experiment) -> str:
+    """The name of an experiment's method in Figure 6."""
+    attention = experiment.config.attention
+    names = {"none": "baseline", "SA": "SA", "CA": "CA"}
+    name = names.get(attention) or f"SCA_{attention.capitalize()}"
+    return name if experiment.config.depth == 18 else f"{experiment.config.depth}: {name}"
+
+
+def tested(experiment) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Sample -> its activation maps (M, h, w) and probabilities (M,), from the fold that tested it."""
+    return {
+        sample: (np.array(maps), np.array(scores))
+        for record in experiment.records()
+        for sample, maps, scores in zip(
+            record["samples"], record["figures"]["maps"], record["predictions"]["val"]["scores"][""], strict=True
+        )
+    }
+
+
+def activation_maps(experiments) -> Figure:
+    """Figure 6: class activation maps of each method, an action unit a row."""
+    samples, aus = experiments[0].samples, experiments[0].task.aus
+    target = np.array(samples["target"].tolist())
+    rng = np.random.default_rng(0)
+    chosen = [(unit, int(rng.choice(np.flatnonzero(t)))) for unit, t in enumerate(target.T) if t.any()][:4]
+    title = f"Figure 6: activation maps, {experiments[0].task.name}"
+    return maps_of(experiments, chosen, title, f"A clip an action unit, drawn at random of those that show it ({aus})")
+
+
+def failures(experiments) -> Figure:
+    """Figure 7: the clips whose action unit the last of the methods is most wrong about."""
+    target = np.array(experiments[0].samples["target"].tolist())
+    found = tested(experiments[-1])
+    scores = np.array([found[sample][1] for sample in experiments[0].samples["sample"]])
+    worst = np.argsort(np.where(target > 0, scores, np.inf), axis=None)[:2]
+    chosen = [(int(i % target.shape[1]), int(i // target.shape[1])) for i in worst]
+    caption = f"Where {variant(experiments[-1])} gives an action unit that is there the least probability"
+    return maps_of(experiments, chosen, f"Figure 7: failures, {experiments[0].task.name}", caption)
+
+
+def maps_of(experiments, chosen: list[tuple[int, int]], title: str, caption: str) -> Figure:
+    """The middle frame of some (unit, row of samples), and over it the unit's activation map of each experiment."""
+    first = experiments[0]
+    samples, clips = first.samples, first.data(torch.device("cpu")).x
+    maps = [tested(e) for e in experiments]
+    columns = len(experiments) + 1
+    plot, axes = plt.subplots(
+        len(chosen), columns, figsize=(1.7 * columns, 1.9 * len(chosen)), squeeze=False, layout="constrained"
+    )
+    for (unit, row), line in zip(chosen, axes, strict=True):
+        clip = central(torch.from_numpy(np.array(clips[row : row + 1])), first.config.size)[0].numpy()
+        image, size = clip[len(clip) // 2], first.config.size
+        line[0].imshow(image)
+        line[0].set_title(f"AU{first.task.aus[unit]} of {samples['au_codes'][row]}", fontsize=8)
+        for axis, experiment, found in zip(line[1:], experiments, maps, strict=True):
+            heat, scores = (part[unit] for part in found[samples["sample"][row]])
+            axis.imshow(image)
+            axis.imshow(heat, cmap="jet", alpha=0.45, interpolation="bicubic", extent=(0, size, size, 0))
+            axis.set_title(f"{variant(experiment)}: {scores:.2f}", fontsize=8)
+    for axis in axes.flat:
+        axis.axis("off")
+    about = "with each method's probability; each map has its own colours, from its least to its greatest value"
+    return Figure(title, f"{caption}, {about}", plot)
+
+
+def cost(experiments) -> Figure:
+    """Section 4.4: parameters and the time of a training step, of the experiments at hand."""
+    lines = []
+    for experiment in experiments:
+        records = experiment.records()
+        step = np.mean([record["times"]["step"] for record in records])
+        parameters = f"{records[0]['figures']['parameters']:,}"
+        lines.append((experiment.task.name, variant(experiment), parameters, f"{step:.3f}", records[0]["device"]))
+    plot, axis = plt.subplots(figsize=(7, 0.5 + 0.28 * len(lines)), layout="constrained")
+    axis.axis("off")
+    table = axis.table(lines, colLabels=("task", "method", "parameters", "s a step", "device"), loc="center")
+    table.auto_set_font_size(False)
+    table.set_fontsize(8)
+    batch = experiments[0].config.batch
+    paper = "the paper: 64 clips, 0.783 s on a Tesla K80, “260 M parameters” on average"
+    caption = f"Batches of {batch} clips, means over the folds ({paper})"
+    return Figure("Section 4.4: cost", caption, plot)

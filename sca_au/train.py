@@ -83,7 +83,7 @@ def network(config, M: int, weights: Path) -> SCANetwork:
 
 @torch.no_grad()
 def predict(net: SCANetwork, clips: Tensor, *, subtract: bool) -> tuple[Tensor, Tensor]:
-    """Probability of each AU (B, M) and its class activation map (B, M, h, w) (Fig. 6) of clips as `central` has them."""
+    """Probability of each AU (B, M) and its class activation map (B, M, h, w), Fig. 6, of clips as from `central`."""
     net.eval()
     F_sc = torch.cat([net.features(normalised(part, subtract=subtract)) for part in clips.split(64)])
     maps = torch.einsum("mc,bchw->bmhw", net.head.weight, F_sc)
