@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from .boxes import DetectorMissing, boxed
 from .corpora import CORPORA
 from .corpora.table import CorpusMissing, Problem, Reading
 from .errors import UserError
@@ -20,6 +21,7 @@ from .job import Job, Pretraining, say
 from .protocols import Fold
 from .records import digest, fingerprint, read_json, refuse_others
 from .tasks import TASKS, Task
+from .videos import decoded
 
 
 @dataclass(eq=False)
@@ -50,10 +52,10 @@ class Bench:
 
     @cache  # noqa: B019 (a bench lives as long as its process)
     def reading(self, corpus: str) -> Reading | str:
-        """A corpus read from disk, or why it is not there."""
+        """A corpus read from disk, videos decoded and faces found, or why it cannot be used."""
         try:
-            return CORPORA[corpus].read(self.data)
-        except CorpusMissing as error:
+            return boxed(decoded(CORPORA[corpus].read(self.data), self.prepared), self.prepared)
+        except (CorpusMissing, DetectorMissing) as error:
             return str(error)
 
     @cache  # noqa: B019

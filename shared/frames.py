@@ -47,10 +47,15 @@ class Store:
 
 
 def read(path: str, size: int | tuple[int, int], *, box: Box | None = None, gray: bool = False) -> np.ndarray:
-    """One frame, cropped to `box` and resized to `size` (H, W): uint8 (H, W, C). Raises OSError when it is cut off."""
+    """One frame, cropped to what it holds of `box` and resized to `size` (H, W): uint8 (H, W, C).
+
+    Raises OSError when it is cut off.
+    """
     height, width = (size, size) if isinstance(size, int) else size
     with Image.open(path) as image:
         image = image.convert("L" if gray else "RGB")
+        if box:
+            box = max(box[0], 0), max(box[1], 0), min(box[2], image.width), min(box[3], image.height)
         if box or image.size != (width, height):
             image = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
         return np.asarray(image).reshape(height, width, -1)
@@ -63,31 +68,30 @@ def prepare(
     size: int | tuple[int, int],
     cache: str | Path,
     gray: bool = False,
-    boxes: Mapping[str, Box] | None = None,
 ) -> Store:
-    """The frames `numbers[i]` of each sample i, from the cache or decoded into it.
+    """The frames `numbers[i]` of each sample i, cropped to its box if it has one, from the cache or decoded into it.
 
     The cache's key is what the result depends on: the files (path, size, time of change), the boxes, the settings. A
     sample with a frame that cannot be read is left out of `ids` and named in `problems`.
     """
-    boxes = boxes or {}
     height, width = (size, size) if isinstance(size, int) else size
     paths = [[row.frames.path(n) for n in wanted] for row, wanted in zip(samples.itertuples(), numbers, strict=True)]
     key = hashlib.sha256(f"{height} {width} {gray}".encode())
-    for sample, files in zip(samples["sample"], paths, strict=True):
+    ids, boxes = list(samples["sample"]), [frames.box for frames in samples["frames"]]
+    for sample, files, box in zip(ids, paths, boxes, strict=True):
         for file in files:
             try:
                 stat = os.stat(file)
             except OSError as error:
                 raise UserError(f"{file} cannot be read any more: {error.strerror}") from error
-            key.update(f"{sample} {file} {stat.st_size} {stat.st_mtime_ns} {boxes.get(sample)}\n".encode())
+            key.update(f"{sample} {file} {stat.st_size} {stat.st_mtime_ns} {box}\n".encode())
     folder = Path(cache) / key.hexdigest()[:16]
     with held(folder.with_suffix(".lock")):
         store = _open(folder)
         if store is None:
             for left in [folder, *folder.parent.glob(f".{folder.name}.*")]:  # spoilt, or of a process that died
                 shutil.rmtree(left, ignore_errors=True)
-            _decode(folder, list(samples["sample"]), paths, (height, width), gray, boxes)
+            _decode(folder, ids, paths, boxes, (height, width), gray)
             store = _open(folder)
     return store
 
@@ -123,13 +127,14 @@ def held(path: Path) -> Iterator[None]:
         yield
 
 
-def _decode(folder: Path, ids: list[str], paths: list[list[str]], size, gray: bool, boxes: Mapping[str, Box]) -> None:
+def _decode(
+    folder: Path, ids: list[str], paths: list[list[str]], boxes: list[Box | None], size: tuple[int, int], gray: bool
+) -> None:
     """Decode into a temporary folder and rename it: what `folder` names is always whole."""
 
-    def one(item: tuple[str, list[str]]) -> np.ndarray | Problem:
-        sample, files = item
+    def one(sample: str, files: list[str], box: Box | None) -> np.ndarray | Problem:
         try:
-            return np.stack([read(file, size, box=boxes.get(sample), gray=gray) for file in files])
+            return np.stack([read(file, size, box=box, gray=gray) for file in files])
         except (OSError, SyntaxError, ValueError) as error:
             where = next((f for f in files if not _readable(f)), (*files, sample)[0])
             if getattr(error, "errno", None):  # the disk, not the image: not to be remembered
@@ -143,7 +148,7 @@ def _decode(folder: Path, ids: list[str], paths: list[list[str]], size, gray: bo
         kept, start, problems, crc = [], [0], [], 0
         # Plain writes: on a full disk one through a memory map ends the process without a word.
         with ThreadPoolExecutor(os.cpu_count()) as pool, open(temporary / "frames.u8", "wb") as file:
-            clips = pool.map(one, zip(ids, paths, strict=True))
+            clips = pool.map(one, ids, paths, boxes)
             bar = tqdm(clips, "decoding", len(ids), unit="clip", disable=None, leave=False)
             for sample, clip in zip(ids, bar, strict=True):
                 if isinstance(clip, Problem):

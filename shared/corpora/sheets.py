@@ -92,8 +92,8 @@ def as_text(value: object) -> str:
 
 def as_int(value: object) -> int | None:
     """A cell as a whole number that is not negative, None when it is none."""
-    if isinstance(value, bool):
-        return None
+    if isinstance(value, int):  # by far the most
+        return None if isinstance(value, bool) or not 0 <= value < 10**9 else value
     text = as_text(value)
     match = re.fullmatch(r"(\d{1,9})(?:\.0*)?", text, re.ASCII)
     return int(match[1]) if match else None

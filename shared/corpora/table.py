@@ -50,11 +50,13 @@ class CorpusError(UserError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """A folder of numbered images; `numbers` ascend and `names` stand beside them."""
+    """A folder of numbered images; `numbers` ascend and `names` stand beside them. `box`: where the face is, if the
+    images show more (left, top, right, bottom in pixels)."""
 
     folder: str
     names: tuple[str, ...]
     numbers: tuple[int, ...]
+    box: tuple[int, int, int, int] | None = None
 
     def path(self, number: int) -> str:
         """The image file of a frame number. Raises FrameMissing."""

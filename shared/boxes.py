@@ -1,0 +1,196 @@
+"""Where the face is in frames that show more than it: one box a clip, in a file to look at and to correct."""
+
+import csv
+import dataclasses
+import hashlib
+import importlib.util
+import math
+import os
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw
+from tqdm import tqdm
+
+from .corpora.table import Frames, Problem, Reading
+from .errors import UserError
+from .frames import Box, held
+from .job import say
+from .records import replacing
+
+COLUMNS = ("sample", "left", "top", "right", "bottom")
+LOOKED_AT = 50  # clips, evenly spread, by which a corpus is judged
+WIDE = 1.1  # width / height from which a frame shows more than a face
+WIDENED = 0.1  # of its side, on each side: the detector's box cuts through raised brows and chins
+LONGEST = 640  # pixels of the longer side in which faces are looked for
+SHOWN, COLUMN, THUMB = 240, 12, 160  # clips on the contact sheet, in a row of it, and the width of one
+
+
+class DetectorMissing(UserError):
+    """Boxes are needed, and there is neither a file of them nor a detector."""
+
+
+def boxed(reading: Reading, cache: str | Path) -> Reading:
+    """The reading with a box on the frames of each sample, where its images show more than the face.
+
+    A clip's box comes from `boxes.csv` in the corpus's folder, or else from the file in `cache`, into which a detector
+    writes those of clips that neither names, found in the clip's onset frame; beside it lies a contact sheet. Clips
+    without a face leave the samples and join the problems. Raises UserError for a broken file, DetectorMissing.
+    """
+    if not has_background(reading.samples):
+        return reading
+    own = Path(reading.root) / "boxes.csv"
+    place = f"{reading.corpus}-{hashlib.sha256(reading.root.encode()).hexdigest()[:8]}"
+    made = Path(cache) / "boxes" / f"{place}.csv"
+    with held(made.with_suffix(".lock")):
+        known, given = load(made), load(own)
+        lacking = reading.samples[~reading.samples["sample"].isin({*known, *given})]
+        if len(lacking):
+            if not importlib.util.find_spec("dlib"):
+                raise DetectorMissing(
+                    f"{reading.corpus}: its frames show more than the face, and {len(lacking)} of "
+                    f"{len(reading.samples)} clips have no box: install a detector (pip install dlib-bin), or give the "
+                    f"boxes in {own}, columns {', '.join(COLUMNS)}, in pixels (samples are named like "
+                    f"{lacking['sample'].iloc[0]})"
+                )
+            known |= _detected(lacking, reading.corpus)
+            _write(made, known)
+        sheet = made.with_suffix(".png")
+        if not sheet.exists() or any(f.exists() and f.stat().st_mtime > sheet.stat().st_mtime for f in (own, made)):
+            contact_sheet(reading.samples, known | given, sheet)
+            say(f"{reading.corpus}: boxes of {len(reading.samples)} clips are shown in {sheet}; they are kept in "
+                f"{made}, and {own} goes before it")  # fmt: skip
+    boxes, frames, problems = known | given, [], []
+    for row in reading.samples.itertuples():
+        box = boxes.get(row.sample)
+        frames.append(dataclasses.replace(row.frames, box=box))
+        if box is None:
+            where = own if row.sample in given else made
+            problems.append(
+                Problem(str(where), None, f"no face found in {_first(row)}", "write its box there", row.sample)
+            )
+    samples = reading.samples.assign(frames=frames)
+    samples = samples[[f.box is not None for f in frames]].reset_index(drop=True)
+    return dataclasses.replace(reading, samples=samples, problems=[*reading.problems, *problems])
+
+
+def has_background(samples: pd.DataFrame) -> bool:
+    """Whether images show more than a face: released crops are square or higher than wide, whole frames are wide.
+
+    Looks at some clips' first images only: of one corpus all are crops, or none.
+    """
+    step = math.ceil(len(samples) / LOOKED_AT) or 1
+    for frames in samples["frames"].iloc[::step]:
+        try:
+            with Image.open(frames.path(frames.numbers[0])) as image:
+                if image.width > WIDE * image.height:
+                    return True
+        except OSError:  # named when the clip's frames are prepared
+            continue
+    return False
+
+
+def load(path: Path) -> dict[str, Box | None]:
+    """sample -> box, or None where its row is empty. Raises UserError naming every row that is wrong."""
+    if not path.exists():
+        return {}
+    boxes, wrong = {}, []
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file)
+        if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
+            raise UserError(f"{path}, row 1: no column {', '.join(missing)}; expected {','.join(COLUMNS)}")
+        for number, row in enumerate(rows, 2):
+            cells = [(row[name] or "").strip() for name in COLUMNS[1:]]
+            try:
+                box = tuple(round(float(cell)) for cell in cells) if any(cells) else None
+                if box and not (box[0] < box[2] and box[1] < box[3]):
+                    raise ValueError
+            except (ValueError, OverflowError):
+                wrong.append(f"row {number} ({row['sample']}): {','.join(cells)}")
+                continue
+            boxes[row["sample"]] = box
+    if wrong:
+        raise UserError(f"{path}: expected left < right and top < bottom, in pixels\n  " + "\n  ".join(wrong))
+    return boxes
+
+
+def detect(image: np.ndarray) -> Box | None:
+    """The largest face that dlib's frontal detector finds in uint8 (H, W, 3), widened; None where it finds none."""
+    H, W = image.shape[:2]
+    scale = max(1.0, max(H, W) / LONGEST)
+    small = np.asarray(Image.fromarray(image).resize((round(W / scale), round(H / scale)), Image.Resampling.BILINEAR))
+    find = _detector()
+    faces = find(small, 0) or find(small, 1)  # the second time at twice the size, for small faces
+    if not faces:
+        return None
+    face = max(faces, key=lambda face: face.area())
+    more = WIDENED * face.width()
+    left, top = max(face.left() - more, 0), max(face.top() - more, 0)
+    right, bottom = face.right() + 1 + more, face.bottom() + 1 + more
+    return round(left * scale), round(top * scale), min(round(right * scale), W), min(round(bottom * scale), H)
+
+
+_own = threading.local()
+
+
+def _detector():
+    """This thread's detector: one is not to be used by two at once."""
+    if not hasattr(_own, "detector"):
+        import dlib
+
+        _own.detector = dlib.get_frontal_face_detector()
+    return _own.detector
+
+
+def _first(row) -> str:
+    """The image of a sample in which its face is looked for."""
+    frames: Frames = row.frames
+    return frames.path(frames.numbers[0] if pd.isna(row.onset) else row.onset)
+
+
+def _detected(samples: pd.DataFrame, corpus: str) -> dict[str, Box | None]:
+    """The boxes found, without the clips whose image cannot be read: that is not to be remembered."""
+
+    def one(row) -> dict[str, Box | None]:
+        try:
+            with Image.open(_first(row)) as image:
+                return {row.sample: detect(np.asarray(image.convert("RGB")))}
+        except (OSError, SyntaxError, ValueError):
+            return {}
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(one, samples.itertuples())
+        bar = tqdm(found, f"faces of {corpus}", len(samples), unit="clip", disable=None, leave=False)
+        return {sample: box for one in bar for sample, box in one.items()}
+
+
+def _write(path: Path, boxes: Mapping[str, Box | None]) -> None:
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([COLUMNS, *((sample, *(box or [""] * 4)) for sample, box in boxes.items())])
+
+
+def contact_sheet(samples: pd.DataFrame, boxes: Mapping[str, Box | None], path: Path) -> None:
+    """A picture of clips, evenly spread, each with its box."""
+    tiles = []
+    for row in samples.iloc[:: math.ceil(len(samples) / SHOWN)].itertuples():
+        try:
+            with Image.open(_first(row)) as image:
+                scale = THUMB / image.width
+                tile = image.convert("RGB").resize((THUMB, round(scale * image.height)))
+        except (OSError, SyntaxError, ValueError):
+            continue
+        draw = ImageDraw.Draw(tile)
+        if box := boxes.get(row.sample):
+            draw.rectangle([scale * side for side in box], outline="lime", width=2)
+        draw.text((3, tile.height - 12), row.sample.partition("/")[2], "lime" if box else "red")
+        tiles.append(tile)
+    height = max((tile.height for tile in tiles), default=1)
+    sheet = Image.new("RGB", (COLUMN * THUMB, math.ceil(len(tiles) / COLUMN) * height or 1), "white")
+    for i, tile in enumerate(tiles):
+        sheet.paste(tile, (i % COLUMN * THUMB, i // COLUMN * height))
+    with replacing(path) as temporary:
+        sheet.save(temporary, "png")
