@@ -11,7 +11,7 @@ def _conv(c_in: int, c_out: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
 class ResidualBlock(nn.Module):
     """x + conv(ReLU(conv(x))), 3×3, with nothing after the sum (released code)."""
 
-    def __init__(self, channels: int = 32) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.cba_1 = _conv(channels, channels)
         self.cba_2 = _conv(channels, channels)
@@ -21,15 +21,15 @@ class ResidualBlock(nn.Module):
 
 
 class ShapeEncoder(nn.Module):
-    """Frame (B, C, H, W) -> shape representation M (B, 32, H/2, W/2); layers and names as in the released code."""
+    """Frame (B, C, H, W) -> shape representation M (B, width, H/2, W/2); layers and names as in the released code."""
 
-    def __init__(self, in_channels: int) -> None:
+    def __init__(self, in_channels: int, width: int = 32) -> None:
         super().__init__()
-        self.cba_1 = _conv(in_channels, 16, 7)
-        self.cba_2 = _conv(16, 32, stride=2)
-        self.resblks = nn.Sequential(*(ResidualBlock() for _ in range(3)))
-        self.motion_cba = _conv(32, 32)
-        self.motion_resblks = nn.Sequential(*(ResidualBlock() for _ in range(2)))
+        self.cba_1 = _conv(in_channels, width // 2, 7)
+        self.cba_2 = _conv(width // 2, width, stride=2)
+        self.resblks = nn.Sequential(*(ResidualBlock(width) for _ in range(3)))
+        self.motion_cba = _conv(width, width)
+        self.motion_resblks = nn.Sequential(*(ResidualBlock(width) for _ in range(2)))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.resblks(self.cba_2(self.cba_1(x).relu_()).relu_())
@@ -42,14 +42,14 @@ class Manipulator(nn.Module):
     follow "release": g is 7×7 and the magnified motion is added to M_b; "paper": g is 3×3 and it is added to M_a.
     """
 
-    def __init__(self, *, alpha: float = 2.0, follow: str = "release") -> None:
+    def __init__(self, width: int = 32, *, alpha: float = 2.0, follow: str = "release") -> None:
         super().__init__()
         if follow not in ("paper", "release"):
             raise ValueError(f'follow is "paper" or "release", not {follow!r}')
         self.alpha, self.follow = alpha, follow
-        self.g = _conv(32, 32, 7 if follow == "release" else 3)
-        self.h_conv = _conv(32, 32)
-        self.h_resblk = ResidualBlock()
+        self.g = _conv(width, width, 7 if follow == "release" else 3)
+        self.h_conv = _conv(width, width)
+        self.h_resblk = ResidualBlock(width)
 
     def forward(self, M_a: Tensor, M_b: Tensor) -> Tensor:
         motion = self.h_resblk(self.h_conv(self.alpha * self.g(M_b - M_a).relu_()))
@@ -59,14 +59,14 @@ class Manipulator(nn.Module):
 class MotionMagnification(nn.Module):
     """Two frames -> shape representation of the second with its motion from the first magnified (Sec. 3.1).
 
-    forward(a, b): frames (B, C, H, W) -> (B, 32, H/2, W/2). `a` None stands for zeros, the flow of no motion:
+    forward(a, b): frames (B, C, H, W) -> (B, width, H/2, W/2). `a` None stands for zeros, the flow of no motion:
     nothing in the encoder has a bias, so their representation is zero. alpha: amplification factor.
     """
 
-    def __init__(self, in_channels: int, *, alpha: float = 2.0, follow: str = "release") -> None:
+    def __init__(self, in_channels: int, *, width: int = 32, alpha: float = 2.0, follow: str = "release") -> None:
         super().__init__()
-        self.encoder = ShapeEncoder(in_channels)
-        self.manipulator = Manipulator(alpha=alpha, follow=follow)
+        self.encoder = ShapeEncoder(in_channels, width)
+        self.manipulator = Manipulator(width, alpha=alpha, follow=follow)
 
     def forward(self, a: Tensor | None, b: Tensor) -> Tensor:
         if a is None:

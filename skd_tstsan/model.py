@@ -40,24 +40,25 @@ def _layer(c_in: int, c_out: int, kernel: int = 3, padding: int = 1, *, segments
 class Stream(nn.Module):
     """One stream, with its share of the auxiliary classifiers.
 
-    forward(a, b): frames (B * segments, C, 48, 48) -> features (B, 128) of AC1, AC2 (where `auxiliary`) and conv5.
+    forward(a, b): frames (B * segments, C, H, W) -> features (B, 2 width) of AC1, AC2 (where `auxiliary`) and conv5.
     `a` None: the flow of no motion; without `mag`, `a` is not looked at. `modified=False`: TSCNN's layers, (B, 4608).
     """
 
-    def __init__(self, in_channels: int, *, mag: bool, eca: bool, skd: bool, segments: int, alpha: float, follow: str,
-                 modified: bool) -> None:
+    def __init__(self, in_channels: int, *, mag: bool, eca: bool, skd: bool, segments: int, alpha: float, width: int,
+                 follow: str, modified: bool) -> None:
         super().__init__()
         self.segments, self.modified = segments, modified
-        self.magnify = MotionMagnification(in_channels, alpha=alpha, follow=follow) if mag else None
+        half, double = width // 2, width * 2
+        self.magnify = MotionMagnification(in_channels, width=half, alpha=alpha, follow=follow) if mag else None
         kind = dict(segments=segments, eca=eca, norm=modified)
-        self.conv1 = _layer(32 if mag else in_channels, 64, 5, 0, **kind | dict(segments=1))  # no TSM before conv1
-        self.conv2 = _layer(64, 64, **kind)
-        self.conv3 = _layer(64, 64, **kind)
-        self.conv4 = _layer(64, 128, **kind)
-        self.conv5 = _layer(128, 128, **kind)
+        self.conv1 = _layer(half if mag else in_channels, width, 5, 0, **kind | dict(segments=1))  # no TSM before it
+        self.conv2 = _layer(width, width, **kind)
+        self.conv3 = _layer(width, width, **kind)
+        self.conv4 = _layer(width, double, **kind)
+        self.conv5 = _layer(double, double, **kind)
         if skd:
-            self.AC1 = nn.Sequential(_layer(64, 128, **kind), _layer(128, 128, **kind))
-            self.AC2 = nn.Sequential(_layer(64, 128, **kind), _layer(128, 128, **kind))
+            self.AC1 = nn.Sequential(_layer(width, double, **kind), _layer(double, double, **kind))
+            self.AC2 = nn.Sequential(_layer(width, double, **kind), _layer(double, double, **kind))
 
     def forward(self, a: Tensor | None, b: Tensor, auxiliary: bool) -> list[Tensor]:
         x = self.magnify(a, b) if self.magnify else b
@@ -72,38 +73,41 @@ class Stream(nn.Module):
 
 
 class SKD_TSTSAN(nn.Module):
-    """Logits and features of the classifiers for inputs x (B, 34 + 2 * domains, 48, 48), grey.
+    """Logits and features of the classifiers for inputs x (B, 34 + 2 * domains, size, size), grey.
 
     Channels of x: apex, onset, 16 apex patches, 16 onset patches, then u, v of each temporal domain's flow (Sec. 4.2).
     mag, eca, tsm, skd: the rows of Table 5; what is switched off is not there (without TSM the flows are one input of
     2 * domains channels, Fig. 4a; without SKD there are no auxiliary classifiers). domains: 2, 5 or 10 in Table 6.
-    alpha: amplification factor. modified=False: the baseline as TSCNN has it. Raises ValueError for other shapes of x.
+    alpha: amplification factor. width: channels of conv1. modified=False: the baseline as TSCNN has it. Raises
+    ValueError for other shapes of x.
     """
 
     def __init__(self, classes: int = 5, *, mag: bool = True, eca: bool = True, tsm: bool = True, skd: bool = True,
-                 domains: int = 2, alpha: float = 2.0, dropout: float = 0.2, follow: str = "release",
-                 modified: bool = True) -> None:
+                 domains: int = 2, alpha: float = 2.0, dropout: float = 0.2, size: int = 48, width: int = 64,
+                 follow: str = "release", modified: bool = True) -> None:
         super().__init__()
         if not modified and (mag or eca or tsm or skd):
             raise ValueError("TSCNN (modified=False) has neither mag, eca, tsm nor skd")
-        self.domains, self.segments, self.skd = domains, domains if tsm else 1, skd
+        self.domains, self.segments, self.skd, self.size = domains, domains if tsm else 1, skd, size
         channels = dict(S=1, L=PATCHES, T=2 if tsm else 2 * domains)
-        common = dict(mag=mag, skd=skd, alpha=alpha, follow=follow, modified=modified)
+        common = dict(mag=mag, skd=skd, alpha=alpha, width=width, follow=follow, modified=modified)
         self.streams = nn.ModuleDict({
             s: Stream(channels[s], eca=eca and s == "L", segments=self.segments if s == "T" else 1, **common)
             for s in STREAMS})
         self.dropout = nn.Dropout(dropout)
-        width = 3 * (128 if modified else 128 * 6 * 6)
-        self.AC_fc = nn.ModuleList(nn.Linear(width, classes) for _ in range(2 if skd else 0))
-        self.fc = nn.Linear(width, classes)
+        last = 1 if modified else -(-(size - 4) // 8)  # side of the last maps: TSCNN halves them three times
+        features = 3 * 2 * width * last**2
+        self.AC_fc = nn.ModuleList(nn.Linear(features, classes) for _ in range(2 if skd else 0))
+        self.fc = nn.Linear(features, classes)
         self.to(memory_format=torch.channels_last)  # the faster layout for these convolutions on a CPU
 
     def forward(self, x: Tensor, auxiliary: bool | None = None) -> Classified:
         """auxiliary: whether the auxiliary classifiers are run (None: in training only; Table 7 asks for them)."""
         auxiliary = self.skd and (self.training if auxiliary is None else auxiliary)
         channels = [1, 1, PATCHES, PATCHES, 2 * self.domains]
-        if x.shape[1:] != (sum(channels), 48, 48):
-            raise ValueError(f"inputs (B, {sum(channels)}, 48, 48) expected for {self.domains} temporal domains, "
+        expected = (sum(channels), self.size, self.size)
+        if x.shape[1:] != expected:
+            raise ValueError(f"inputs (B, {', '.join(map(str, expected))}) expected for {self.domains} temporal domains, "
                              f"not {tuple(x.shape)}")
         x = x.contiguous(memory_format=torch.channels_last)
         apex, onset, apex_patches, onset_patches, flow = x.split(channels, 1)
@@ -115,6 +119,7 @@ class SKD_TSTSAN(nn.Module):
         return Classified(tuple(fc(self.dropout(f)) for fc, f in zip(heads, features, strict=True)), features)
 
 
-def TSCNN(classes: int = 5) -> SKD_TSTSAN:
+def TSCNN(classes: int = 5, *, size: int = 48, width: int = 64) -> SKD_TSTSAN:
     """The baseline of Song et al. (2019) as Sec. 4.5.1 implies it: no batch norm, average pooling last, no dropout."""
-    return SKD_TSTSAN(classes, mag=False, eca=False, tsm=False, skd=False, dropout=0.0, modified=False)
+    return SKD_TSTSAN(classes, mag=False, eca=False, tsm=False, skd=False, dropout=0.0, size=size, width=width,
+                      modified=False)

@@ -1,0 +1,5 @@
+from shared.main import main
+
+from .experiments import PAPER
+
+main(PAPER)

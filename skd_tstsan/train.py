@@ -1,0 +1,134 @@
+"""Pre-training on CK+, then training on micro-expressions (Sec. 4.2)."""
+
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from shared.errors import UserError
+from shared.gradcam import gradcam
+from shared.job import Job, Pretraining
+
+from .data import MACRO, MacroExpressions
+from .losses import class_weights, skd_loss
+from .model import SKD_TSTSAN, TSCNN
+from .release import load_released
+
+LAST = ("fc.", "AC_fc.")  # linear layers: never transferred (Sec. 4.2)
+CLASSIFIERS = ("AC1", "AC2", "")  # outputs by name, the deepest last
+
+
+def network(config, classes: int, weights: Path) -> SKD_TSTSAN:
+    """A new network; the released weights that it may start from lie in the folder `weights`."""
+    if not config.modified:
+        return TSCNN(classes, size=config.size, width=config.width)
+    net = SKD_TSTSAN(
+        classes, mag=config.mag, eca=config.eca, tsm=config.tsm, skd=config.skd, domains=config.domains,
+        alpha=config.alpha, dropout=config.dropout, size=config.size, width=config.width, follow=config.follow,
+    )  # fmt: skip
+    if config.start != "none":
+        try:
+            load_released(weights / config.start, net, transfer=True)
+        except (FileNotFoundError, ValueError) as error:
+            raise UserError(f"{error}\n--weights names the folder; --set start=none goes on without") from error
+    return net
+
+
+def adam(net: nn.Module, config) -> torch.optim.Adam:
+    return torch.optim.Adam(net.parameters(), config.lr, config.betas, weight_decay=config.weight_decay, fused=True)
+
+
+def frequencies(y: Tensor, classes: int) -> Tensor:
+    """alpha_k of Eq. (7) of labels y; a class without a sample, which weighs nothing, as if it had one."""
+    return class_weights(torch.bincount(y, minlength=classes).clamp_min(1).tolist()).to(y.device)
+
+
+def criterion(net: nn.Module, x: Tensor, y: Tensor, alpha: Tensor, config) -> dict[str, Tensor]:
+    """Eq. (10): the weighted terms."""
+    return skd_loss(
+        *net(x), y, alpha, gamma=config.gamma, lambda_1=config.lambda_1, lambda_2=config.lambda_2, T=config.T,
+        follow=config.follow,
+    )  # fmt: skip
+
+
+def pretrain(job: Pretraining) -> dict[str, Tensor]:
+    """CK+ (Sec. 4.2): all weights but those of the last linear layers."""
+    config, (corpus,) = job.config, MACRO.corpora
+    clips = MacroExpressions(job.samples[corpus], config, job.cache)
+    net = job.synchronised(network(config, len(MACRO.classes), job.weights)).train()
+    optimiser, alpha = adam(net, config), frequencies(clips.y, len(MACRO.classes)).to(job.device)
+    job.keep(net=net, adam=optimiser)
+    parallel, optimiser = job.team.prepare(net, optimiser)
+    epochs = math.ceil(config.pretrain_iterations / max(len(clips) // config.batch, 1))
+    for _, _, (x, y) in job.batches(clips, epochs=epochs, batch=config.batch):
+        terms = criterion(parallel, x, y, alpha, config)
+        optimiser.zero_grad()
+        job.team.backward(sum(of_all(terms, alpha[y].sum(), job.team, config).values()))
+        optimiser.step()
+        job.log(**terms)
+    return {name: value for name, value in net.state_dict().items() if not name.startswith(LAST)}
+
+
+def of_all(terms: dict[str, Tensor], weight: Tensor, team, config) -> dict[str, Tensor]:
+    """A process's terms such that their means over processes are those of the whole batch.
+
+    Focal losses are means weighted by class, of which this process's samples have `weight`; L2 is a sum.
+    """
+    share = weight / team.reduce(weight.clone(), "mean")
+    factors = {"focal": share, "focal auxiliary": share, "l2": team.num_processes if config.follow == "release" else 1}
+    return {name: factors.get(name, 1) * term for name, term in terms.items()}
+
+
+def train(job: Job) -> None:
+    """One fold, scored after every epoch."""
+    config = job.config
+    x = job.data.tensor(job.device, follow=config.follow)
+    rows, test, y = job.rows("train"), job.rows("test"), job.targets
+    net = network(config, len(job.task.classes), job.weights).to(job.device)
+    if job.pretrained:
+        net.load_state_dict({**net.state_dict(), **job.pretrained})  # the last linear layers stay as they are
+    optimiser = adam(net, config)
+    alpha = frequencies(y if config.follow == "release" else y[rows], len(job.task.classes))
+    epochs = math.ceil(config.iterations / math.ceil(len(rows) / config.batch))
+    for epoch in range(epochs):
+        net.train()
+        sums: dict[str, float] = {}
+        for batch in rows[torch.randperm(len(rows), device=job.device)].split(config.batch):
+            terms = criterion(net, x[batch], y[batch], alpha, config)
+            loss = sum(terms.values())
+            job.check(loss, epoch, batch)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            for name, term in terms.items():
+                sums[name] = sums.get(name, 0) + term.item() * len(batch) / len(rows)
+        scores, features = predict(net, x[test])
+        job.score(epoch, scores, loss=sum(sums.values()), **sums)
+    job.figures["features"] = {name: rounded(f) for name, f in features.items()}
+    job.figures["heat"] = rounded(heat_maps(net, x[test]))
+
+
+@torch.no_grad()
+def predict(net: SKD_TSTSAN, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Class probabilities (B, classes) and features (B, 384) of each classifier, the deepest as ""."""
+    net.eval()
+    parts = [net(part, auxiliary=True) for part in x.split(64)]
+    logits, features = (map(torch.cat, zip(*each, strict=True)) for each in zip(*parts, strict=True))
+    names = CLASSIFIERS if net.skd else CLASSIFIERS[-1:]
+    return {n: z.softmax(dim=1) for n, z in zip(names, logits, strict=True)}, dict(zip(names, features, strict=True))
+
+
+def heat_maps(net: SKD_TSTSAN, x: Tensor) -> Tensor:
+    """Grad-CAM (Fig. 7) of the S-stream's conv4 for the predicted class, each map up to 1: (B, 5, 5) at 48×48."""
+    maps = []
+    hook = net.eval().streams["S"].conv4.register_forward_hook(lambda layer, inputs, output: maps.append(output))
+    logits = net(x).logits[-1]
+    hook.remove()
+    heat = gradcam(maps[0], logits.amax(dim=1))
+    return heat / heat.amax(dim=(1, 2), keepdim=True).clamp_min(1e-12)
+
+
+def rounded(values: Tensor) -> list:
+    """For the record: three decimals."""
+    return values.double().round(decimals=3).tolist()
