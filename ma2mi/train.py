@@ -84,7 +84,7 @@ def autoencoder(config, weights) -> nn.Module | None:
 def optimiser(model: nn.Module, *, lr: float, final: float, epochs: int, weight_decay: float):
     """AdamW and its exponential decay, stepped once an epoch, to `final` × lr in the last one (Sec. 4.3)."""
     parameters = [p for p in model.parameters() if p.requires_grad]
-    adamw = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
+    adamw = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
     return adamw, torch.optim.lr_scheduler.ExponentialLR(adamw, final ** (1 / max(epochs - 1, 1)))
 
 
