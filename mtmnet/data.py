@@ -1,6 +1,5 @@
 """Inputs: frames at the peak of micro- and of macro-expressions, each with its neutral face."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,12 +7,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from shared.corpora.table import Frames, Problem
-from shared.frames import Store, derive, prepare
+from shared.apex import with_apex
+from shared.corpora.table import Frames
+from shared.frames import Store, prepare
 from shared.tasks import TASKS, Task
-from shared.temporal import spot_apex
 
-GRAY = 128  # pixels of the frames that an apex is looked for in
 LABELS = {"casme2-5": "macro-casme2-5", "smic-3": "macro-3", "samm-7": "macro-samm-7", "cde-3": "macro-3"}
 
 
@@ -22,7 +20,7 @@ def load(samples: pd.DataFrame, config, cache) -> Store:
 
     SMIC names no apex: it is spotted in the frequency domain (not in the paper).
     """
-    samples, problems = with_apex(samples, spot_apex, cache)
+    samples, problems = with_apex(samples, cache)
     store = prepare(samples, numbers(samples, config.frames), size=config.image, cache=cache)
     return replace(store, problems=store.problems + problems)
 
@@ -64,7 +62,7 @@ def macro_pairs(clips: pd.DataFrame, task: Task, config, cache) -> Pairs:
 
     CK+ and Oulu-CASIA end at the peak. MMI returns to neutral: its peak is the frame that differs most from the first.
     """
-    clips, _ = with_apex(TASKS[LABELS[task.name]].select(clips), most_different, cache)
+    clips, _ = with_apex(TASKS[LABELS[task.name]].select(clips), cache, most_different)
     store = prepare(clips, numbers(clips, config.macro_frames), size=config.image, cache=cache)
     clips = clips.set_index("sample").loc[list(store.ids)]
     return Pairs.of(torch.tensor(store.stacked()), torch.tensor(clips["target"].tolist()), list(clips["subject"]))
@@ -80,28 +78,6 @@ def about(frames: Frames, apex: int, count: int) -> list[int]:
     """`count` frame numbers centred on the apex, moved into the clip where they would leave it."""
     first = min(frames.numbers.index(apex) - count // 2, len(frames) - count)
     return [frames.numbers[min(max(first, 0) + i, len(frames) - 1)] for i in range(count)]
-
-
-def with_apex(
-    samples: pd.DataFrame, find: Callable[[np.ndarray, float], int], cache
-) -> tuple[pd.DataFrame, list[Problem]]:
-    """The samples with an apex each, where the corpus names none that of `find(grey frames (T, H, W), fps)`.
-
-    Clips that cannot be read for it are left out and named.
-    """
-    known, problems = [samples[samples["apex"].notna()]], []
-    for fps, clips in samples[samples["apex"].isna()].groupby("fps", dropna=False):
-        within = [
-            [n for n in frames.numbers if n >= onset and (pd.isna(offset) or n <= offset)]
-            for frames, onset, offset in zip(clips["frames"], clips["onset"], clips["offset"], strict=True)
-        ]
-        store = prepare(clips, within, size=GRAY, gray=True, cache=cache)
-        places = derive(store, find.__name__, {"fps": fps}, lambda clip, fps=fps: np.int64(find(clip[..., 0], fps)))
-        taken = dict(zip(clips["sample"], within, strict=True))
-        clips = clips[clips["sample"].isin(store.ids)]
-        known.append(clips.assign(apex=[taken[i][p] for i, p in zip(store.ids, places, strict=True)]))
-        problems += store.problems
-    return pd.concat(known).sort_index(), problems
 
 
 def most_different(frames: np.ndarray, fps: float) -> int:

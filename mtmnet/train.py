@@ -173,8 +173,10 @@ def train(job: Job) -> None:
         epochs = run(job, MicroNet, lambda batch: game.step(*pairs.pixels(batch)), rows, config.pretrain_epochs)
         job.figures["first stage"] = [terms for _, terms in epochs]
     if config.pretrain == "eid":
-        parts = {"test": frames[test], "train": frames[rows]}
-        job.figures["reconstructions"] = {part: reconstruct(MicroNet, clips) for part, clips in parts.items()}
+        job.figures["reconstructions"] = {
+            part: reconstruct(MicroNet, frames[some], getattr(job.fold, part), job.seed)
+            for part, some in (("test", test), ("train", rows))
+        }
     macro = job.pretrained and {k: v.to(job.device) for k, v in job.pretrained.items()}
     guidance = Guidance(MicroNet, pairs, config, macro)
     for epoch, terms in run(job, guidance.net, guidance.step, rows, config.epochs):
@@ -208,12 +210,13 @@ def predict(net: EIDNet, frames: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def reconstruct(net: EIDNet, clips: Tensor) -> dict[str, object]:
-    """D_r's image of the middle expression frame of clips (N, 1 + T, H, W, 3) uint8, the first one's as PNG (Figure 3).
+def reconstruct(net: EIDNet, clips: Tensor, names: tuple[str, ...], seed: int) -> dict[str, object]:
+    """D_r's images of the middle expression frame of clips (N, 1 + T, H, W, 3) uint8: one of them as PNG (Figure 3).
 
     "psnr" is the mean over clips against that frame in dB; "neutral", the same of the clip's neutral image.
     """
     net.eval()
+    shown = seed % len(names)
     middle = 1 + (clips.shape[1] - 1) // 2
     made, psnr, neutral = [], [], []
     for part in clips[:, [0, middle]].split(64):
@@ -221,7 +224,7 @@ def reconstruct(net: EIDNet, clips: Tensor) -> dict[str, object]:
         made.append(net(x_N, x_E).reconstruction)
         for values, image in ((psnr, made[-1]), (neutral, x_N)):
             values.append(-10 * (image - x_E).square().flatten(1).mean(dim=1).clamp_min(1e-10).log10())
-    picture = Image.fromarray((made[0][0] * 255).round().byte().permute(1, 2, 0).cpu().numpy())
-    picture.save(png := io.BytesIO(), "png")
+    image = (torch.cat(made)[shown] * 255).round().byte().permute(1, 2, 0)
+    Image.fromarray(image.cpu().numpy()).save(png := io.BytesIO(), "png")
     means = {name: round(torch.cat(v).mean().item(), 3) for name, v in (("psnr", psnr), ("neutral", neutral))}
-    return {"png": base64.b64encode(png.getvalue()).decode(), **means}
+    return {"sample": names[shown], "png": base64.b64encode(png.getvalue()).decode(), **means}

@@ -1,0 +1,86 @@
+"""Which frames are taken, and what a pair is."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from mtmnet.data import Pairs, about, images, load, macro_pairs, most_different
+from mtmnet.experiments import Config
+from shared.corpora.table import Frames
+from shared.tasks import TASKS
+
+
+def held(numbers, folder="nowhere") -> Frames:
+    return Frames(str(folder), tuple(f"{n}.png" for n in numbers), tuple(numbers))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "apex", "count", "expected"),
+    [
+        (range(40, 60), 50, 5, [48, 49, 50, 51, 52]),  # centred at the apex (Sec. 4.1)
+        (range(40, 60), 50, 1, [50]),
+        (range(40, 60), 41, 5, [40, 41, 42, 43, 44]),
+        (range(40, 60), 59, 3, [57, 58, 59]),  # the last ones, where a sequence ends at its peak
+        ([1, 3, 8, 20, 21, 30], 8, 3, [3, 8, 20]),
+        ([1, 2, 3], 2, 5, [1, 2, 3, 3, 3]),
+    ],
+)
+def test_frames_about_the_apex(numbers, apex, count, expected):
+    assert about(held(numbers), apex, count) == expected
+
+
+def test_the_peak_differs_most_from_the_first_frame():
+    frames = np.full((6, 8, 8), 100, np.uint8)
+    frames[4, 2:6, 2:6] = 30
+    frames[2, 2:4, 2:4] = 255
+    assert most_different(frames, 25.0) == 4
+
+
+def test_pairs_of_clips():
+    frames = torch.arange(2 * 4, dtype=torch.uint8).view(2, 4, 1, 1, 1).expand(2, 4, 2, 2, 3)
+    pairs = Pairs.of(frames, torch.tensor([5, 6]), ["b", "a"])
+    assert pairs.x_N[:, 0, 0, 0].tolist() == [0, 0, 0, 4, 4, 4] and pairs.x_E[:, 0, 0, 0].tolist() == [1, 2, 3, 5, 6, 7]
+    assert pairs.y.tolist() == [5, 5, 5, 6, 6, 6] and pairs.s.tolist() == [0, 0, 0, 1, 1, 1] and pairs.subjects == 2
+    x_N, x_E, y, s = pairs.pixels(torch.tensor([3, 0]))
+    assert x_N.shape == (2, 3, 2, 2) and y.tolist() == [6, 5] and s.tolist() == [1, 0]
+    torch.testing.assert_close(x_E, images(pairs.x_E[[3, 0]]))
+    x_N, x_E, y, s = pairs[(7, 4)]
+    assert x_E[0, 0, 0] == 6 and y == 6 and s == 1
+
+
+def written(root, corpus, person, emotion, apex, values) -> tuple:
+    folder = root / corpus / person / emotion
+    folder.mkdir(parents=True)
+    for number, value in enumerate(values, start=1):
+        Image.fromarray(np.full((16, 16, 3), value, np.uint8)).save(folder / f"{number}.png")
+    frames = held(range(1, len(values) + 1), folder)
+    name = f"{corpus}/{person}/{emotion}"
+    return name, corpus, f"{corpus}/{person}", emotion, (), "", 1, apex, pd.NA, 25.0, frames
+
+
+def table(rows) -> pd.DataFrame:
+    names = ("sample", "corpus", "subject", "emotion", "aus", "au_codes", "onset", "apex", "offset", "fps", "frames")
+    return pd.DataFrame(rows, columns=names).astype({"onset": "Int64", "apex": "Int64", "offset": "Int64"})
+
+
+def test_macro_expressions_at_their_peak_whether_the_corpus_names_it_or_not(tmp_path):
+    rising, back = (10, 20, 30, 40, 50), (10, 20, 60, 20, 10)
+    rows = [
+        written(tmp_path, "MMI", "S1", "happiness", pd.NA, back),
+        written(tmp_path, "MMI", "S2", "surprise", 5, rising),
+        written(tmp_path, "MMI", "S2", "fear", 5, rising),  # no class of casme2-5
+    ]
+    config = Config(image=32, macro_frames=3)
+    pairs = macro_pairs(table(rows), TASKS["casme2-5"], config, tmp_path / "cache")
+    assert pairs.x_N[:, 0, 0, 0].tolist() == [10] * 6
+    assert pairs.x_E[:, 0, 0, 0].tolist() == [20, 60, 20, 30, 40, 50]
+    assert pairs.y.tolist() == [0, 0, 0, 1, 1, 1] and pairs.s.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_clip_is_its_onset_and_the_frames_about_its_apex(tmp_path):
+    rows = [written(tmp_path, "SMIC", "s1", "negative", 4, (10, 20, 30, 40, 50, 60, 70))]
+    store = load(TASKS["smic-3"].select(table(rows)), Config(image=32, frames=5), tmp_path / "cache")
+    assert store.stacked()[:, :, 0, 0, 0].tolist() == [[10, 20, 30, 40, 50, 60]]
+    assert store.ids == ("SMIC/s1/negative",) and not store.problems
