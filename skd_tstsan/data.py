@@ -1,6 +1,6 @@
 """Inputs: apex and onset, whole and in patches, and the flow between key frames (Sec. 4.2)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -88,12 +88,11 @@ def stretched(images: Tensor) -> Tensor:
 
 
 class MacroExpressions(torch.utils.data.Dataset):
-    """x (34 + 4, size, size) and class of each labelled CK+ sequence: the last frame is the apex, the first is onset and
-    offset (Sec. 4.2); of two temporal domains, as weights do not depend on their number."""
+    """x and class of each labelled CK+ sequence: the last frame is the apex, the first is onset and offset (Sec. 4.2)."""
 
     def __init__(self, clips: pd.DataFrame, config, cache):
         samples = MACRO.select(clips)
-        inputs = load(samples.assign(offset=samples["onset"]), replace(config, domains=2), cache)
+        inputs = load(samples.assign(offset=samples["onset"]), config, cache)
         self.x = inputs.tensor(torch.device("cpu"), follow=config.follow)
         self.y = torch.tensor(samples.set_index("sample").loc[list(inputs.ids), "target"].tolist())
 

@@ -1,6 +1,7 @@
 """Pre-training on CK+, then training on micro-expressions (Sec. 4.2)."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -53,8 +54,8 @@ def criterion(net: nn.Module, x: Tensor, y: Tensor, alpha: Tensor, config) -> di
 
 
 def pretrain(job: Pretraining) -> dict[str, Tensor]:
-    """CK+ (Sec. 4.2): all weights but those of the last linear layers."""
-    config, (corpus,) = job.config, MACRO.corpora
+    """CK+ (Sec. 4.2), in two temporal domains: all weights but those of the last linear layers."""
+    config, (corpus,) = replace(job.config, domains=2), MACRO.corpora
     clips = MacroExpressions(job.samples[corpus], config, job.cache)
     net = job.synchronised(network(config, len(MACRO.classes), job.weights)).train()
     optimiser, alpha = adam(net, config), frequencies(clips.y, len(MACRO.classes)).to(job.device)

@@ -98,7 +98,8 @@ def _solve(u: Tensor, p: Tensor, g: Tensor, rho_c: Tensor, *, tau, l_t, theta, e
     B, _, H, W = u.shape
     square = (g * g).sum(1).clamp(min=torch.finfo(u.dtype).eps)
     live = torch.arange(B, device=u.device)
-    v, p_x, p_y, a, r = u.clone(), p[:, 0].contiguous(), p[:, 1].contiguous(), g / square.unsqueeze(1), rho_c / square
+    v, p_x, p_y = (x.clone(memory_format=torch.contiguous_format) for x in (u, p[:, 0], p[:, 1]))
+    a, r = g / square.unsqueeze(1), rho_c / square
     one = u.new_ones(())
     s, d, norm, d_x, d_y = torch.empty_like(r), *(torch.empty_like(v) for _ in range(4))
     for n in range(outer * inner):

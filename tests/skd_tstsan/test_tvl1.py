@@ -92,3 +92,12 @@ def test_median_filter():
     x = torch.randn(2, 2, 9, 13)
     expected = scipy.ndimage.median_filter(x.numpy(), size=(1, 1, 5, 5), mode="nearest")
     assert torch.equal(_median5(x), torch.from_numpy(expected))
+
+
+@pytest.mark.parametrize("B", [1, 5])
+def test_a_pair_alone_is_as_in_its_batch(B):
+    """Whatever the batch's size, that leaves a last part of one pair among them."""
+    frames = torch.randint(0, 256, (B + 1, 32, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    together = tvl1(frames[:-1], frames[1:])
+    for i in range(B):
+        torch.testing.assert_close(tvl1(frames[i : i + 1], frames[i + 1 : i + 2])[0], together[i])

@@ -1,0 +1,203 @@
+"""Every distinct row runs, on a few random images; inputs and stages are what the paper says."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from shared.corpora.table import Frames
+from shared.job import Job, Pretraining
+from shared.parallel import Alone
+from shared.tasks import TASKS
+from shared.temporal import tim
+from skd_tstsan import data
+from skd_tstsan.experiments import PAPER, PRETRAINING, SMOKE, TABLES, Config
+from skd_tstsan.train import LAST, network, pretrain, train
+from skd_tstsan.tvl1 import tvl1
+
+CPU = torch.device("cpu")
+TINY = dict(face=32, size=20, width=8, batch=8, pretrain_batch=7, iterations=2, pretrain_iterations=1)
+BASE = replace(Config(**SMOKE), **TINY)
+CELLS = {
+    f"{table.name}/{row.name}@{column.name}": (replace(BASE, **row.changes, **column.changes), row, column)
+    for table in TABLES
+    for row, column in table.cells()
+}
+TASK = TASKS["casme2-5"]
+
+
+def clips_of(corpus: str, emotions, folder, frames: int, people: int = 2) -> pd.DataFrame:
+    """A clip of random images that change a little an emotion and a person, the apex in the middle."""
+    rng, rows = np.random.default_rng(0), []
+    for person in range(people):
+        for emotion in emotions:
+            name, numbers = f"{corpus}/s{person}/{emotion}", tuple(range(1, frames + 1))
+            held = Frames(str(folder / name), tuple(f"{n}.png" for n in numbers), numbers)
+            (folder / name).mkdir(parents=True)
+            first, last = rng.integers(0, 256, (2, 5, 5, 3))
+            for number in numbers:
+                image = Image.fromarray((first + 0.03 * number * (last - first)).astype(np.uint8))
+                image.resize((40, 40)).save(held.path(number))
+            rows.append((name, corpus, f"{corpus}/s{person}", emotion, (), "", 2, 4, frames - 1, 30.0, held))
+    names = ("sample", "corpus", "subject", "emotion", "aus", "au_codes", "onset", "apex", "offset", "fps", "frames")
+    return pd.DataFrame(rows, columns=names).astype({"onset": "Int64", "apex": "Int64", "offset": "Int64"})
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory):
+    """The cache, micro-expressions of CASME II's five classes, and CK+."""
+    folder = tmp_path_factory.mktemp("clips")
+    micro = TASK.select(clips_of("CASME2", TASK.classes, folder, frames=7))
+    return folder / "cache", micro, clips_of("CK+", TASKS["ckplus-7"].classes, folder, frames=7)
+
+
+def pretrained(config: Config, corpora):
+    cache, _, macro = corpora
+    torch.manual_seed(0)
+    job = Pretraining("tiny", config, TASK, {"CK+": macro}, {}, 0, Alone(CPU), cache / "stage", cache)
+    return pretrain(job), job
+
+
+def fold_of(config: Config, corpora, weights=None) -> Job:
+    cache, micro, _ = corpora
+    torch.manual_seed(0)
+    return Job("tiny", config, TASK, TASK.folds(micro)[0], data.load(micro, config, cache), micro, 0, CPU, weights)
+
+
+@pytest.mark.parametrize("name", {config: name for name, (config, *_) in reversed(CELLS.items())}.values())
+def test_every_row_trains(name, corpora):
+    config, row, _ = CELLS[name]
+    weights = None
+    if PAPER.pretraining(config, TASK):
+        weights, job = pretrained(config, corpora)
+        assert len(job.history) == 1 and weights and not any(k.startswith(LAST) for k in weights)
+    job = fold_of(config, corpora, weights)
+    train(job)
+    assert set(job.predictions) == {"last", "best_on_test"}
+    classifiers = {"", "AC1", "AC2"} if config.skd else {""}
+    for rule in job.predictions.values():
+        assert set(rule["scores"]) == classifiers == set(job.figures["features"]) and row.output in classifiers
+        for scores in rule["scores"].values():
+            np.testing.assert_allclose(np.sum(scores, axis=1), np.ones(5), atol=1e-5)
+    heat = np.array(job.figures["heat"])
+    assert len(heat) == 5 and heat.min() >= 0 and heat.max() <= 1
+
+
+@pytest.mark.parametrize("scale", ["smoke", "paper"])
+def test_every_network_can_be_built(scale):
+    base = PAPER.base(scale, {})
+    with torch.device("meta"):
+        for config in {replace(base, **r.changes, **c.changes) for _, r, c in CELLS.values()}:
+            net = network(config, 5, None).eval()
+            x = torch.empty(2, 34 + 2 * config.domains, config.size, config.size)
+            assert net(x).logits[-1].shape == (2, 5)
+
+
+def test_the_papers_batches():
+    """16, and 32 on CAS(ME)³ (Sec. 4.2), after the same pre-training."""
+    base = PAPER.base("paper", {})
+    for row, column in ((r, c) for t in TABLES for r, c in t.cells()):
+        config = replace(base, **row.changes, **column.changes)
+        assert config.batch == (32 if column.task.startswith("casme3") else 16)
+        if not row.changes:
+            assert PAPER.pretraining(config, TASKS[column.task]) == PAPER.pretraining(base, TASK)
+
+
+def test_what_pretraining_depends_on():
+    later = {"modified", "domains", "batch", "pretrain", "iterations"} - {"modified"}
+    assert {field.name for field in fields(Config)} - later == set(PRETRAINING)
+
+
+def test_inputs_by_hand(corpora):
+    """38 channels against slices, interpolation and flow written out (Sec. 4.2)."""
+    cache, micro, _ = corpora
+    x = data.load(micro, BASE, cache).tensor(CPU, follow="release")
+    signed = data.load(micro, BASE, cache).tensor(CPU, follow="paper")
+    assert x.shape == (10, 38, 20, 20) and x.dtype == torch.float32
+
+    def face(number):
+        image = Image.open(micro["frames"][3].path(number)).convert("L").resize((32, 32), Image.Resampling.BILINEAR)
+        return torch.from_numpy(np.array(image))
+
+    def scaled(image):
+        image = torch.nn.functional.interpolate(image[None, None].float(), (20, 20), mode="bilinear")[0, 0]
+        return image
+
+    def unit(image):
+        return (image - image.min()) / (image.max() - image.min())
+
+    onset, apex, offset = face(2), face(4), face(6)
+    grey = 1.01 / 16  # halves are rounded up or down as the interpolation's last digit falls; ranges are over 16
+    for channel, image in ((0, apex), (1, onset)):
+        torch.testing.assert_close(x[3, channel], unit(scaled(image).round()), atol=grey, rtol=0)
+    for channel, image in ((2, apex), (18, onset)):
+        for k in range(16):
+            i, j = divmod(k, 4)
+            patch = scaled(image[8 * i : 8 * i + 8, 8 * j : 8 * j + 8]).round()
+            torch.testing.assert_close(x[3, channel + k], unit(patch), atol=grey, rtol=0)
+    pairs = tvl1(torch.stack([onset, apex]), torch.stack([apex, offset]))
+    for channel, component in enumerate(pairs.flatten(0, 1)):
+        torch.testing.assert_close(signed[3, 34 + channel], scaled(component))
+        grey = (unit(scaled(component)) * 255).floor() / 255
+        assert (x[3, 34 + channel] - grey).abs().max() <= 1.001 / 255  # a rounding may tip a step
+
+
+def test_domains_are_flows_between_interpolated_neighbours(corpora):
+    """Table 6: TIM to one frame more than domains; from onset to offset."""
+    cache, micro, _ = corpora
+    config = replace(BASE, domains=5)
+    signed = data.load(micro, config, cache).tensor(CPU, follow="paper")
+    frames = [Image.open(micro["frames"][3].path(n)).convert("L").resize((32, 32), Image.Resampling.BILINEAR)
+              for n in range(2, 7)]  # fmt: skip
+    frames = torch.from_numpy(tim(np.stack(frames), 6).clip(0, 255).round().astype(np.uint8))
+    third = torch.nn.functional.interpolate(tvl1(frames[2:3], frames[3:4]), (20, 20), mode="bilinear")[0]
+    torch.testing.assert_close(signed[3, 34 + 4 : 34 + 6], third)
+
+
+def test_no_motion_is_zero(corpora):
+    """Constant flow has no range to be stretched to."""
+    cache, micro, _ = corpora
+    still = micro.assign(apex=micro["onset"], offset=micro["onset"])
+    x = data.load(still, BASE, cache).tensor(CPU, follow="release")
+    assert (x[:, 34:] == 0).all() and x[:, :34].amax() == 1
+
+
+def test_macro_expressions_end_where_they_began(corpora):
+    """Sec. 4.2: the first frame is onset and offset, so that the second flow leads back."""
+    cache, _, macro = corpora
+    clips = data.MacroExpressions(macro, BASE, cache)
+    assert len(clips) == 14 and sorted(set(clips.y.tolist())) == list(range(7))
+    start, end = (torch.from_numpy(np.array(Image.open(macro["frames"][0].path(n)).convert("L").resize(
+        (32, 32), Image.Resampling.BILINEAR)))[None] for n in (2, 4))  # fmt: skip
+    back = torch.nn.functional.interpolate(tvl1(end, start), (20, 20), mode="bilinear")
+    paper = data.MacroExpressions(macro, replace(BASE, follow="paper"), cache)
+    torch.testing.assert_close(paper[0, list(macro["sample"]).index(macro["sample"][0])][0][36:], back[0])
+
+
+def test_transfer_takes_all_but_the_last_layers(corpora):
+    """With no training to come, the fold's network says what the pre-trained layers say."""
+    weights, _ = pretrained(BASE, corpora)
+    job = fold_of(replace(BASE, lr=1e-12), corpora, weights)
+    train(job)
+    config = replace(BASE, lr=1e-12)
+    net = network(config, 5, None)
+    assert set(net.state_dict()) - set(weights) == {k for k in net.state_dict() if k.startswith(LAST)}
+    other = fold_of(config, corpora)
+    train(other)
+    assert job.figures["features"] != other.figures["features"]
+
+
+def test_a_fold_is_the_same_twice(corpora):
+    first, second = (fold_of(BASE, corpora) for _ in range(2))
+    for job in (first, second):
+        torch.manual_seed(1)
+        train(job)
+    assert first.predictions == second.predictions and first.history == second.history
+
+
+def test_settings_that_exclude_each_other():
+    with pytest.raises(Exception, match="domains=2"):
+        replace(BASE, tsm=False, domains=5)
