@@ -4,6 +4,7 @@ import argparse
 import importlib
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from .errors import UserError, unknown
@@ -37,7 +38,7 @@ def main(arguments: list[str]) -> int:
     if command == "data":
         from .corpora.report import main as survey
 
-        return survey(rest)
+        return survey(rest, map(paper, papers()))
     if command == "test":
         import pytest
 
@@ -73,33 +74,49 @@ def run_all(arguments: list[str]) -> int:
 
 def list_rows(names: list[str]) -> int:
     """Papers, tables, rows, and which corpora each row needs."""
-    from .tasks import TASKS
-
     for p in [paper(name) for name in names or papers()]:
         print(f"{p.name}: {p.title}; headline: {', '.join(p.headline)}")
         for table in p.tables:
             print(f"  {table.name}: {table.title}")
             for row in table.rows:
-                needs: dict[str, None] = {}
-                for column in [c for r, c in table.cells() if r is row]:
-                    config = p.config(**{**row.changes, **column.changes})
-                    stage = p.pretraining(config, TASKS[column.task])
-                    needs |= dict.fromkeys([*TASKS[column.task].corpora, *(stage["corpora"] if stage else ())])
+                needs = dict.fromkeys(c for r, column in table.cells() if r is row for c in p.corpora(row, column))
                 print(f"    {table.name}/{row.name}: needs {', '.join(needs)}")
     return 0
 
 
 def write_faces(arguments: list[str]) -> int:
     """The generated corpora, for a look or for a rehearsal."""
-    from .faces.write import write
+    from tqdm import tqdm
 
-    p = argparse.ArgumentParser(prog="faces")
+    from .faces.write import truth, write
+    from .main import at_least
+
+    p = argparse.ArgumentParser(prog="faces", description=write_faces.__doc__)
     p.add_argument("folder", type=Path)
     p.add_argument("--full", action="store_true", help="at the real corpora's counts of subjects, clips and labels")
-    p.add_argument("--corpora", nargs="+", help="only these")
+    p.add_argument("--corpora", nargs="+", metavar="CORPUS", help="only these")
+    p.add_argument("--size", type=at_least(8), default=128, help="side of a face in pixels (default: 128)")
+    p.add_argument("--seed", type=at_least(0), default=0, help="draw other people (default: 0)")
+    p.add_argument("--no-pixels", action="store_true", help="placeholders for images, to rehearse indexing")
     args = p.parse_args(arguments)
-    write(args.folder, args.corpora, scale="full" if args.full else "smoke")
-    print(f"generated faces are in {args.folder}; they are drawn, not recorded")
+    clock = time.monotonic()
+    pause = 0.1 if sys.stderr.isatty() else 30  # seconds between two states of the bar: in a log each is a line
+    with tqdm(desc="drawing faces", unit="clip", mininterval=pause, maxinterval=pause) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        write(
+            args.folder, args.corpora, scale="full" if args.full else "smoke", size=args.size, seed=args.seed,
+            pixels=not args.no_pixels, progress=progress,
+        )  # fmt: skip
+    drawn = truth(args.folder)
+    for corpus, clips in drawn.groupby("corpus", sort=False):
+        print(f"{corpus}: {len(clips)} clips of {clips['person'].nunique()} people, {clips['frames'].sum()} frames")
+    files = {(s.st_dev, s.st_ino): s.st_size for f in args.folder.rglob("*") if f.is_file() and (s := f.stat())}
+    print(f"{args.folder} holds generated faces, drawn, not recorded: {len(drawn)} clips, {drawn['frames'].sum()} "
+          f"frames, {sum(files.values()) / 2**30:.2f} GiB; {time.monotonic() - clock:.0f} s")  # fmt: skip
     return 0
 
 

@@ -9,7 +9,7 @@ import torch
 
 from .errors import UserError, unknown
 from .job import Job, Pretraining
-from .tasks import Task
+from .tasks import TASKS, Task
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,15 @@ class Column:
 
 
 class Row:
-    """A row of a table: its printed name and the Config fields in which it differs from the paper's own method."""
+    """A row of a table: its printed name and the Config fields in which it differs from the paper's own method.
 
-    def __init__(self, name: str, /, *, output: str = "", tasks: tuple[str, ...] | None = None, **changes: Any):
-        self.name, self.output, self.tasks, self.changes = name, output, tasks, changes
+    With `records`, "package/table/row", it is another paper's row: its records are read, not made.
+    """
+
+    def __init__(
+        self, name: str, /, *, output: str = "", tasks: tuple[str, ...] | None = None, records: str = "", **changes: Any
+    ):
+        self.name, self.output, self.tasks, self.records, self.changes = name, output, tasks, records, changes
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,12 @@ class Paper:
             for t in self.tables
             if t.name in rows
         ]
+
+    def corpora(self, row: Row, column: Column) -> tuple[str, ...]:
+        """The corpora that a cell needs, its pre-training's included."""
+        task = TASKS[column.task]
+        stage = self.pretraining(self.config(**{**row.changes, **column.changes}), task)
+        return tuple(dict.fromkeys([*task.corpora, *(stage["corpora"] if stage else ())]))
 
     def base(self, scale: str, overrides: Mapping[str, str]) -> Any:
         """The Config of the paper's own method at a scale, with `--set` on top."""

@@ -5,19 +5,25 @@ from __future__ import annotations
 import argparse
 import csv
 import functools
+import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from ..errors import UserError
+from ..records import replacing
 from ..tasks import TASKS, Task
 from . import CORPORA, casme2, mmew, smic
 from .printed import DIFFERENCES, PRINTED, Counts
 from .table import CorpusMissing, Reading, SheetError
+
+if TYPE_CHECKING:
+    from ..experiment import Paper
 
 # What is read of a corpus, where that is more than one thing: name → reader.
 PARTS: dict[str, dict[str, Callable[[str], Reading]]] = {name: {name: module.read} for name, module in CORPORA.items()}
@@ -204,28 +210,64 @@ def rows(parts: Iterable[Part]) -> list[tuple[object, ...]]:
     return result
 
 
-def write_csv(parts: Iterable[Part], path: str | os.PathLike) -> None:
-    """Writes the survey's rows, whole or not at all."""
-    temporary = f"{os.fspath(path)}.part"
-    with open(temporary, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([CSV_HEADER, *rows(parts)])
-    os.replace(temporary, path)
+def write_csv(
+    parts: Iterable[Part], path: str | os.PathLike, possible: Iterable[tuple[str, str, str]] = ()
+) -> None:
+    """Writes the survey's rows and what can run, whole or not at all."""
+    papers = [(paper, "rows", names, "", "", "", kind) for paper, names, kind in possible]
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([CSV_HEADER, *rows(parts), *papers])
 
 
-def main(arguments: Sequence[str]) -> int:
-    """The command `data`. Raises UserError where no folder is named or it is none."""
+def runnable(parts: Iterable[Part], papers: Iterable[Paper]) -> list[tuple[str, str, str]]:
+    """(paper, what of it, what is in the way) of every row: whole, in part, or not; rows alike stand together."""
+    there = {part.corpus for part in parts if part.reading is not None}
+    result = []
+    for paper in papers:
+        places: dict[str, list[str]] = {}
+        for table in paper.tables:
+            kinds: dict[str, list[str]] = {}
+            for row in table.rows:
+                lacking = [set(paper.corpora(r, column)) - there for r, column in table.cells() if r is row]
+                if not any(lacking):
+                    kind = "can run"
+                else:
+                    kind = "can run in part" if not all(lacking) else "cannot run"
+                    kind += f" without {', '.join(c for c in CORPORA if any(c in cell for cell in lacking))}"
+                kinds.setdefault(kind, []).append(row.name)
+            for kind, rows in kinds.items():
+                whole = len(rows) == len(table.rows)
+                names = [table.name] if whole else [f"{table.name}/{row}" for row in rows]
+                places.setdefault(kind, []).extend(names)
+        result += [(paper.name, ", ".join(names), kind) for kind, names in sorted(places.items())]
+    return result
+
+
+def main(arguments: Sequence[str], papers: Iterable[Paper] = ()) -> int:
+    """The command `data`: 0, or 2 where no corpus is found. Raises UserError where no folder is named or it is none."""
     parser = argparse.ArgumentParser(prog="data", description=__doc__)
     parser.add_argument("--data", type=Path, help="folder that holds the corpora (else $MER_DATA)")
     parser.add_argument("--csv", type=Path, help="write the survey there too")
     args = parser.parse_args(arguments)
     data = args.data or (Path(os.environ["MER_DATA"]) if os.environ.get("MER_DATA") else None)
     if data is None:
-        raise UserError("which folder holds the corpora? name it with --data DIR or in $MER_DATA")
+        raise UserError(
+            "which folder holds the corpora? name it with --data DIR or in $MER_DATA; looked for in it are the folders "
+            f"{', '.join(f'{corpus}/' for corpus in CORPORA)}, those that you have"
+        )
     if not data.is_dir():
         raise UserError(f"{data} is not a folder; --data names the folder that holds the corpora, one folder each")
     parts = survey(data)
+    possible = runnable(parts, papers)
     print(text(parts, generated=(data / "GENERATED.txt").exists()))
+    for paper, group in itertools.groupby(possible, key=lambda line: line[0]):
+        print(f"\n{paper}:")
+        for _, names, kind in group:
+            print(f"  {kind}: {names}")
     if args.csv:
-        write_csv(parts, args.csv)
+        write_csv(parts, args.csv, possible)
         print(f"\nalso written to {args.csv}")
+    if not any(part.reading is not None for part in parts):
+        print(f"\nno corpus found in {data}")
+        return 2
     return 0

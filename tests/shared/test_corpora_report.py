@@ -1,17 +1,24 @@
 """The survey of a disk: what is found beside what is printed, what is missing, what is broken."""
 
 import csv
+from dataclasses import dataclass
 
 import pytest
 from openpyxl import Workbook
 
 from shared.corpora import CORPORA
 from shared.corpora.printed import DIFFERENCES, PRINTED
-from shared.corpora.report import CSV_HEADER, PARTS, main, survey, text, write_csv
+from shared.corpora.report import CSV_HEADER, PARTS, main, runnable, survey, text, write_csv
 from shared.errors import UserError
+from shared.experiment import Column, Paper, Row, Table
 from shared.tasks import TASKS
 
 HEADER = ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Action Units", "Estimated Emotion"]
+
+
+@dataclass(frozen=True)
+class Config:
+    pretrain: bool = False
 
 
 @pytest.fixture
@@ -67,6 +74,8 @@ def test_command(disk, tmp_path, capsys, monkeypatch):
     assert main(["--data", str(disk), "--csv", str(tmp_path / "s.csv")]) == 0
     assert "CASME2 2014" in capsys.readouterr().out
     monkeypatch.delenv("MER_DATA", raising=False)
+    with pytest.raises(UserError, match="CASME/, CASME2/, SAMM/"):
+        main([])
     with pytest.raises(UserError, match="--data DIR or in \\$MER_DATA"):
         main([])
     with pytest.raises(UserError, match="nowhere is not a folder"):
@@ -75,6 +84,32 @@ def test_command(disk, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("MER_DATA", str(disk))
     main([])
     assert capsys.readouterr().out.startswith("generated faces: not comparable with the paper")
+
+
+def test_an_empty_folder_holds_no_corpus(tmp_path, capsys):
+    assert main(["--data", str(tmp_path)]) == 2
+    assert f"no corpus found in {tmp_path}" in capsys.readouterr().out
+
+
+def test_what_can_run_is_said_row_by_row(disk, tmp_path, capsys):
+    """By a paper of three rows on two tasks; one of them is pre-trained on a corpus that is not there."""
+    rows = (Row("plain"), Row("pretrained", pretrain=True), Row("one task", tasks=("casme2-5",)))
+    columns = (Column("CASME II", "casme2-5", "accuracy"), Column("SAMM", "samm-5", "accuracy"))
+    paper = Paper(
+        "toy", "", tmp_path, Config, {}, (Table("table1", "", columns, rows), Table("table2", "", columns, rows[1:2])),
+        (), "last", None, None, lambda config, task: {"corpora": ("DFEW",)} if config.pretrain else None,
+    )  # fmt: skip
+    expected = [
+        ("toy", "table1/one task", "can run"),
+        ("toy", "table1/plain", "can run in part without SAMM"),
+        ("toy", "table1/pretrained, table2", "cannot run without SAMM, DFEW"),
+    ]
+    assert runnable(survey(disk), [paper]) == expected
+    assert main(["--data", str(disk), "--csv", str(tmp_path / "s.csv")], iter([paper])) == 0
+    assert "\ntoy:\n  can run: table1/one task\n  can run in part without SAMM: " in capsys.readouterr().out
+    with open(tmp_path / "s.csv", newline="", encoding="utf-8") as file:
+        found = [(row["part"], row["what"], row["remark"]) for row in csv.DictReader(file) if row["kind"] == "rows"]
+    assert found == expected
 
 
 def test_printed_counts_belong_to_something():

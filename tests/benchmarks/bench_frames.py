@@ -1,0 +1,53 @@
+"""Preparing the key frames of generated CASME II: frames a second, and the share of each step."""
+
+import os
+import tempfile
+import time
+
+import numpy as np
+from PIL import Image
+
+from shared.corpora import casme2
+from shared.faces.write import write
+from shared.frames import prepare
+
+SIZE = 112
+
+
+def seconds(work, paths: list[str]) -> float:
+    start = time.process_time()
+    for path in paths:
+        work(path)
+    return time.process_time() - start
+
+
+def opened(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def decoded(path: str) -> Image.Image:
+    return Image.open(path).convert("RGB")
+
+
+def resized(path: str) -> np.ndarray:
+    return np.asarray(decoded(path).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        write(f"{folder}/faces", ["CASME2"], size=256)
+        samples = casme2.load(f"{folder}/faces")
+        numbers = list(zip(samples["onset"], samples["apex"], strict=True))
+        for what in ("decoded", "from the cache"):
+            clock, work = time.perf_counter(), time.process_time()
+            prepare(samples, numbers, size=SIZE, cache=f"{folder}/cache")
+            clock, work = time.perf_counter() - clock, time.process_time() - work
+            print(f"{2 * len(samples)} frames {what}: {clock:.3f} s, {work:.3f} s of processor, "
+                  f"{2 * len(samples) / clock:.0f} frames/s on {os.cpu_count()} cores")  # fmt: skip
+        paths = [row.frames.path(n) for row, pair in zip(samples.itertuples(), numbers, strict=True) for n in pair]
+        read, decode, whole = (seconds(step, paths) for step in (opened, decoded, resized))
+        with Image.open(paths[0]) as image:
+            print(f"a frame of {image.width}×{image.height} to {SIZE}×{SIZE}: {1e3 * whole / len(paths):.2f} ms, of "
+                  f"which decoding {(decode - read) / whole:.0%}, resizing {(whole - decode) / whole:.0%}, the file "
+                  f"{read / whole:.0%}")  # fmt: skip
