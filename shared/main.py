@@ -91,7 +91,8 @@ def _main(paper: Paper, arguments: list[str]) -> int:
     bench = open_bench(paper, args)
     processes = process_count(args.gpus, args.processes)
     cells = [(table, row, column) for table, rows in chosen for row, column in table.cells() if row in rows]
-    wanted = dict.fromkeys(e for _, row, column in cells for e in bench.experiments(row, column, args.seeds))
+    own = [(row, column) for _, row, column in cells if not row.records]
+    wanted = dict.fromkeys(e for row, column in own for e in bench.experiments(row, column, args.seeds))
     if bench.data == args.out / "faces":
         draw_faces(bench, wanted)
     experiments = [e for e in wanted if not e.missing()]

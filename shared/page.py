@@ -50,7 +50,7 @@ class Figure:
 def page(bench: Bench, results: Sequence[Result], cells: Sequence[tuple], seeds: int) -> str:
     """The page of the chosen (table, row, column) cells as HTML."""
     runs: dict[Experiment, Column] = {}
-    for _, row, column in cells:
+    for row, column in ((row, column) for _, row, column in cells if not row.records):
         experiment = bench.experiments(row, column, seeds)[0]
         if not experiment.missing() and len(experiment.records()) == len(experiment.folds):
             runs.setdefault(experiment, column)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .bench import Bench, Experiment
+from .errors import UserError
 from .experiment import Column, Row, Table
 from .metrics import bootstrap_mean, confusion, constant_baseline, score
 from .tasks import TASKS
@@ -93,17 +94,34 @@ def result(bench: Bench, table: Table, rows: Sequence[Row], seeds: int) -> Resul
             paper, source = numbers.get((row.name, column.name), ("", "run"))
             cell = Cell(row.name, column.name, paper, source, rule=bench.paper.rule)
             experiments = bench.experiments(row, column, seeds)
+            if row.records:
+                cell = replace(cell, rule=experiments[0].paper.rule)
+                if why := _not_lent(experiments):
+                    cells.append(replace(cell, note=f"not run: {why} of {row.records}"))
+                    continue
             if missing := experiments[0].missing():
                 cells.append(replace(cell, note=f"not run: {'; '.join(missing)}"))
                 continue
             records = [e.records() for e in experiments]
-            cells.append(_measured(cell, row, column, experiments, records))
+            cell = _measured(cell, row, column, experiments, records)
+            cells.append(replace(cell, note=f"{cell.note}, of {row.records}") if row.records else cell)
             if any(records):
                 baselines.setdefault(column.name, _baseline(column, experiments[0]))
-                remarks |= dict.fromkeys(_remarks(experiments[0], sum(records, [])))
+                lines = _remarks(experiments[0], sum(records, []))
+                remarks |= dict.fromkeys(f"{row.name}: {line}" if row.records else line for line in lines)
     own = {row.name for row in table.rows}
     cited = [Cell(r, c, v, source) for (r, c), (v, source) in numbers.items() if source == "cited" and r not in own]
     return Result(table, (*cited, *cells, *baselines.values()), tuple(remarks))
+
+
+def _not_lent(experiments: list[Experiment]) -> str:
+    """Why records of another paper cannot be read; empty where they can."""
+    if not experiments[0].folder.exists():
+        return "no records"
+    try:
+        return "" if all([e.missing() or e.records() for e in experiments]) else "no records"
+    except UserError:
+        return "records under other settings"
 
 
 def _measured(cell: Cell, row: Row, column: Column, experiments: list[Experiment], records: list[list[dict]]) -> Cell:

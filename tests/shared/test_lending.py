@@ -1,0 +1,41 @@
+"""A row may be read from another paper's records, under this paper's metric."""
+
+import re
+from dataclasses import replace
+
+from toy.experiments import PAPER
+
+from shared.experiment import Column, Row, Table
+
+LENT = Row("lent", records="toy/table1/plain")
+COLUMNS = (Column("UAR", "casme2-5", "uar"),)
+BORROWER = replace(PAPER, name="borrower", tables=(Table("table1", "Table 1", COLUMNS, (Row("own", lr=0.01), LENT)),),
+                   headline=("table1",))  # fmt: skip
+
+
+def line(text: str, row: str) -> list[str]:
+    (found,) = [line for line in text.splitlines() if line.startswith(f"{row} ")]
+    return re.split(r"\s{2,}", found)
+
+
+def test_a_row_is_read_from_another_papers_records(toy, casme2, tmp_path):
+    where = ("--data", casme2, "--out", tmp_path / "out", "--scale", "smoke")
+    code, out, _ = toy("table1", *where, paper=BORROWER)
+    assert code == 0 and line(out, "lent")[-1] == "not run: no records of toy/table1/plain"
+    assert not (tmp_path / "out" / "toy").exists()
+    uar = replace(PAPER, tables=(replace(PAPER.tables[0], columns=COLUMNS), *PAPER.tables[1:]))
+    code, own, _ = toy("table1/plain", *where, paper=uar)
+    code, out, _ = toy("table1", *where, paper=BORROWER)
+    assert code == 0 and line(out, "lent")[2] == line(own, "plain")[2]
+    assert line(out, "lent")[-1] == "4 of 4 folds, of toy/table1/plain"
+    assert "lent: casme2-5: 12 samples of 4 subjects" in out
+    assert len([p for p in (tmp_path / "out" / "borrower").rglob("*.json")]) == 4  # of its own row alone
+    code, out, _ = toy("table1", *where, "--set", "lr=0.05", paper=BORROWER)
+    assert code == 0
+
+
+def test_records_under_other_settings_are_not_read(toy, casme2, tmp_path):
+    where = ("--data", casme2, "--out", tmp_path / "out", "--scale", "smoke")
+    assert toy("table1/plain", *where, "--set", "epochs=1")[0] == 0
+    code, out, _ = toy("table1", *where, paper=BORROWER)
+    assert code == 0 and line(out, "lent")[-1] == "not run: records under other settings of toy/table1/plain"
