@@ -1,4 +1,4 @@
-"""Inputs: the apex of a micro-expression, magnified against its onset, and faces in the wild with and without labels."""
+"""Inputs: the apex of a micro-expression, magnified against its onset, and faces in the wild."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,17 +8,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from shared.corpora.table import Problem
+from shared.apex import with_apex
 from shared.errors import UserError
 from shared.frames import Store, derive, prepare
 from shared.job import say
 from shared.tasks import TASKS
-from shared.temporal import spot_apex
 
 from .magnify import magnify
 
 ONSET, APEX, MAGNIFIED = range(3)
-SPOTTING_SIZE = 240  # of the frames in which the apex is spotted; not in the paper
 
 Statistics = tuple[Sequence[float], Sequence[float]]  # mean and standard deviation of R, G, B in 0..1
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -27,7 +25,10 @@ PLAIN = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
 
 def load(samples: pd.DataFrame, config, cache) -> Store:
-    """Onset, apex and magnified apex of each sample (Sec. IV-C): (3N, resize, resize, 3) uint8."""
+    """Onset, apex and magnified apex of each sample (Sec. IV-C): (3N, resize, resize, 3) uint8.
+
+    The apex is spotted in the frequency domain [18] where the corpus has none.
+    """
     samples, problems = with_apex(samples, cache)
     pairs = list(zip(samples["onset"], samples["apex"], strict=True))
     store = prepare(samples, pairs, size=config.resize, cache=cache)
@@ -43,24 +44,6 @@ def load(samples: pd.DataFrame, config, cache) -> Store:
 
     clips = derive(store, "magnified", settings, one)
     return replace(store, array=clips.reshape(-1, *clips.shape[2:]), start=3 * np.arange(len(store.ids) + 1))
-
-
-def with_apex(samples: pd.DataFrame, cache) -> tuple[pd.DataFrame, list[Problem]]:
-    """The samples, their apex spotted in the frequency domain [18] where the sheet has none, and unreadable frames."""
-    without = samples[samples["apex"].isna()]
-    if without.empty:
-        return samples, []
-    offset = without["offset"].fillna(pd.Series([f.numbers[-1] for f in without["frames"]], without.index))
-    numbers = [
-        [n for n in frames.numbers if first <= n <= last]
-        for frames, first, last in zip(without["frames"], without["onset"], offset, strict=True)
-    ]
-    store = prepare(without, numbers, size=SPOTTING_SIZE, gray=True, cache=cache)
-    place, numbers = without.set_index("sample")["fps"], dict(zip(without["sample"], numbers, strict=True))
-    samples = samples.set_index("sample", drop=False)
-    for i, sample in enumerate(store.ids):
-        samples.loc[sample, "apex"] = numbers[sample][spot_apex(store.clip(i)[..., 0], place[sample])]
-    return samples[samples["apex"].notna()].reset_index(drop=True), store.problems
 
 
 def augmented(images: Tensor, draws: Tensor, size: int) -> Tensor:

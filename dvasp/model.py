@@ -53,7 +53,7 @@ def stage(inplanes: int, planes: int, *, blocks: int, stride: int) -> nn.Sequent
 
 
 class Views(nn.Module):
-    """Views side by side, each a trunk with its classifier FC_i: features f_i (V, B, 8 width), logits, feature lists."""
+    """Views side by side, each a trunk and its classifier FC_i: f_i (V, B, 8 width), logits, feature lists."""
 
     def __init__(self, outputs: int, *, depth: int, views: int, width: int):
         super().__init__()

@@ -93,12 +93,12 @@ def train(job: Job) -> None:
     sgd = torch.optim.SGD(student.parameters(), lr=config.lr, momentum=config.momentum)
     decay = torch.optim.lr_scheduler.StepLR(sgd, config.drop, gamma=0.1)
     x = {part: normalised(centred(images[rows[part]], config.size), own) for part in ("val", "test")}
+    steps = max(len(rows["train"]) // config.batch, 1)  # the rest is left out: L_asp goes with 1 / b
     for epoch in range(config.epochs):
         student.train()
         total = 0.0
-        for some in rows["train"][torch.randperm(len(rows["train"]), device=job.device)].split(config.batch):
-            if len(some) < 2:
-                continue  # batch norm has no statistics of one face
+        shuffled = rows["train"][torch.randperm(len(rows["train"]), device=job.device)]
+        for some in shuffled.split(config.batch)[:steps]:
             crops = augmented(images[some], torch.rand(len(some), 3, device=job.device), config.size)
             taught = attend(teacher, crops) if teacher else None
             terms = student_loss(
@@ -110,7 +110,7 @@ def train(job: Job) -> None:
             sgd.zero_grad()
             loss.backward()
             sgd.step()
-            total += loss.item() * len(some) / len(rows["train"])
+            total += loss.item() / steps
         decay.step()
         job.score(epoch, predict(student, x["test"]), val=predict(student, x["val"]), loss=total)
     job.figures["maps"] = activation_maps(student, x["test"], p[rows["test"]])
@@ -137,8 +137,9 @@ def activation_maps(student: Student, x: Tensor, p: Tensor) -> list[dict[str, li
     found: list[dict[str, list]] = [{} for _ in x]
     for first in range(0, len(x), 64):
         output = student(x[first : first + 64])
+        views = list(zip(output.features, output.views, strict=True))
         for au in range(p.shape[1]):
-            maps = [gradcam(A[-1], z[:, au, 1] - z[:, au, 0]) for A, z in zip(output.features, output.views, strict=True)]
+            maps = [gradcam(A[-1], z[:, au, 1] - z[:, au, 0]) for A, z in views]
             maps = torch.stack(maps, dim=1)  # (B, V, H/32, W/32)
             maps = (maps / maps.amax(dim=(2, 3), keepdim=True).clamp_min(1e-12) * 1000).round() / 1000
             for i in range(len(maps)):

@@ -1,0 +1,64 @@
+"""What the networks see: the magnified apex, crops, flips, normalisation."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dvasp.data import EMOTIONET, augmented, centred, load, normalised
+from dvasp.experiments import Config
+from dvasp.magnify import magnify
+
+
+@pytest.fixture
+def samples(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    from faces import micro
+
+    return micro("samm-au4", tmp_path / "corpus")
+
+
+def test_samples_become_onset_apex_and_magnified_apex(samples, tmp_path):
+    config = Config(resize=40, ratio=3.0)
+    store = load(samples, config, tmp_path / "cache")
+    clips = store.stacked()
+    assert clips.shape == (len(samples), 3, 40, 40, 3) and list(store.ids) == list(samples["sample"])
+    frames = samples["frames"].iloc[5]
+    onset, apex = (np.asarray(Image.open(frames.path(n))) for n in (0, 1))
+    assert np.array_equal(clips[5, 0], onset) and np.array_equal(clips[5, 1], apex)
+    floats = (torch.tensor(image.astype(np.float32) / 255).movedim(-1, 0)[None] for image in (onset, apex))
+    wanted = magnify(*floats, ratio=3.0, lambda_c=config.lambda_c)[0].movedim(0, -1).numpy()
+    assert np.abs(clips[5, 2] / 255 - wanted).max() < 0.503 / 255  # rounded to the nearest
+    assert not np.array_equal(load(samples, Config(resize=40, ratio=9.0), tmp_path / "cache").stacked(), clips)
+
+
+def test_a_missing_apex_is_spotted_and_a_broken_clip_left_out(samples, tmp_path):
+    samples.loc[2, "apex"] = None
+    Path(samples["frames"].iloc[4].path(1)).write_bytes(b"no image")
+    store = load(samples, Config(resize=40), tmp_path / "cache")
+    assert len(store.ids) == len(samples) - 1 and samples["sample"].iloc[2] in store.ids
+    assert [p.sample for p in store.problems] == [samples["sample"].iloc[4]]
+
+
+def test_crops_are_windows_of_the_image_some_mirrored():
+    images = torch.arange(2 * 9 * 9 * 3).view(2, 9, 9, 3).remainder(251).byte()
+    draws = torch.tensor([[0.0, 0.99, 0.7], [0.5, 0.0, 0.2]])  # top, left, no flip and flip
+    found = augmented(images, draws, 6) * 255
+    torch.testing.assert_close(found[0], images[0, 0:6, 3:9].movedim(-1, 0).float())
+    torch.testing.assert_close(found[1], images[1, 2:8, 0:6].flip(1).movedim(-1, 0).float())
+    torch.testing.assert_close(centred(images, 5) * 255, images[:, 2:7, 2:7].movedim(-1, 1).float())
+
+
+def test_crops_of_any_draw_lie_within_the_image():
+    images = torch.zeros(1000, 8, 8, 3, dtype=torch.uint8)
+    largest = torch.full((1000, 3), 1.0).nextafter(torch.zeros(()))
+    for size in range(1, 9):
+        assert augmented(images, largest, size).shape == (1000, 3, size, size)
+
+
+def test_normalised_images_of_the_statistics_are_standard():
+    mean, std = (torch.tensor(values)[None, :, None, None] for values in EMOTIONET)
+    x = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(normalised(x * std + mean, EMOTIONET), x, rtol=1e-4, atol=1e-5)

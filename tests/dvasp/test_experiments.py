@@ -1,0 +1,126 @@
+"""Every distinct row runs on tiny random corpora; at paper scale every network fits its teacher."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dvasp import data
+from dvasp.experiments import PAPER, SMOKE, TABLES, Config
+from dvasp.losses import student_loss
+from dvasp.train import build_student, build_teacher, start, train
+from shared.errors import UserError
+from shared.job import Job
+from shared.parallel import Alone
+from shared.tasks import TASKS
+
+CPU = torch.device("cpu")
+TINY = dict(resize=40, size=32, width=4, epochs=1, drop=1, batch=6, teacher_epochs=1, teacher_batch=4)
+RUN = [(t, r, r2.task) for t in TABLES for r in t.rows if not r.records for r2 in t.columns[:1]]
+
+
+def distinct(base: Config) -> dict[tuple[Config, str], str]:
+    """(configuration, task) -> the first row that asks for it."""
+    found: dict[tuple[Config, str], str] = {}
+    for table, row, task in RUN:
+        found.setdefault((replace(base, **row.changes), task), f"{table.name}/{row.name}")
+    return found
+
+
+BASE = replace(Config(**SMOKE), **TINY)
+ROWS = distinct(BASE)
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory):
+    """The cache, and a maker of each (corpus, teacher) once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parent))
+        from faces import micro, teach, wild
+
+        folder, made = tmp_path_factory.mktemp("rows"), {}
+        images = wild(folder)
+
+        def get(config: Config, task: str):
+            if task not in made:
+                made[task] = micro(task, folder)
+            needs = str(PAPER.pretraining(config, TASKS[task]))
+            if needs not in made:
+                stage = folder / f"stage{len(made)}"
+                made[needs] = needs != "None" and teach(config, images, folder / "cache", stage, Alone(CPU))[0]
+            return folder / "cache", made[task], made[needs] or None
+
+        yield get
+
+
+def fold_of(config: Config, task: str, corpora) -> Job:
+    cache, samples, weights = corpora(config, task)
+    torch.manual_seed(0)
+    store = data.load(samples, config, cache)
+    return Job("tiny", config, TASKS[task], TASKS[task].folds(samples)[0], store, samples, 0, CPU, weights)
+
+
+def check(config: Config, task: str, corpora) -> Job:
+    job = fold_of(config, task, corpora)
+    train(job)
+    N, tested = len(TASKS[task].aus), len(job.fold.test)
+    assert set(job.predictions) == {"last", "best_on_test", "val"}
+    scores = np.array(job.predictions["last"]["scores"][""])
+    assert scores.shape == (tested, N) and scores.min() >= 0 and scores.max() <= 1 and len(np.unique(scores)) > 1
+    assert len(job.figures["maps"]) == tested
+    for of_aus, target in zip(job.figures["maps"], job.targets[job.rows("test")].tolist(), strict=True):
+        assert set(of_aus) == {str(i) for i, shown in enumerate(target) if shown}
+        assert all(np.shape(maps) == (config.views, 1, 1) for maps in of_aus.values())
+    return job
+
+
+@pytest.mark.parametrize(("config", "task"), ROWS, ids=ROWS.values())
+def test_every_row_runs(config, task, corpora):
+    check(config, task, corpora)
+
+
+@pytest.mark.parametrize("changes", [{"follow": "release", "cr_on": "all"}, {"selective": "original"}])
+def test_other_readings_of_the_paper_run(changes, corpora):
+    check(replace(BASE, **changes), "samm-au4", corpora)
+
+
+def test_rows_printed_twice_are_one_experiment():
+    """Table I's last row, DVASP-18 and DV+ASP-18; the single-view rows of Table IV in Table II; two more of Table I."""
+    assert len(ROWS) == 13 + 13 + 2 + 3
+
+
+@pytest.mark.parametrize(("config", "task"), distinct(Config()), ids=distinct(Config()).values())
+def test_at_paper_scale_every_student_fits_its_teacher(config, task):
+    with torch.device("meta"):
+        N = len(TASKS[task].aus)
+        student, x, p = build_student(config, N), torch.empty(2, 3, config.size, config.size), torch.empty(2, N)
+        teacher = build_teacher(config) if PAPER.pretraining(config, TASKS[task]) else None
+        if config.method == "fine-tune":
+            student.trunks.load_state_dict(teacher.trunks.state_dict())
+            teacher = None
+        taught = teacher(x) if teacher else None
+        loss = sum(student_loss(student(x), p, taught, lambda_mv=config.lambda_mv, method=config.method).values())
+    assert loss.shape == () and [A.shape[-1] for A in student(x).features[0]] == [112, 56, 28, 14, 7]
+
+
+def test_missing_imagenet_weights_say_what_to_do(monkeypatch, tmp_path):
+    def offline(*_, **__):
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(UserError, match="weights/resnet18-f37072fd.pth is missing(.|\n)*--set init=random"):
+        start(build_student(Config(), 4), Config(), "weights")
+    assert PAPER.remarks(Config()) == [] and "not from ImageNet" in PAPER.remarks(BASE)[0]
+
+
+def test_a_folder_with_imagenets_weights_is_used(tmp_path):
+    torch.manual_seed(0)
+    student = build_student(Config(), 4)
+    state = build_student(replace(Config(), views=1), 4).trunks[0].state_dict()
+    torch.save({**state, "fc.weight": torch.zeros(1000, 512)}, os.path.join(tmp_path, "resnet18-f37072fd.pth"))
+    start(student, Config(), tmp_path)
+    assert torch.equal(student.trunks[1].layer4[1].conv2.weight, state["layer4.1.conv2.weight"])

@@ -1,0 +1,98 @@
+"""The teacher's training: a batch shared by two processes, an end in the middle of an epoch, what it sees."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from toy.shell import ROOT
+
+from dvasp.data import Faces
+from shared.errors import UserError
+from shared.parallel import Alone, launch
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def here():
+    """This folder on the path, of processes too."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = str(Path(__file__).parent)
+        patch.syspath_prepend(folder)
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), folder]))
+        yield
+
+
+@pytest.fixture(scope="module")
+def alone(here, tmp_path_factory):
+    """(folder, weights, curve) of a teacher trained by one process."""
+    from dvasp_together import CONFIG
+    from faces import teach, wild
+
+    folder = tmp_path_factory.mktemp("teacher")
+    images = wild(folder)
+    images.to_pickle(folder / "images.pkl")
+    weights, curve, job = teach(CONFIG, images, folder / "cache", folder / "alone", Alone(CPU))
+    assert 0 <= job.history[-1]["held-out f1_macro"] <= 1
+    return folder, images, weights, curve
+
+
+def test_two_processes_have_the_loss_curve_of_one(alone):
+    folder, _, _, curve = alone
+    assert launch("dvasp_together", [str(folder)], 2) == 0
+    found = [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in (0, 1)]
+    assert len(curve) > 20 and (curve[0] - curve[20]).abs().max() > 0.01
+    for one in found:
+        torch.testing.assert_close(one["curve"][:20], curve[:20], rtol=0, atol=1e-4)
+        assert all(torch.equal(one["weights"][k], found[0]["weights"][k]) for k in found[0]["weights"])
+
+
+def test_a_teacher_stopped_within_an_epoch_ends_with_the_same_weights(alone):
+    from dvasp_together import CONFIG
+    from faces import Stopped, teach
+
+    folder, images, weights, curve = alone
+    for stop in (4, 7):  # neither at the end of an epoch
+        with pytest.raises(Stopped):
+            teach(CONFIG, images, folder / "cache", folder / "stopped", Alone(CPU), stop=stop)
+    resumed, rest, job = teach(CONFIG, images, folder / "cache", folder / "stopped", Alone(CPU))
+    assert len(rest) == len(curve) - 11 and len(job.history) == CONFIG.teacher_epochs
+    assert torch.equal(rest, curve[11:])
+    assert all(torch.equal(resumed[k], weights[k]) for k in weights)
+
+
+def test_the_single_view_teacher_sees_labelled_images_alone(alone):
+    from dvasp_together import CONFIG
+    from faces import teach
+
+    folder, images, *_ = alone
+    config = replace(CONFIG, views=1, teacher_epochs=1)
+    _, curve, _ = teach(config, images.assign(), folder / "cache", folder / "single", Alone(CPU))
+    assert curve.shape[1] == 1  # L_v
+    faces = Faces(images, each=0, unlabelled=9, resize=40, seed=0, cache=folder / "cache")
+    assert faces[0, 0][0].shape == (1, 40, 40, 3) and not faces[0, 0][1].isnan().all()
+
+
+def test_items_hang_on_seed_epoch_and_index(alone):
+    folder, images, *_ = alone
+    faces, again = (Faces(images, each=3, unlabelled=9, resize=40, seed=5, cache=folder / "cache") for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(faces[2, 1][2:], again[2, 1][2:], strict=True))
+    assert not torch.equal(faces[2, 1][2], faces[3, 1][2]) and not torch.equal(faces[2, 1][2], faces[2, 2][2])
+    pictures, p, draws, lots = faces[0, 0]
+    assert pictures.shape == (4, 40, 40, 3) and draws.shape == (4, 3) and lots.shape == (4, 12)
+    assert not p[0].isnan().all() and p[1:].isnan().all()
+    known = {s: t for s, t in zip(images["sample"], images["au_codes"], strict=True) if t}
+    assert set(faces.train) | set(faces.held_out) == set(known) and not set(faces.train) & set(faces.held_out)
+    first = dict(part.split("=") for part in known[faces.train[0]].split())
+    expected = [float(first.get(str(au), "nan")) for au in (1, 2, 4, 5, 6, 9, 12, 17, 20, 25, 26, 43)]
+    np.testing.assert_array_equal(p[0].numpy(), expected)
+    assert len(faces.others) == 9
+
+
+def test_co_training_without_unlabelled_images_is_refused(alone):
+    folder, images, *_ = alone
+    with pytest.raises(UserError, match="no image without labels"):
+        Faces(images[images["au_codes"] != ""], each=1, unlabelled=9, resize=40, seed=0, cache=folder / "cache")
