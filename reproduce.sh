@@ -17,13 +17,15 @@ PAPER: dvasp, skd_tstsan, mtmnet, sca_au, ma2mi. `bash reproduce.sh PAPER --help
 TEXT
 }
 
-complete() { # whether the interpreter $1 has what $2 asks for (any version that pyproject.toml allows)
+complete() { # whether the interpreter $1 has what the file $2 names, in versions that pyproject.toml allows
   "$1" - "$2" <<'PYTHON' 2>/dev/null
 import re, sys
 from importlib.metadata import version
+numbers = lambda text: [int(n) for n in re.findall(r"\d+", text)[:2]]
+least = dict(re.findall(r'"([\w-]+)>=([\d.]+)"', open("pyproject.toml").read()))
 for line in open(sys.argv[1]):
     if name := re.match(r"[A-Za-z][\w.-]*", line):
-        version(name.group())
+        assert numbers(version(name.group())) >= numbers(least.get(name.group(), "0"))
 PYTHON
 }
 

@@ -40,9 +40,11 @@ def interval(result) -> list[Figure]:
 
 
 def some(experiment, count: int = 4) -> list[int]:
-    """Rows of samples to show: one a class, from different people where there are."""
+    """Rows of samples to show: of different people and different classes."""
     samples = experiment.samples
-    return list(samples.sample(frac=1, random_state=0).drop_duplicates("target").index[:count])
+    return list(
+        samples.sample(frac=1, random_state=0).drop_duplicates("subject").drop_duplicates("target").index[:count]
+    )
 
 
 @torch.no_grad()
