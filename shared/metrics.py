@@ -111,10 +111,10 @@ def bootstrap_mean(
 
 
 def constant_baseline(target: Sequence, classes: int, metric: str) -> float:
-    """Score of always the largest class; for units of all-absent under f1_macro and of all-present under the others."""
+    """Score of always the largest class; for units of all-present under f1_binary, of all-absent under the others."""
     target = np.asarray(target, dtype=np.int64)
     if target.ndim == 2:
-        constant = 0 if metric == "f1_macro" else 1
+        constant = int(metric == "f1_binary")
     else:
         constant = int(np.bincount(target, minlength=classes).argmax())
     return score(target, np.full_like(target, constant), classes, metric)

@@ -175,7 +175,7 @@ def _baseline(column: Column, experiment: Experiment) -> Cell:
         target = target[:, [experiment.task.aus.index(column.au)]]
     classes = 2 if experiment.task.aus else len(experiment.task.classes)
     value = column.scale * constant_baseline(target, classes, column.metric)
-    name = "all absent" if column.metric == "f1_macro" else "all present"
+    name = "all present" if column.metric == "f1_binary" else "all absent"
     label = f"constant baseline ({name if experiment.task.aus else 'largest class'})"
     return Cell(label, column.name, measured=value, rule="none", note="same labels")
 
