@@ -69,7 +69,7 @@ def check(config: Config, task: str, corpora) -> Job:
     N, tested = len(TASKS[task].aus), len(job.fold.test)
     assert set(job.predictions) == {"last", "best_on_test", "val"}
     scores = np.array(job.predictions["last"]["scores"][""])
-    assert scores.shape == (tested, N) and scores.min() >= 0 and scores.max() <= 1 and len(np.unique(scores)) > 1
+    assert scores.shape == (tested, N) and scores.min() >= 0 and scores.max() <= 1
     assert len(job.figures["maps"]) == tested
     for of_aus, target in zip(job.figures["maps"], job.targets[job.rows("test")].tolist(), strict=True):
         assert set(of_aus) == {str(i) for i, shown in enumerate(target) if shown}
