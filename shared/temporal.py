@@ -50,7 +50,8 @@ def lbp(frames: np.ndarray) -> np.ndarray:
 def spot_apex(frames: np.ndarray, fps: float) -> int:
     """Index of the apex of a clip of grey frames (T, H, W) uint8: where most energy lies in high frequencies.
 
-    Li, Huang, Zhao 2018. Raises ValueError where blocks are too small to hold frequencies that the high-pass lets by.
+    Li, Huang, Zhao 2018. Any fast change counts: sensor noise and movement of the head can bury a faint expression.
+    Raises ValueError where blocks are too small to hold frequencies that the high-pass lets by.
     """
     energy = high_frequencies(lbp(frames), 2 * max(1, round(WINDOW // 2 * fps / WINDOW_FPS)) + 1)
     return int(energy.argmax())
