@@ -42,9 +42,8 @@ def interval(result) -> list[Figure]:
 def some(experiment, count: int = 4) -> list[int]:
     """Rows of samples to show: of different people and different classes."""
     samples = experiment.samples
-    return list(
-        samples.sample(frac=1, random_state=0).drop_duplicates("subject").drop_duplicates("target").index[:count]
-    )
+    shuffled = samples.sample(frac=1, random_state=0)
+    return list(shuffled.drop_duplicates("subject").drop_duplicates("target").index[:count])
 
 
 @torch.no_grad()
