@@ -88,7 +88,7 @@ def stretched(images: Tensor) -> Tensor:
 
 
 class MacroExpressions(torch.utils.data.Dataset):
-    """x and class of each labelled CK+ sequence: the last frame is the apex, the first is onset and offset (Sec. 4.2)."""
+    """x and class of each labelled CK+ sequence: the last frame is apex, the first is onset and offset (Sec. 4.2)."""
 
     def __init__(self, clips: pd.DataFrame, config, cache):
         samples = MACRO.select(clips)

@@ -32,9 +32,8 @@ def figures(bench, experiments, results) -> list[Figure]:
     drawn += [heat_maps(*pair) for pair in other("casme2-5", eca=False)]
     drawn += [distillation(*pair) for pair in other("casme2-5", skd=False)]
     drawn += [variation(result) for result in results if result.table.name.startswith("figure9")]
-    domains = [
-        e for e in experiments if e.task.name == "casme2-5" and replace(e.config, domains=bench.base.domains) == bench.base
-    ]
+    two = bench.base.domains
+    domains = [e for e in experiments if e.task.name == "casme2-5" and replace(e.config, domains=two) == bench.base]
     drawn += [temporal_domains(domains)] if len(domains) > 1 else []
     return drawn + [classifiers(e) for e in sorted(own, key=lambda e: "CASME3" not in e.task.corpora)[:1]]
 
@@ -166,4 +165,4 @@ def temporal_domains(experiments) -> Figure:
             axis.imshow(image, cmap="gray")
         pair[0, 0].set_ylabel(f"{experiment.config.domains}: u", fontsize=8)
         pair[1, 0].set_ylabel("v", fontsize=8)
-    return Figure("Figure 10: temporal domains", f"Flows of {clip} by number of domains, as the network sees them", plot)
+    return Figure("Figure 10: temporal domains", f"The flows of {clip} as the network sees them", plot)

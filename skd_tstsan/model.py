@@ -107,8 +107,8 @@ class SKD_TSTSAN(nn.Module):
         channels = [1, 1, PATCHES, PATCHES, 2 * self.domains]
         expected = (sum(channels), self.size, self.size)
         if x.shape[1:] != expected:
-            raise ValueError(f"inputs (B, {', '.join(map(str, expected))}) expected for {self.domains} temporal domains, "
-                             f"not {tuple(x.shape)}")
+            raise ValueError(f"inputs (B, {', '.join(map(str, expected))}) expected for {self.domains} temporal "
+                             f"domains, not {tuple(x.shape)}")
         x = x.contiguous(memory_format=torch.channels_last)
         apex, onset, apex_patches, onset_patches, flow = x.split(channels, 1)
         flow = flow.unflatten(1, (self.segments, -1)).flatten(0, 1)

@@ -13,9 +13,9 @@ from shared.job import Job, Pretraining
 from shared.parallel import Alone
 from shared.tasks import TASKS
 from shared.temporal import tim
-from skd_tstsan import data
+from skd_tstsan import data, skd_loss
 from skd_tstsan.experiments import PAPER, PRETRAINING, SMOKE, TABLES, Config
-from skd_tstsan.train import LAST, network, pretrain, train
+from skd_tstsan.train import LAST, network, of_all, pretrain, train
 from skd_tstsan.tvl1 import tvl1
 
 CPU = torch.device("cpu")
@@ -107,7 +107,7 @@ def test_the_papers_batches():
 
 
 def test_what_pretraining_depends_on():
-    later = {"modified", "domains", "batch", "pretrain", "iterations"} - {"modified"}
+    later = {"domains", "batch", "pretrain", "iterations"}
     assert {field.name for field in fields(Config)} - later == set(PRETRAINING)
 
 
@@ -201,3 +201,24 @@ def test_a_fold_is_the_same_twice(corpora):
 def test_settings_that_exclude_each_other():
     with pytest.raises(Exception, match="domains=2"):
         replace(BASE, tsm=False, domains=5)
+
+
+@pytest.mark.parametrize("follow", ["release", "paper"])
+def test_shares_of_a_batch_make_up_the_batch(follow):
+    """In several processes: the mean of what each adds is the loss of the whole batch, Eq. (10)."""
+    z, f = torch.randn(3, 8, 5), torch.rand(3, 8, 12)
+    y, alpha = torch.randint(0, 5, (8,)), torch.rand(5)
+    halves = slice(0, 4), slice(4, 8)
+
+    class Team:
+        num_processes = 2
+
+        @staticmethod
+        def reduce(weight, reduction):
+            return alpha[y].sum() / 2
+
+    config, whole = replace(BASE, follow=follow), skd_loss(z, f, y, alpha, follow=follow)
+    terms = [skd_loss(z[:, h], f[:, h], y[h], alpha, follow=follow) for h in halves]
+    parts = [of_all(t, alpha[y[h]].sum(), Team, config) for t, h in zip(terms, halves, strict=True)]
+    for name, term in whole.items():
+        torch.testing.assert_close((parts[0][name] + parts[1][name]) / 2, term)
