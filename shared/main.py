@@ -172,7 +172,7 @@ def _check(bench: Bench, wanted: Sequence[Experiment], experiments: list[Experim
     reasons = dict.fromkeys(reason for e in wanted for reason in e.missing())
     for reason in reasons:
         say(f"missing: {reason}")
-    if not experiments:
+    if wanted and not experiments:
         raise UserError("nothing of what was asked for can run on this data:\n  " + "\n  ".join(reasons))
     if reasons:
         say(f"{len(experiments)} of {len(wanted)} experiments can run without; going on with them")

@@ -30,8 +30,8 @@ def test_a_row_is_read_from_another_papers_records(toy, casme2, tmp_path):
     assert line(out, "lent")[-1] == "4 of 4 folds, of toy/table1/plain"
     assert "lent: casme2-5: 12 samples of 4 subjects" in out
     assert len([p for p in (tmp_path / "out" / "borrower").rglob("*.json")]) == 4  # of its own row alone
-    code, out, _ = toy("table1", *where, "--set", "lr=0.05", paper=BORROWER)
-    assert code == 0
+    code, out, _ = toy("table1/lent", *where, "--set", "lr=0.05", paper=BORROWER)
+    assert code == 0 and line(out, "lent")[2] == line(own, "plain")[2]  # the settings are the lender's own
 
 
 def test_records_under_other_settings_are_not_read(toy, casme2, tmp_path):
