@@ -72,7 +72,7 @@ def accuracies(result) -> Figure:
         axis.bar(place, height, width, yerr=spread, label=row, error_kw={"linewidth": 0.8})
     axis.set_xticks(range(len(corpora)), [name.removesuffix(" accuracy") for name in corpora])
     axis.set(ylabel="accuracy", ylim=(0, 1))
-    axis.legend(fontsize=7, ncols=2, loc="lower right")
+    plot.legend(fontsize=7, loc="outside right upper")
     return Figure("Figure 5", "Accuracy, the mean over action units; bars are 95 % intervals over subjects", plot)
 
 
