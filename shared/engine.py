@@ -67,7 +67,8 @@ def claim(path: Path) -> Iterator[bool]:
         except OSError:
             yield False
             return
-        for half in [*path.parent.glob(f".{path.name}.*.tmp"), *path.glob(".*.tmp")]:  # of a process that died in writing
+        # what a process left that died in writing the file, or in the folder, that `path` names
+        for half in [*path.parent.glob(f".{path.name}.*.tmp"), *path.glob(".*.tmp")]:
             half.unlink()
         yield True
 

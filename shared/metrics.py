@@ -113,8 +113,6 @@ def bootstrap_mean(
 def constant_baseline(target: Sequence, classes: int, metric: str) -> float:
     """Score of always the largest class; for units of all-present under f1_binary, of all-absent under the others."""
     target = np.asarray(target, dtype=np.int64)
-    if target.ndim == 2:
-        constant = int(metric == "f1_binary")
-    else:
-        constant = int(np.bincount(target, minlength=classes).argmax())
+    units = target.ndim == 2
+    constant = int(metric == "f1_binary") if units else int(np.bincount(target, minlength=classes).argmax())
     return score(target, np.full_like(target, constant), classes, metric)
