@@ -81,7 +81,7 @@ class Pairs(torch.utils.data.Dataset):
         if self.store:
             return torch.from_numpy(self.store.clip(index)[t].copy())
         frames = self.frames[index]
-        return torch.from_numpy(read(frames.path(frames.numbers[t]), self.size).copy())
+        return torch.from_numpy(read(frames.path(frames.numbers[t]), self.size, box=frames.box).copy())
 
 
 class Labelled(torch.utils.data.Dataset):
@@ -99,7 +99,7 @@ class Labelled(torch.utils.data.Dataset):
         for i, frames in enumerate(clips["frames"]):
             clip = thumbnails.clip(i).astype(np.int16)
             peak = int(np.abs(clip - clip[0]).mean(axis=(1, 2, 3)).argmax())
-            self.pairs.append((frames.path(frames.numbers[0]), frames.path(frames.numbers[peak])))
+            self.pairs.append([(frames.path(frames.numbers[t]), frames.box) for t in (0, peak)])
         self.label = [self.classes.index(e) for e in clips["emotion"]]
         self.size = size
 
@@ -107,5 +107,5 @@ class Labelled(torch.utils.data.Dataset):
         return len(self.pairs)
 
     def __getitem__(self, place: tuple[int, int]) -> tuple[Tensor, Tensor, int]:
-        first, peak = (torch.from_numpy(read(path, self.size).copy()) for path in self.pairs[place[1]])
+        first, peak = (torch.from_numpy(read(path, self.size, box=box).copy()) for path, box in self.pairs[place[1]])
         return first, peak, self.label[place[1]]

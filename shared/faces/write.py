@@ -82,7 +82,7 @@ def write(
 
 def truth(root: str | os.PathLike) -> pd.DataFrame:
     """The truth of a generated root, one row a clip: who, seeds, true onset, apex and offset, the peak of each AU."""
-    return pd.read_csv(Path(root) / TRUTH, keep_default_na=False)
+    return pd.read_csv(Path(root) / TRUTH, keep_default_na=False, low_memory=False)
 
 
 def clip(row: Mapping[str, object]):
