@@ -17,6 +17,7 @@ CONFIG = replace(
 )  # 3 steps an epoch
 
 if __name__ == "__main__":
+    torch.set_default_dtype(torch.float64)
     folder, team = Path(sys.argv[1]), accelerator()
     images = pd.read_pickle(folder / "images.pkl")
     weights, curve, _ = teach(CONFIG, images, folder / "cache", folder / "together", team)
