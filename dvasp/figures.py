@@ -89,9 +89,6 @@ def activation_maps(task, finished) -> Figure:
                 axis.spines[:].set(color="red", linewidth=3)
             view = f", v{v + 1}" if finished[name].config.views == 2 else ""
             axis.set_title(f"{name}{view}" if row == shown[0][0] else "", fontsize=9)
-    side = size // 32
-    caption = (
-        f"Class activation maps of “present” in each view, {side}×{side}, on the magnified apex; a red frame: the AU is "
-        "missed"
-    )
+    what = f"Class activation maps of “present” in each view, {size // 32}×{size // 32}, on the magnified apex"
+    caption = f"{what}; a red frame: the AU is missed"
     return Figure(f"Figure 5, {task.name}", caption, plot)
