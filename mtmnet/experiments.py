@@ -50,8 +50,8 @@ class Config:
 
 
 SMOKE = dict(
-    image=64, frames=3, width=16, imagenet="none", pretrain_epochs=10, macro_epochs=20, epochs=10,
-    pretrain_lr_E=1e-3, pretrain_lr_classifiers=1e-3, pretrain_lr_D_r=1e-3, lr_E=1e-3, lr_D=1e-3, lr_D_e=1e-3,
+    image=128, frames=1, macro_frames=1, width=8, imagenet="none", batch=8, pretrain_epochs=10, epochs=40,
+    pretrain_lr_E=1e-3, pretrain_lr_classifiers=1e-3, pretrain_lr_D_r=4e-3, lr_E=1e-3, lr_D=1e-3, lr_D_e=1e-3,
 )  # fmt: skip
 
 PRETRAINING = (

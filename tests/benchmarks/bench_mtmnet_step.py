@@ -1,0 +1,84 @@
+"""Seconds of a training step of MTMNet's stages, at paper scale unless told otherwise, and what a fold takes at that.
+
+On a GPU where there is one, else on one thread of the CPU.
+"""
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from mtmnet.data import Pairs
+from mtmnet.experiments import Config
+from mtmnet.model import EIDNet
+from mtmnet.train import Disentangling, Guidance, eidnet
+from shared.parallel import Alone
+
+CLIPS, SUBJECTS, CLASSES = 237, 25, 5  # a fold of CASME II's 246 clips of 26 people
+
+
+def operations(step, rows: torch.Tensor) -> int:
+    """Floating-point operations of a step's convolutions and products, forward and backward."""
+    with FlopCounterMode(display=False) as counter:
+        step(rows)
+    return counter.get_total_flops()
+
+
+def seconds(step, numbers: torch.Tensor, batch: int, steps: int) -> float:
+    """Mean seconds of `steps` steps after two that do not count: processor time on the CPU, else wall time."""
+    clock = time.perf_counter if numbers.is_cuda else time.process_time
+    for i in range(steps + 2):
+        if i == 2:
+            wait(numbers.device)
+            start = clock()
+        step(numbers[torch.randperm(len(numbers), device=numbers.device)[:batch]])
+    wait(numbers.device)
+    return (clock() - start) / steps
+
+
+def wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def main() -> None:
+    p = argparse.ArgumentParser()
+    p.add_argument("--image", type=int, default=224)
+    p.add_argument("--width", type=int, default=64)
+    p.add_argument("--batch", type=int, default=32)
+    p.add_argument("--steps", type=int, default=5)
+    args = p.parse_args()
+    torch.set_num_threads(1)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    config = replace(Config(imagenet="none"), image=args.image, width=args.width, batch=args.batch)
+    images = torch.randint(0, 256, (2, 4 * args.batch, args.image, args.image, 3), dtype=torch.uint8, device=device)
+    numbers = torch.arange(4 * args.batch, device=device)
+    pairs = Pairs(*images, numbers % CLASSES, numbers % SUBJECTS)
+    MicroNet = eidnet(config, CLASSES, SUBJECTS, Path()).to(device).train()
+    macro = {f"MacroNet.{k}": v for k, v in EIDNet(CLASSES, 118, width=args.width).to(device).state_dict().items()}
+    macro |= {"x_pos": pairs.x_E, "y": pairs.y}
+    game = Disentangling(MicroNet, config, Alone(device))
+    mtm, cls = (Guidance(MicroNet, pairs, config, guide) for guide in (macro, None))
+    mtm.net.train()
+    stages = {
+        "first stage (L_EID)": lambda rows: game.step(*pairs.pixels(rows)),
+        "second stage (L_MTM)": mtm.step,
+        "second stage (L_cls alone)": cls.step,
+    }
+    name = torch.cuda.get_device_name() if device.type == "cuda" else "one CPU thread"
+    print(f"images of {args.image}, width {args.width}, batches of {args.batch}, {name}, torch {torch.__version__}")
+    for stage, step in stages.items():
+        took = seconds(step, numbers, args.batch, args.steps)
+        count = operations(step, numbers[: args.batch]) / 1e9
+        steps = -(-CLIPS * config.frames // args.batch) * config.epochs
+        print(
+            f"{stage}: {took:.3f} s and {count:.1f} Gflop a step; {steps} steps in a fold's {config.epochs} epochs: "
+            f"{took * steps:.0f} s, {count * steps / 1e3:.0f} Tflop"
+        )
+
+
+if __name__ == "__main__":
+    main()
