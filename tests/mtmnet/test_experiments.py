@@ -9,9 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
+from mtmnet.data import Pairs
 from mtmnet.experiments import PAPER, SMOKE, Config
 from mtmnet.model import EIDNet, MTMNet
-from mtmnet.train import eidnet
+from mtmnet.train import Disentangling, Guidance, eidnet
 from shared.corpora.table import Frames
 from shared.errors import UserError
 from shared.frames import Store
@@ -130,14 +131,11 @@ def test_a_fold_is_the_same_when_run_again(macronets):
 
 
 def test_anchors_of_a_class_that_macro_lacks_go_unguided(macronets):
-    from mtmnet.data import Pairs
-    from mtmnet.train import Guidance
-
     task, config = TASKS["casme2-5"], replace(Config(**SMOKE), **TINY)
     macro = macronets(config, task)
     assert {task.classes[y] for y in macro["y"].unique()} == {"happiness", "surprise", "disgust"}
     y = torch.arange(10) % 5
-    # every image is filled with its class; macro images with 10 more
+    # Every image is filled with its class, the macro images with 10 more.
     fill = torch.ones(1, 32, 32, 3, dtype=torch.uint8)
     pairs = Pairs(y.view(-1, 1, 1, 1) * fill, y.view(-1, 1, 1, 1) * fill, y, y // 5)
     macro["x_pos"] = (macro["y"].view(-1, 1, 1, 1) + 10).to(torch.uint8) * fill
@@ -193,3 +191,30 @@ def test_without_imagenet_weights_the_remedy_is_said(tmp_path):
     with pytest.raises(UserError, match=r"resnet18-f37072fd.pth is not there.*--weights.*imagenet=none"):
         eidnet(Config(), 5, 8, tmp_path)
     assert PAPER.remarks(Config()) == [] and "random" in PAPER.remarks(Config(imagenet="none"))[0]
+
+
+@pytest.mark.parametrize("steps", [2, 4])
+def test_a_macronet_goes_on_where_it_was_stopped(macro, monkeypatch, tmp_path, steps):
+    cache, clips = macro
+    task, config = TASKS["smic-3"], replace(Config(**SMOKE), **TINY | {"macro_epochs": 2})
+    whole_batch = Disentangling.step
+
+    def train(folder):
+        torch.manual_seed(0)
+        folder.mkdir(exist_ok=True)
+        job = Pretraining(
+            "macro", config, task, {"CK+": clips}, {}, 0, Alone(CPU), folder, cache, checkpoint_seconds=0.0
+        )
+        return PAPER.pretrain(job)
+
+    def stop_after(game, *batch, left=[steps]):  # noqa: B006 (counts down over calls)
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        return whole_batch(game, *batch)
+
+    monkeypatch.setattr(Disentangling, "step", stop_after)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "stopped")
+    monkeypatch.undo()
+    torch.testing.assert_close(train(tmp_path / "stopped"), train(tmp_path / "whole"), rtol=0, atol=0)
