@@ -61,7 +61,7 @@ def confusions(experiments, rule: str) -> Figure:
         axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right", fontsize=7)
         axis.set_yticks(range(len(classes)), classes, fontsize=7)
         axis.set_title(f"{title}, n = {matrix.sum()}", fontsize=8)
-    return Figure("Figure 5: confusion matrices", f"Shares of each labelled class, rule “{rule}”", plot)
+    return Figure("Figure 5: confusion matrices", f"A row holds the shares of a labelled class; rule “{rule}”", plot)
 
 
 def heat_maps(with_eca, without_eca) -> Figure:
@@ -93,7 +93,7 @@ def distillation(with_skd, without_skd) -> Figure:
 
 def classifiers(experiment) -> Figure:
     """Figure 11: the features of each classifier."""
-    panels = {f"{name or 'deepest'} classifier": (experiment, name) for name in CLASSIFIERS}
+    panels = {name or "deepest": (experiment, name) for name in CLASSIFIERS}
     return embeddings(f"Figure 11: t-SNE, classifiers, {experiment.task.name}", panels)
 
 
