@@ -38,12 +38,12 @@ def ablation(result) -> Figure:
 
 def reconstructions(experiment, count: int = 4) -> Figure:
     """Figure 3: expression images and D_r's reconstructions, after the first stage, of people unseen and seen."""
-    clips = torch.from_numpy(experiment.data(torch.device("cpu")).stacked())
+    clips = experiment.data(torch.device("cpu")).stacked()
     place = {sample: i for i, sample in enumerate(experiment.samples["sample"])}
     made = [record["figures"]["reconstructions"] for record in experiment.records()]
     plot, axes = plt.subplots(min(count, len(made)), 6, figsize=(9.5, 1.7 * min(count, len(made))), squeeze=False,
                               layout="constrained")  # fmt: skip
-    for line, record in zip(axes, made, strict=False):
+    for i, (line, record) in enumerate(zip(axes, made, strict=False)):
         for three, (part, who) in zip((line[:3], line[3:]), (("test", "unseen"), ("train", "seen")), strict=True):
             clip = clips[place[record[part]["sample"]]]
             image = Image.open(io.BytesIO(base64.b64decode(record[part]["png"])))
@@ -51,7 +51,7 @@ def reconstructions(experiment, count: int = 4) -> Figure:
             for axis, image, title in zip(three, shown, ("$x_N$", "$x_E$", "reconstruction"), strict=True):
                 axis.imshow(image)
                 axis.axis("off")
-                axis.set_title(f"{title}, {who}" if line is axes[0] else "", fontsize=8)
+                axis.set_title(f"{title}, {who}" if i == 0 else "", fontsize=8)
     caption = "; ".join(
         f"{who}: {np.mean([r[part]['psnr'] for r in made]):.1f} dB to the expression image, "
         f"whose own neutral image has {np.mean([r[part]['neutral'] for r in made]):.1f} dB"

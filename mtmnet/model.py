@@ -76,7 +76,7 @@ class Decoder(nn.Sequential):
 
     def __init__(self, channels: int = 512):
         doublings = STRIDE.bit_length() - 1
-        widths = [channels >> i for i in range(doublings + 1)]
+        widths = [max(channels >> i, 16) for i in range(doublings + 1)]  # 512 to 16 at the width of the paper
         blocks = [
             nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), conv_block(C_in, C, nn.ReLU()))
             for C_in, C in zip(widths[:-1], widths[1:], strict=True)
