@@ -177,7 +177,6 @@ def test_the_file_holds_what_is_documented(reading, detector, tmp_path):
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_dlib_finds_the_face_of_a_generated_frame(seed):
-    pytest.importorskip("dlib")
     clip = Clip(Person.draw(seed), {}, frames=3, onset=0, apex=1, offset=2, fps=30, seed=seed, sway=0)
     side = 150  # a tight crop is the middle of a frame that is 1.8 times as high
     image = clip.render((270, 400), margin=0.8)[0]

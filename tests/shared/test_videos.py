@@ -4,6 +4,7 @@ import os
 import re
 import threading
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +16,6 @@ from shared.errors import UserError
 from shared.frames import prepare
 from shared.videos import decoded
 
-av = pytest.importorskip("av")
 T = 6
 
 

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 
+import av
 import numpy as np
 import openpyxl
 import pytest
@@ -157,7 +158,6 @@ def test_text_sheets(tmp_path):
 
 
 def test_films_hold_every_frame(tmp_path):
-    av = pytest.importorskip("av")
     root = write(tmp_path / "faces", ["MMI"], scale=0.01, size=32, workers=1)
     row = truth(root).iloc[0]
     with av.open(str(root / row.file)) as film:
