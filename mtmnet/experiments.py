@@ -50,8 +50,9 @@ class Config:
 
 
 SMOKE = dict(
-    image=128, frames=1, macro_frames=1, width=8, imagenet="none", batch=8, pretrain_epochs=15, epochs=40,
-    pretrain_lr_E=1e-3, pretrain_lr_classifiers=1e-3, pretrain_lr_D_r=2e-3, lr_E=1e-3, lr_D=1e-3, lr_D_e=1e-3,
+    image=128, frames=1, macro_frames=1, width=8, imagenet="none", batch=8, pretrain_epochs=15, macro_epochs=40,
+    pretrain_lr_E=1e-3, pretrain_lr_classifiers=1e-3, pretrain_lr_D_r=2e-3,
+    epochs=40, lr_E=1e-3, lr_D=1e-3, lr_D_e=1e-3,
 )  # fmt: skip
 
 PRETRAINING = (

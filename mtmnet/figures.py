@@ -7,15 +7,19 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from PIL import Image
+from safetensors.torch import load_file
 
 from shared.page import Figure
+
+from .data import macro_pairs
+from .train import macronet
 
 
 def figures(bench, experiments, results) -> list[Figure]:
     """What the finished experiments allow."""
     drawn = [ablation(result) for result in results if len({c.row for c in result.cells if c.rule == "last"}) > 2]
     told = [e for e in experiments if e.task.name == "casme2-5" and e.config.pretrain == "eid"]
-    return drawn + [reconstructions(e) for e in told[:1]]
+    return drawn + [draw(e) for e in told[:1] for draw in (reconstructions, macro_reconstructions)]
 
 
 def ablation(result) -> Figure:
@@ -41,20 +45,46 @@ def reconstructions(experiment, count: int = 4) -> Figure:
     clips = experiment.data(torch.device("cpu")).stacked()
     place = {sample: i for i, sample in enumerate(experiment.samples["sample"])}
     made = [record["figures"]["reconstructions"] for record in experiment.records()]
-    plot, axes = plt.subplots(min(count, len(made)), 6, figsize=(9.5, 1.7 * min(count, len(made))), squeeze=False,
-                              layout="constrained")  # fmt: skip
-    for i, (line, record) in enumerate(zip(axes, made, strict=False)):
-        for three, (part, who) in zip((line[:3], line[3:]), (("test", "unseen"), ("train", "seen")), strict=True):
+    rows = []
+    for record in made[:count]:
+        rows.append([])
+        for part in "test", "train":
             clip = clips[place[record[part]["sample"]]]
             image = Image.open(io.BytesIO(base64.b64decode(record[part]["png"])))
-            shown = clip[0], clip[1 + (len(clip) - 1) // 2], image
-            for axis, image, title in zip(three, shown, ("$x_N$", "$x_E$", "reconstruction"), strict=True):
-                axis.imshow(image)
-                axis.axis("off")
-                axis.set_title(f"{title}, {who}" if i == 0 else "", fontsize=8)
+            rows[-1] += [clip[0], clip[1 + (len(clip) - 1) // 2], image]
+    titles = [f"{name}, {who}" for who in ("unseen", "seen") for name in ("$x_N$", "$x_E$", "reconstruction")]
     caption = "; ".join(
         f"{who}: {np.mean([r[part]['psnr'] for r in made]):.1f} dB to the expression image, "
         f"whose own neutral image has {np.mean([r[part]['neutral'] for r in made]):.1f} dB"
         for part, who in (("test", "people that the fold never saw"), ("train", "people it was trained on"))
     )
-    return Figure("Figure 3: reconstructions", f"Mean PSNR over all folds, {caption}", plot)
+    return Figure("Figure 3: reconstructions", f"MicroNet's; mean PSNR over all folds, {caption}", grid(rows, titles))
+
+
+@torch.no_grad()
+def macro_reconstructions(experiment) -> Figure:
+    """The same of MacroNet, on its own training images, a row a class; and with the expression left out."""
+    config, stage = experiment.config, experiment.pretraining
+    pairs = macro_pairs(stage.samples[config.macro], experiment.task, config, stage.prepared)
+    net = macronet(load_file(stage.weights), config).eval()
+    first = {int(y): i for i, y in reversed(list(enumerate(pairs.y)))}
+    x_N, x_E, _, _ = pairs.pixels(torch.tensor(sorted(first.values())))
+    columns = [x_N, x_E, net(x_N, x_E).reconstruction, net(x_N, x_N).reconstruction]
+    titles = ["$x_N$", "$x_E$", "$D_r([f_E^e, f_N^s])$", "$D_r([f_N^e, f_N^s])$"]
+    rows = [[image.permute(1, 2, 0).numpy() for image in row] for row in zip(*columns, strict=True)]
+    psnr = [(-10 * (x - x_E).square().flatten(1).mean(dim=1).log10()).mean() for x in (columns[2], x_N)]
+    caption = f"Of these images of {config.macro}: {psnr[0]:.1f} dB, the neutral images {psnr[1]:.1f} dB"
+    return Figure("MacroNet's reconstructions", caption, grid(rows, titles))
+
+
+def grid(rows: list[list], titles: list[str]):
+    """Images in rows, a title above each column."""
+    plot, axes = plt.subplots(
+        len(rows), len(titles), figsize=(1.6 * len(titles), 1.7 * len(rows)), squeeze=False, layout="constrained"
+    )
+    for i, (line, images) in enumerate(zip(axes, rows, strict=True)):
+        for axis, image, title in zip(line, images, titles, strict=True):
+            axis.imshow(image)
+            axis.axis("off")
+            axis.set_title(title if i == 0 else "", fontsize=8)
+    return plot

@@ -122,10 +122,7 @@ class Guidance:
             {"params": MicroNet.D_e.parameters(), "lr": config.lr_D_e},
         ])  # fmt: skip
         if macro:
-            weights = {k.removeprefix("MacroNet."): v for k, v in macro.items() if k.startswith("MacroNet.")}
-            MacroNet = EIDNet(len(weights["D_e.2.bias"]), len(weights["D_s.2.bias"]), width=config.width)
-            MacroNet.load_state_dict(weights)
-            self.net = MTMNet(MicroNet, MacroNet).to(pairs.y.device)
+            self.net = MTMNet(MicroNet, macronet(macro, config)).to(pairs.y.device)
             self.adam_D = Adam(self.net.D.parameters(), lr=config.lr_D)
 
     def step(self, rows: Tensor) -> dict[str, Tensor]:
@@ -154,6 +151,14 @@ class Guidance:
         guided = same.any(dim=1) & other.any(dim=1)
         pos, neg = (torch.multinomial(m[guided].float(), 1)[:, 0] if guided.any() else y[:0] for m in (same, other))
         return images(self.macro["x_pos"][pos]), images(self.pairs.x_E[neg]), guided
+
+
+def macronet(macro: dict[str, Tensor], config) -> EIDNet:
+    """The MacroNet that `pretrain` returned."""
+    weights = {k.removeprefix("MacroNet."): v for k, v in macro.items() if k.startswith("MacroNet.")}
+    net = EIDNet(len(weights["D_e.2.bias"]), len(weights["D_s.2.bias"]), width=config.width)
+    net.load_state_dict(weights)
+    return net
 
 
 def move(adam: Adam, loss: Tensor) -> None:
