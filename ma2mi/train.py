@@ -29,7 +29,8 @@ class Reconstruction(nn.Module):
         F_p, F_a = self.miacnet.encode(I_t, I_td)
         terms = {}
         if F_p is not None and self.config.position_loss:
-            tau = draw_tau(len(I_t), torch.Generator(I_t.device).manual_seed(torch.initial_seed()))
+            seed = int(torch.randint(2**62, ()))  # from the global generator, which a step or a fold has seeded
+            tau = draw_tau(len(I_t), torch.Generator(I_t.device).manual_seed(seed))
             terms = position_loss(self.miacnet.E_p, I_t, tau, F_p=F_p, norm=self.config.norm)
             F_p = F_p.detach()  # "trained independently with different losses" (Sec. 5)
         Z_t, Z_td = self.latents(I_t), self.latents(I_td)

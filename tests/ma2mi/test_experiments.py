@@ -10,6 +10,7 @@ from PIL import Image
 
 from ma2mi import data
 from ma2mi.experiments import PAPER, SMOKE, TABLES, Config
+from ma2mi.losses import draw_tau
 from ma2mi.train import Reconstruction, autoencoder, finetune, miacnet, optimiser, pretrain
 from shared.corpora.table import Frames
 from shared.job import Job, Pretraining
@@ -184,3 +185,13 @@ def test_paper_scale_builds():
     assert sum(p.numel() for p in model.dit.parameters()) == 128_943_376
     assert sum(p.numel() for p in pixels.dit.parameters()) == 130_099_200
     assert sum(p.numel() for p in miacnet(Config()).E_p.parameters()) == 11_176_512  # torchvision's, less fc
+
+
+def test_every_step_of_fine_tuning_with_reconstruction_draws_its_own_transform(corpora, monkeypatch):
+    config = replace(BASE, reconstruct=True, batch=5)
+    weights, _ = pretrained(config, corpora)
+    drawn = []
+    monkeypatch.setattr("ma2mi.train.draw_tau", lambda *a: drawn.append(draw_tau(*a)) or drawn[-1])
+    finetune(fold_of(config, corpora, weights))
+    assert len(drawn) == 2 and drawn[0].shape[1:] == (2, 3)  # 10 clips in batches of 5
+    assert not torch.equal(*drawn)
