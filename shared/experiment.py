@@ -45,6 +45,7 @@ class Table:
     title: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    absent: tuple[str, ...] = ()  # printed rows that the paper's authors ran and that are not here
 
     def cells(self):
         """The (row, column) pairs that are run."""

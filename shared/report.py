@@ -110,8 +110,12 @@ def result(bench: Bench, table: Table, rows: Sequence[Row], seeds: int) -> Resul
                 lines = _remarks(experiments[0], sum(records, []))
                 remarks |= dict.fromkeys(f"{row.name}: {line}" if row.records else line for line in lines)
     own = {row.name for row in table.rows}
-    cited = [Cell(r, c, v, source) for (r, c), (v, source) in numbers.items() if source == "cited" and r not in own]
-    return Result(table, (*cited, *cells, *baselines.values()), tuple(remarks))
+    others = [
+        Cell(r, c, v, source, note="not implemented here" if r in table.absent else "")
+        for (r, c), (v, source) in numbers.items()
+        if r not in own
+    ]
+    return Result(table, (*others, *cells, *baselines.values()), tuple(remarks))
 
 
 def _not_lent(experiments: list[Experiment]) -> str:
