@@ -89,9 +89,6 @@ class Alone:
     def prepare(self, *objects):
         return objects[0] if len(objects) == 1 else objects
 
-    def unwrap_model(self, model: nn.Module) -> nn.Module:
-        return model
-
     def backward(self, loss: Tensor) -> None:
         loss.backward()
 
