@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from shared.experiment import Column, Paper, Row, Table
+from shared.experiment import Column, Paper, Precision, Row, Table
 
 from . import data, figures, train
 
@@ -43,6 +43,9 @@ class Config:
     teacher_epochs: int = 30  # released code
     teacher_batch: int = 16  # labelled images; not in the paper: released code 10, 16 splits over eight processes
     teacher_lr: float = 1e-3  # Sec. IV-C
+    # of the machine, not in the paper
+    precision: Precision = "float32"
+    compile: bool = False  # networks by torch.compile
 
     @property
     def weight(self) -> float:
@@ -59,7 +62,7 @@ SMOKE = dict(
 
 PRETRAINING = (
     "follow", "init", "resize", "size", "width", "views", "teacher_depth", "teacher_epochs", "teacher_batch",
-    "teacher_lr", "selective",
+    "teacher_lr", "selective", "precision", "compile",
 )  # fmt: skip
 CO_TRAINING = ("teacher_lambda_mv", "lambda_cr", "cr_on", "unlabelled", "unlabelled_each")
 
@@ -145,6 +148,7 @@ PAPER = Paper(
     rule="last",  # released code
     load=data.load,
     train=train.train,
+    apply=train.apply,
     pretraining=pretraining,
     pretrain=train.pretrain,
     figures=figures.figures,

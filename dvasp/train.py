@@ -1,14 +1,17 @@
 """Co-training of the teacher on faces in the wild (Sec. III-B), then the student under its supervision (Sec. III-C)."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from shared.errors import UserError
 from shared.gradcam import gradcam
-from shared.job import Job, Pretraining
+from shared.job import Job, Pretraining, autocast
 from shared.metrics import score
+from shared.weights import published
 
-from .data import EMOTIONET, IMAGENET, MAGNIFIED, PLAIN, Faces, augmented, centred, normalised
+from .data import EMOTIONET, IMAGENET, MAGNIFIED, PLAIN, Faces, Statistics, augmented, centred, normalised
 from .losses import is_release, selective_weights, student_loss, teacher_loss
 from .model import DualView, SingleView, Student, Teacher, Views, freeze, load_imagenet
 
@@ -17,19 +20,17 @@ def build_teacher(config) -> Teacher:
     return Teacher(depth=config.teacher_depth, views=config.views, width=config.width, follow=config.follow)
 
 
-def build_student(config, N: int) -> Student:
-    network = DualView if config.views == 2 else SingleView
-    return network(N, depth=config.depth, width=config.width, follow=config.follow)
+def network(config, N: int) -> partial:
+    """What makes the student."""
+    student = DualView if config.views == 2 else SingleView
+    return partial(student, N=N, depth=config.depth, width=config.width, follow=config.follow)
 
 
 def start(net: Views, config, weights) -> None:
     """ImageNet's weights (Sec. IV-C), from the folder `weights` or the network."""
     if config.init == "imagenet":
-        try:
+        with published(weights, "torchvision's weights of ImageNet", "--set init=random goes on without"):
             load_imagenet(net, weights)
-        except FileNotFoundError as error:
-            remedy = "--weights names the folder that holds it; --set init=random goes on without"
-            raise UserError(f"{error}\n{remedy}") from error
 
 
 def pretrain(job: Pretraining) -> dict[str, Tensor]:
@@ -50,11 +51,12 @@ def pretrain(job: Pretraining) -> dict[str, Tensor]:
         share = slice(job.team.process_index * len(p), (job.team.process_index + 1) * len(p))
         everyone = job.team.gather(p), job.team.gather(lots)  # a_c is "calculated in each batch"
         a = selective_weights(everyone[0], selective=config.selective, lots=everyone[1])[share]
-        output = parallel(normalised(augmented(images, draws, config.size), EMOTIONET))
-        terms = teacher_loss(
-            output, p, a, lambda_mv=config.teacher_lambda_mv, lambda_cr=config.lambda_cr, cr_on=config.cr_on,
-            follow=config.follow,
-        )  # fmt: skip
+        with autocast(config, job.device):
+            output = parallel(normalised(augmented(images, draws, config.size), EMOTIONET))
+            terms = teacher_loss(
+                output, p, a, lambda_mv=config.teacher_lambda_mv, lambda_cr=config.lambda_cr, cr_on=config.cr_on,
+                follow=config.follow,
+            )  # fmt: skip
         adam.zero_grad()
         job.team.backward(sum(terms.values()))
         adam.step()
@@ -80,16 +82,16 @@ def train(job: Job) -> None:
     config = job.config
     images = torch.tensor(job.data.stacked()[:, MAGNIFIED], device=job.device)
     rows, p = {part: job.rows(part) for part in ("train", "val", "test")}, job.targets
-    student, teacher = build_student(config, len(job.task.aus)), None
+    student = job.build(network(config, len(job.task.aus))).to(memory_format=torch.channels_last)
     start(student, config, job.weights)
+    teacher = None
     if job.pretrained:
         teacher = build_teacher(config).to(job.device, memory_format=torch.channels_last)
         teacher.load_state_dict(job.pretrained)
     if config.method == "fine-tune":
         student.trunks.load_state_dict(teacher.trunks.state_dict())
         teacher = None
-    student.to(job.device, memory_format=torch.channels_last)
-    own = EMOTIONET if config.method == "fine-tune" else PLAIN if is_release(config.follow) else IMAGENET
+    own = statistics(config)
     sgd = torch.optim.SGD(student.parameters(), lr=config.lr, momentum=config.momentum)
     decay = torch.optim.lr_scheduler.StepLR(sgd, config.drop, gamma=0.1)
     x = {part: normalised(centred(images[rows[part]], config.size), own) for part in ("val", "test")}
@@ -100,11 +102,12 @@ def train(job: Job) -> None:
         shuffled = rows["train"][torch.randperm(len(rows["train"]), device=job.device)]
         for some in shuffled.split(config.batch)[:steps]:
             crops = augmented(images[some], torch.rand(len(some), 3, device=job.device), config.size)
-            taught = attend(teacher, crops) if teacher else None
-            terms = student_loss(
-                student(normalised(crops, own)), p[some], taught, lambda_mv=config.lambda_mv, method=config.method,
-                alpha=config.weight, follow=config.follow,
-            )  # fmt: skip
+            with autocast(config, job.device):
+                taught = attend(teacher, crops) if teacher else None
+                terms = student_loss(
+                    student(normalised(crops, own)), p[some], taught, lambda_mv=config.lambda_mv, method=config.method,
+                    alpha=config.weight, follow=config.follow,
+                )  # fmt: skip
             loss = sum(terms.values())
             job.check(loss, epoch, some)
             sgd.zero_grad()
@@ -114,6 +117,11 @@ def train(job: Job) -> None:
         decay.step()
         job.score(epoch, predict(student, x["test"]), val=predict(student, x["val"]), loss=total)
     job.figures["maps"] = activation_maps(student, x["test"], p[rows["test"]])
+
+
+def statistics(config) -> Statistics:
+    """What the student's images are normalised by."""
+    return EMOTIONET if config.method == "fine-tune" else PLAIN if is_release(config.follow) else IMAGENET
 
 
 @torch.no_grad()
@@ -146,3 +154,12 @@ def activation_maps(student: Student, x: Tensor, p: Tensor) -> list[dict[str, li
                 if p[first + i, au]:
                     found[first + i][str(au)] = maps[i].tolist()
     return found
+
+
+def apply(student: Student, data, config) -> tuple[Tensor, Tensor]:
+    """For a user's clips: the probability of each AU (N, AUs) and its map on the face (N, AUs, resize, resize)."""
+    x = normalised(centred(torch.tensor(data.stacked()[:, MAGNIFIED]), config.size), statistics(config))
+    scores = predict(student, x)
+    maps = [torch.tensor([m[str(au)] for au in range(student.N)]) for m in activation_maps(student, x, scores + 1)]
+    maps = F.interpolate(torch.stack(maps).mean(dim=2), (config.size, config.size), mode="bilinear")  # of both views
+    return scores, F.pad(maps, [(config.resize - config.size) // 2] * 4)

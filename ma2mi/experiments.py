@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from shared.experiment import Column, Paper, Row, Table
+from shared.experiment import Column, Paper, Precision, Row, Table
 
 from . import data, figures, train
 
@@ -41,6 +41,9 @@ class Config:
     lr: float = 4e-4  # Sec. 4.3
     weight_decay: float = 0.1  # Sec. 4.3
     final: float = 0.01  # last epoch's share of the learning rate; not in the paper: "an exponential rate"
+    # of the machine, not in the paper
+    precision: Precision = "float32"
+    compile: bool = False  # networks by torch.compile
 
 
 SMOKE = dict(
@@ -51,6 +54,7 @@ SMOKE = dict(
 PRETRAINING = (
     "size", "width", "dim", "join", "position", "pretrain", "delta", "position_loss", "norm", "autoencoder", "patch",
     "patch_pixels", "dit_dim", "dit_depth", "dit_heads", "pretrain_epochs", "pretrain_batch", "pretrain_lr", "final",
+    "precision", "compile",
 )  # fmt: skip
 
 
@@ -112,6 +116,7 @@ PAPER = Paper(
     rule="last",  # the paper does not say which epoch it scores
     load=data.load,
     train=train.finetune,
+    apply=train.apply,
     pretraining=pretraining,
     pretrain=train.pretrain,
     figures=figures.figures,

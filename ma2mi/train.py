@@ -1,12 +1,15 @@
 """Pre-training on macro-expressions, fine-tuning on micro-expressions (Sec. 3.2)."""
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shared.errors import UserError
 from shared.gradcam import gradcam
-from shared.job import Job, Pretraining
+from shared.job import Job, Pretraining, autocast
+from shared.weights import published
 
 from .autoencoder import Autoencoder, PoolAutoencoder
 from .data import Labelled, Pairs, augmented, normalised, whole
@@ -21,7 +24,7 @@ class Reconstruction(nn.Module):
     def __init__(self, config, autoencoder: nn.Module | None):
         super().__init__()
         self.config = config
-        self.miacnet = miacnet(config)
+        self.miacnet = channels_last(network(config)())
         self.dit = dit(config)
         self.autoencoder = autoencoder  # None: I_{t+δ} is reconstructed in pixels (MA2MI† of Table 1)
 
@@ -48,9 +51,11 @@ class Reconstruction(nn.Module):
         return Z if self.autoencoder is None else self.autoencoder.decode(Z)
 
 
-def miacnet(config, classes: int | None = None) -> MIACNet:
-    net = MIACNet(classes, width=config.width, dim=config.dim, join=config.join, position=config.position)
-    return net.to(memory_format=torch.channels_last)
+def network(config, classes: int | None = None) -> partial:
+    """What makes MIACNet."""
+    return partial(
+        MIACNet, classes=classes, width=config.width, dim=config.dim, join=config.join, position=config.position
+    )
 
 
 def dit(config) -> DiT:
@@ -71,12 +76,8 @@ def autoencoder(config, weights) -> nn.Module | None:
     if config.pretrain == "pixels":
         return None
     if config.autoencoder == "published":
-        try:
+        with published(weights, "the published autoencoder", "--set autoencoder=random or =pool goes on without"):
             return Autoencoder.load(weights)
-        except (FileNotFoundError, ValueError) as error:
-            raise UserError(
-                f"{error}\n--weights names the folder; --set autoencoder=random or =pool goes on without"
-            ) from error
     if config.autoencoder == "pool":
         return PoolAutoencoder(downscale(config))
     return Autoencoder()
@@ -103,7 +104,8 @@ def pretrain(job: Pretraining) -> dict[str, Tensor]:
     job.keep(model=model, adamw=adamw, decay=decay)
     parallel, adamw = job.team.prepare(model, adamw)
     for _, last, (I_t, I_td) in job.batches(pairs, epochs=config.pretrain_epochs, batch=config.pretrain_batch):
-        terms = parallel(channels_last(normalised(I_t)), channels_last(normalised(I_td)))
+        with autocast(config, job.device):
+            terms = parallel(channels_last(normalised(I_t)), channels_last(normalised(I_td)))
         adamw.zero_grad()
         job.team.backward(sum(terms.values()))
         adamw.step()
@@ -116,14 +118,15 @@ def pretrain(job: Pretraining) -> dict[str, Tensor]:
 def recognise(job: Pretraining, clips: Labelled) -> dict[str, Tensor]:
     """MAER of Table 1: MIACNet learns the macro-expressions by cross-entropy."""
     config = job.config
-    model = job.synchronised(miacnet(config, len(clips.classes)))
+    model = job.synchronised(channels_last(network(config, len(clips.classes))()))
     adamw, decay = optimiser(
         model, lr=config.pretrain_lr, final=config.final, epochs=config.pretrain_epochs, weight_decay=0.0
     )
     job.keep(model=model, adamw=adamw, decay=decay)
     parallel, adamw = job.team.prepare(model, adamw)
     for _, last, (first, peak, label) in job.batches(clips, epochs=config.pretrain_epochs, batch=config.pretrain_batch):
-        loss = F.cross_entropy(parallel(channels_last(normalised(first)), channels_last(normalised(peak))), label)
+        with autocast(config, job.device):
+            loss = F.cross_entropy(parallel(channels_last(normalised(first)), channels_last(normalised(peak))), label)
         adamw.zero_grad()
         job.team.backward(loss)
         adamw.step()
@@ -138,7 +141,7 @@ def finetune(job: Job) -> None:
     config = job.config
     frames = torch.tensor(job.data.stacked(), device=job.device)
     train, test, target = job.rows("train"), job.rows("test"), job.targets
-    net = miacnet(config, len(job.task.classes)).to(job.device)
+    net = channels_last(job.build(network(config, len(job.task.classes))))
     criterion = Reconstruction(config, autoencoder(config, job.weights)).to(job.device) if config.reconstruct else None
     if job.pretrained:
         take(net, job.pretrained, "miacnet.")
@@ -164,9 +167,10 @@ def finetune(job: Job) -> None:
             if len(rows) < 2:
                 continue  # batch norm has no statistics of one face
             I_t, I_td = (channels_last(I) for I in augmented(frames[rows], config.size, degrees=config.rotation))
-            loss = F.cross_entropy(net(I_t, I_td), target[rows])
-            if criterion:
-                loss = loss + sum(criterion(I_t, I_td).values())
+            with autocast(config, job.device):
+                loss = F.cross_entropy(net(I_t, I_td), target[rows])
+                if criterion:
+                    loss = loss + sum(criterion(I_t, I_td).values())
             job.check(loss, epoch, rows)
             adamw.zero_grad()
             loss.backward()
@@ -203,6 +207,12 @@ def heat_maps(net: MIACNet, I_t: Tensor, I_td: Tensor) -> Tensor:
     return (maps * 1000).round() / 1000
 
 
-def channels_last(I: Tensor) -> Tensor:
-    """The layout in which convolutions are fastest."""
-    return I.contiguous(memory_format=torch.channels_last)
+def apply(net: MIACNet, data, config) -> tuple[Tensor, Tensor]:
+    """For a user's clips: class probabilities (N, classes) and heat maps (N, 1, H/32, W/32)."""
+    I = whole(torch.tensor(data.stacked()), config.size)
+    return predict(net, *I), heat_maps(net, *I)[:, None]
+
+
+def channels_last(thing: Tensor | nn.Module):
+    """Images or weights in the layout in which convolutions are fastest."""
+    return thing.to(memory_format=torch.channels_last)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from shared.experiment import Column, Paper, Row, Table
+from shared.experiment import Column, Paper, Precision, Row, Table
 
 from . import data, figures, train
 from .losses import Norm, Per
@@ -43,6 +43,9 @@ class Config:
     lr_E: float = 1e-5  # Sec. 4.1
     lr_D: float = 1e-5  # Sec. 4.1
     lr_D_e: float = 1e-5  # Sec. 4.1
+    # of the machine, not in the paper
+    precision: Precision = "float32"
+    compile: bool = False  # networks by torch.compile
 
     def __post_init__(self):
         if not (self.lambda_tri or self.lambda_adv or self.lambda_lir):  # one experiment in all columns
@@ -57,7 +60,8 @@ SMOKE = dict(
 
 PRETRAINING = (
     "image", "macro_frames", "width", "imagenet", "batch", "macro_epochs", "lambda_rec", "lambda_sim", "lambda_s",
-    "norm", "reversal", "steps_D_s", "pretrain_lr_E", "pretrain_lr_classifiers", "pretrain_lr_D_r",
+    "norm", "reversal", "steps_D_s", "pretrain_lr_E", "pretrain_lr_classifiers", "pretrain_lr_D_r", "precision",
+    "compile",
 )  # fmt: skip
 
 
@@ -132,6 +136,7 @@ PAPER = Paper(
     rule="last",  # "trained with total 20 epochs" (Sec. 4.1)
     load=data.load,
     train=train.train,
+    apply=train.apply,
     pretraining=pretraining,
     pretrain=train.pretrain,
     figures=figures.figures,

@@ -3,33 +3,35 @@
 import base64
 import io
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from shared.errors import UserError
-from shared.job import Job, Pretraining
+from shared.gradcam import gradcam
+from shared.job import Job, Pretraining, autocast
 from shared.parallel import Alone
+from shared.weights import published
 
 from .data import Pairs, images, macro_pairs
 from .losses import adversarial_losses, eid_losses, expression_loss, identity_loss, mtm_losses
 from .model import EIDNet, MTMNet, oppose
 
 
-def eidnet(config, classes: int, subjects: int, weights) -> EIDNet:
-    """A new EIDNet; its backbone's ImageNet weights lie in the folder `weights`."""
-    net = EIDNet(classes, subjects, width=config.width)
+def network(config, classes: int, subjects: int) -> partial:
+    """What makes MicroNet or MacroNet."""
+    return partial(EIDNet, classes=classes, subjects=subjects, width=config.width)
+
+
+def start(net: EIDNet, config, weights) -> None:
+    """ImageNet's weights for the encoder, from their file in the folder `weights`."""
     if config.imagenet != "none":
         path = weights / config.imagenet
-        if not path.exists():
-            raise UserError(
-                f"{path} is not there: torchvision's ResNet18_Weights.IMAGENET1K_V1; --weights names the folder, "
-                "--set imagenet=none starts from random weights"
-            )
-        net.E.load_imagenet(torch.load(path, weights_only=True))
-    return net
+        what = "torchvision's ResNet18_Weights.IMAGENET1K_V1"
+        with published(path, what, "--set imagenet=none starts from random weights"):
+            net.E.load_imagenet(torch.load(path, map_location="cpu", weights_only=True))
 
 
 class FirstStage(nn.Module):
@@ -63,25 +65,30 @@ class Disentangling:
             {"params": net.D_r.parameters(), "lr": config.pretrain_lr_D_r},
         ])  # fmt: skip
         self.adam_s = Adam(net.D_s.parameters(), lr=config.pretrain_lr_classifiers)
+        self.cast = autocast(config, team.device)
 
     def step(self, x_N: Tensor, x_E: Tensor, y: Tensor, s: Tensor) -> dict[str, Tensor]:
         """One batch; the terms of the loss, weighted, and the bare "identity", which D_s lowers."""
         config, D_s = self.config, self.net.D_s
-        out = self.parallel(x_N, x_E)
+        with self.cast:
+            out = self.parallel(x_N, x_E)
         if not self.eid:
             terms = {"L_c": expression_loss(out, y)}
             self.move(sum(terms.values()))
             return terms
         if not config.reversal:
             for _ in range(config.steps_D_s):
+                with self.cast:
+                    L_s = identity_loss(D_s(out.f_E_e.detach()), s)
                 self.adam_s.zero_grad()
-                identity_loss(D_s(out.f_E_e.detach()), s).backward()
+                L_s.backward()
                 self.move_D_s()
-        opinion = oppose(D_s, out.f_E_e, reversal=config.reversal)
-        terms = eid_losses(
-            out, opinion, x_E, y, s, lambda_rec=config.lambda_rec, lambda_sim=config.lambda_sim,
-            lambda_s=config.lambda_s, norm=config.norm,
-        )  # fmt: skip
+        with self.cast:
+            opinion = oppose(D_s, out.f_E_e, reversal=config.reversal)
+            terms = eid_losses(
+                out, opinion, x_E, y, s, lambda_rec=config.lambda_rec, lambda_sim=config.lambda_sim,
+                lambda_s=config.lambda_s, norm=config.norm,
+            )  # fmt: skip
         self.adam_s.zero_grad()
         self.move(sum(terms.values()))
         if config.reversal:
@@ -104,7 +111,8 @@ def pretrain(job: Pretraining) -> dict[str, Tensor]:
     """MacroNet of a macro corpus in the classes of the micro task: its weights, "MacroNet.*", and "x_pos" with "y"."""
     config = job.config
     pairs = macro_pairs(job.samples[config.macro], job.task, config, job.cache)
-    net = job.synchronised(eidnet(config, len(job.task.classes), pairs.subjects, job.weights)).train()
+    start(net := network(config, len(job.task.classes), pairs.subjects)(), config, job.weights)
+    net = job.synchronised(net).train()
     game = Disentangling(net, config, job.team)
     job.keep(net=net, adam=game.adam, adam_s=game.adam_s)
     for _, _, (x_N, x_E, y, s) in job.batches(pairs, epochs=config.macro_epochs, batch=config.batch):
@@ -124,24 +132,31 @@ class Guidance:
         if macro:
             self.net = MTMNet(MicroNet, macronet(macro, config)).to(pairs.y.device)
             self.adam_D = Adam(self.net.D.parameters(), lr=config.lr_D)
+            if config.compile:
+                self.net.compile()
+        self.cast = autocast(config, pairs.y.device)
 
     def step(self, rows: Tensor) -> dict[str, Tensor]:
         """One batch of pairs as anchors; the terms of the loss, weighted."""
         config, y = self.config, self.pairs.y[rows]
         x_anc = images(self.pairs.x_E[rows])
         if self.macro is None:
-            terms = {"L_cls": expression_loss(self.net.classify(x_anc), y)}
+            with self.cast:
+                terms = {"L_cls": expression_loss(self.net.classify(x_anc), y)}
         else:
             x_pos, x_neg, guided = self.company(y)
-            out = self.net(x_anc, x_pos, x_neg, guided)
+            with self.cast:
+                out = self.net(x_anc, x_pos, x_neg, guided)
             if guided.any():
-                L_D, _ = adversarial_losses(*self.net.D(out.f_pos, out.f_anc.detach()))
+                with self.cast:
+                    L_D, _ = adversarial_losses(*self.net.D(out.f_pos, out.f_anc.detach()))
                 move(self.adam_D, L_D)
-            terms = mtm_losses(
-                out, *oppose(self.net.D, out.f_pos, out.f_anc), y, margin=config.margin, normalise=config.normalise,
-                per=config.per, lambda_tri=config.lambda_tri, lambda_adv=config.lambda_adv,
-                lambda_lir=config.lambda_lir,
-            )  # fmt: skip
+            with self.cast:
+                terms = mtm_losses(
+                    out, *oppose(self.net.D, out.f_pos, out.f_anc), y, margin=config.margin, per=config.per,
+                    normalise=config.normalise, lambda_tri=config.lambda_tri, lambda_adv=config.lambda_adv,
+                    lambda_lir=config.lambda_lir,
+                )  # fmt: skip
         move(self.adam, sum(terms.values()))
         return terms
 
@@ -172,7 +187,8 @@ def train(job: Job) -> None:
     config, rows, test = job.config, job.rows("train"), job.rows("test")
     frames = torch.tensor(job.data.stacked(), device=job.device)  # N, 1 + T, H, W, 3
     pairs = Pairs.of(frames[rows], job.targets[rows], job.samples["subject"].iloc[rows.tolist()].tolist())
-    MicroNet = eidnet(config, len(job.task.classes), pairs.subjects, job.weights).to(job.device)
+    MicroNet = job.build(network(config, len(job.task.classes), pairs.subjects))
+    start(MicroNet, config, job.weights)
     if config.pretrain != "none":
         game = Disentangling(MicroNet, config, Alone(job.device))
         epochs = run(job, MicroNet, lambda batch: game.step(*pairs.pixels(batch)), rows, config.pretrain_epochs)
@@ -212,6 +228,14 @@ def predict(net: EIDNet, frames: Tensor) -> Tensor:
     B, T = frames.shape[:2]
     scores = torch.cat([net.classify(images(part)).softmax(dim=1) for part in frames.flatten(0, 1).split(64)])
     return scores.view(B, T, -1).mean(dim=1)
+
+
+def apply(net: EIDNet, data, config) -> tuple[Tensor, Tensor]:
+    """For a user's clips: class probabilities (N, classes) and Grad-CAM of f^e at the middle frame (N, 1, h, w)."""
+    frames = torch.tensor(data.stacked()[:, 1:])
+    scores = predict(net, frames)
+    f_e, _ = net.E(images(frames[:, frames.shape[1] // 2]))
+    return scores, gradcam(f_e, net.D_e(f_e).amax(dim=1))[:, None]
 
 
 @torch.no_grad()

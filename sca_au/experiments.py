@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from shared.experiment import Column, Paper, Row, Table
+from shared.experiment import Column, Paper, Precision, Row, Table
 from shared.tasks import TASKS
 
 from . import data, figures, train
@@ -38,6 +38,9 @@ class Config:
     blocks: int = 5  # 5×5 (Sec. 4.3)
     radii: tuple[int, int, int] = (3, 3, 3)  # of LBP-TOP and LBP-SIP (Sec. 4.3)
     window: int = 5  # of LPQ-TOP; not in the paper
+    # of the machine, not in the paper
+    precision: Precision = "float32"
+    compile: bool = False  # networks by torch.compile
 
 
 SMOKE = dict(
@@ -114,6 +117,7 @@ PAPER = Paper(
     rule="val",  # Sec. 4.2 has a validation fold
     load=data.load,
     train=train.train,
+    apply=train.apply,
     figures=figures.figures,
     remarks=remarks,
 )

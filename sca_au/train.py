@@ -2,14 +2,15 @@
 
 import math
 import time
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from shared.errors import UserError
-from shared.job import Job
+from shared.job import Job, autocast
+from shared.weights import published
 
 from .data import augmented, central, normalised
 from .losses import total_loss
@@ -33,7 +34,8 @@ def detect(job: Job) -> None:
     clips = torch.from_numpy(np.array(job.data.x)).to(job.device)
     train, test, target = job.rows("train"), job.rows("test"), job.targets
     held_out = central(clips[torch.cat([test, job.rows("val")])], config.size)
-    net = network(config, target.shape[1], job.weights).to(job.device)
+    net = job.build(network(config, target.shape[1]))
+    start(net, config, job.weights)
     sgd = torch.optim.SGD(
         net.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
     )
@@ -47,7 +49,8 @@ def detect(job: Job) -> None:
                 continue  # batch norm has no statistics of one clip
             clock = time.perf_counter()
             batch = augmented(clips[rows], config.size, flip=config.flip)
-            loss = total_loss(net(normalised(batch, subtract=config.subtract)), target[rows])
+            with autocast(config, job.device):
+                loss = total_loss(net(normalised(batch, subtract=config.subtract)), target[rows])
             job.check(loss, epoch, rows)
             sgd.zero_grad()
             loss.backward()
@@ -63,22 +66,21 @@ def detect(job: Job) -> None:
     job.times["step"] = round(seconds / max(steps, 1), 4)
 
 
-def network(config, M: int, weights: Path) -> SCANetwork:
-    """The row's network; its backbone's weights are the zoo's file in the folder `weights`, or random."""
-    net = SCANetwork(
-        M, depth=config.depth, attention=None if config.attention == "none" else config.attention, size=config.size,
-        width=config.width, reduced=config.reduced, k=config.k, dropout=config.dropout,
+def network(config, M: int) -> partial:
+    """What makes the network."""
+    return partial(
+        SCANetwork, M=M, depth=config.depth, attention=None if config.attention == "none" else config.attention,
+        size=config.size, width=config.width, reduced=config.reduced, k=config.k, dropout=config.dropout,
     )  # fmt: skip
+
+
+def start(net: SCANetwork, config, weights) -> None:
+    """The backbone's weights of Kinetics and UCF-101, the zoo's file in the folder `weights`."""
     if config.backbone == "zoo":
         path = weights / ZOO.format(depth=config.depth)
-        remedy = "--weights names the folder; --set backbone=random goes on without"
-        if not path.exists():
-            raise UserError(f"{path} not found: weights of Kinetics and UCF-101, from the 2018 model zoo\n{remedy}")
-        try:
+        what = f"the 2018 model zoo's Res3D{config.depth} of Kinetics and UCF-101"
+        with published(path, what, "--set backbone=random goes on without"):
             net.backbone.load_zoo(path)
-        except RuntimeError as error:
-            raise UserError(f"{path} does not hold the weights of Res3D{config.depth}: {error}\n{remedy}") from error
-    return net
 
 
 @torch.no_grad()
@@ -88,6 +90,14 @@ def predict(net: SCANetwork, clips: Tensor, *, subtract: bool) -> tuple[Tensor, 
     F_sc = torch.cat([net.features(normalised(part, subtract=subtract)) for part in clips.split(64)])
     maps = torch.einsum("mc,bchw->bmhw", net.head.weight, F_sc)
     return net.head(F_sc.mean((2, 3))).sigmoid(), maps
+
+
+def apply(net: SCANetwork, data, config) -> tuple[Tensor, Tensor]:
+    """For a user's clips: the probability of each AU (N, M) and its map on the face (N, M, resize, resize)."""
+    clips = central(torch.from_numpy(np.array(data.x)), config.size)
+    scores, maps = predict(net, clips, subtract=config.subtract)
+    maps = F.interpolate(maps, (config.size, config.size), mode="bilinear")
+    return scores, F.pad(maps, [(config.resize - config.size) // 2] * 4)
 
 
 def classify(job: Job) -> None:

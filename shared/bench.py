@@ -37,6 +37,7 @@ class Bench:
     overrides: Mapping[str, str]
     weights: Path = Path("weights")
     shuffled: bool = False  # the control: labels permuted among the samples
+    keep_weights: bool = True  # of each fold, beside its record
 
     @cached_property
     def base(self) -> Any:

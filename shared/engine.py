@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 
 from .bench import Experiment, Stage
 from .errors import UserError
 from .job import Job, Pretraining, seed_of
 from .parallel import Alone
 from .protocols import Fold
-from .records import digest, replacing, write_json
+from .records import digest, plain, replacing, write_json
+from .weights import packed
 
 
 def run(experiments: list[Experiment], *, device: torch.device, team=None, workers: int = 0) -> None:
@@ -68,7 +69,8 @@ def claim(path: Path) -> Iterator[bool]:
             yield False
             return
         # what a process left that died in writing the file, or in the folder, that `path` names
-        for half in [*path.parent.glob(f".{path.name}.*.tmp"), *path.glob(".*.tmp")]:
+        names = {path.name, weights_of(path).name}
+        for half in [*(h for n in names for h in path.parent.glob(f".{n}.*.tmp")), *path.glob(".*.tmp")]:
             half.unlink()
         yield True
 
@@ -78,6 +80,7 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     started, clock = datetime.now(timezone.utc), time.monotonic()
     seed = seed_of(experiment.identity, experiment.task.name, fold.name, experiment.seed)
     seed_everything(seed)
+    set_precision(experiment.config)
     data = experiment.data(device)
     pretrained = load_file(experiment.pretraining.weights) if experiment.pretraining else None
     name = f"{experiment.name} {fold.name}"
@@ -109,6 +112,14 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
             **job.times,
         },
     }
+    if job.network is not None and experiment.bench.keep_weights:
+        about = {
+            **job.made, "task": experiment.task.name, "labels": experiment.task.outputs,
+            "epoch": job.predictions["val" if fold.val else "last"]["epoch"],
+            **{k: record[k] for k in ("scale", "generated", "shuffled", "seed", "config", "fold", "code")},
+        }  # fmt: skip
+        with replacing(weights_of(experiment.record(fold))) as temporary:
+            temporary.write_bytes(packed(job.learnt, plain(about)))
     write_json(experiment.record(fold), record)
     experiment.tell(fold, job)
 
@@ -118,6 +129,7 @@ def _pretrain(stage: Stage, team, workers: int) -> None:
     started, clock = datetime.now(timezone.utc), time.monotonic()
     seed = seed_of(stage.identity, stage.seed)
     seed_everything(seed)
+    set_precision(stage.config)
     job = Pretraining(
         stage.name, stage.config, stage.task, stage.samples, stage.settings(), seed, team, stage.folder,
         stage.prepared, stage.bench.weights, workers,
@@ -127,7 +139,7 @@ def _pretrain(stage: Stage, team, workers: int) -> None:
     if not team.is_main_process:
         return
     with replacing(stage.weights) as temporary:
-        temporary.write_bytes(save({k: v.detach().cpu().contiguous().clone() for k, v in weights.items()}))
+        temporary.write_bytes(packed(weights))
     record = {
         **stage.settings(),
         "history": job.history,
@@ -141,6 +153,17 @@ def _pretrain(stage: Stage, team, workers: int) -> None:
     write_json(stage.folder / "record.json", record)
     (stage.folder / "checkpoint.pt").unlink(missing_ok=True)
     stage.tell(job)
+
+
+def weights_of(record: Path) -> Path:
+    """Where a fold's weights lie, beside its record."""
+    return record.with_suffix(".safetensors")
+
+
+def set_precision(config: Any) -> None:
+    """How float32 products are computed on a GPU: TF32 where the setting says so (torch's own default for convolutions
+    is TF32)."""
+    torch.backends.fp32_precision = "tf32" if config.precision == "tf32" else "ieee"
 
 
 def seed_everything(seed: int) -> None:

@@ -11,6 +11,8 @@ from .errors import UserError, unknown
 from .job import Job, Pretraining
 from .tasks import TASKS, Task
 
+Precision = Literal["float32", "tf32", "bf16"]  # of products on a GPU; "bf16": forward passes in training (autocast)
+
 
 @dataclass(frozen=True)
 class Column:
@@ -66,6 +68,7 @@ class Paper:
     rule: str  # "last", "val" or "best_on_test": the epoch that the paper scores
     load: Callable[..., Any]  # (samples, config, cache) -> data with `ids`, `problems`, `digest`
     train: Callable[[Job], None]
+    apply: Callable[..., Any]  # (net, data, config) -> scores (N, K) and activation maps (N, 1 or K, h, w)
     pretraining: Callable[[Any, Task], dict[str, Any] | None] = lambda config, task: None  # what it depends on
     pretrain: Callable[[Pretraining], dict[str, torch.Tensor]] | None = None
     figures: Callable[..., list] = lambda bench, experiments, results: []

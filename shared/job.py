@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,9 @@ class Job:
     device: torch.device
     pretrained: dict[str, Tensor] | None = None
     weights: Path = Path("weights")  # folder of published weights
+    network: nn.Module | None = None  # what `build` made
+    made: dict[str, Any] = field(default_factory=dict)  # how
+    learnt: dict[str, Tensor] = field(default_factory=dict)  # its weights at the epoch that is kept
     history: list[dict[str, float]] = field(default_factory=list)
     predictions: dict[str, dict[str, Any]] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
@@ -54,6 +58,15 @@ class Job:
         target = torch.tensor(np.array(self.samples["target"].tolist()), device=self.device)
         return target.float() if self.task.aus else target
 
+    def build(self, make: partial) -> nn.Module:
+        """The network that the fold leaves, on the device: of a name that its package exports, and named arguments."""
+        self.network = make().to(self.device)
+        package = make.func.__module__.rpartition(".")[0]
+        self.made = {"package": package, "network": make.func.__name__, "arguments": make.keywords}
+        if self.config.compile:
+            self.network.compile()
+        return self.network
+
     def check(self, loss: Tensor, epoch: int, rows: Tensor) -> None:
         """Raise UserError naming epoch and samples when a loss is not finite."""
         if not torch.isfinite(loss):
@@ -67,7 +80,7 @@ class Job:
 
         Several outputs of one network may be given by name, the main one as "". The last epoch stands as "last", the
         one best on the test fold as "best_on_test", on the validation fold as "val" (ties: later): by the share of
-        right answers; of action units, by the task's metric.
+        right answers; of action units, by the task's metric. The weights kept are those of "val", or of "last".
         """
         outputs = {k: v.float().cpu() for k, v in (test if isinstance(test, Mapping) else {"": test}).items()}
         entry = {"epoch": epoch + 1, **{k: float(f"{v:.6g}") for k, v in losses.items()}}
@@ -81,6 +94,9 @@ class Job:
         for rule, taken in rules.items():
             if taken:
                 self.predictions[rule] = {"epoch": epoch + 1, "scores": {k: _rounded(v) for k, v in outputs.items()}}
+        if self.network is not None and (val is None or rules["val"]):
+            state = self.network.state_dict()
+            self.learnt = {k: v.detach().to("cpu", copy=True).contiguous() for k, v in state.items()}
 
     def _merit(self, scores: Tensor, part: str) -> float:
         """What epochs are compared by."""
@@ -119,7 +135,10 @@ class Pretraining:
 
     def synchronised(self, model: nn.Module) -> nn.Module:
         """The model on the device; its batch norms see the whole batch where several processes share it."""
-        return synchronised(model.to(self.device), self.team.num_processes)
+        model = synchronised(model.to(self.device), self.team.num_processes)
+        if self.config.compile:
+            model.compile()
+        return model
 
     def keep(self, **objects: Any) -> None:
         """Name what a checkpoint holds (anything with `state_dict`), and take up the checkpoint there is.
@@ -199,6 +218,11 @@ class Pretraining:
         torch.save({**state, **place}, content)
         with replacing(self.folder / "checkpoint.pt") as temporary:
             temporary.write_bytes(content.getbuffer())
+
+
+def autocast(config: Any, device: torch.device) -> torch.autocast:
+    """Around forward passes in training: in bfloat16 where `config.precision` says so (not in the papers)."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16")
 
 
 def seed_of(*parts: Any) -> int:

@@ -1,4 +1,4 @@
-"""`python -m PAPER …`: check everything first, then run what is missing, then print the tables."""
+"""`python -m PAPER …`: check everything first, then run what is missing, then print the tables. Or `predict …`."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from . import report
+from . import predict, report
 from .bench import Bench, Experiment
 from .engine import run
 from .errors import UserError
@@ -27,7 +27,7 @@ def main(paper: Paper, arguments: Sequence[str] | None = None) -> None:
     """Run `python -m PAPER` to its exit code: 0, or 2 with a message where the person at the keyboard can mend it."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        code = _main(paper, arguments)
+        code = predict.main(paper, arguments[1:]) if arguments[:1] == ["predict"] else _main(paper, arguments)
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         code = 2
@@ -69,6 +69,7 @@ def parser(name: str) -> argparse.ArgumentParser:
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the paper")
     p.add_argument("--shuffle-labels", action="store_true", help="a control: nothing above chance may come out")
     p.add_argument("--skip-broken", action="store_true", help="go on without the samples that cannot be used")
+    p.add_argument("--no-weights", action="store_true", help="do not keep a fold's weights beside its record")
     p.add_argument("--diff", action="store_true", help="print the tables from the records, run nothing")
     return p
 
@@ -139,7 +140,9 @@ def open_bench(paper: Paper, args: argparse.Namespace) -> Bench:
             raise UserError(f"--set {item}: expected key=value")
         overrides[key] = value
     scale = args.scale or ("smoke" if generated else "paper")
-    bench = Bench(paper, args.out, data, scale, generated, overrides, args.weights, args.shuffle_labels)
+    bench = Bench(
+        paper, args.out, data, scale, generated, overrides, args.weights, args.shuffle_labels, not args.no_weights
+    )
     bench.base  # noqa: B018 (a wrong --set is said before anything is read)
     return bench
 

@@ -41,6 +41,11 @@ class Task:
     expected: Mapping[str, int] = field(default_factory=dict)
     source: str = "release"
 
+    @property
+    def outputs(self) -> list[str]:
+        """The names of what a network for the task says: classes, or action units."""
+        return list(self.classes) or [f"AU{au}" for au in self.aus]
+
     def select(self, samples: pd.DataFrame, *, alternatives: str | None = None) -> pd.DataFrame:
         """The task's samples sorted by id, with `target`: class number, or per unit 1, 0 and -1 (not scored).
 

@@ -2,14 +2,15 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from shared.errors import UserError
 from shared.gradcam import gradcam
-from shared.job import Job, Pretraining
+from shared.job import Job, Pretraining, autocast
+from shared.weights import published
 
 from .data import MACRO, MacroExpressions
 from .losses import class_weights, skd_loss
@@ -20,20 +21,23 @@ LAST = ("fc.", "AC_fc.")  # linear layers: never transferred (Sec. 4.2)
 CLASSIFIERS = ("AC1", "AC2", "")  # outputs by name, the deepest last
 
 
-def network(config, classes: int, weights: Path) -> SKD_TSTSAN:
-    """A new network; the released weights that it may start from lie in the folder `weights`."""
+def network(config, classes: int) -> partial:
+    """What makes the network."""
+    sizes = dict(classes=classes, size=config.size, width=config.width)
     if not config.modified:
-        return TSCNN(classes, size=config.size, width=config.width)
-    net = SKD_TSTSAN(
-        classes, mag=config.mag, eca=config.eca, tsm=config.tsm, skd=config.skd, domains=config.domains,
-        alpha=config.alpha, dropout=config.dropout, size=config.size, width=config.width, follow=config.follow,
+        return partial(TSCNN, **sizes)
+    return partial(
+        SKD_TSTSAN, **sizes, mag=config.mag, eca=config.eca, tsm=config.tsm, skd=config.skd, domains=config.domains,
+        alpha=config.alpha, dropout=config.dropout, follow=config.follow,
     )  # fmt: skip
-    if config.start != "none":
-        try:
-            load_released(weights / config.start, net, transfer=True)
-        except (FileNotFoundError, ValueError) as error:
-            raise UserError(f"{error}\n--weights names the folder; --set start=none goes on without") from error
-    return net
+
+
+def start(net: SKD_TSTSAN, config, weights: Path) -> None:
+    """The released weights that it may start from, a file in the folder `weights`."""
+    if config.start != "none" and config.modified:
+        path = weights / config.start
+        with published(path, "the authors' released weights", "--set start=none goes on without"):
+            load_released(path, net, transfer=True)
 
 
 def adam(net: nn.Module, config) -> torch.optim.Adam:
@@ -57,13 +61,15 @@ def pretrain(job: Pretraining) -> dict[str, Tensor]:
     """CK+ (Sec. 4.2), in two temporal domains: all weights but those of the last linear layers."""
     config, (corpus,) = replace(job.config, domains=2), MACRO.corpora
     clips = MacroExpressions(job.samples[corpus], config, job.cache)
-    net = job.synchronised(network(config, len(MACRO.classes), job.weights)).train()
+    start(net := network(config, len(MACRO.classes))(), config, job.weights)
+    net = job.synchronised(net).train()
     optimiser, alpha = adam(net, config), frequencies(clips.y, len(MACRO.classes)).to(job.device)
     job.keep(net=net, adam=optimiser)
     parallel, optimiser = job.team.prepare(net, optimiser)
     epochs = math.ceil(config.pretrain_iterations / max(len(clips) // config.batch, 1))
     for _, _, (x, y) in job.batches(clips, epochs=epochs, batch=config.batch):
-        terms = criterion(parallel, x, y, alpha, config)
+        with autocast(config, job.device):
+            terms = criterion(parallel, x, y, alpha, config)
         optimiser.zero_grad()
         job.team.backward(sum(of_all(terms, alpha[y].sum(), job.team, config).values()))
         optimiser.step()
@@ -86,7 +92,8 @@ def train(job: Job) -> None:
     config = job.config
     x = job.data.tensor(job.device, follow=config.follow)
     rows, test, y = job.rows("train"), job.rows("test"), job.targets
-    net = network(config, len(job.task.classes), job.weights).to(job.device)
+    net = job.build(network(config, len(job.task.classes)))
+    start(net, config, job.weights)
     if job.pretrained:
         net.load_state_dict({**net.state_dict(), **job.pretrained})  # the last linear layers stay as they are
     optimiser = adam(net, config)
@@ -96,7 +103,8 @@ def train(job: Job) -> None:
         net.train()
         sums: dict[str, float] = {}
         for batch in rows[torch.randperm(len(rows), device=job.device)].split(config.batch):
-            terms = criterion(net, x[batch], y[batch], alpha, config)
+            with autocast(config, job.device):
+                terms = criterion(net, x[batch], y[batch], alpha, config)
             loss = sum(terms.values())
             job.check(loss, epoch, batch)
             optimiser.zero_grad()
@@ -124,10 +132,17 @@ def heat_maps(net: SKD_TSTSAN, x: Tensor) -> Tensor:
     """Grad-CAM (Fig. 7) of the S-stream's conv4 for the predicted class, each map up to 1: (B, 5, 5) at 48×48."""
     maps = []
     hook = net.eval().streams["S"].conv4.register_forward_hook(lambda layer, inputs, output: maps.append(output))
-    logits = net(x).logits[-1]
+    logits = net.forward(x).logits[-1]  # a compiled call would pass the hook by
     hook.remove()
     heat = gradcam(maps[0], logits.amax(dim=1))
     return heat / heat.amax(dim=(1, 2), keepdim=True).clamp_min(1e-12)
+
+
+def apply(net: SKD_TSTSAN, data, config) -> tuple[Tensor, Tensor]:
+    """For a user's clips: class probabilities (N, classes) of the deepest classifier and heat maps (N, 1, h, w)."""
+    x = data.tensor(torch.device("cpu"), follow=config.follow)
+    scores, _ = predict(net, x)
+    return scores[""], heat_maps(net, x)[:, None]
 
 
 def rounded(values: Tensor) -> list:

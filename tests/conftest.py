@@ -34,7 +34,7 @@ def toy(capsys, monkeypatch):
     from shared.main import main
 
     def run(*arguments, paper=PAPER, page=False):
-        alone = [] if "--processes" in arguments else ["--processes", "1"]
+        alone = [] if "--processes" in arguments or "predict" in arguments else ["--processes", "1"]
         with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
             if not page:
                 patch.setattr("shared.page.page", lambda *_: "no page")

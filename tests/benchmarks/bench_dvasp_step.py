@@ -10,7 +10,7 @@ import torch
 from dvasp.data import IMAGENET, augmented, normalised
 from dvasp.experiments import SMOKE, Config
 from dvasp.losses import asp_loss, student_loss
-from dvasp.train import attend, build_student, build_teacher
+from dvasp.train import attend, build_teacher, network
 
 
 def parts(config: Config, N: int = 8, device: str = "cpu"):
@@ -18,7 +18,7 @@ def parts(config: Config, N: int = 8, device: str = "cpu"):
     torch.manual_seed(0)
     images = torch.randint(0, 256, (121, config.resize, config.resize, 3), dtype=torch.uint8, device=device)
     p = torch.randint(0, 2, (config.batch, N), device=device)
-    student = build_student(config, N).to(device, memory_format=torch.channels_last).train()
+    student = network(config, N)().to(device, memory_format=torch.channels_last).train()
     teacher = build_teacher(config).to(device, memory_format=torch.channels_last)
     sgd = torch.optim.SGD(student.parameters(), lr=0.0, momentum=0.9)
 

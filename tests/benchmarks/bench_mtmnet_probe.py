@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from mtmnet.data import Pairs
 from mtmnet.experiments import SMOKE, Config
-from mtmnet.train import Disentangling, eidnet
+from mtmnet.train import Disentangling, network
 from shared.faces import Clip, Person
 from shared.parallel import Alone
 
@@ -48,7 +48,7 @@ def faces(low: float, high: float) -> tuple[Pairs, np.ndarray]:
 
 def trained(config: Config, pairs: Pairs, rows: torch.Tensor, seed: int):
     torch.manual_seed(seed)
-    net = eidnet(config, 3, pairs.subjects, None)
+    net = network(config, 3, pairs.subjects)()
     game = Disentangling(net, config, Alone(torch.device("cpu")))
     net.train()
     for _ in range(config.macro_epochs):

@@ -6,7 +6,6 @@ On a GPU where there is one, else on one thread of the CPU.
 import argparse
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -14,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mtmnet.data import Pairs
 from mtmnet.experiments import Config
 from mtmnet.model import EIDNet
-from mtmnet.train import Disentangling, Guidance, eidnet
+from mtmnet.train import Disentangling, Guidance, network
 from shared.parallel import Alone
 
 CLIPS, SUBJECTS, CLASSES = 237, 25, 5  # a fold of CASME II's 246 clips of 26 people
@@ -57,7 +56,7 @@ def main() -> None:
     images = torch.randint(0, 256, (2, 4 * args.batch, args.image, args.image, 3), dtype=torch.uint8, device=device)
     numbers = torch.arange(4 * args.batch, device=device)
     pairs = Pairs(*images, numbers % CLASSES, numbers % SUBJECTS)
-    MicroNet = eidnet(config, CLASSES, SUBJECTS, Path()).to(device).train()
+    MicroNet = network(config, CLASSES, SUBJECTS)().to(device).train()
     macro = {f"MacroNet.{k}": v for k, v in EIDNet(CLASSES, 118, width=args.width).to(device).state_dict().items()}
     macro |= {"x_pos": pairs.x_E, "y": pairs.y}
     game = Disentangling(MicroNet, config, Alone(device))

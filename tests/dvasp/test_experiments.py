@@ -11,7 +11,7 @@ import torch
 from dvasp import data
 from dvasp.experiments import PAPER, SMOKE, TABLES, Config
 from dvasp.losses import student_loss
-from dvasp.train import build_student, build_teacher, start, train
+from dvasp.train import build_teacher, network, start, train
 from shared.errors import UserError
 from shared.job import Job
 from shared.parallel import Alone
@@ -96,7 +96,7 @@ def test_rows_printed_twice_are_one_experiment():
 def test_at_paper_scale_every_student_fits_its_teacher(config, task):
     with torch.device("meta"):
         N = len(TASKS[task].aus)
-        student, x, p = build_student(config, N), torch.empty(2, 3, config.size, config.size), torch.empty(2, N)
+        student, x, p = network(config, N)(), torch.empty(2, 3, config.size, config.size), torch.empty(2, N)
         teacher = build_teacher(config) if PAPER.pretraining(config, TASKS[task]) else None
         if config.method == "fine-tune":
             student.trunks.load_state_dict(teacher.trunks.state_dict())
@@ -113,14 +113,14 @@ def test_missing_imagenet_weights_say_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(UserError, match="weights/resnet18-f37072fd.pth is missing(.|\n)*--set init=random"):
-        start(build_student(Config(), 4), Config(), "weights")
+        start(network(Config(), 4)(), Config(), "weights")
     assert PAPER.remarks(Config()) == [] and "not from ImageNet" in PAPER.remarks(BASE)[0]
 
 
 def test_a_folder_with_imagenets_weights_is_used(tmp_path):
     torch.manual_seed(0)
-    student = build_student(Config(), 4)
-    state = build_student(replace(Config(), views=1), 4).trunks[0].state_dict()
+    student = network(Config(), 4)()
+    state = network(replace(Config(), views=1), 4)().trunks[0].state_dict()
     torch.save({**state, "fc.weight": torch.zeros(1000, 512)}, os.path.join(tmp_path, "resnet18-f37072fd.pth"))
     start(student, Config(), tmp_path)
     assert torch.equal(student.trunks[1].layer4[1].conv2.weight, state["layer4.1.conv2.weight"])

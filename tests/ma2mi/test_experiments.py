@@ -11,7 +11,7 @@ from PIL import Image
 from ma2mi import data
 from ma2mi.experiments import PAPER, SMOKE, TABLES, Config
 from ma2mi.losses import draw_tau
-from ma2mi.train import Reconstruction, autoencoder, finetune, miacnet, optimiser, pretrain
+from ma2mi.train import Reconstruction, autoencoder, finetune, network, optimiser, pretrain
 from shared.corpora.table import Frames
 from shared.job import Job, Pretraining
 from shared.parallel import Alone
@@ -184,7 +184,7 @@ def test_paper_scale_builds():
         pixels = Reconstruction(Config(pretrain="pixels"), None)
     assert sum(p.numel() for p in model.dit.parameters()) == 128_943_376
     assert sum(p.numel() for p in pixels.dit.parameters()) == 130_099_200
-    assert sum(p.numel() for p in miacnet(Config()).E_p.parameters()) == 11_176_512  # torchvision's, less fc
+    assert sum(p.numel() for p in network(Config())().E_p.parameters()) == 11_176_512  # torchvision's, less fc
 
 
 def test_every_step_of_fine_tuning_with_reconstruction_draws_its_own_transform(corpora, monkeypatch):

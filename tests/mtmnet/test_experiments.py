@@ -12,7 +12,7 @@ from PIL import Image
 from mtmnet.data import Pairs
 from mtmnet.experiments import PAPER, SMOKE, Config
 from mtmnet.model import EIDNet, MTMNet
-from mtmnet.train import Disentangling, Guidance, eidnet
+from mtmnet.train import Disentangling, Guidance, network, start
 from shared.corpora.table import Frames
 from shared.errors import UserError
 from shared.frames import Store
@@ -165,7 +165,7 @@ def test_a_macronet_is_shared_by_rows_and_by_tasks_of_the_same_classes():
 
 def test_a_macronet_depends_on_every_setting_but_those_of_micronet():
     names = [f.name for f in dataclasses.fields(Config)]
-    own = {"frames", "pretrain_epochs", *names[names.index("epochs") :]}
+    own = {"frames", "pretrain_epochs", *names[names.index("epochs") :]} - {"precision", "compile"}
     needs = PAPER.pretraining(Config(), TASKS["cde-3"])
     assert set(names) - own == set(needs) - {"corpora", "labels", "eid"} | {"macro", "pretrain"}
 
@@ -179,7 +179,7 @@ def test_every_printed_cell_of_the_authors_has_a_row_and_a_column():
 
 def test_the_networks_of_the_paper_are_built():
     with torch.device("meta"):
-        micro, macro = (eidnet(replace(Config(), imagenet="none"), 5, people, None) for people in (25, 118))
+        micro, macro = (network(Config(), 5, people)() for people in (25, 118))
         out = MTMNet(micro, macro).MicroNet(*torch.empty(2, 4, 3, 224, 224))
     assert out.f_E_e.shape == out.f_N_s.shape == (4, 256, 7, 7) and out.expression.shape == (4, 5)
     assert out.reconstruction.shape == (4, 3, 224, 224)
@@ -188,8 +188,8 @@ def test_the_networks_of_the_paper_are_built():
 
 
 def test_without_imagenet_weights_the_remedy_is_said(tmp_path):
-    with pytest.raises(UserError, match=r"resnet18-f37072fd.pth is not there.*--weights.*imagenet=none"):
-        eidnet(Config(), 5, 8, tmp_path)
+    with pytest.raises(UserError, match=r"resnet18-f37072fd.pth is not there(.|\n)*--weights.*imagenet=none"):
+        start(network(Config(), 5, 8)(), Config(), tmp_path)
     assert PAPER.remarks(Config()) == [] and "random" in PAPER.remarks(Config(imagenet="none"))[0]
 
 

@@ -8,7 +8,7 @@ import torch
 
 from sca_au import Res3D
 from sca_au.experiments import ABLATION, METHODS, PAPER
-from sca_au.train import ZOO, network
+from sca_au.train import ZOO, network, start
 
 TINY = [f"--set={change}" for change in (
     "width=4", "reduced=8", "size=40", "resize=60", "tim=10", "frames=4", "epochs=2", "batch=4",
@@ -27,7 +27,7 @@ def test_every_row_runs(toy, corpus, tmp_path):
     folder = tmp_path / "sca_au" / "smoke" / "casme2-au8"
     assert len(list(folder.iterdir())) == 10 + 5  # Baseline and Baseline + SCA_Learn are rows of Table 1
     record = json.loads(next((folder / "default" / "seed-0").glob("*.json")).read_text())
-    assert record["figures"]["parameters"] == sum(p.numel() for p in network(tiny(), 8, tmp_path).parameters())
+    assert record["figures"]["parameters"] == sum(p.numel() for p in network(tiny(), 8)().parameters())
     assert record["times"]["step"] > 0
     page = (tmp_path / "sca_au" / "smoke" / "index.html").read_text()
     for title in ("Figure 1", "Figure 5", "Figure 6", "Figure 7", "Section 4.4"):
@@ -42,7 +42,7 @@ def tiny(**changes):
 def test_networks_of_the_paper_s_scale_can_be_built(row, tmp_path):
     config = PAPER.config(**row.changes, backbone="random")
     with torch.device("meta"):
-        net = network(config, 8, tmp_path)
+        net = network(config, 8)()
         clips = torch.empty(2, 3, config.frames, config.size, config.size)
     assert net(clips).shape == (2, 8)
 
@@ -51,15 +51,15 @@ def test_the_zoo_s_weights_are_taken_or_asked_for(toy, corpus, tmp_path):
     row = ["table1/Res3D18", "--data", corpus, "--out", tmp_path / "out", "--weights", tmp_path, *TINY]
     code, _, errors = toy(*row, paper=PAPER)
     path = tmp_path / ZOO.format(depth=18)
-    assert code == 2 and f"{path} not found" in errors and "--set backbone=random" in errors
+    assert code == 2 and f"{path} is not there: the 2018 model zoo" in errors and "--set backbone=random" in errors
 
     torch.save({"state_dict": Res3D(18, width=8).state_dict()}, path)
     code, _, errors = toy(*row, paper=PAPER)
-    assert code == 2 and f"{path} does not hold the weights of Res3D18" in errors
+    assert code == 2 and f"{path} does not hold the 2018 model zoo's Res3D18" in errors
 
     zoo = Res3D(18, width=4)
     torch.save({"state_dict": {f"module.{k}": v for k, v in zoo.state_dict().items()}}, path)
-    net = network(dataclasses.replace(tiny(), backbone="zoo"), 8, tmp_path)
+    start(net := network(tiny(), 8)(), dataclasses.replace(tiny(), backbone="zoo"), tmp_path)
     assert torch.equal(net.backbone.layer4[1].conv2.weight, zoo.layer4[1].conv2.weight)
     code, said, errors = toy(*row, paper=PAPER)
     assert code == 0 and "random weights" not in said, errors

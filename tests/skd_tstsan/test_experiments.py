@@ -91,7 +91,7 @@ def test_every_network_can_be_built(scale):
     base = PAPER.base(scale, {})
     with torch.device("meta"):
         for config in {replace(base, **r.changes, **c.changes) for _, r, c in CELLS.values()}:
-            net = network(config, 5, None).eval()
+            net = network(config, 5)().eval()
             x = torch.empty(2, 34 + 2 * config.domains, config.size, config.size)
             assert net(x).logits[-1].shape == (2, 5)
 
@@ -183,7 +183,7 @@ def test_transfer_takes_all_but_the_last_layers(corpora):
     job = fold_of(replace(BASE, lr=1e-12), corpora, weights)
     train(job)
     config = replace(BASE, lr=1e-12)
-    net = network(config, 5, None)
+    net = network(config, 5)()
     assert set(net.state_dict()) - set(weights) == {k for k in net.state_dict() if k.startswith(LAST)}
     other = fold_of(config, corpora)
     train(other)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from shared.experiment import Column, Paper, Row, Table
+from shared.experiment import Column, Paper, Precision, Row, Table
 from shared.frames import prepare
 
 from . import train
@@ -22,6 +22,8 @@ class Config:
     lr: float = 0.05
     delta: tuple[int, int] = (3, 8)
     norm: Literal["batch", "none"] = "batch"
+    precision: Precision = "float32"
+    compile: bool = False
 
 
 def load(samples, config, cache):
@@ -51,6 +53,7 @@ PAPER = Paper(
     rule="last",
     load=load,
     train=train.train,
+    apply=train.apply,
     pretraining=pretraining,
     pretrain=train.pretrain,
 )

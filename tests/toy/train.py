@@ -1,6 +1,7 @@
 """A convolution, a batch norm, a linear layer: first to tell the apex from the onset, then the emotion."""
 
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -42,6 +43,16 @@ def images(frames):
     return frames.movedim(-1, -3).float().contiguous() / 127.5 - 1
 
 
+def differences(frames):
+    return images(frames[:, 1]) - images(frames[:, 0])
+
+
+@torch.no_grad()
+def apply(net, data, config):
+    x = differences(torch.from_numpy(data.stacked().copy()))
+    return net(x).softmax(1), x.abs()
+
+
 def pretrain(job):
     config = job.config
     (samples,) = job.samples.values()
@@ -64,9 +75,9 @@ def pretrain(job):
 def train(job):
     config = job.config
     frames = torch.from_numpy(job.data.stacked().copy()).to(job.device)
-    x = images(frames[:, 1]) - images(frames[:, 0])
+    x = differences(frames)
     rows, test, target = job.rows("train"), job.rows("test"), job.targets
-    net = Net(len(job.task.classes), config.norm).to(job.device)
+    net = job.build(partial(Net, classes=len(job.task.classes), norm=config.norm))
     if job.pretrained:
         net.load_state_dict(job.pretrained, strict=False)
     adam = torch.optim.Adam(net.parameters(), lr=config.lr)

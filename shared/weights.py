@@ -1,0 +1,59 @@
+"""Weights on disk: what a fold has learnt, with all that makes its network again; and published files, read safely."""
+
+import json
+import pickle
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from .errors import UserError
+
+
+def packed(state: Mapping[str, Tensor], about: Mapping[str, Any] | None = None) -> bytes:
+    """A safetensors file of `state`; `about` (anything JSON can hold) lies in its header."""
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+    return save(tensors, about and {"about": json.dumps(about)})
+
+
+def network(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
+    """The network that a fold has left in `path`, in eval mode, and what it is about.
+
+    Raises UserError where the file is not there or is another.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"{path} is not there; runs leave a fold's weights beside its record, as .safetensors")
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads(file.metadata()["about"])
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+        net = getattr(import_module(about["package"]), about["network"])(**about["arguments"])
+        net.load_state_dict(state)
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, ImportError, RuntimeError) as error:
+        raise UserError(f"{path} does not hold a network that a run has left: {error}") from error
+    return net.eval(), about
+
+
+@contextmanager
+def published(path: Path, what: str, without: str) -> Iterator[None]:
+    """While `what`, weights of others, are read from `path`: what may be wrong with the file, as a UserError.
+
+    `without`: how to go on without them. Files are read as tensors alone: nothing in them is ever executed.
+    """
+    remedy = f"--weights names the folder; {without}"
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise UserError(f"{f'{path} is not there' if error.errno else error}: {what}\n{remedy}") from error
+    except (pickle.UnpicklingError, EOFError) as error:
+        raise UserError(
+            f"{path} holds more than tensors, or is cut off, and was not read: nothing in it was executed; fetch it "
+            f"again from where it was published\n{remedy}"
+        ) from error
+    except (OSError, ValueError, RuntimeError, AttributeError, TypeError, KeyError) as error:
+        raise UserError(f"{path} does not hold {what}: {error}\n{remedy}") from error

@@ -1,0 +1,162 @@
+"""What a run has learnt can be taken out again: each package's weights say of its test clips what the record says."""
+
+import importlib
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from shared.faces.write import write
+from shared.main import open_bench, parser
+from shared.weights import network
+
+ROWS = {  # rows that need no other corpus, made tiny
+    "dvasp": ("table1/Lv+Lmv", "resize=36 size=32 width=4 epochs=2"),
+    "skd_tstsan": ("table5/Mag + ECA + TSM + SKD@CASME II", "face=32 size=20 width=8 iterations=10 pretrain=false"),
+    "mtmnet": ("table2/L_cls@CASME2(CK+)", "image=32 width=4 epochs=2"),
+    "sca_au": ("table1/Res3D18 + SCA", "size=40 resize=60 width=4 reduced=8 tim=10 frames=4 epochs=2"),
+    "ma2mi": ("table1/w/o (baseline)@CASME", "size=64 resize=72 width=4 dim=12 epochs=2"),
+}
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("faces") / "faces", ["CASME2"], size=48, workers=1)
+
+
+@pytest.mark.parametrize("package", ROWS)
+def test_a_fold_s_weights_say_what_its_record_says(package, faces, tmp_path, toy):
+    paper = importlib.import_module(f"{package}.experiments").PAPER
+    row, changes = ROWS[package]
+    options = ["--data", str(faces), "--out", str(tmp_path), *(f"--set={change}" for change in changes.split())]
+    code, _, errors = toy(row, *options, paper=paper)
+    assert code == 0, errors
+
+    bench = open_bench(paper, parser(package).parse_args(options))
+    ((table, (chosen,)),) = paper.choose([row])
+    (experiment,) = bench.experiments(chosen, table.columns[0], 1)
+    samples, data = bench.inputs(experiment.task, experiment.config)
+    for path in sorted(experiment.folder.glob("*.json"))[:2]:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        net, about = network(path.with_suffix(".safetensors"))
+        assert about["config"] == record["config"] and about["fold"] == record["fold"]
+        assert about["labels"] == experiment.task.outputs
+        scores, maps = paper.apply(net, data, experiment.config)
+        rows = [list(samples["sample"]).index(sample) for sample in record["samples"]]
+        kept = record["predictions"]["val" if record["val"] else "last"]
+        assert about["epoch"] == kept["epoch"]
+        torch.testing.assert_close(scores[rows], torch.tensor(kept["scores"][""]), rtol=1e-4, atol=1e-5)
+        assert maps.ndim == 4 and len(maps) == len(samples) and torch.isfinite(maps).all()
+        assert maps.shape[1] == (len(experiment.task.aus) or 1)
+
+    clip = samples["frames"][rows[0]]  # and the same of the clip itself, as somebody's own
+    moments = samples.loc[rows[0], ["onset", "apex", "offset"]]
+    given = [f"--{name}={number}" for name, number in moments.items()]
+    code, said, errors = toy("predict", path, "--clip", clip.folder, *given, "--out", tmp_path / "mine", paper=paper)
+    assert code == 0, errors
+    result = json.loads((tmp_path / "mine" / "prediction.json").read_text(encoding="utf-8"))
+    assert list(result["scores"].values()) == pytest.approx(kept["scores"][""][0], rel=1e-4, abs=1e-5)
+    assert all(label in said for label in result["scores"]) and "no word on real faces" in said
+    with Image.open(tmp_path / "mine" / "prediction.png") as picture:
+        assert picture.width > 2 * picture.height
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A record of the toy, and a folder of 24 images of noise."""
+    from toy.corpus import write_casme2
+    from toy.experiments import PAPER
+
+    from shared.main import main
+
+    folder = tmp_path_factory.mktemp("toy")
+    with pytest.raises(SystemExit):
+        main(PAPER, ["--data", str(write_casme2(folder / "data")), "--out", str(folder / "out"), "--processes", "1"])
+    (folder / "clip").mkdir()
+    for n, image in enumerate(np.random.default_rng(0).integers(0, 256, (24, 40, 40, 3), np.uint8)):
+        Image.fromarray(image).save(folder / "clip" / f"img{n + 1}.png")
+    record = next((folder / "out").rglob("CASME2_sub01.json"))
+    return SimpleNamespace(record=record, clip=folder / "clip", folder=folder)
+
+
+def test_images_a_folder_and_a_video_are_read_alike(trained, tmp_path, toy):
+    import av
+
+    with av.open(str(tmp_path / "clip.avi"), "w") as video:
+        stream = video.add_stream("rawvideo", rate=30)  # pixels as they are
+        stream.width = stream.height = 40
+        stream.pix_fmt = "bgr24"
+        for n in range(24):
+            with Image.open(trained.clip / f"img{n + 1}.png") as image:
+                video.mux(stream.encode(av.VideoFrame.from_image(image)))
+        video.mux(stream.encode())
+    folder = ["--clip", trained.clip]
+    images = [f"--onset={trained.clip}/img3.png", f"--apex={trained.clip}/img9.png"]
+    found = []
+    for given in (
+        [*folder, "--onset", 3, "--apex", 9], images, ["--clip", tmp_path / "clip.avi", "--onset", 2, "--apex", 8],
+    ):  # fmt: skip
+        code, _, errors = toy("predict", trained.record, *given, "--out", tmp_path / "out")
+        assert code == 0, errors
+        found.append(json.loads((tmp_path / "out" / "prediction.json").read_text(encoding="utf-8")))
+    assert found[0]["scores"] == found[1]["scores"] and found[0]["onset"] == 3
+    assert list(found[2]["scores"].values()) == pytest.approx(list(found[0]["scores"].values()), abs=0.05)  # as JPEG
+    assert sum(found[0]["scores"].values()) == pytest.approx(1, abs=1e-5)
+    code, _, errors = toy("predict", trained.record, *folder, "--out", tmp_path / "out")
+    assert code == 0 and "apex spotted: frame" in errors
+
+
+def test_a_box_is_cut_out(trained, tmp_path, toy):
+    (tmp_path / "wide").mkdir()
+    faces = trained.folder / "data" / "CASME2" / "Cropped" / "sub01" / "EP01_01"  # of 8×8, the size that is asked for
+    for n in (1, 2):
+        with Image.open(faces / f"reg_img{n}.png") as image:
+            wide = Image.new("RGB", (30, 20))
+            wide.paste(image, (11, 7))
+            wide.save(tmp_path / "wide" / f"{n}.png")
+    found = []
+    for given in (
+        ["--clip", tmp_path / "wide", "--apex", 2, "--box", 11, 7, 19, 15],
+        ["--onset", faces / "reg_img1.png", "--apex", faces / "reg_img2.png"],
+        ["--clip", tmp_path / "wide", "--apex", 2],
+    ):
+        assert toy("predict", trained.record, *given, "--out", tmp_path / "out")[0] == 0
+        found.append(json.loads((tmp_path / "out" / "prediction.json").read_text(encoding="utf-8"))["scores"])
+    assert found[0] == found[1] != found[2]
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ([], "give --clip with a folder or a video, or images with --onset and --apex"),
+    (["--onset", "3", "--apex", "9"], "3 is not an image file; a frame's number is understood with --clip only"),
+    (["--clip", "nowhere"], "nowhere is not there"),
+    (["--clip", "CLIP", "--apex", "99"], "no frame 99"),
+    (["--clip", "CLIP", "--apex", "high"], "--apex high: with --clip expected a frame's number"),
+    (["--clip", "EMPTY"], "holds 0 numbered images"),
+    (["--clip", "RECORD"], "the video cannot be decoded"),
+])  # fmt: skip
+def test_mistakes_are_said(given, message, trained, tmp_path, toy):
+    (tmp_path / "empty").mkdir()
+    places = {"CLIP": trained.clip, "EMPTY": tmp_path / "empty", "RECORD": trained.record}
+    code, _, errors = toy("predict", trained.record, *(places.get(g, g) for g in given), "--out", tmp_path / "out")
+    assert code == 2 and message in errors and not (tmp_path / "out").exists()
+
+
+def test_other_files_are_no_network(trained, tmp_path, toy):
+    (tmp_path / "empty.safetensors").write_bytes(b"")
+    for path, message in (
+        (tmp_path / "none.json", "none.safetensors is not there"),
+        (tmp_path / "empty.safetensors", "does not hold a network that a run has left"),
+    ):
+        code, _, errors = toy("predict", path, "--clip", trained.clip)
+        assert code == 2 and message in errors
+    paper = importlib.import_module("ma2mi.experiments").PAPER
+    code, _, errors = toy("predict", trained.record, "--clip", trained.clip, paper=paper)
+    assert code == 2 and "is of toy: python -m toy predict" in errors
+
+
+def test_weights_are_kept_only_where_they_are_wanted(casme2, tmp_path, toy):
+    assert toy("--data", casme2, "--out", tmp_path, "--no-weights")[0] == 0
+    assert list(tmp_path.rglob("*.json")) and not list(tmp_path.rglob("*.safetensors"))
