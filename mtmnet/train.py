@@ -132,8 +132,6 @@ class Guidance:
         if macro:
             self.net = MTMNet(MicroNet, macronet(macro, config)).to(pairs.y.device)
             self.adam_D = Adam(self.net.D.parameters(), lr=config.lr_D)
-            if config.compile:
-                self.net.compile()
         self.cast = autocast(config, pairs.y.device)
 
     def step(self, rows: Tensor) -> dict[str, Tensor]:
@@ -189,6 +187,8 @@ def train(job: Job) -> None:
     pairs = Pairs.of(frames[rows], job.targets[rows], job.samples["subject"].iloc[rows.tolist()].tolist())
     MicroNet = job.build(network(config, len(job.task.classes), pairs.subjects))
     start(MicroNet, config, job.weights)
+    if config.compile:
+        MicroNet.E.compile()  # what every step calls
     if config.pretrain != "none":
         game = Disentangling(MicroNet, config, Alone(job.device))
         epochs = run(job, MicroNet, lambda batch: game.step(*pairs.pixels(batch)), rows, config.pretrain_epochs)

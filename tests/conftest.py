@@ -18,6 +18,14 @@ def casme2(tmp_path) -> Path:
     return write_casme2(tmp_path / "data")
 
 
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory) -> Path:
+    """A folder of generated corpora that holds CASME2, small."""
+    from shared.faces.write import write
+
+    return write(tmp_path_factory.mktemp("faces") / "faces", ["CASME2"], size=48, workers=1)
+
+
 @pytest.fixture(autouse=True)
 def no_data_named(monkeypatch):
     """The tests' own folders alone: not what this machine's user has set."""

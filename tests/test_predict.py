@@ -1,6 +1,5 @@
 """What a run has learnt can be taken out again: each package's weights say of its test clips what the record says."""
 
-import importlib
 import json
 from types import SimpleNamespace
 
@@ -8,37 +7,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny import ROWS, experiment_of, options, paper_of
 
-from shared.faces.write import write
-from shared.main import open_bench, parser
 from shared.weights import network
-
-ROWS = {  # rows that need no other corpus, made tiny
-    "dvasp": ("table1/Lv+Lmv", "resize=36 size=32 width=4 epochs=2"),
-    "skd_tstsan": ("table5/Mag + ECA + TSM + SKD@CASME II", "face=32 size=20 width=8 iterations=10 pretrain=false"),
-    "mtmnet": ("table2/L_cls@CASME2(CK+)", "image=32 width=4 epochs=2"),
-    "sca_au": ("table1/Res3D18 + SCA", "size=40 resize=60 width=4 reduced=8 tim=10 frames=4 epochs=2"),
-    "ma2mi": ("table1/w/o (baseline)@CASME", "size=64 resize=72 width=4 dim=12 epochs=2"),
-}
-
-
-@pytest.fixture(scope="module")
-def faces(tmp_path_factory):
-    return write(tmp_path_factory.mktemp("faces") / "faces", ["CASME2"], size=48, workers=1)
 
 
 @pytest.mark.parametrize("package", ROWS)
 def test_a_fold_s_weights_say_what_its_record_says(package, faces, tmp_path, toy):
-    paper = importlib.import_module(f"{package}.experiments").PAPER
-    row, changes = ROWS[package]
-    options = ["--data", str(faces), "--out", str(tmp_path), *(f"--set={change}" for change in changes.split())]
-    code, _, errors = toy(row, *options, paper=paper)
+    paper = paper_of(package)
+    code, _, errors = toy(*options(package, faces, tmp_path), paper=paper)
     assert code == 0, errors
 
-    bench = open_bench(paper, parser(package).parse_args(options))
-    ((table, (chosen,)),) = paper.choose([row])
-    (experiment,) = bench.experiments(chosen, table.columns[0], 1)
-    samples, data = bench.inputs(experiment.task, experiment.config)
+    experiment = experiment_of(package, faces, tmp_path)
+    samples, data = experiment.bench.inputs(experiment.task, experiment.config)
     for path in sorted(experiment.folder.glob("*.json"))[:2]:
         record = json.loads(path.read_text(encoding="utf-8"))
         net, about = network(path.with_suffix(".safetensors"))
@@ -152,8 +133,7 @@ def test_other_files_are_no_network(trained, tmp_path, toy):
     ):
         code, _, errors = toy("predict", path, "--clip", trained.clip)
         assert code == 2 and message in errors
-    paper = importlib.import_module("ma2mi.experiments").PAPER
-    code, _, errors = toy("predict", trained.record, "--clip", trained.clip, paper=paper)
+    code, _, errors = toy("predict", trained.record, "--clip", trained.clip, paper=paper_of("ma2mi"))
     assert code == 2 and "is of toy: python -m toy predict" in errors
 
 

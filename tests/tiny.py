@@ -1,0 +1,47 @@
+"""A row of each package that needs CASME II alone, made tiny, on generated faces."""
+
+import importlib
+
+import torch
+
+from shared.bench import Experiment
+from shared.job import Job
+from shared.main import open_bench, parser
+
+ROWS = {
+    "dvasp": ("table1/Lv+Lmv", "resize=36 size=32 width=4 epochs=2"),
+    "skd_tstsan": ("table5/Mag + ECA + TSM + SKD@CASME II", "face=32 size=20 width=8 iterations=10 pretrain=false"),
+    "mtmnet": ("table2/L_cls@CASME2(CK+)", "image=32 width=4 epochs=2"),
+    "sca_au": ("table1/Res3D18 + SCA", "size=40 resize=60 width=4 reduced=8 tim=10 frames=4 epochs=2"),
+    "ma2mi": ("table1/w/o (baseline)@CASME", "size=64 resize=72 width=4 dim=12 epochs=2"),
+}
+
+
+def paper_of(package: str):
+    return importlib.import_module(f"{package}.experiments").PAPER
+
+
+def options(package: str, data, out, *changes: str) -> list[str]:
+    """The command line of the package's row."""
+    row, tiny = ROWS[package]
+    return [row, "--data", str(data), "--out", str(out), *(f"--set={change}" for change in (*tiny.split(), *changes))]
+
+
+def experiment_of(package: str, data, out, *changes: str) -> Experiment:
+    paper = paper_of(package)
+    bench = open_bench(paper, parser(package).parse_args(options(package, data, out, *changes)))
+    ((table, (row,)),) = paper.choose([ROWS[package][0]])
+    (experiment,) = bench.experiments(row, table.columns[0], 1)
+    return experiment
+
+
+def trained(package: str, data, out, *changes: str) -> Job:
+    """The first fold's training, in this process."""
+    experiment = experiment_of(package, data, out, *changes)
+    samples, inputs = experiment.bench.inputs(experiment.task, experiment.config)
+    torch.manual_seed(0)
+    job = Job(
+        package, experiment.config, experiment.task, experiment.folds[0], inputs, samples, 0, torch.device("cpu")
+    )
+    experiment.paper.train(job)
+    return job
