@@ -1,0 +1,72 @@
+"""Published weights are read as tensors alone: a file that holds more is refused, and nothing in it is executed."""
+
+import importlib
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from shared.errors import UserError
+
+FILES = {  # package: a setting that asks for published weights, and their file
+    "dvasp": (dict(init="imagenet"), "resnet18-f37072fd.pth"),
+    "skd_tstsan": (dict(start="released.pth"), "released.pth"),
+    "mtmnet": (dict(imagenet="resnet18-f37072fd.pth"), "resnet18-f37072fd.pth"),
+    "sca_au": (dict(backbone="zoo"), "resnet-18-kinetics-ucf101_split1.pth"),
+}
+
+
+class Hostile:
+    """Touches a file when it is unpickled."""
+
+    def __init__(self, file: Path):
+        self.file = file
+
+    def __reduce__(self):
+        return Path.touch, (self.file,)
+
+
+def start(package: str, folder: Path) -> Path:
+    """Ask for the weights in `folder`; returns the path of their file."""
+    settings, file = FILES[package]
+    train = importlib.import_module(f"{package}.train")
+    config = importlib.import_module(f"{package}.experiments").Config(width=8, **settings)
+    net = train.network(config, 5, *([6] if package == "mtmnet" else []))()
+    train.start(net, config, folder)
+    return folder / file
+
+
+@pytest.mark.parametrize("package", FILES)
+@pytest.mark.parametrize("how", ["pickle", "torch.save", "cut off", "other tensors", "no tensors"])
+def test_files_that_are_not_the_weights(package, how, tmp_path):
+    path = tmp_path / FILES[package][1]
+    hostile = {"state_dict": Hostile(tmp_path / "executed")}
+    if how == "pickle":
+        path.write_bytes(pickle.dumps(hostile, protocol=2))
+    elif how == "torch.save":
+        torch.save(hostile, path)
+    elif how == "cut off":
+        torch.save({"conv1.weight": torch.zeros(9)}, path)
+        path.write_bytes(path.read_bytes()[:100])
+    else:
+        torch.save({"conv1.weight": torch.zeros(9)} if how == "other tensors" else [1, 2, 3], path)
+    with pytest.raises(UserError) as refused:
+        start(package, tmp_path)
+    assert str(path.parent) in str(refused.value) and "--weights names the folder; --set" in str(refused.value)
+    assert not (tmp_path / "executed").exists()
+    if how in ("pickle", "torch.save"):
+        assert "nothing in it was executed" in str(refused.value)
+        (torch.load(path, weights_only=False) if how == "torch.save" else pickle.loads(path.read_bytes()))
+        assert (tmp_path / "executed").exists()  # the file is as hostile as it should be
+
+
+def test_the_autoencoder_is_no_pickle(tmp_path):
+    from ma2mi.experiments import Config
+    from ma2mi.train import autoencoder
+
+    for content in (pickle.dumps(Hostile(tmp_path / "executed")), b""):
+        (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(content)
+        with pytest.raises(UserError, match="--set autoencoder=random or =pool goes on without"):
+            autoencoder(Config(), tmp_path)
+    assert not (tmp_path / "executed").exists()
