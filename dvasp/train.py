@@ -1,12 +1,13 @@
 """Co-training of the teacher on faces in the wild (Sec. III-B), then the student under its supervision (Sec. III-C)."""
 
 from functools import partial
+from statistics import fmean
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from shared.gradcam import gradcam
+from shared.gradcam import gradcam, scaled
 from shared.job import Job, Pretraining, autocast
 from shared.metrics import score
 from shared.weights import published
@@ -95,12 +96,11 @@ def train(job: Job) -> None:
     sgd = torch.optim.SGD(student.parameters(), lr=config.lr, momentum=config.momentum)
     decay = torch.optim.lr_scheduler.StepLR(sgd, config.drop, gamma=0.1)
     x = {part: normalised(centred(images[rows[part]], config.size), own) for part in ("val", "test")}
-    steps = max(len(rows["train"]) // config.batch, 1)  # the rest is left out: L_asp goes with 1 / b
+    b = min(config.batch, len(rows["train"]))  # smaller batches are left out: L_asp goes with 1 / b
     for epoch in range(config.epochs):
         student.train()
-        total = 0.0
-        shuffled = rows["train"][torch.randperm(len(rows["train"]), device=job.device)]
-        for some in shuffled.split(config.batch)[:steps]:
+        losses = []
+        for some in job.shuffled(rows["train"], least=b):
             crops = augmented(images[some], torch.rand(len(some), 3, device=job.device), config.size)
             with autocast(config, job.device):
                 taught = attend(teacher, crops) if teacher else None
@@ -113,9 +113,9 @@ def train(job: Job) -> None:
             sgd.zero_grad()
             loss.backward()
             sgd.step()
-            total += loss.item() / steps
+            losses.append(loss.item())
         decay.step()
-        job.score(epoch, predict(student, x["test"]), val=predict(student, x["val"]), loss=total)
+        job.score(epoch, predict(student, x["test"]), val=predict(student, x["val"]), loss=fmean(losses))
     job.figures["maps"] = activation_maps(student, x["test"], p[rows["test"]])
 
 
@@ -144,12 +144,11 @@ def activation_maps(student: Student, x: Tensor, p: Tensor) -> list[dict[str, li
     student.eval()
     found: list[dict[str, list]] = [{} for _ in x]
     for first in range(0, len(x), 64):
-        output = student(x[first : first + 64])
+        output = student.forward(x[first : first + 64])  # a compiled call keeps no graph from maps to logits
         views = list(zip(output.features, output.views, strict=True))
         for au in range(p.shape[1]):
             maps = [gradcam(A[-1], z[:, au, 1] - z[:, au, 0]) for A, z in views]
-            maps = torch.stack(maps, dim=1)  # (B, V, H/32, W/32)
-            maps = (maps / maps.amax(dim=(2, 3), keepdim=True).clamp_min(1e-12) * 1000).round() / 1000
+            maps = scaled(torch.stack(maps, dim=1))  # (B, V, H/32, W/32)
             for i in range(len(maps)):
                 if p[first + i, au]:
                     found[first + i][str(au)] = maps[i].tolist()

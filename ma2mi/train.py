@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shared.errors import UserError
-from shared.gradcam import gradcam
+from shared.gradcam import gradcam, scaled
 from shared.job import Job, Pretraining, autocast
 from shared.weights import published
 
@@ -163,9 +163,7 @@ def finetune(job: Job) -> None:
         for encoder in frozen:
             encoder.eval()
         total = 0.0
-        for rows in train[torch.randperm(len(train), device=job.device)].split(config.batch):
-            if len(rows) < 2:
-                continue  # batch norm has no statistics of one face
+        for rows in job.shuffled(train):
             I_t, I_td = (channels_last(I) for I in augmented(frames[rows], config.size, degrees=config.rotation))
             with autocast(config, job.device):
                 loss = F.cross_entropy(net(I_t, I_td), target[rows])
@@ -198,13 +196,11 @@ def predict(net: MIACNet, I_t: Tensor, I_td: Tensor) -> Tensor:
 
 
 def heat_maps(net: MIACNet, I_t: Tensor, I_td: Tensor) -> Tensor:
-    """Grad-CAM (Fig. 6) of F^a for the predicted class, each map scaled to a maximum of 1: (B, H/32, W/32)."""
+    """Grad-CAM (Fig. 6) of F^a for the predicted class, each map up to 1: (B, H/32, W/32)."""
     net.eval()
     F_p, F_a = net.encode(channels_last(I_t), channels_last(I_td))
     F_a = F_a.detach().requires_grad_()
-    maps = gradcam(F_a, net.fc(net.join(F_p, F_a)).amax(dim=1))
-    maps = maps / maps.amax(dim=(1, 2), keepdim=True).clamp_min(1e-12)
-    return (maps * 1000).round() / 1000
+    return scaled(gradcam(F_a, net.fc(net.join(F_p, F_a)).amax(dim=1)))
 
 
 def apply(net: MIACNet, data, config) -> tuple[Tensor, Tensor]:

@@ -210,9 +210,7 @@ def run(job: Job, net: nn.Module, step, rows: Tensor, epochs: int) -> Iterator[t
     for epoch in range(epochs):
         net.train()
         sums, count = {}, 0
-        for batch in torch.randperm(T * len(rows), device=job.device).split(job.config.batch):
-            if len(batch) < 2:
-                continue  # batch norm has no statistics of one face
+        for batch in job.shuffled(torch.arange(T * len(rows), device=job.device)):
             terms = step(batch)
             job.check(sum(terms.values()), epoch, rows[batch // T])
             for name, term in terms.items():

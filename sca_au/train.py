@@ -44,9 +44,7 @@ def detect(job: Job) -> None:
     for epoch in range(config.epochs):
         net.train()
         total = 0.0
-        for rows in train[torch.randperm(len(train)).to(job.device)].split(config.batch):
-            if len(rows) < 2:
-                continue  # batch norm has no statistics of one clip
+        for rows in job.shuffled(train):
             clock = time.perf_counter()
             batch = augmented(clips[rows], config.size, flip=config.flip)
             with autocast(config, job.device):
@@ -61,7 +59,7 @@ def detect(job: Job) -> None:
         present, maps = predict(net, held_out, subtract=config.subtract)
         job.score(epoch, present[: len(test)], present[len(test) :], loss=total)
         if job.predictions["val"]["epoch"] == epoch + 1:
-            job.figures["maps"] = (maps[: len(test)] * 1000).round().div(1000).tolist()
+            job.figures["maps"] = maps[: len(test)].double().round(decimals=3).tolist()
     job.figures["parameters"] = sum(p.numel() for p in net.parameters())
     job.times["step"] = round(seconds / max(steps, 1), 4)
 

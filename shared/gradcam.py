@@ -13,3 +13,8 @@ def gradcam(activation: Tensor, score: Tensor) -> Tensor:
     (gradient,) = torch.autograd.grad(score.sum(), activation, retain_graph=True)
     alpha = gradient.mean(dim=(2, 3), keepdim=True)
     return (alpha * activation.detach()).sum(dim=1).relu()
+
+
+def scaled(maps: Tensor) -> Tensor:
+    """Maps (..., H, W) >= 0, each to a maximum of 1 (one of zeros stays), in three decimals."""
+    return (maps / maps.amax(dim=(-2, -1), keepdim=True).clamp_min(1e-12)).double().round(decimals=3)

@@ -52,6 +52,12 @@ class Job:
         place = {sample: i for i, sample in enumerate(self.samples["sample"])}
         return torch.tensor([place[s] for s in getattr(self.fold, part)], dtype=torch.long, device=self.device)
 
+    def shuffled(self, rows: Tensor, least: int = 2) -> Iterator[Tensor]:
+        """An epoch's batches of `rows`, in random order; an end of fewer than `least` rows is left out, by default of
+        one: batch norm has no statistics of a single face."""
+        order = torch.randperm(len(rows)).to(rows.device)
+        return (batch for batch in rows[order].split(self.config.batch) if len(batch) >= least)
+
     @property
     def targets(self) -> Tensor:
         """Classes (N,) int64, or action units (N, A) float, of all rows, on the device."""

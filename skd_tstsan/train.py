@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from shared.gradcam import gradcam
+from shared.gradcam import gradcam, scaled
 from shared.job import Job, Pretraining, autocast
 from shared.weights import published
 
@@ -102,7 +102,7 @@ def train(job: Job) -> None:
     for epoch in range(epochs):
         net.train()
         sums: dict[str, float] = {}
-        for batch in rows[torch.randperm(len(rows), device=job.device)].split(config.batch):
+        for batch in job.shuffled(rows, least=1):
             with autocast(config, job.device):
                 terms = criterion(net, x[batch], y[batch], alpha, config)
             loss = sum(terms.values())
@@ -114,8 +114,8 @@ def train(job: Job) -> None:
                 sums[name] = sums.get(name, 0) + term.item() * len(batch) / len(rows)
         scores, features = predict(net, x[test])
         job.score(epoch, scores, loss=sum(sums.values()), **sums)
-    job.figures["features"] = {name: rounded(f) for name, f in features.items()}
-    job.figures["heat"] = rounded(heat_maps(net, x[test]))
+    job.figures["features"] = {name: f.double().round(decimals=3).tolist() for name, f in features.items()}
+    job.figures["heat"] = heat_maps(net, x[test]).tolist()
 
 
 @torch.no_grad()
@@ -134,8 +134,7 @@ def heat_maps(net: SKD_TSTSAN, x: Tensor) -> Tensor:
     hook = net.eval().streams["S"].conv4.register_forward_hook(lambda layer, inputs, output: maps.append(output))
     logits = net.forward(x).logits[-1]  # a compiled call would pass the hook by
     hook.remove()
-    heat = gradcam(maps[0], logits.amax(dim=1))
-    return heat / heat.amax(dim=(1, 2), keepdim=True).clamp_min(1e-12)
+    return scaled(gradcam(maps[0], logits.amax(dim=1)))
 
 
 def apply(net: SKD_TSTSAN, data, config) -> tuple[Tensor, Tensor]:
@@ -143,8 +142,3 @@ def apply(net: SKD_TSTSAN, data, config) -> tuple[Tensor, Tensor]:
     x = data.tensor(torch.device("cpu"), follow=config.follow)
     scores, _ = predict(net, x)
     return scores[""], heat_maps(net, x)[:, None]
-
-
-def rounded(values: Tensor) -> list:
-    """For the record: three decimals."""
-    return values.double().round(decimals=3).tolist()
