@@ -83,18 +83,12 @@ def score(target: Sequence, pred: Sequence, classes: int, metric: str) -> float:
 
 
 def bootstrap(
-    subject: Sequence[str], target: Sequence, pred: Sequence, classes: int, metric: str, n: int = 1000, seed: int = 0,
-) -> tuple[float, float]:
-    """95 % percentile interval of a metric over n draws of subjects with replacement."""
-    return bootstrap_mean([(subject, target, pred)], classes, metric, n, seed)
-
-
-def bootstrap_mean(
     runs: Sequence[tuple[Sequence[str], Sequence, Sequence]], classes: int, metric: str, n: int = 1000, seed: int = 0,
-) -> tuple[float, float]:
-    """`bootstrap` of the metric's mean over runs (subject, target, pred); every run meets the same draws of subjects.
+) -> np.ndarray:
+    """A metric's mean over runs (subject, target, pred) in each of n draws of subjects with replacement: (n,).
 
-    Raises ValueError when the runs are not of the same subjects."""
+    Every run meets the same draws, and so do other runs of the same subjects under the same seed. Raises ValueError
+    when the runs are not of the same subjects."""
     people = [np.unique(np.asarray(subject, dtype=str), return_inverse=True) for subject, _, _ in runs]
     names = people[0][0]
     if any(list(others) != list(names) for others, _ in people):
@@ -106,6 +100,11 @@ def bootstrap_mean(
         target, pred = np.asarray(target), np.asarray(pred)
         each = np.stack([confusion(target[index == s], pred[index == s], classes) for s in range(S)])
         values += METRICS[metric](np.tensordot(times, each, axes=1)).reshape(n, -1).mean(-1) / len(runs)
+    return values
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % percentile interval of bootstrap draws."""
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
 

@@ -11,7 +11,7 @@ import numpy as np
 from .bench import Bench, Experiment
 from .errors import UserError
 from .experiment import Column, Row, Table
-from .metrics import bootstrap_mean, confusion, constant_baseline, score
+from .metrics import bootstrap, confusion, constant_baseline, interval, score
 from .tasks import TASKS
 
 HEADER = ("row", "column", "paper", "measured", "difference", "95 % interval", "rule", "other rule", "leak", "records")
@@ -32,6 +32,8 @@ class Cell:
     other: float | None = None  # under the other rule
     other_rule: str = ""
     leak: float | None = None  # best_on_test − last
+    leak_low: float | None = None
+    leak_high: float | None = None
     note: str = ""  # folds done, or why there is no number
 
     @property
@@ -53,10 +55,10 @@ class Cell:
             self.paper + (" (cited)" if self.source == "cited" else ""),
             number(self.measured, d),
             number(self.difference, d, sign=True),
-            "" if self.low is None else f"[{self.low:.{d}f}, {self.high:.{d}f}]",
+            bracketed(self.low, self.high, d),
             self.rule,
-            "" if self.other is None else f"{self.other_rule} {self.other:.{d}f}",
-            number(self.leak, d, sign=True),
+            "" if self.other is None else f"{self.other_rule} {number(self.other, d)}",
+            f"{number(self.leak, d, sign=True)} {bracketed(self.leak_low, self.leak_high, d)}".strip(),
             self.note,
         )
 
@@ -71,7 +73,13 @@ class Result:
 
 
 def number(value: float | None, decimals: int, sign: bool = False) -> str:
-    return "" if value is None else f"{value:{'+' if sign else ''}.{decimals}f}"
+    if value is None:
+        return ""
+    return f"{round(value, decimals) + 0.0:{'+' if sign else ''}.{decimals}f}"  # never "-0.00"
+
+
+def bracketed(low: float | None, high: float | None, decimals: int) -> str:
+    return "" if low is None else f"[{number(low, decimals)}, {number(high, decimals)}]"
 
 
 def printed(folder: Path, table: str) -> dict[tuple[str, str], tuple[str, str]]:
@@ -134,17 +142,16 @@ def _measured(cell: Cell, row: Row, column: Column, experiments: list[Experiment
     if done < wanted:
         return replace(cell, note=note)
     other_rule = "last" if cell.rule == "best_on_test" else "best_on_test"
-    by_rule = {}
-    for rule in (cell.rule, other_rule, "last", "best_on_test"):
-        if rule not in by_rule:
-            seeds = [pooled(r, rule, row.output, column) for r in records]
-            by_rule[rule] = (seeds, float(np.mean([score(*s[1:], column.metric) for s in seeds])))
-    seeds, measured = by_rule[cell.rule]
-    low, high = bootstrap_mean([s[:3] for s in seeds], seeds[0][3], column.metric)
-    k = column.scale
+    k, means, draws = column.scale, {}, {}
+    for rule in {cell.rule, "last", "best_on_test"}:
+        seeds = [pooled(r, rule, row.output, column) for r in records]
+        means[rule] = k * float(np.mean([score(*s[1:], column.metric) for s in seeds]))
+        draws[rule] = k * bootstrap([s[:3] for s in seeds], seeds[0][3], column.metric)
+    low, high = interval(draws[cell.rule])
+    leak_low, leak_high = interval(draws["best_on_test"] - draws["last"])
     return replace(
-        cell, measured=k * measured, low=k * low, high=k * high, note=note, other_rule=other_rule,
-        other=k * by_rule[other_rule][1], leak=k * (by_rule["best_on_test"][1] - by_rule["last"][1]),
+        cell, measured=means[cell.rule], low=low, high=high, note=note, other_rule=other_rule, other=means[other_rule],
+        leak=means["best_on_test"] - means["last"], leak_low=leak_low, leak_high=leak_high,
     )  # fmt: skip
 
 

@@ -50,20 +50,21 @@ def test_bootstrap_agrees_with_resampling_subject_by_subject(metric):
     subject = rng.choice(list("abcdefgh"), 120)
     target = rng.integers(0, 3, 120)
     pred = np.where(rng.random(120) < .6, target, rng.integers(0, 3, 120))
-    low, high = metrics.bootstrap(subject, target, pred, 3, metric, n=4000, seed=1)
+    run = (subject, target, pred)
+    low, high = metrics.interval(metrics.bootstrap([run], 3, metric, n=4000, seed=1))
     values = []
     for _ in range(1500):
         rows = np.concatenate([np.flatnonzero(subject == s) for s in rng.choice(list("abcdefgh"), 8)])
         values.append(metrics.score(target[rows], pred[rows], 3, metric))
     assert [low, high] == pytest.approx(np.percentile(values, [2.5, 97.5]), abs=.02)
     assert low < metrics.score(target, pred, 3, metric) < high
-    assert metrics.bootstrap(subject, target, pred, 3, metric, seed=5) == metrics.bootstrap(
-        subject, target, pred, 3, metric, seed=5)
+    again = (metrics.bootstrap([run], 3, metric, seed=5) for _ in range(2))
+    assert np.array_equal(*again)
 
 
 def test_bootstrap_of_units_averages_over_units():
     target = np.array([[1, 0], [1, 1], [0, 1], [1, 0]])
-    low, high = metrics.bootstrap(list("aabb"), target, target, 2, "f1_macro", n=200)
+    low, high = metrics.interval(metrics.bootstrap([(list("aabb"), target, target)], 2, "f1_macro", n=200))
     assert high == 1 and low < 1 or low == high == 1
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from shared import report
 from shared.experiment import Column, Row, Table
-from shared.metrics import METRICS, bootstrap, bootstrap_mean, confusion
+from shared.metrics import METRICS, bootstrap, confusion, interval
 from shared.page import page
 from shared.tasks import TASKS
 
@@ -95,12 +95,14 @@ def test_a_cell_is_as_counted_by_hand(tmp_path):
     assert acc.measured == pytest.approx(75) and acc.other == pytest.approx(100) and acc.leak == pytest.approx(25)
     assert uf1.measured == pytest.approx(7 / 9) and uf1.leak == pytest.approx(2 / 9)
     assert acc.texts()[2:] == (
-        "70.25", "75.00", "+4.75", f"[{acc.low:.2f}, {acc.high:.2f}]", "last", "best_on_test 100.00", "+25.00",
-        "2 of 2 folds",
+        "70.25", "75.00", "+4.75", f"[{acc.low:.2f}, {acc.high:.2f}]", "last", "best_on_test 100.00",
+        "+25.00 [0.00, 50.00]", "2 of 2 folds",
     )  # fmt: skip
     assert uf1.texts()[2:5] == ("0.8000", "0.7778", "-0.0222")
     # Drawn with replacement from two people: both (1/2), s1 twice (1/4: 2 of 4 right), s2 twice (1/4: all right).
     assert (acc.low, acc.high) == (pytest.approx(50), pytest.approx(100))
+    # Best on test, all is right in each of these draws: the leak is 25, 50 or 0.
+    assert (acc.leak_low, acc.leak_high) == (pytest.approx(0), pytest.approx(50))
 
 
 def test_the_rule_of_the_paper_is_the_headline(tmp_path):
@@ -118,15 +120,8 @@ def test_seeds_are_averaged_after_pooling(tmp_path):
     assert found["ours", "Acc (%)"].note == "4 of 4 folds"
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "uf1"])
-def test_interval_over_seeds_is_that_of_the_mean_under_the_same_draws(metric):
-    rng = np.random.default_rng(0)
-    subject = np.repeat([f"s{i}" for i in range(9)], 5)
-    target = rng.integers(0, 3, 45)
-    runs = [(subject, target, np.where(rng.random(45) < p, target, rng.integers(0, 3, 45))) for p in (0.3, 0.6, 0.8)]
-    order = rng.permutation(45)
-    runs[1] = tuple(part[order] for part in runs[1])
-    draws = np.random.default_rng(7).multinomial(9, np.full(9, 1 / 9), size=200)
+def resampled(runs, metric, draws):
+    """The metric's mean over runs in each draw: the people drawn, one after the other, all their clips each time."""
     means = []
     for draw in draws:
         values = []
@@ -134,11 +129,58 @@ def test_interval_over_seeds_is_that_of_the_mean_under_the_same_draws(metric):
             chosen = np.concatenate([np.flatnonzero(s == f"s{i}") for i in range(9) for _ in range(draw[i])])
             values.append(METRICS[metric](confusion(t[chosen], p[chosen], 3)))
         means.append(np.mean(values))
-    low, high = bootstrap_mean(runs, 3, metric, n=200, seed=7)
-    assert (low, high) == pytest.approx(tuple(np.percentile(means, [2.5, 97.5])))
-    assert high - low < max(h - l for l, h in (bootstrap(*run, 3, metric, n=200, seed=7) for run in runs))
+    return np.array(means)
+
+
+def people(*skills):
+    """Nine people with five clips each: subjects, targets, and a prediction for each skill."""
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 3, 45)
+    said = [np.where(rng.random(45) < skill, target, rng.integers(0, 3, 45)) for skill in skills]
+    return np.repeat([f"s{i}" for i in range(9)], 5), target, said
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "uf1"])
+def test_interval_over_seeds_is_that_of_the_mean_under_the_same_draws(metric):
+    subject, target, said = people(0.3, 0.6, 0.8)
+    runs = [(subject, target, prediction) for prediction in said]
+    order = np.random.default_rng(1).permutation(45)
+    runs[1] = tuple(part[order] for part in runs[1])
+    draws = np.random.default_rng(7).multinomial(9, np.full(9, 1 / 9), size=200)
+    low, high = interval(bootstrap(runs, 3, metric, n=200, seed=7))
+    assert (low, high) == pytest.approx(tuple(np.percentile(resampled(runs, metric, draws), [2.5, 97.5])))
+    alone = [interval(bootstrap([run], 3, metric, n=200, seed=7)) for run in runs]
+    assert high - low < max(h - l for l, h in alone)
     with pytest.raises(ValueError, match="same subjects"):
-        bootstrap_mean([runs[0], (np.array(["s0"]), target[:1], target[:1])], 3, metric)
+        bootstrap([runs[0], (np.array(["s0"]), target[:1], target[:1])], 3, metric)
+
+
+@pytest.mark.parametrize("rule", ["last", "val", "best_on_test"])
+def test_interval_of_the_leak_is_that_of_the_difference_under_the_same_draws(tmp_path, rule):
+    subject, target, said = people(0.3, 0.5, 0.6, 0.8)
+    seeds = [{"last": said[0], "val": said[1], "best_on_test": said[2]},
+             {"last": said[1], "val": said[3], "best_on_test": said[3]}]  # fmt: skip
+    experiments = []
+    for taken in seeds:
+        fold = record("", target.tolist(), [], []) | {"subjects": subject.tolist()}
+        fold["predictions"] = {name: {"scores": {"": scores(*each)}} for name, each in taken.items()}
+        experiments.append(Experiment([fold], folds=1))
+    found, _ = cells(tmp_path, table(ACC), experiments, seeds=2, rule=rule)
+    cell = found["ours", "Acc (%)"]
+    draws = np.random.default_rng(0).multinomial(9, np.full(9, 1 / 9), size=1000)
+    best, last = (
+        100 * resampled([(subject, target, taken[name]) for taken in seeds], "accuracy", draws)
+        for name in ("best_on_test", "last")
+    )
+    assert (cell.leak_low, cell.leak_high) == pytest.approx(tuple(np.percentile(best - last, [2.5, 97.5])))
+    assert cell.texts()[8] == f"+{cell.leak:.2f} [{cell.leak_low:.2f}, {cell.leak_high:.2f}]"
+
+
+def test_where_the_last_epoch_is_the_best_the_leak_is_nothing(tmp_path):
+    records = [record("s1", [0, 0], [0, 1], [0, 1]), record("s2", [1, 2], [1, 2], [1, 2])]
+    found, _ = cells(tmp_path, table(ACC, UF1), [Experiment(records)])
+    assert found["ours", "Acc (%)"].texts()[8] == "+0.00 [0.00, 0.00]"
+    assert found["ours", "UF1"].texts()[8] == "+0.0000 [0.0000, 0.0000]"
 
 
 def test_a_column_of_one_corpus_scores_its_predictions_alone(tmp_path):
