@@ -7,6 +7,7 @@ from typing import Literal
 from shared.experiment import Column, Paper, Precision, Row, Table
 
 from . import data, figures, train
+from .model import weights_file
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,12 @@ def pretraining(config: Config, task) -> dict | None:
 
 
 def remarks(config: Config) -> list[str]:
-    """What a reader of every table has to know of the settings."""
-    if config.init == "random":
-        return ["init=random: the networks start from random weights, not from ImageNet's"]
-    return []
+    """What the networks started from."""
+    depths = {config.depth} if config.method == "none" else {config.depth, config.teacher_depth}
+    files = ", ".join(map(weights_file, sorted(depths)))
+    first = f"ImageNet's ({files} of torchvision)" if config.init == "imagenet" else "random, not ImageNet's"
+    teacher = {"none": "", "fine-tune": "; then the teacher's, pre-trained here on EmotioNet"}
+    return [f"weights: {first}{teacher.get(config.method, '; the teacher pre-trained here on EmotioNet')}"]
 
 
 def columns(task: str, *aus: int) -> tuple[Column, ...]:

@@ -133,13 +133,18 @@ def freeze(teacher: Teacher) -> Teacher:
     return teacher.eval().requires_grad_(False)
 
 
+def weights_file(depth: int) -> str:
+    """The name of torchvision's file of ImageNet weights."""
+    return os.path.basename(WEIGHTS[depth].url)
+
+
 def load_imagenet(net: Views, folder: str | os.PathLike = ".") -> None:
     """Loads ImageNet weights into every trunk, from torchvision's file in `folder`, else from its own download.
 
     Raises FileNotFoundError naming the file where it is not there and cannot be fetched.
     """
     weights = WEIGHTS[net.trunks[0].depth]
-    path = os.path.join(folder, os.path.basename(weights.url))
+    path = os.path.join(folder, weights_file(net.trunks[0].depth))
     if os.path.isfile(path):
         state = torch.load(path, map_location="cpu", weights_only=True)
     else:

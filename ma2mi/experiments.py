@@ -7,6 +7,7 @@ from typing import Literal
 from shared.experiment import Column, Paper, Precision, Row, Table
 
 from . import data, figures, train
+from .autoencoder import FILE
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,19 @@ def pretraining(config: Config, task) -> dict | None:
     return {"corpora": (config.source,), **{name: getattr(config, name) for name in PRETRAINING}}
 
 
+def remarks(config: Config) -> list[str]:
+    """What the networks started from."""
+    if config.pretrain == "none":
+        return ["weights: random"]
+    latents = {
+        "published": f"the published autoencoder ({FILE} of stabilityai/sd-vae-ft-ema or -mse)",
+        "random": "an autoencoder of random weights, not the published one",
+        "pool": "average pooling, not of the published autoencoder",
+    }
+    how = f" in the latents of {latents[config.autoencoder]}" if config.pretrain == "latents" else ""
+    return [f"weights: random; pre-trained here on {config.source}{how}"]
+
+
 CASME2 = (Column("CASME II Acc (%)", "casme2-5", "accuracy", 100), Column("CASME II UF1", "casme2-5", "uf1"))
 SAMM = (Column("SAMM Acc (%)", "samm-5", "accuracy", 100), Column("SAMM UF1", "samm-5", "uf1"))
 MMEW = (Column("MMEW Acc (%)", "mmew-6", "accuracy", 100),)
@@ -120,4 +134,5 @@ PAPER = Paper(
     pretraining=pretraining,
     pretrain=train.pretrain,
     figures=figures.figures,
+    remarks=remarks,
 )

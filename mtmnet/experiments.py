@@ -74,8 +74,10 @@ def pretraining(config: Config, task) -> dict | None:
 
 
 def remarks(config: Config) -> list[str]:
-    """What a reader of the results must know."""
-    return ["the encoder starts from random weights, not from ImageNet"] if config.imagenet == "none" else []
+    """What the networks started from."""
+    first = "random, not ImageNet's" if config.imagenet == "none" else f"ImageNet's ({config.imagenet} of torchvision)"
+    guide = "" if config.macro == "none" else f"; MacroNet pre-trained here on {config.macro}"
+    return [f"weights: {first}{guide}"]
 
 
 SEPARATE = {"CASME2": "casme2-5", "SMIC": "smic-3", "SAMM": "samm-7"}

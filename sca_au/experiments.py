@@ -49,11 +49,13 @@ SMOKE = dict(
 
 
 def remarks(config: Config) -> list[str]:
-    """What a reader of results under `config` must know."""
-    if config.descriptor != "none" or config.backbone == "zoo":
-        return []
-    first = "; the first frame is subtracted, which the paper does not do" if config.subtract else ""
-    return [f"the networks start from random weights, not from those of Kinetics and UCF-101{first}"]
+    """What the networks started from, and what they see that the paper's do not."""
+    if config.descriptor != "none":
+        return ["weights: none (an SVM)"]
+    zoo = f"those of Kinetics and UCF-101 ({train.ZOO.format(depth=config.depth)} of the 2018 model zoo of 3D ResNets)"
+    first = zoo if config.backbone == "zoo" else "random, not those of Kinetics and UCF-101"
+    seen = ["input: the first frame is subtracted from the others, which the paper does not do"]
+    return [f"weights: {first}", *seen * config.subtract]
 
 
 def columns(task: str, metric: str) -> tuple[Column, ...]:

@@ -72,7 +72,7 @@ class Paper:
     pretraining: Callable[[Any, Task], dict[str, Any] | None] = lambda config, task: None  # what it depends on
     pretrain: Callable[[Pretraining], dict[str, torch.Tensor]] | None = None
     figures: Callable[..., list] = lambda bench, experiments, results: []
-    remarks: Callable[[Any], list[str]] = lambda config: []  # what a reader of results under `config` must know
+    remarks: Callable[[Any], list[str]] = lambda config: []  # what a reader must know; one line "weights: …"
 
     def table(self, name: str) -> Table:
         known = {t.name: t for t in self.tables}

@@ -73,7 +73,7 @@ def page(bench: Bench, results: Sequence[Result], cells: Sequence[tuple], seeds:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f"<style>{STYLE}</style></head><body><h1>{html.escape(title)}</h1>{note}<nav>{links}</nav>"
         f"<p>Scored epoch: rule “{bench.paper.rule}”; the other rule and the leak (best_on_test − last) stand beside "
-        f"it. Intervals: 95 %, bootstrap over subjects. Seeds: {seeds}. Scale: {bench.scale}.</p>{body}</body></html>"
+        f"it. Intervals: 95 %, bootstrap over subjects.</p>{body}</body></html>"
     )
 
 

@@ -94,7 +94,7 @@ def printed(folder: Path, table: str) -> dict[tuple[str, str], tuple[str, str]]:
 def result(bench: Bench, table: Table, rows: Sequence[Row], seeds: int) -> Result:
     """A table from the records there are."""
     numbers = printed(bench.paper.folder, table.name)
-    cells, baselines, remarks = [], {}, {}
+    cells, baselines, corpora, remarks, measured = [], {}, {}, {}, {}
     for row in rows:
         for column in table.columns:
             if row.tasks is not None and column.task not in row.tasks:
@@ -115,15 +115,37 @@ def result(bench: Bench, table: Table, rows: Sequence[Row], seeds: int) -> Resul
             cells.append(replace(cell, note=f"{cell.note}, of {row.records}") if row.records else cell)
             if any(records):
                 baselines.setdefault(column.name, _baseline(column, experiments[0]))
-                lines = _remarks(experiments[0], sum(records, []))
-                remarks |= dict.fromkeys(f"{row.name}: {line}" if row.records else line for line in lines)
+                corpora |= dict.fromkeys(experiments[0].corpora)
+                measured[row.name] = None
+                for line in _remarks(experiments[0], sum(records, [])):
+                    remarks.setdefault(line, {})[row.name] = None
     own = {row.name for row in table.rows}
     others = [
         Cell(r, c, v, source, note="not implemented here" if r in table.absent else "")
         for (r, c), (v, source) in numbers.items()
         if r not in own
     ]
-    return Result(table, (*others, *cells, *baselines.values()), tuple(remarks))
+    lines = sorted(remarks, key=lambda line: not line.startswith("weights: "))
+    said = [line + _whose(list(remarks[line]), list(measured)) for line in lines]
+    return Result(table, (*others, *cells, *baselines.values()), (*_circumstances(bench, seeds, corpora), *said))
+
+
+def _circumstances(bench: Bench, seeds: int, corpora: Sequence[str]) -> list[str]:
+    """Under what a table's records were made, and the edition of each corpus; nothing where there are none."""
+    if not corpora:
+        return []
+    settings = [f"seeds: {seeds}", f"scale: {bench.scale}", *(f"set: {k}={v}" for k, v in bench.overrides.items())]
+    editions = {c: bench.reading(c).edition for c in corpora}
+    data = ", ".join(f"{c} ({edition})" if edition else c for c, edition in editions.items())
+    return ["; ".join(settings), f"data: {'generated faces, in the layouts of ' if bench.generated else ''}{data}"]
+
+
+def _whose(rows: list[str], measured: list[str]) -> str:
+    """The rows that a remark is about; nothing where it is about all that have records."""
+    others = [row for row in measured if row not in rows]
+    if not others:
+        return ""
+    return f" [all rows but {'; '.join(others)}]" if len(others) < len(rows) else f" [{'; '.join(rows)}]"
 
 
 def _not_lent(experiments: list[Experiment]) -> str:

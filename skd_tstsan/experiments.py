@@ -64,6 +64,13 @@ def pretraining(config: Config, task) -> dict | None:
     return {"corpora": data.MACRO.corpora, **{name: getattr(config, name) for name in PRETRAINING}}
 
 
+def remarks(config: Config) -> list[str]:
+    """What the networks started from."""
+    released = config.modified and config.start != "none"
+    first = f"those of {config.start} (a released file), what it lacks random" if released else "random"
+    return [f"weights: {first}{f'; pre-trained here on {data.MACRO.corpora[0]}' if config.pretrain else ''}"]
+
+
 def columns(title: str, task: str, **kind) -> tuple[Column, Column]:
     """UF1 and UAR (Eqs. 11 and 12) of a task in per cent; `title` is what the printed columns begin with."""
     return tuple(Column(f"{title}{m.upper()} (%)", task, m, 100, **kind) for m in ("uf1", "uar"))
@@ -140,4 +147,5 @@ PAPER = Paper(
     pretraining=pretraining,
     pretrain=train.pretrain,
     figures=figures.figures,
+    remarks=remarks,
 )

@@ -156,3 +156,21 @@ def test_every_row_can_be_run(package):
                 needs = p.pretraining(config, task)
                 assert needs is None or (p.pretrain and needs["corpora"])
             assert all(any(r is row for r, _ in table.cells()) for row in table.rows)
+
+
+@pytest.mark.parametrize("package", DECLARED, ids=name)
+def test_every_run_says_what_its_networks_started_from(package):
+    """Random, or a file by its name; and which corpora were learned from before, which are those that are needed."""
+    p = paper(package)
+    for scale in ("smoke", "paper"):
+        base = p.base(scale, {})
+        cells = [(row, column) for table in p.tables for row, column in table.cells() if not row.records]
+        for changes, task in [({}, cells[0][1].task), *(({**r.changes, **c.changes}, c.task) for r, c in cells)]:
+            config = dataclasses.replace(base, **changes)
+            (line,) = [x for x in p.remarks(config) if x.startswith("weights: ")]
+            start, *then = line.removeprefix("weights: ").split("; ")
+            assert start.startswith(("random", "none")) or re.search(r"[\w-]+\.(pth|safetensors)\b", start), line
+            assert scale == "paper" or start.startswith(("random", "none")), line
+            needs = p.pretraining(config, TASKS[task])
+            assert len(then) == (needs is not None) and (not needs or "pre-trained here on " in then[0]), line
+            assert all(corpus in then[0] for corpus in (needs["corpora"] if needs else ())), line

@@ -114,7 +114,8 @@ def test_missing_imagenet_weights_say_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(UserError, match="weights/resnet18-f37072fd.pth is missing(.|\n)*--set init=random"):
         start(network(Config(), 4)(), Config(), "weights")
-    assert PAPER.remarks(Config()) == [] and "not from ImageNet" in PAPER.remarks(BASE)[0]
+    assert "resnet18-f37072fd.pth, resnet34-b627a593.pth" in PAPER.remarks(Config())[0]
+    assert PAPER.remarks(BASE)[0].startswith("weights: random, not ImageNet's")
 
 
 def test_a_folder_with_imagenets_weights_is_used(tmp_path):

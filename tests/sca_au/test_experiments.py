@@ -21,7 +21,7 @@ def test_every_row_runs(toy, corpus, tmp_path):
         *tables, "figure5", "--scale", "smoke", "--data", corpus, "--out", tmp_path, *TINY, paper=PAPER, page=True
     )
     assert code == 0, errors
-    assert "the networks start from random weights" in said
+    assert "weights: random, not those of Kinetics and UCF-101" in said and "first frame is subtracted" in said
     cells = [line for line in said.splitlines() if "4 of 4 folds" in line]
     assert len(cells) == 3 * 9 * (10 + 7) + 6
     folder = tmp_path / "sca_au" / "smoke" / "casme2-au8"
@@ -62,4 +62,4 @@ def test_the_zoo_s_weights_are_taken_or_asked_for(toy, corpus, tmp_path):
     start(net := network(tiny(), 8)(), dataclasses.replace(tiny(), backbone="zoo"), tmp_path)
     assert torch.equal(net.backbone.layer4[1].conv2.weight, zoo.layer4[1].conv2.weight)
     code, said, errors = toy(*row, paper=PAPER)
-    assert code == 0 and "random weights" not in said, errors
+    assert code == 0 and "weights: those of Kinetics and UCF-101 (resnet-18-kinetics-ucf101_split1.pth" in said, errors

@@ -10,7 +10,7 @@ from shared.experiment import Column, Row, Table
 LENT = Row("lent", records="toy/table1/plain")
 COLUMNS = (Column("UAR", "casme2-5", "uar"),)
 BORROWER = replace(PAPER, name="borrower", tables=(Table("table1", "Table 1", COLUMNS, (Row("own", lr=0.01), LENT)),),
-                   headline=("table1",))  # fmt: skip
+                   headline=("table1",), remarks=lambda config: ["weights: the borrower's"])  # fmt: skip
 
 
 def line(text: str, row: str) -> list[str]:
@@ -28,7 +28,8 @@ def test_a_row_is_read_from_another_papers_records(toy, casme2, tmp_path):
     code, out, _ = toy("table1", *where, paper=BORROWER)
     assert code == 0 and line(out, "lent")[2] == line(own, "plain")[2]
     assert line(out, "lent")[-1] == "4 of 4 folds, of toy/table1/plain"
-    assert "lent: casme2-5: 12 samples of 4 subjects" in out
+    assert out.count("casme2-5: 12 samples of 4 subjects") == 1  # of both rows
+    assert "  weights: random [lent]" in out and "  weights: the borrower's [own]" in out
     assert len([p for p in (tmp_path / "out" / "borrower").rglob("*.json")]) == 4  # of its own row alone
     code, out, _ = toy("table1/lent", *where, "--set", "lr=0.05", paper=BORROWER)
     assert code == 0 and line(out, "lent")[2] == line(own, "plain")[2]  # the settings are the lender's own

@@ -42,10 +42,11 @@ SEEDS = [
 class Experiment:
     """What a report asks of an experiment: its records, folds and samples."""
 
-    identity, pretraining, config = "default", None, {"narrow": True}
-    paper = SimpleNamespace(remarks=lambda config: [f"settings: {config}"])
+    identity, pretraining, corpora = "default", None, ("CASME2", "SAMM", "AFEW")
+    paper = SimpleNamespace(remarks=lambda config: ["input: narrow", f"weights: {config}"])
 
-    def __init__(self, records, folds=2, task=TASK, missing=(), targets=(0, 0, 1, 2)):
+    def __init__(self, records, folds=2, task=TASK, missing=(), targets=(0, 0, 1, 2), config="random"):
+        self.config = config
         self._records, self.folds, self.task, self._missing = records, range(folds), task, list(missing)
         self.samples = pd.DataFrame({
             "sample": list("abcd")[: len(targets)], "subject": ["s1", "s1", "s2", "s2"][: len(targets)],
@@ -64,10 +65,14 @@ def bench(tmp_path, experiments, rule="last", **how):
     paper = SimpleNamespace(
         name="toy", title="Toy <&>", folder=tmp_path, rule=rule, figures=lambda bench, runs, results: []
     )
-    settings = {"paper": paper, "generated": False, "shuffled": False, "scale": "paper", "folder": tmp_path, **how}
-    made = SimpleNamespace(**settings)
-    made.experiments = lambda row, column, seeds: experiments[:seeds]
-    return made
+    editions = {"CASME2": "2014", "SAMM": "header in row 1", "AFEW": ""}
+    settings = {
+        "paper": paper, "generated": False, "shuffled": False, "scale": "paper", "folder": tmp_path, "overrides": {},
+        "experiments": lambda row, column, seeds: experiments[:seeds],
+        "reading": lambda corpus: SimpleNamespace(edition=editions[corpus]),
+        **how,
+    }  # fmt: skip
+    return SimpleNamespace(**settings)
 
 
 def table(*columns, rows=None):
@@ -245,7 +250,34 @@ def test_records_of_several_states_of_the_code_are_remarked(tmp_path):
     assert any("more than one state of the code" in remark for remark in made.remarks)
     _, made = cells(tmp_path, table(ACC), [Experiment(SEEDS[0])])
     assert not any("state of the code" in remark for remark in made.remarks)
-    assert made.remarks.count("settings: {'narrow': True}") == 1  # what the paper has to say of them
+    assert made.remarks.count("input: narrow") == 1  # what the paper has to say of them
+
+
+def test_under_a_table_stands_what_it_was_made_with(tmp_path):
+    _, made = cells(tmp_path, table(ACC, UF1), [Experiment(SEEDS[0]), Experiment(SEEDS[1])], seeds=2)
+    assert made.remarks[:3] == (
+        "seeds: 2; scale: paper", "data: CASME2 (2014), SAMM (header in row 1), AFEW", "weights: random"
+    )  # fmt: skip
+    how = dict(generated=True, scale="smoke", overrides={"epochs": "2", "lr": "0.1"})
+    _, made = cells(tmp_path, table(ACC), [Experiment(SEEDS[0])], **how)
+    assert made.remarks[:2] == (
+        "seeds: 1; scale: smoke; set: epochs=2; set: lr=0.1",
+        "data: generated faces, in the layouts of CASME2 (2014), SAMM (header in row 1), AFEW",
+    )
+    _, made = cells(tmp_path, table(ACC), [Experiment([])])
+    assert made.remarks == ()
+
+
+def test_a_remark_on_some_of_the_rows_names_them(tmp_path):
+    starts = {"a, b": "random", "c": "a file", "d": "a file", "e": None}
+    runs = {row: [Experiment(SEEDS[0] if start else [], config=start)] for row, start in starts.items()}
+    made = bench(tmp_path, [])
+    made.experiments = lambda row, column, seeds: runs[row.name]
+    t = table(ACC, rows=tuple(map(Row, starts)))
+    made = report.result(made, t, t.rows, 1)
+    weights = [line for line in made.remarks if line.startswith("weights: ")]
+    assert weights == ["weights: random [a, b]", "weights: a file [all rows but a, b]"]
+    assert "input: narrow" in made.remarks
 
 
 class Checked(HTMLParser):

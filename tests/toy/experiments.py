@@ -56,4 +56,5 @@ PAPER = Paper(
     apply=train.apply,
     pretraining=pretraining,
     pretrain=train.pretrain,
+    remarks=lambda config: ["weights: random"],
 )
