@@ -15,7 +15,7 @@ from matplotlib.figure import Figure as Plot  # noqa: E402
 
 from .bench import Bench, Experiment  # noqa: E402
 from .experiment import Column  # noqa: E402
-from .report import HEADER, Result, banner, confusion_of  # noqa: E402
+from .report import HEADER, LEGEND, Result, banner, confusion_of  # noqa: E402
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1280px; margin: 2rem auto; padding: 0 1rem }
@@ -34,6 +34,7 @@ tr.cited { color: #999 }
 figure { margin: 1rem 1.5rem 1rem 0; display: inline-block; vertical-align: top }
 figcaption, .remark { font-size: 13px; color: #555 }
 figcaption { contain: inline-size }
+.remark { margin: .2rem 0 }
 img { max-width: 100% }
 """
 
@@ -57,10 +58,9 @@ def page(bench: Bench, results: Sequence[Result], cells: Sequence[tuple], seeds:
     title = f"{bench.paper.title}: paper and measured"
     sections = [("Tables", "".join(map(_table, results)))]
     if runs:
-        sections += [
-            ("Training", _images(_curves(runs))),
-            ("Confusion matrices", _images(_confusions(runs, bench.paper.rule))),
-        ]
+        sections.append(("Training", _images(_curves(runs))))
+    if confusions := _confusions(runs, bench.paper.rule):
+        sections.append(("Confusion matrices", _images(confusions)))
     if figures := bench.paper.figures(bench, list(runs), results):
         sections.append(("Figures", _images(figures)))
     note = f'<p class="banner">{html.escape(banner(bench))}</p>' if banner(bench) else ""
@@ -72,8 +72,7 @@ def page(bench: Bench, results: Sequence[Result], cells: Sequence[tuple], seeds:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f"<style>{STYLE}</style></head><body><h1>{html.escape(title)}</h1>{note}<nav>{links}</nav>"
-        f"<p>Scored epoch: rule “{bench.paper.rule}”; the other rule and the leak (best_on_test − last) stand beside "
-        f"it. Intervals: 95 %, bootstrap over subjects.</p>{body}</body></html>"
+        f"<p>{'<br>'.join(map(html.escape, LEGEND))}</p>{body}</body></html>"
     )
 
 

@@ -15,6 +15,12 @@ from .metrics import bootstrap, confusion, constant_baseline, interval, score
 from .tasks import TASKS
 
 HEADER = ("row", "column", "paper", "measured", "difference", "95 % interval", "rule", "other rule", "leak", "records")
+LEGEND = (
+    "rule: which epoch is scored: last; val, the best on the validation fold; best_on_test, the best on the test fold",
+    "leak: best_on_test − last, what choosing by the test fold gains",
+    "95 % interval: bootstrap over subjects",
+    "cited: the paper quotes others; constant baseline: the same answer for all samples",
+)
 
 
 @dataclass(frozen=True)
@@ -248,7 +254,7 @@ def text(bench: Bench, results: Sequence[Result]) -> str:
             if i == 0:
                 lines.append("  ".join("-" * w for w in widths))
         lines += [f"  {remark}" for remark in r.remarks]
-    return "\n".join(lines).lstrip("\n")
+    return "\n".join([*lines, "", *LEGEND]).lstrip("\n")
 
 
 def to_csv(bench: Bench, results: Sequence[Result]) -> str:
@@ -266,7 +272,7 @@ def markdown(bench: Bench, results: Sequence[Result]) -> str:
         lines += ["| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
         lines += ["| " + " | ".join(t.replace("|", "\\|") for t in c.texts()) + " |" for c in r.cells]
         lines += ["", *(f"- {remark}" for remark in r.remarks), ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"- {line}" for line in LEGEND), ""])
 
 
 def confusion_of(records: Sequence[Mapping], rule: str, column: Column) -> np.ndarray:

@@ -319,6 +319,7 @@ def test_everything_printed_says_what_it_is(tmp_path, how, said):
     rows = list(csv.DictReader(io.StringIO(report.to_csv(made, results))))
     for content in (report.text(made, results), report.markdown(made, results), html):
         assert (said in content) if said else ("not comparable" not in content)
+        assert "leak: best_on_test − last" in content and "weights: random" in content
     assert {row["remark"] for row in rows} == {said or ""}
     assert rows[0] | dict(row="ours", column="Acc (%)", paper="70.25", measured="75.00") == rows[0]
     (line,) = [x for x in report.markdown(made, results).splitlines() if x.startswith("| ours | Acc")]
