@@ -241,6 +241,25 @@ def banner(bench: Bench) -> str:
     return shuffled and f"{shuffled}not comparable with the paper"
 
 
+def strict(bench: Bench, results: Sequence[Result]) -> tuple[str, int]:
+    """What --strict says, and its exit code: 1 where a number of the authors' own runs lies outside the interval."""
+    if banner(bench):
+        return f"--strict: nothing is compared: {banner(bench)}", 0
+    run = [(r.table.name, c) for r in results for c in r.cells if c.paper and c.source == "run"]
+    there = [(table, c) for table, c in run if c.low is not None]
+    outside = [
+        f"  {table}/{c.row}, {c.column}: paper {c.paper}, measured {number(c.measured, c.decimals)} "
+        f"{bracketed(c.low, c.high, c.decimals)}"
+        for table, c in there
+        if not round(c.low, c.decimals) <= float(c.paper) <= round(c.high, c.decimals)  # as they are printed
+    ]
+    first = (
+        f"--strict: {len(run)} cells that the authors ran, {len(run) - len(there)} without a number yet, "
+        f"{len(there)} compared: {len(outside)} outside the interval"
+    )
+    return "\n".join([first, *outside]), int(bool(outside))
+
+
 def text(bench: Bench, results: Sequence[Result]) -> str:
     """The tables for a terminal."""
     lines = []
