@@ -80,7 +80,8 @@ def list_rows(names: list[str]) -> int:
             print(f"  {table.name}: {table.title}")
             for row in table.rows:
                 needs = dict.fromkeys(c for r, column in table.cells() if r is row for c in p.corpora(row, column))
-                print(f"    {table.name}/{row.name}: needs {', '.join(needs)}")
+                lent = f"the records of {row.records}, which need " if row.records else ""
+                print(f"    {table.name}/{row.name}: needs {lent}{', '.join(needs)}")
     return 0
 
 

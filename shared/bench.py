@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -66,17 +65,15 @@ class Bench:
 
     def experiments(self, row: Row, column: Column, seeds: int) -> list["Experiment"]:
         if row.records:
-            package, _, name = row.records.partition("/")
-            lender = self.lender(package)
-            ((table, (lent,)),) = lender.paper.choose([name])
-            return lender.experiments(lent, next(c for c in table.columns if c.task == column.task), seeds)
+            paper, row, column = self.paper.lent(row, column)
+            return self.lender(paper).experiments(row, column, seeds)
         config = dataclasses.replace(self.base, **{**row.changes, **column.changes})
         return [Experiment(self, TASKS[column.task], config, seed) for seed in range(seeds)]
 
     @cache  # noqa: B019
-    def lender(self, package: str) -> "Bench":
+    def lender(self, paper: Paper) -> "Bench":
         """The bench of another paper, with its own settings, on the same data and in the same place."""
-        return dataclasses.replace(self, paper=import_module(f"{package}.experiments").PAPER, overrides={})
+        return dataclasses.replace(self, paper=paper, overrides={})
 
     @lru_cache(maxsize=1)  # noqa: B019
     def inputs(self, task: Task, config: Any) -> tuple[pd.DataFrame, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -54,7 +55,7 @@ class Table:
         return [(r, c) for r in self.rows for c in self.columns if r.tasks is None or c.task in r.tasks]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Paper:
     """One paper: its settings, tables and the four functions that make it run."""
 
@@ -110,9 +111,20 @@ class Paper:
 
     def corpora(self, row: Row, column: Column) -> tuple[str, ...]:
         """The corpora that a cell needs, its pre-training's included."""
+        if row.records:
+            lender, row, column = self.lent(row, column)
+            return lender.corpora(row, column)
         task = TASKS[column.task]
         stage = self.pretraining(self.config(**{**row.changes, **column.changes}), task)
         return tuple(dict.fromkeys([*task.corpora, *(stage["corpora"] if stage else ())]))
+
+    @staticmethod
+    def lent(row: Row, column: Column) -> tuple["Paper", Row, Column]:
+        """The paper whose records a row with `records` reads, and its own row and column."""
+        package, _, name = row.records.partition("/")
+        paper = import_module(f"{package}.experiments").PAPER
+        ((table, (lent,)),) = paper.choose([name])
+        return paper, lent, next(c for c in table.columns if c.task == column.task)
 
     def base(self, scale: str, overrides: Mapping[str, str]) -> Any:
         """The Config of the paper's own method at a scale, with `--set` on top."""

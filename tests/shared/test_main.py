@@ -309,10 +309,15 @@ def test_the_command_line_of_the_project(arguments, said, monkeypatch, tmp_path,
     assert ended.value.code == 2 and not out and said in err
 
 
-def test_list_names_every_row_with_what_it_needs(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["shared", "list", "ma2mi"])
+@pytest.mark.parametrize(("paper", "line"), [
+    ("ma2mi", "table3/FERV39K: needs CASME2, FERV39k, SAMM, MMEW"),
+    ("dvasp", "table2/ASP-18: needs CASME2, EmotioNet"),
+    ("dvasp", "table2/SCA: needs the records of sca_au/table1/Res3D18 + SCA, which need CASME2"),
+], ids=["a row", "with a pre-training", "read from another paper"])  # fmt: skip
+def test_list_names_every_row_with_what_it_needs(monkeypatch, capsys, paper, line):
+    monkeypatch.setattr(sys, "argv", ["shared", "list", paper])
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("shared", run_name="__main__")
     lines = capsys.readouterr().out.splitlines()
     assert ended.value.code == 0
-    assert "    table3/FERV39K: needs CASME2, FERV39k, SAMM, MMEW" in lines
+    assert f"    {line}" in lines
