@@ -19,7 +19,8 @@ LEGEND = (
     "rule: which epoch is scored: last; val, the best on the validation fold; best_on_test, the best on the test fold",
     "leak: best_on_test − last, what choosing by the test fold gains",
     "95 % interval: bootstrap over subjects",
-    "cited: the paper quotes others; constant baseline: the same answer for all samples",
+    "paper: as printed, empty where it has no such number or its text has lost it; cited: it quotes others",
+    "constant baseline: the same answer for all samples",
 )
 
 
@@ -151,7 +152,7 @@ def _whose(rows: list[str], measured: list[str]) -> str:
     others = [row for row in measured if row not in rows]
     if not others:
         return ""
-    return f" [all rows but {'; '.join(others)}]" if len(others) < len(rows) else f" [{'; '.join(rows)}]"
+    return f" [all rows but {'; '.join(others)}]" if len(others) < len(rows) else f" [rows: {'; '.join(rows)}]"
 
 
 def _not_lent(experiments: list[Experiment]) -> str:

@@ -276,7 +276,7 @@ def test_a_remark_on_some_of_the_rows_names_them(tmp_path):
     t = table(ACC, rows=tuple(map(Row, starts)))
     made = report.result(made, t, t.rows, 1)
     weights = [line for line in made.remarks if line.startswith("weights: ")]
-    assert weights == ["weights: random [a, b]", "weights: a file [all rows but a, b]"]
+    assert weights == ["weights: random [rows: a, b]", "weights: a file [all rows but a, b]"]
     assert "input: narrow" in made.remarks
 
 
