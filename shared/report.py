@@ -126,11 +126,11 @@ def result(bench: Bench, table: Table, rows: Sequence[Row], seeds: int) -> Resul
                 measured[row.name] = None
                 for line in _remarks(experiments[0], sum(records, [])):
                     remarks.setdefault(line, {})[row.name] = None
-    own = {row.name for row in table.rows}
+    own, asked = {row.name for row in table.rows}, {column.name for column in table.columns}
     others = [
         Cell(r, c, v, source, note="not implemented here" if r in table.absent else "")
         for (r, c), (v, source) in numbers.items()
-        if r not in own
+        if r not in own and c in asked
     ]
     lines = sorted(remarks, key=lambda line: not line.startswith("weights: "))
     said = [line + _whose(list(remarks[line]), list(measured)) for line in lines]

@@ -237,11 +237,12 @@ def test_partial_runs_say_how_far_they_are_and_give_no_number(tmp_path):
 
 
 def test_missing_corpora_and_cited_rows_stand_in_their_cells(tmp_path):
-    write_printed(tmp_path, "Someone,Acc (%),61.5,cited", "ours,Acc (%),70.25,run")
+    write_printed(tmp_path, "Someone,Acc (%),61.5,cited", "Someone,UF1,0.5,cited", "ours,Acc (%),70.25,run")
     found, _ = cells(tmp_path, table(ACC), [Experiment([], missing=["SAMM not found; looked for x"])])
     assert found["ours", "Acc (%)"].note == "not run: SAMM not found; looked for x"
     assert found["ours", "Acc (%)"].paper == "70.25"
     assert found["Someone", "Acc (%)"].texts()[:4] == ("Someone", "Acc (%)", "61.5 (cited)", "")
+    assert ("Someone", "UF1") not in found  # a column that was not asked for
 
 
 def test_records_of_several_states_of_the_code_are_remarked(tmp_path):
