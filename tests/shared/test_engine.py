@@ -119,14 +119,9 @@ def test_killed_at_random_moments_it_ends_with_the_same_table(whole, tmp_path, t
     arguments = ("table1", "--data", data, "--set", "pause=0.02", "--out")
     assert toy(*arguments, tmp_path / "out")[0] == toy(*arguments, tmp_path / "out-quiet")[0] == 0
     found = records(tmp_path / "out")
-<<<<<<< HEAD
     assert len(found) == 2 * 2 * 4 + 2 and found == records(tmp_path / "out-quiet")
-    assert table(tmp_path / "out") == table(tmp_path / "out-quiet") == table(out)
-=======
-    assert len(found) == 2 * 4 + 2 and found == records(tmp_path / "out-quiet")
     set_pause = table(out).replace("scale: paper", "scale: paper; set: pause=0.02")
     assert table(tmp_path / "out") == table(tmp_path / "out-quiet") == set_pause
->>>>>>> 1f0f8a0 (Say under each table its seeds, scale, editions, and what the networks started from)
     assert not halves(tmp_path / "out")
 
 
