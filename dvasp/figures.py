@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from matplotlib import pyplot as plt
 
-from shared.page import Figure
+from shared.draw import Figure, grid, image, overlay, pictures
 
 from .data import APEX, MAGNIFIED, ONSET, centred
 
@@ -47,14 +46,9 @@ def frames(experiment) -> np.ndarray:
 def magnified(experiment, *others) -> Figure:
     """Figure 1 (a): the apex before and after its motion is magnified."""
     rows, images = [row for row, _ in some(experiment)][:4], frames(experiment)
-    plot, axes = plt.subplots(len(rows), 3, figsize=(5.4, 1.9 * len(rows)), squeeze=False, layout="constrained")
-    for line, row in zip(axes, rows, strict=True):
-        sample = experiment.samples.iloc[row]
-        for axis, frame, title in zip(line, (ONSET, APEX, MAGNIFIED), ("onset", "apex", "magnified"), strict=True):
-            axis.imshow(images[row, frame])
-            axis.set_title(title if row == rows[0] else "", fontsize=9)
-            axis.set(xticks=[], yticks=[])
-        line[0].set_ylabel(f"AU {sample['au_codes']}", fontsize=8)
+    plot, axes = pictures(images[rows][:, [ONSET, APEX, MAGNIFIED]], ("onset", "apex", "magnified"), width=1.9)
+    for line, codes in zip(axes, experiment.samples["au_codes"].iloc[rows], strict=True):
+        line[0].set_ylabel(f"AU {codes}", fontsize=8)
     ratio = f"{experiment.config.ratio:g}"
     return Figure(f"Figure 1 (a), {experiment.task.name}", f"The motion from the onset times {ratio}", plot)
 
@@ -63,29 +57,20 @@ def activation_maps(task, finished) -> Figure:
     """Figure 5: of each AU a sample that shows it, and where each network sees it; people whom the fold never saw."""
     first = next(iter(finished.values()))
     shown, images = some(first), frames(first)[:, MAGNIFIED]
-    maps, said = {}, {}
-    for name, experiment in finished.items():
-        for record in experiment.records():
-            scores = record["predictions"]["last"]["scores"][""]
-            for sample, of_aus, values in zip(record["samples"], record["figures"]["maps"], scores, strict=True):
-                maps[name, sample], said[name, sample] = of_aus, values
+    maps = {name: e.tested(lambda record: record["figures"]["maps"]) for name, e in finished.items()}
+    said = {name: e.tested(lambda record: record["predictions"]["last"]["scores"][""]) for name, e in finished.items()}
     columns = [(name, v) for name, e in finished.items() for v in range(e.config.views)]
-    height, width = 1.8 * len(shown), 1.8 * (1 + len(columns))
-    plot, axes = plt.subplots(
-        len(shown), 1 + len(columns), figsize=(width, height), squeeze=False, layout="constrained"
-    )
+    plot, axes = grid(len(shown), 1 + len(columns), width=1.8)
     size = first.config.size
     for line, (row, au) in zip(axes, shown, strict=True):
         sample = first.samples["sample"].iloc[row]
         face = centred(torch.tensor(images[[row]]), size)[0].movedim(0, -1).numpy()
         for axis in line:
-            axis.imshow(face)
-            axis.set(xticks=[], yticks=[])
+            image(axis, face)
         line[0].set_ylabel(f"AU {task.aus[au]}", fontsize=9)
         for axis, (name, v) in zip(line[1:], columns, strict=True):
-            heat, extent = maps[name, sample][str(au)][v], (0, size, size, 0)
-            axis.imshow(heat, cmap="jet", alpha=0.4, interpolation="bicubic", extent=extent, vmin=0, vmax=1)
-            if said[name, sample][au] <= 0.5:  # the paper's red rectangle
+            overlay(axis, maps[name][sample][str(au)][v], size, vmin=0, vmax=1)
+            if said[name][sample][au] <= 0.5:  # the paper's red rectangle
                 axis.spines[:].set(color="red", linewidth=3)
             view = f", v{v + 1}" if finished[name].config.views == 2 else ""
             axis.set_title(f"{name}{view}" if row == shown[0][0] else "", fontsize=9)

@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from PIL import Image
 from safetensors.torch import load_file
 
-from shared.page import Figure
+from shared.draw import Figure, pictures
 
 from .data import macro_pairs
 from .train import macronet
@@ -58,7 +58,8 @@ def reconstructions(experiment, count: int = 4) -> Figure:
         f"whose own neutral image has {np.mean([r[part]['neutral'] for r in made]):.1f} dB"
         for part, who in (("test", "people that the fold never saw"), ("train", "people it was trained on"))
     )
-    return Figure("Figure 3: reconstructions", f"MicroNet's; mean PSNR over all folds, {caption}", grid(rows, titles))
+    plot, _ = pictures(rows, titles, width=1.6)
+    return Figure("Figure 3: reconstructions", f"MicroNet's; mean PSNR over all folds, {caption}", plot)
 
 
 @torch.no_grad()
@@ -74,17 +75,5 @@ def macro_reconstructions(experiment) -> Figure:
     rows = [[image.permute(1, 2, 0).numpy() for image in row] for row in zip(*columns, strict=True)]
     psnr = [(-10 * (x - x_E).square().flatten(1).mean(dim=1).log10()).mean() for x in (columns[2], x_N)]
     caption = f"Of these images of {config.macro}: {psnr[0]:.1f} dB, the neutral images {psnr[1]:.1f} dB"
-    return Figure("MacroNet's reconstructions", caption, grid(rows, titles))
-
-
-def grid(rows: list[list], titles: list[str]):
-    """Images in rows, a title above each column."""
-    plot, axes = plt.subplots(
-        len(rows), len(titles), figsize=(1.6 * len(titles), 1.7 * len(rows)), squeeze=False, layout="constrained"
-    )
-    for i, (line, images) in enumerate(zip(axes, rows, strict=True)):
-        for axis, image, title in zip(line, images, titles, strict=True):
-            axis.imshow(image)
-            axis.axis("off")
-            axis.set_title(title if i == 0 else "", fontsize=8)
-    return plot
+    plot, _ = pictures(rows, titles, width=1.6)
+    return Figure("MacroNet's reconstructions", caption, plot)

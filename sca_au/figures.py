@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 
-from shared.page import Figure
+from shared.draw import Figure, grid, image, overlay
 
 from .data import central
 
@@ -84,15 +84,8 @@ def variant(experiment) -> str:
     return name if experiment.config.depth == 18 else f"{experiment.config.depth}: {name}"
 
 
-def tested(experiment) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Sample -> its activation maps (M, h, w) and probabilities (M,), from the fold that tested it."""
-    return {
-        sample: (np.array(maps), np.array(scores))
-        for record in experiment.records()
-        for sample, maps, scores in zip(
-            record["samples"], record["figures"]["maps"], record["predictions"]["val"]["scores"][""], strict=True
-        )
-    }
+def probabilities(record) -> list:
+    return record["predictions"]["val"]["scores"][""]
 
 
 def activation_maps(experiments) -> Figure:
@@ -108,8 +101,8 @@ def activation_maps(experiments) -> Figure:
 def failures(experiments) -> Figure:
     """Figure 7: the clips whose action unit the last of the methods is most wrong about."""
     target = np.array(experiments[0].samples["target"].tolist())
-    found = tested(experiments[-1])
-    scores = np.array([found[sample][1] for sample in experiments[0].samples["sample"]])
+    found = experiments[-1].tested(probabilities)
+    scores = np.array([found[sample] for sample in experiments[0].samples["sample"]])
     worst = np.argsort(np.where(target > 0, scores, np.inf), axis=None)[:2]
     chosen = [(int(i % target.shape[1]), int(i // target.shape[1])) for i in worst]
     caption = f"Where {variant(experiments[-1])} gives an action unit that is there the least probability"
@@ -120,23 +113,15 @@ def maps_of(experiments, chosen: list[tuple[int, int]], title: str, caption: str
     """The middle frame of some (unit, row of samples), and over it the unit's activation map of each experiment."""
     first = experiments[0]
     samples, clips = first.samples, first.data(torch.device("cpu")).x
-    maps = [tested(e) for e in experiments]
-    columns = len(experiments) + 1
-    plot, axes = plt.subplots(
-        len(chosen), columns, figsize=(1.7 * columns, 1.9 * len(chosen)), squeeze=False, layout="constrained"
-    )
+    maps, scores = ([e.tested(part) for e in experiments] for part in (lambda r: r["figures"]["maps"], probabilities))
+    plot, axes = grid(len(chosen), 1 + len(experiments), width=1.7, height=1.9)
     for (unit, row), line in zip(chosen, axes, strict=True):
         clip = central(torch.from_numpy(np.array(clips[row : row + 1])), first.config.size)[0].numpy()
-        image, size = clip[len(clip) // 2], first.config.size
-        line[0].imshow(image)
-        line[0].set_title(f"AU{first.task.aus[unit]} of {samples['au_codes'][row]}", fontsize=8)
-        for axis, experiment, found in zip(line[1:], experiments, maps, strict=True):
-            heat, scores = (part[unit] for part in found[samples["sample"][row]])
-            axis.imshow(image)
-            axis.imshow(heat, cmap="jet", alpha=0.45, interpolation="bicubic", extent=(0, size, size, 0))
-            axis.set_title(f"{variant(experiment)}: {scores:.2f}", fontsize=8)
-    for axis in axes.flat:
-        axis.axis("off")
+        sample = samples["sample"][row]
+        image(line[0], clip[len(clip) // 2], f"AU{first.task.aus[unit]} of {samples['au_codes'][row]}")
+        for axis, experiment, heat, said in zip(line[1:], experiments, maps, scores, strict=True):
+            image(axis, clip[len(clip) // 2], f"{variant(experiment)}: {said[sample][unit]:.2f}")
+            overlay(axis, heat[sample][unit], first.config.size)
     about = "with each method's probability; each map has its own colours, from its least to its greatest value"
     return Figure(title, f"{caption}, {about}", plot)
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -186,6 +186,10 @@ class Experiment:
                 refuse_others(path, record, wanted)
                 found.append(record)
         return found
+
+    def tested(self, part: Callable[[dict], Sequence]) -> dict[str, Any]:
+        """sample -> what `part` gives of its fold's record for it."""
+        return {s: value for r in self.records() for s, value in zip(r["samples"], part(r), strict=True)}
 
     def tell(self, fold: Fold, job: Job) -> None:
         done, last = sum(self.record(f).exists() for f in self.folds), job.history[-1]

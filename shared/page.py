@@ -4,18 +4,15 @@ import base64
 import html
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import matplotlib
+import numpy as np
+from matplotlib import pyplot as plt
 
-matplotlib.use("Agg")
-import numpy as np  # noqa: E402
-from matplotlib import pyplot as plt  # noqa: E402
-from matplotlib.figure import Figure as Plot  # noqa: E402
-
-from .bench import Bench, Experiment  # noqa: E402
-from .experiment import Column  # noqa: E402
-from .report import HEADER, LEGEND, Result, banner, confusion_of  # noqa: E402
+from .bench import Bench, Experiment
+from .draw import Figure, confusion, grid
+from .experiment import Column
+from .report import HEADER, LEGEND, Result, banner, confusion_of
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1280px; margin: 2rem auto; padding: 0 1rem }
@@ -37,15 +34,6 @@ figcaption { contain: inline-size }
 .remark { margin: .2rem 0 }
 img { max-width: 100% }
 """
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A drawn figure of the page."""
-
-    title: str
-    caption: str
-    plot: Plot
 
 
 def page(bench: Bench, results: Sequence[Result], cells: Sequence[tuple], seeds: int) -> str:
@@ -107,9 +95,7 @@ def _images(figures: Sequence[Figure]) -> str:
 def _curves(runs: dict[Experiment, Column]) -> list[Figure]:
     """Losses and accuracies over the epochs, a line an experiment, the mean over its folds."""
     tasks = dict.fromkeys(e.task.name for e in runs)
-    plot, axes = plt.subplots(
-        2, len(tasks), figsize=(4.2 * len(tasks), 5), squeeze=False, sharex="col", layout="constrained"
-    )
+    plot, axes = grid(2, len(tasks), width=4.2, height=2.5, sharex="col")
     for (upper, lower), task in zip(axes.T, tasks, strict=True):
         for experiment in (e for e in runs if e.task.name == task):
             histories = [r["history"] for r in experiment.records()]
@@ -126,7 +112,7 @@ def _curves(runs: dict[Experiment, Column]) -> list[Figure]:
     ]
     stages = {e.pretraining.folder: e.pretraining for e in runs if e.pretraining}
     if stages:
-        plot, axes = plt.subplots(1, len(stages), figsize=(4.2 * len(stages), 3), squeeze=False, layout="constrained")
+        plot, axes = grid(1, len(stages), width=4.2, height=3)
         for axis, stage in zip(axes[0], stages.values(), strict=True):
             history = stage.history()
             for key in [k for k in history[0] if k != "epoch"]:
@@ -144,22 +130,8 @@ def _confusions(runs: dict[Experiment, Column], rule: str) -> list[Figure]:
         if experiment.task.aus:
             continue
         matrix = confusion_of(experiment.records(), rule, replace(column, corpus=None))
-        plot, axis = plt.subplots(figsize=(3.6, 3.4), layout="constrained")
-        share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-        axis.imshow(share, vmin=0, vmax=1, cmap="Blues")
-        for i, j in np.ndindex(*matrix.shape):
-            axis.text(
-                j,
-                i,
-                matrix[i, j],
-                ha="center",
-                va="center",
-                fontsize=8,
-                color="white" if share[i, j] > 0.6 else "black",
-            )
-        names = experiment.task.classes
-        axis.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
-        axis.set_yticks(range(len(names)), names, fontsize=8)
+        plot, ((axis,),) = grid(1, 1, width=3.6, height=3.4)
+        confusion(axis, matrix, experiment.task.classes, lambda count, share: str(count))
         axis.set(xlabel="predicted", ylabel="labelled")
         figures.append(
             Figure(f"{experiment.task.name}, {experiment.identity}", f"Counts over all folds, rule “{rule}”", plot)

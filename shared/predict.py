@@ -7,11 +7,12 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
+from matplotlib import pyplot as plt
 
 from .apex import with_apex
 from .corpora.folders import frames
 from .corpora.table import Frames, Reading, Video
+from .draw import grid, image, overlay
 from .errors import UserError
 from .experiment import Paper
 from .frames import read
@@ -60,9 +61,9 @@ def main(paper: Paper, arguments: Sequence[str]) -> int:
         units = TASKS[about["task"]].aus
         found = [label for label, score in said.items() if score > 0.5] if units else [best]
         heat = dict(zip(said, maps, strict=True)) if units else {best: maps[0]}
-        images = [sample["frames"][0].path(sample[moment][0]) for moment in ("onset", "apex")]
+        files = [sample["frames"][0].path(sample[moment][0]) for moment in ("onset", "apex")]
         titles = {f"{label} {said[label]:.2f}": heat[label] for label in found or [best]}
-        picture(images, args.box, titles, args.out / "prediction.png")
+        picture(files, args.box, titles, args.out / "prediction.png")
     write_json(args.out / "prediction.json", {
         "package": paper.name, "task": about["task"], "labels": found, "scores": said,
         **{moment: int(sample[moment][0]) if args.clip else getattr(args, moment) for moment in MOMENTS},
@@ -118,16 +119,14 @@ def clip(args: argparse.Namespace, cache: Path) -> pd.DataFrame:
     return samples
 
 
-def picture(images: Sequence[str], box, heat: Mapping[str, torch.Tensor], path: Path) -> None:
+def picture(files: Sequence[str], box, heat: Mapping[str, torch.Tensor], path: Path) -> None:
     """Onset, apex, and on the apex a map (h, w) for each title."""
-    onset, apex = (read(image, SHOWN, box=box) for image in images)
-    plot = Figure(figsize=(2.2 * (2 + len(heat)), 2.5), layout="constrained")
-    for axis, title in zip(plot.subplots(1, 2 + len(heat)), ("onset", "apex", *heat), strict=True):
-        axis.imshow(onset if title == "onset" else apex)
+    onset, apex = (read(file, SHOWN, box=box) for file in files)
+    plot, (axes,) = grid(1, 2 + len(heat), width=2.2, height=2.5)
+    for axis, title in zip(axes, ("onset", "apex", *heat), strict=True):
+        image(axis, onset if title == "onset" else apex, title)
         if title in heat:
-            extent = (-0.5, SHOWN - 0.5, SHOWN - 0.5, -0.5)
-            axis.imshow(heat[title].clamp_min(0), cmap="jet", alpha=0.45, interpolation="bicubic", extent=extent)
-        axis.set_title(title, fontsize=9)
-        axis.axis("off")
+            overlay(axis, heat[title].clamp_min(0), SHOWN)
     with replacing(path) as temporary:
         plot.savefig(temporary, format="png", dpi=130)
+    plt.close(plot)

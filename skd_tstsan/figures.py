@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from matplotlib import pyplot as plt
 from sklearn.manifold import TSNE
 
+from shared.draw import Figure, along_rows, confusion, grid, image, overlay
 from shared.experiment import Column
-from shared.page import Figure
 from shared.report import confusion_of
 
 from .train import CLASSIFIERS
@@ -31,7 +30,9 @@ def figures(bench, experiments, results) -> list[Figure]:
     drawn = [confusions(own, bench.paper.rule)] if own else []
     drawn += [heat_maps(*pair) for pair in other("casme2-5", eca=False)]
     drawn += [distillation(*pair) for pair in other("casme2-5", skd=False)]
-    drawn += [variation(result) for result in results if result.table.name.startswith("figure9")]
+    for result in results:
+        if result.table.name.startswith("figure9"):
+            drawn += along_rows(result, result.table.title, "UAR", only="UAR", linestyle="")
     two = bench.base.domains
     domains = [e for e in experiments if e.task.name == "casme2-5" and replace(e.config, domains=two) == bench.base]
     drawn += [temporal_domains(domains)] if len(domains) > 1 else []
@@ -49,18 +50,12 @@ def confusions(experiments, rule: str) -> Figure:
             panels.append((title, experiment.task.classes, matrix))
     columns = min(len(panels), 4)
     rows = -(-len(panels) // columns)
-    plot, axes = plt.subplots(rows, columns, figsize=(3 * columns, 3 * rows), squeeze=False, layout="constrained")
+    plot, axes = grid(rows, columns, width=3)
     for axis in axes.flat[len(panels) :]:
         axis.axis("off")
-    for axis, (title, classes, matrix) in zip(axes.flat, panels, strict=False):
-        share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-        axis.imshow(share, vmin=0, vmax=1, cmap="Blues")
-        for i, j in np.ndindex(*matrix.shape):
-            color = "white" if share[i, j] > 0.6 else "black"
-            axis.text(j, i, f"{share[i, j]:.2f}", ha="center", va="center", fontsize=7, color=color)
-        axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right", fontsize=7)
-        axis.set_yticks(range(len(classes)), classes, fontsize=7)
-        axis.set_title(f"{title}, n = {matrix.sum()}", fontsize=8)
+    for axis, (title, classes, counts) in zip(axes.flat, panels, strict=False):
+        confusion(axis, counts, classes, lambda count, share: f"{share:.2f}")
+        axis.set_title(f"{title}, n = {counts.sum()}", fontsize=8)
     return Figure("Figure 5: confusion matrices", f"A row holds the shares of a labelled class; rule “{rule}”", plot)
 
 
@@ -68,17 +63,14 @@ def heat_maps(with_eca, without_eca) -> Figure:
     """Figure 7: Grad-CAM of the S-stream's conv4, with and without ECA in the L-stream."""
     images, samples = with_eca.data(CPU).images, with_eca.samples
     rows = [samples.index[samples["emotion"] == emotion][0] for emotion in SHOWN if emotion in set(samples["emotion"])]
-    maps = [recorded(e, lambda figures: figures["heat"]) for e in (with_eca, without_eca)]
-    plot, axes = plt.subplots(3, len(rows), figsize=(2.2 * len(rows), 6.6), squeeze=False, layout="constrained")
+    maps = [e.tested(lambda record: record["figures"]["heat"]) for e in (with_eca, without_eca)]
+    plot, axes = grid(3, len(rows), width=2.2)
     for column, row in zip(axes.T, rows, strict=True):
         sample, apex = samples.loc[row], images[row, 0]
         for axis in column:
-            axis.imshow(apex, cmap="gray")
-            axis.set(xticks=[], yticks=[])
+            image(axis, apex, cmap="gray")
         for axis, heat in zip(column[1:], maps, strict=True):
-            extent = (-0.5, apex.shape[1] - 0.5, apex.shape[0] - 0.5, -0.5)
-            heat = np.array(heat[sample["sample"]])
-            axis.imshow(heat, cmap="jet", alpha=0.45, interpolation="bicubic", extent=extent, vmin=0, vmax=1)
+            overlay(axis, heat[sample["sample"]], len(apex), vmin=0, vmax=1)
         column[0].set_title(f"{sample['emotion']} (AU {sample['au_codes']})", fontsize=8)
     for axis, name in zip(axes[:, 0], ("apex", "with ECA", "without ECA"), strict=True):
         axis.set_ylabel(name, fontsize=8)
@@ -101,10 +93,9 @@ def embeddings(title: str, panels) -> Figure:
     """t-SNE of the features that a classifier gives the clips of two people that its fold never saw, a row a person."""
     experiment = next(iter(panels.values()))[0]
     chosen, labels = people(experiment), experiment.samples.set_index("sample")
-    shape = len(chosen), len(panels)
-    plot, axes = plt.subplots(*shape, figsize=(2.7 * shape[1], 2.7 * shape[0]), squeeze=False, layout="constrained")
+    plot, axes = grid(len(chosen), len(panels), width=2.7)
     for column, (name, (experiment, output)) in zip(axes.T, panels.items(), strict=True):
-        features = recorded(experiment, lambda figures, output=output: figures["features"][output])
+        features = experiment.tested(lambda record, output=output: record["figures"]["features"][output])
         for axis, person in zip(column, chosen, strict=True):
             ids = labels.index[labels["subject"] == person]
             vectors = np.array([features[i] for i in ids])
@@ -126,43 +117,19 @@ def people(experiment) -> list[str]:
     return named if len(named) > 1 else sorted(counts.index, key=lambda person: (-counts[person], person))[:2]
 
 
-def recorded(experiment, part) -> dict[str, list]:
-    """What the folds' records hold of each sample under `part` of their figures."""
-    return {s: v for r in experiment.records() for s, v in zip(r["samples"], part(r["figures"]), strict=True)}
-
-
-def variation(result) -> Figure:
-    """Figure 9: UAR by row, a panel a corpus."""
-    cells = [c for c in result.cells if c.measured is not None and c.rule != "none" and "UAR" in c.column]
-    columns = list(dict.fromkeys(c.column for c in cells))
-    plot, axes = plt.subplots(
-        1, max(len(columns), 1), figsize=(3.2 * max(len(columns), 1), 2.8), squeeze=False, layout="constrained"
-    )
-    for axis, column in zip(axes[0], columns, strict=False):
-        held = [c for c in cells if c.column == column]
-        middle = np.array([c.measured for c in held])
-        spread = np.abs(np.array([[c.low, c.high] for c in held]).T - middle)
-        axis.errorbar([c.row for c in held], middle, spread, marker="o", linestyle="", capsize=3)
-        axis.set_title(column, fontsize=9)
-        axis.margins(x=0.2)
-    return Figure(result.table.title, "Bars are 95 % intervals over subjects", plot)
-
-
 def temporal_domains(experiments) -> Figure:
     """Figure 10: the T-stream's inputs, u above v, of one clip."""
     experiments = sorted(experiments, key=lambda e: e.config.domains)
     clip = experiments[0].samples["sample"].iloc[0]
     most = experiments[-1].config.domains
-    plot, axes = plt.subplots(
-        2 * len(experiments), most, figsize=(1.1 * most, 2.3 * len(experiments)), layout="constrained"
-    )
+    plot, axes = grid(2 * len(experiments), most, width=1.1, height=1.15)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[], frame_on=False)
     for experiment, pair in zip(experiments, axes.reshape(len(experiments), 2, most), strict=True):
         data = experiment.data(CPU)
         flow = data.tensor(CPU, follow=experiment.config.follow)[data.ids.index(clip), data.images.shape[1] :]
-        for axis, image in zip(pair.T.flat, flow, strict=False):
-            axis.imshow(image, cmap="gray")
+        for axis, component in zip(pair.T.flat, flow, strict=False):
+            image(axis, component, cmap="gray")
         pair[0, 0].set_ylabel(f"{experiment.config.domains}: u", fontsize=8)
         pair[1, 0].set_ylabel("v", fontsize=8)
     return Figure("Figure 10: temporal domains", f"The flows of {clip} as the network sees them", plot)
