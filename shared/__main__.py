@@ -55,17 +55,14 @@ def main(arguments: list[str]) -> int:
 def run_all(arguments: list[str]) -> int:
     """The headline rows of every paper, one after the other, and a page that leads to theirs; the worst exit code."""
     from .main import parser
+    from .page import index
     from .records import replacing
 
     out = parser("all").parse_args(arguments).out
     codes = {name: subprocess.call([sys.executable, "-m", name, *arguments]) for name in papers()}
-    links = [
-        f'<li><a href="{page.relative_to(out).as_posix()}">{name}, {page.parent.name}</a></li>'
-        for name in codes
-        for page in sorted(out.glob(f"{name}/*/index.html"))
-    ]
+    pages = [page for name in codes for page in sorted(out.glob(f"{name}/*/index.html"))]
     with replacing(out / "index.html") as temporary:
-        temporary.write_text(f"<!doctype html><title>Reproductions</title><ul>{''.join(links)}</ul>", encoding="utf-8")
+        temporary.write_text(index({page: page.relative_to(out).as_posix() for page in pages}), encoding="utf-8")
     print(f"\nThe page that leads to all: {out / 'index.html'}")
     for name, code in codes.items():
         print(f"  {name}: {'done' if code == 0 else f'ended with exit code {code}'}")

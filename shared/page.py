@@ -1,10 +1,12 @@
 """One self-contained HTML page: tables, training curves, confusion matrices and the paper's own figures."""
 
 import base64
+import csv
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -57,25 +59,44 @@ def page(bench: Bench, results: Sequence[Result], cells: Sequence[tuple], seeds:
         f'<h2 id="{name.split()[0]}">{name}</h2>{note if name != "Tables" else ""}{content}'
         for name, content in sections
     )
+    return _document(title, f"{note}<nav>{links}</nav>{body}")
+
+
+def index(pages: Mapping[Path, str]) -> str:
+    """The page that leads to those of several papers (path -> link), with the rows of each that were run."""
+    body = []
+    for path, link in pages.items():
+        with open(path.with_name("tables.csv"), newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file)][1:]
+        run = [row[1:-1] for row in rows if row[4]]  # what was measured
+        notes = "".join(f'<p class="banner">{html.escape(note)}</p>' for note in {row[-1] for row in rows} - {""})
+        body.append(f'<h2><a href="{html.escape(link)}">{html.escape(link.removesuffix("/index.html"))}</a></h2>')
+        body.append(f"{notes}{_rows(run)}")
+    return _document("Reproductions", "".join(body))
+
+
+def _document(title: str, body: str) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f"<style>{STYLE}</style></head><body><h1>{html.escape(title)}</h1>{note}<nav>{links}</nav>"
+        f"<style>{STYLE}</style></head><body><h1>{html.escape(title)}</h1>"
         f"<p>{'<br>'.join(map(html.escape, LEGEND))}</p>{body}</body></html>"
     )
 
 
 def _table(result: Result) -> str:
-    head = "".join(f"<th>{html.escape(h)}</th>" for h in HEADER)
-    rows = []
-    for cell in result.cells:
-        kind = "baseline" if cell.row.startswith("constant baseline") else "cited" if cell.source == "cited" else ""
-        texts = "".join(
-            f"<td{' class=n' if 2 <= i <= 4 else ''}>{html.escape(t)}</td>" for i, t in enumerate(cell.texts())
-        )
-        rows.append(f'<tr class="{kind}">{texts}</tr>')
     remarks = "".join(f'<p class="remark">{html.escape(r)}</p>' for r in result.remarks)
-    table = f'<div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
-    return f"<h3>{html.escape(result.table.title)}</h3>{table}{remarks}"
+    return f"<h3>{html.escape(result.table.title)}</h3>{_rows([c.texts() for c in result.cells])}{remarks}"
+
+
+def _rows(rows: Sequence[Sequence[str]]) -> str:
+    """Cells, as their texts in the order of HEADER, as a table."""
+    head = "".join(f"<th>{html.escape(h)}</th>" for h in HEADER)
+    lines = []
+    for texts in rows:
+        kind = "baseline" if texts[0].startswith("constant baseline") else "cited" * texts[2].endswith("(cited)")
+        cells = "".join(f"<td{' class=n' * (2 <= i <= 4)}>{html.escape(t)}</td>" for i, t in enumerate(texts))
+        lines.append(f'<tr class="{kind}">{cells}</tr>')
+    return f'<div class="wide"><table><tr>{head}</tr>{"".join(lines)}</table></div>'
 
 
 def _images(figures: Sequence[Figure]) -> str:

@@ -10,6 +10,7 @@ import sys
 import pytest
 from toy.corpus import HEADER, read_sheet, write_casme2, write_sheet
 from toy.experiments import PAPER
+from toy.shell import ENVIRONMENT
 
 from shared.faces import write as faces
 
@@ -321,3 +322,18 @@ def test_list_names_every_row_with_what_it_needs(monkeypatch, capsys, paper, lin
     lines = capsys.readouterr().out.splitlines()
     assert ended.value.code == 0
     assert f"    {line}" in lines
+
+
+def test_all_papers_end_in_one_page_that_leads_to_theirs(casme2, tmp_path, monkeypatch, capsys):
+    from shared import __main__ as command
+
+    monkeypatch.setattr(command, "papers", lambda: ["toy"])
+    monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
+    out = tmp_path / "out"
+    assert command.main(["all", "--data", str(casme2), "--out", str(out), "--scale", "smoke", "--processes", "1"]) == 0
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert '<a href="toy/smoke/index.html">toy/smoke</a>' in page and (out / "toy/smoke/index.html").exists()
+    assert "smoke scale: not comparable with the paper" in page and page.count("<td>plain</td>") == 2
+    assert "<td>constant baseline (largest class)</td>" in page and "toy: done" in capsys.readouterr().out
+    assert command.main(["all", "--data", str(tmp_path / "nowhere"), "--out", str(out)]) == 2
+    assert "toy: ended with exit code 2" in capsys.readouterr().out
