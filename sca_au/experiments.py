@@ -33,6 +33,7 @@ class Config:
     drop: int = 30  # epochs after which lr is divided by 10 (Sec. 4.2)
     momentum: float = 0.9  # Sec. 4.2
     weight_decay: float = 1e-3  # Sec. 4.2
+    clip: float = 0.0  # the gradient's largest norm, 0: any; not in the paper: what "learn" squares may run away
     # hand-crafted features
     descriptor: Literal["none", "LBP-TOP", "LPQ-TOP", "LBP-SIP", "HOG3D"] = "none"  # and an SVM, for the network
     blocks: int = 5  # 5×5 (Sec. 4.3)
@@ -44,18 +45,19 @@ class Config:
 
 
 SMOKE = dict(
-    size=56, resize=64, reduced=32, width=16, backbone="random", subtract=True, epochs=40, batch=8,
+    size=56, resize=64, reduced=32, width=16, backbone="random", subtract=True, epochs=40, batch=8, clip=50.0,
 )  # fmt: skip
 
 
 def remarks(config: Config) -> list[str]:
-    """What the networks started from, and what they see that the paper's do not."""
+    """What the networks started from, and what is done to them that the paper does not."""
     if config.descriptor != "none":
         return ["weights: none (an SVM)"]
     zoo = f"those of Kinetics and UCF-101 ({train.ZOO.format(depth=config.depth)} of the 2018 model zoo of 3D ResNets)"
     first = zoo if config.backbone == "zoo" else "random, not those of Kinetics and UCF-101"
     seen = ["input: the first frame is subtracted from the others, which the paper does not do"]
-    return [f"weights: {first}", *seen * config.subtract]
+    cut = [f"training: the gradient's norm is cut at {config.clip:g}, which the paper does not do"]
+    return [f"weights: {first}", *seen * config.subtract, *cut * (config.clip > 0)]
 
 
 def columns(task: str, metric: str) -> tuple[Column, ...]:

@@ -52,6 +52,8 @@ def detect(job: Job) -> None:
             job.check(loss, epoch, rows)
             sgd.zero_grad()
             loss.backward()
+            if config.clip:
+                torch.nn.utils.clip_grad_norm_(net.parameters(), config.clip)
             sgd.step()
             total += loss.item() * len(rows) / len(train)
             seconds, steps = seconds + time.perf_counter() - clock, steps + 1

@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+from tiny import trained
 
 from sca_au import Res3D
 from sca_au.experiments import ABLATION, METHODS, PAPER
@@ -63,3 +64,18 @@ def test_the_zoo_s_weights_are_taken_or_asked_for(toy, corpus, tmp_path):
     assert torch.equal(net.backbone.layer4[1].conv2.weight, zoo.layer4[1].conv2.weight)
     code, said, errors = toy(*row, paper=PAPER)
     assert code == 0 and "weights: those of Kinetics and UCF-101 (resnet-18-kinetics-ucf101_split1.pth" in said, errors
+
+
+def test_the_gradient_is_cut_where_it_is_asked_for(faces, tmp_path, monkeypatch):
+    norms, plain = [], torch.optim.SGD.step
+
+    def step(sgd, *_):
+        norms.append(float(torch.nn.utils.get_total_norm([p.grad for p in sgd.param_groups[0]["params"]])))
+        return plain(sgd)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", step)
+    for clip in (0.0, 0.5):
+        norms.clear()
+        trained("sca_au", faces, tmp_path, f"clip={clip}")
+        assert max(norms) > 0.5 if clip == 0 else max(norms) == pytest.approx(0.5, rel=1e-3)
+    assert any("cut at 0.5" in line for line in PAPER.remarks(tiny(clip="0.5"))) and PAPER.config().clip == 0
