@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from shared.frames import Store, prepare, read
+from shared.frames import Store, prepare, stream
 
 IN_MEMORY = 4 << 30  # bytes of decoded clips that are prepared; more are decoded as they are needed
 
@@ -81,7 +81,7 @@ class Pairs(torch.utils.data.Dataset):
         if self.store:
             return torch.from_numpy(self.store.clip(index)[t].copy())
         frames = self.frames[index]
-        return torch.from_numpy(read(frames.path(frames.numbers[t]), self.size, box=frames.box).copy())
+        return torch.from_numpy(stream(frames.path(frames.numbers[t]), self.size, box=frames.box).copy())
 
 
 class Labelled(torch.utils.data.Dataset):
@@ -107,5 +107,5 @@ class Labelled(torch.utils.data.Dataset):
         return len(self.pairs)
 
     def __getitem__(self, place: tuple[int, int]) -> tuple[Tensor, Tensor, int]:
-        first, peak = (torch.from_numpy(read(path, self.size, box=box).copy()) for path, box in self.pairs[place[1]])
+        first, peak = (torch.from_numpy(stream(path, self.size, box=box).copy()) for path, box in self.pairs[place[1]])
         return first, peak, self.label[place[1]]

@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
 from shared.draw import Figure, along_rows, grid, image, overlay, pictures
 
@@ -34,7 +33,7 @@ def some(experiment, count: int = 4) -> list[int]:
 def reconstructions(experiment) -> Figure:
     """Figure 5: I_t, I_{t+δ} and its reconstruction from I_t and C_Δ, on CASME II, which pre-training never saw."""
     config, rows = experiment.config, some(experiment)
-    weights = load_file(experiment.pretraining.weights)
+    weights = experiment.pretraining.load()
     model = Reconstruction(config, autoencoder(config, experiment.bench.weights))
     take(model.miacnet, weights, "miacnet.")
     take(model.dit, weights, "dit.")

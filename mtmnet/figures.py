@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from PIL import Image
-from safetensors.torch import load_file
 
 from shared.draw import Figure, pictures
 
@@ -67,7 +66,7 @@ def macro_reconstructions(experiment) -> Figure:
     """The same of MacroNet, on its own training images, a row a class; and with the expression left out."""
     config, stage = experiment.config, experiment.pretraining
     pairs = macro_pairs(stage.samples[config.macro], experiment.task, config, stage.prepared)
-    net = macronet(load_file(stage.weights), config).eval()
+    net = macronet(stage.load(), config).eval()
     first = {int(y): i for i, y in reversed(list(enumerate(pairs.y)))}
     x_N, x_E, _, _ = pairs.pixels(torch.tensor(sorted(first.values())))
     columns = [x_N, x_E, net(x_N, x_E).reconstruction, net(x_N, x_N).reconstruction]

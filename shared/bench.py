@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from safetensors.torch import load
 
 from .boxes import DetectorMissing, boxed
 from .corpora import CORPORA
@@ -96,6 +98,13 @@ class Bench:
             raise UserError("\n  ".join(lines))
         return samples, data
 
+    @cache  # noqa: B019
+    def described(self, task: Task, config: Any) -> dict[str, Any]:
+        """The task's data, for records: which editions, samples and pixels."""
+        samples, data = self.inputs(task, config)
+        editions = {c: self.reading(c).edition for c in task.corpora}
+        return {"editions": editions, **fingerprint(samples), "pixels": data.digest}
+
     def problems(self, experiments: list["Experiment"]) -> list[Problem]:
         """Every broken row and image that `experiments` meet."""
         corpora = dict.fromkeys(c for e in experiments for c in e.corpora)
@@ -160,7 +169,6 @@ class Experiment:
 
     def settings(self) -> dict[str, Any]:
         """What has to be the same for a record to be this experiment's."""
-        samples, data = self.bench.inputs(self.task, self.config)
         return {
             "paper": self.paper.name,
             "task": self.task.name,
@@ -169,17 +177,13 @@ class Experiment:
             "shuffled": self.bench.shuffled,
             "seed": self.seed,
             "config": dataclasses.asdict(self.config),
-            "data": {
-                "editions": {c: self.bench.reading(c).edition for c in self.task.corpora},
-                **fingerprint(samples),
-                "pixels": data.digest,
-            },
+            "data": self.bench.described(self.task, self.config),
+            "pretraining": self.pretraining and self.pretraining.settings(),
         }
 
     def records(self) -> list[dict]:
         """The records there are. Raises UserError when one was made under other settings or on other data."""
-        wanted = {**self.settings(), "pretraining": self.pretraining and self.pretraining.settings()}
-        found = []
+        wanted, found = self.settings(), []
         for fold in self.folds:
             if (path := self.record(fold)).exists():
                 record = read_json(path)
@@ -257,6 +261,16 @@ class Stage:
             return False
         refuse_others(path, read_json(path), self.settings())
         return True
+
+    def load(self) -> dict[str, torch.Tensor]:
+        """The weights. Raises UserError when they are not those that were written."""
+        content = self.weights.read_bytes() if self.weights.exists() else b""
+        crc = zlib.crc32(content)
+        if not content or read_json(self.folder / "record.json").get("weights", crc) != crc:  # early records had none
+            raise UserError(
+                f"{self.weights} is not the file that was written; remove {self.folder} and run again: the rest is kept"
+            )
+        return load(content)
 
     def history(self) -> list[dict[str, float]]:
         return read_json(self.folder / "record.json")["history"]

@@ -18,9 +18,9 @@ from tqdm import tqdm
 
 from .corpora.table import Frames, Problem, Reading
 from .errors import UserError
-from .frames import Box, held
+from .frames import Box
 from .job import say
-from .records import replacing
+from .records import locked, replacing, sweep
 
 COLUMNS = ("sample", "left", "top", "right", "bottom")
 LOOKED_AT = 50  # clips, evenly spread, by which a corpus is judged
@@ -46,7 +46,8 @@ def boxed(reading: Reading, cache: str | Path) -> Reading:
     own = Path(reading.root) / "boxes.csv"
     place = f"{reading.corpus}-{hashlib.sha256(reading.root.encode()).hexdigest()[:8]}"
     made = Path(cache) / "boxes" / f"{place}.csv"
-    with held(made.with_suffix(".lock")):
+    with locked(made.with_suffix(".lock")):
+        sweep(made.parent, f"{place}.*")
         known, given = load(made), load(own)
         lacking = reading.samples[~reading.samples["sample"].isin({*known, *given})]
         if len(lacking):
@@ -99,7 +100,7 @@ def load(path: Path) -> dict[str, Box | None]:
     if not path.exists():
         return {}
     boxes, wrong = {}, []
-    with open(path, newline="", encoding="utf-8-sig") as file:
+    with open(path, newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = csv.DictReader(file)
         if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
             raise UserError(f"{path}, row 1: no column {', '.join(missing)}; expected {','.join(COLUMNS)}")

@@ -4,6 +4,7 @@ import fcntl
 import platform
 import random
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -13,14 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
 from .bench import Experiment, Stage
 from .errors import UserError
 from .job import Job, Pretraining, seed_of
 from .parallel import Alone
 from .protocols import Fold
-from .records import digest, plain, replacing, write_json
+from .records import digest, locked, plain, replacing, sweep, write_json
 from .weights import packed
 
 
@@ -60,18 +60,15 @@ def run(experiments: list[Experiment], *, device: torch.device, team=None, worke
 @contextmanager
 def claim(path: Path) -> Iterator[bool]:
     """Whether this process may make `path`: false while another one does. A process that dies loses its claim."""
-    lock = path.parent / ".claims" / f"{path.name}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with open(lock, "w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        # what a process left that died in writing the file, or in the folder, that `path` names
-        names = {path.name, weights_of(path).name}
-        for half in [*(h for n in names for h in path.parent.glob(f".{n}.*.tmp")), *path.glob(".*.tmp")]:
-            half.unlink()
+    try:
+        lock = locked(path.parent / ".claims" / f"{path.name}.lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+        return
+    with lock:
+        sweep(path.parent, path.name)
+        sweep(path.parent, weights_of(path).name)
+        sweep(path)
         yield True
 
 
@@ -82,7 +79,7 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     seed_everything(seed)
     set_precision(experiment.config)
     data = experiment.data(device)
-    pretrained = load_file(experiment.pretraining.weights) if experiment.pretraining else None
+    pretrained = experiment.pretraining.load() if experiment.pretraining else None
     name = f"{experiment.name} {fold.name}"
     job = Job(
         name, experiment.config, experiment.task, fold, data, experiment.samples, seed, device, pretrained,
@@ -94,7 +91,6 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     parts = experiment.samples.set_index("sample").loc[list(fold.test)]
     record = {
         **experiment.settings(),
-        "pretraining": experiment.pretraining and experiment.pretraining.settings(),
         "fold": fold.name,
         "train": list(fold.train),
         "val": list(fold.val),
@@ -138,10 +134,12 @@ def _pretrain(stage: Stage, team, workers: int) -> None:
     team.wait_for_everyone()
     if not team.is_main_process:
         return
+    content = packed(weights)
     with replacing(stage.weights) as temporary:
-        temporary.write_bytes(packed(weights))
+        temporary.write_bytes(content)
     record = {
         **stage.settings(),
+        "weights": zlib.crc32(content),
         "history": job.history,
         **surroundings(team.device, stage.paper.folder),
         "times": {

@@ -1,15 +1,13 @@
 """Pixels: frames read, cropped and resized once, then kept in a cache that every process maps into memory."""
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from tqdm import tqdm
 
 from .corpora.table import Problem
 from .errors import UserError
-from .records import digest, replacing
+from .records import REMEDY, digest, locked, sealed, sealing, sweep
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels of the released frame
 
@@ -61,6 +59,14 @@ def read(path: str, size: int | tuple[int, int], *, box: Box | None = None, gray
         return np.asarray(image).reshape(height, width, -1)
 
 
+def stream(path: str, size: int | tuple[int, int], *, box: Box | None = None) -> np.ndarray:
+    """`read` in the midst of a training. Raises UserError naming the file."""
+    try:
+        return read(path, size, box=box)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}; {REMEDY}") from error
+
+
 def prepare(
     samples: pd.DataFrame,
     numbers: Sequence[Sequence[int]],
@@ -83,10 +89,10 @@ def prepare(
             try:
                 stat = os.stat(file)
             except OSError as error:
-                raise UserError(f"{file} cannot be read any more: {error.strerror}") from error
+                raise UserError(f"{file} cannot be read any more: {error.strerror}; {REMEDY}") from error
             key.update(f"{sample} {file} {stat.st_size} {stat.st_mtime_ns} {box}\n".encode())
     folder = Path(cache) / key.hexdigest()[:16]
-    with held(folder.with_suffix(".lock")):
+    with locked(folder.with_suffix(".lock")):
         store = _open(folder)
         if store is None:
             for left in [folder, *folder.parent.glob(f".{folder.name}.*")]:  # spoilt, or of a process that died
@@ -104,27 +110,14 @@ def derive(
     The cache's key is the store, `name` and `settings` (anything JSON can hold): all that `one` depends on.
     """
     path = store.folder / f"{name}-{digest([store.digest, name, dict(settings)])}.npy"
-    with held(path.with_suffix(".lock")):
-        if not path.exists():
-            with replacing(path) as temporary, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with locked(path.with_suffix(".lock")):
+        if not sealed(path):
+            sweep(path.parent, path.name)
+            with sealing(path) as file, ThreadPoolExecutor(os.cpu_count()) as pool:
                 clips = pool.map(one, map(store.clip, range(len(store.ids))))
                 bar = tqdm(clips, name, len(store.ids), unit="clip", disable=None, leave=False)
-                with open(temporary, "wb") as file:
-                    np.save(file, np.stack(list(bar)) if store.ids else np.empty(0))
+                np.save(file, np.stack(list(bar)) if store.ids else np.empty(0))
         return np.load(path, mmap_mode="r")
-
-
-@contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Hold the lock `path` for the length of the block; a process that dies lets go of it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(path, "w")  # noqa: SIM115 (closed below)
-    except OSError as error:
-        raise UserError(f"cannot write in {path.parent}: {error.strerror}") from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _decode(
@@ -138,7 +131,7 @@ def _decode(
         except (OSError, SyntaxError, ValueError) as error:
             where = next((f for f in files if not _readable(f)), (*files, sample)[0])
             if getattr(error, "errno", None):  # the disk, not the image: not to be remembered
-                raise UserError(f"{where} cannot be read: {error.strerror}") from error
+                raise UserError(f"{where} cannot be read: {error.strerror}; {REMEDY}") from error
             what = f"the image cannot be decoded ({error})"
             return Problem(where, None, what, "copy it again from the release", sample)
 
@@ -163,7 +156,7 @@ def _decode(
         (temporary / "index.json").write_text(json.dumps(index), encoding="utf-8")
         os.rename(temporary, folder)
     except OSError as error:
-        raise UserError(f"cannot write prepared frames in {folder.parent}: {error.strerror}") from error
+        raise UserError(f"cannot write prepared frames in {folder.parent}: {error.strerror}; {REMEDY}") from error
     finally:
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)

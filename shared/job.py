@@ -21,7 +21,7 @@ from . import metrics
 from .errors import UserError
 from .parallel import Batches, synchronised
 from .protocols import Fold
-from .records import plain, refuse_others, replacing
+from .records import plain, refuse_others, sealed, sealing
 from .tasks import Task
 
 
@@ -149,16 +149,26 @@ class Pretraining:
     def keep(self, **objects: Any) -> None:
         """Name what a checkpoint holds (anything with `state_dict`), and take up the checkpoint there is.
 
-        Raises UserError when that was made under other settings.
+        Raises UserError when that is spoilt, or was made under other settings. Nothing in it is executed.
         """
         self._state = objects
         if (path := self.folder / "checkpoint.pt").exists():
-            saved = torch.load(path, map_location="cpu", weights_only=True)
-            refuse_others(path, saved["settings"], self.settings)
-            for name, thing in objects.items():
-                thing.load_state_dict(saved[name])
-            self.history, self._start = saved["history"], tuple(saved["start"])
-            self._sums = {name: value.to(self.device) for name, value in saved["sums"].items()}
+            try:
+                if not sealed(path):
+                    raise ValueError("its checksum is another")
+                saved = torch.load(path, map_location="cpu", weights_only=True)
+                refuse_others(path, saved["settings"], self.settings)
+                for name, thing in objects.items():
+                    thing.load_state_dict(saved[name])
+                self.history, self._start = saved["history"], tuple(saved["start"])
+                self._sums = {name: value.to(self.device) for name, value in saved["sums"].items()}
+            except UserError:
+                raise
+            except Exception as error:  # what a foreign file makes torch raise is of any kind
+                what = str(error).partition("\n")[0]
+                raise UserError(
+                    f"{path} is not the checkpoint that was written ({what}); remove it and run again: the rest is kept"
+                ) from error
 
     def batches(self, dataset, *, epochs: int, batch: int) -> Iterator[tuple[int, bool, Any]]:
         """(epoch, whether it is the epoch's last step, batch on the device); the loop between two of them is timed.
@@ -179,7 +189,8 @@ class Pretraining:
         )  # fmt: skip
         epoch, step = self._start
         saved, mark = time.monotonic(), time.monotonic()
-        bar = tqdm(loader, self.name, disable=None if team.is_main_process else True, leave=False, unit="step")
+        hidden = None if team.is_main_process else True
+        bar = tqdm(_said(loader), self.name, len(sampler), disable=hidden, leave=False, unit="step")
         for content in bar:
             content = [part.to(self.device, non_blocking=True) for part in content]
             self.waited += time.monotonic() - mark
@@ -222,8 +233,8 @@ class Pretraining:
         place = {"start": list(start), "history": self.history, "sums": self._sums, "settings": plain(self.settings)}
         content = io.BytesIO()  # torch.save to a full disk says "unexpected pos", not that there is no space
         torch.save({**state, **place}, content)
-        with replacing(self.folder / "checkpoint.pt") as temporary:
-            temporary.write_bytes(content.getbuffer())
+        with sealing(self.folder / "checkpoint.pt") as file:
+            file.write(content.getbuffer())
 
 
 def autocast(config: Any, device: torch.device) -> torch.autocast:
@@ -240,6 +251,14 @@ def say(line: str) -> None:
     """One line of progress, on standard error: results alone go to standard output."""
     tqdm.write(line, file=sys.stderr)
     sys.stderr.flush()
+
+
+def _said(loader) -> Iterator[Any]:
+    """The loader's batches; of an error that one of its processes sends, the message without the traceback."""
+    try:
+        yield from loader
+    except UserError as error:
+        raise UserError(str(error).rpartition("UserError: ")[2].strip()) from error
 
 
 def _rounded(scores: Tensor) -> list:

@@ -15,12 +15,12 @@ from .bench import Bench, Experiment
 from .engine import run
 from .errors import UserError
 from .experiment import Paper
-from .frames import held
 from .job import say
 from .parallel import PARENT, accelerator, follow_parent, launch, launched, process_count
-from .records import replacing
+from .records import REMEDY, digest, locked, replacing, sweep
 
 MARKER = "GENERATED.txt"
+CHECKED = "MER_CHECKED"  # digest of the data that the process that launched this one has looked at
 
 
 def main(paper: Paper, arguments: Sequence[str] | None = None) -> None:
@@ -106,12 +106,15 @@ def _main(paper: Paper, arguments: list[str]) -> int:
         follow_parent()
     else:
         _check(bench, wanted, experiments, args.skip_broken)
+    checked = digest([e.settings() for e in experiments])
+    if os.environ.get(CHECKED, checked) != checked:
+        raise UserError(f"{bench.data} does not hold what it held when this run began; {REMEDY}")
     todo = [] if args.diff else [e for e in experiments if len(e.records()) < len(e.folds)]
     if todo and not worker:
         processes = min(processes, sum(len(e.folds) for e in todo))
         say(f"{paper.name}: {len(todo)} experiments to run in {processes} process{'es' * (processes > 1)}")
         if processes > 1:
-            if code := launch(paper.name, arguments, processes):
+            if code := launch(paper.name, arguments, processes, **{CHECKED: checked}):
                 return code
             todo = []
     if worker or todo:
@@ -161,7 +164,9 @@ def draw_faces(bench: Bench, wanted: Sequence[Experiment]) -> None:
     from .faces.write import write
 
     corpora = [c for c in LAYOUTS if any(c in e.corpora for e in wanted)]
-    with held(bench.out / ".faces.lock"):
+    drawing = bench.data / ".drawing"  # `write` makes whole folders; other corpora may be there already
+    with locked(bench.out / ".faces.lock"):
+        shutil.rmtree(drawing, ignore_errors=True)
         if missing := [c for c in corpora if not (bench.data / c).exists()]:
             say(f"no --data and no $MER_DATA: drawing faces in the layouts of {', '.join(missing)} into {bench.data}")
             with tqdm(desc="drawing faces", unit="clip", disable=None, leave=False) as bar:
@@ -170,8 +175,6 @@ def draw_faces(bench: Bench, wanted: Sequence[Experiment]) -> None:
                     bar.total = total
                     bar.update(done - bar.n)
 
-                drawing = bench.data / ".drawing"  # `write` makes whole folders; other corpora may be there already
-                shutil.rmtree(drawing, ignore_errors=True)
                 write(drawing, missing, scale="smoke", progress=progress)
             for name in (MARKER, *missing):
                 os.replace(drawing / name, bench.data / name)
@@ -209,7 +212,9 @@ def write_reports(bench: Bench, results, cells, seeds: int) -> Path:
         "tables.md": report.markdown(bench, results),
         "index.html": page(bench, results, cells, seeds),
     }
-    for name, content in contents.items():
-        with replacing(bench.folder / name) as temporary:
-            temporary.write_text(content, encoding="utf-8")
+    with locked(bench.folder / ".reports.lock"):
+        for name, content in contents.items():
+            sweep(bench.folder, name)
+            with replacing(bench.folder / name) as temporary:
+                temporary.write_text(content, encoding="utf-8")
     return bench.folder / "index.html"

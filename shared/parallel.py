@@ -20,14 +20,14 @@ from .errors import UserError
 PARENT = "MER_PARENT"  # id of the process that checks the input before, waits, and prints the tables after
 
 
-def launch(module: str, arguments: Sequence[str], processes: int) -> int:
+def launch(module: str, arguments: Sequence[str], processes: int, **environment: str) -> int:
     """Run `python -m module arguments` in `processes` processes of this machine; the exit code of the first to fail.
 
     Raises UserError when a process is killed."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         place = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": str(processes)}
-    common = {"OMP_NUM_THREADS": "1", **os.environ, **place, PARENT: str(os.getpid())}
+    common = {"OMP_NUM_THREADS": "1", **os.environ, **environment, **place, PARENT: str(os.getpid())}
     command = [sys.executable, "-m", module, *arguments]
     workers = [
         subprocess.Popen(command, env={**common, "RANK": str(rank), "LOCAL_RANK": str(rank)})

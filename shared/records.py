@@ -1,18 +1,22 @@
 """Records of runs on disk: written whole or not at all, hashed, and compared before they are trusted."""
 
+import fcntl
 import hashlib
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
 
 from .errors import UserError
+
+REMEDY = "once that is mended the same command goes on from here"
 
 
 @contextmanager
@@ -24,31 +28,92 @@ def replacing(path: str | Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         os.close(handle)
     except OSError as error:
-        raise UserError(f"cannot write in {path.parent}: {error.strerror}") from error
+        raise UserError(f"cannot write in {path.parent}: {error.strerror}; {REMEDY}") from error
     try:
         yield Path(name)
         os.chmod(name, 0o644)
         os.replace(name, path)
     except OSError as error:
         raise UserError(
-            f"cannot write {path}: {error.strerror or error}; what was there before is unchanged"
+            f"cannot write {path}: {error.strerror or error}; what was there before is unchanged; {REMEDY}"
         ) from error
     finally:
         Path(name).unlink(missing_ok=True)
 
 
-def write_json(path: str | Path, content: Any) -> None:
-    """Write `content` as JSON, keys in the order given, in one rename."""
+def locked(path: Path, how: int = fcntl.LOCK_EX) -> IO:
+    """The lock `path`, held until it is closed or this process dies.
+
+    Raises BlockingIOError where `how` is not to wait and another process holds it, UserError on a disk that cannot.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(path, "w")  # noqa: SIM115 (closed by the caller)
+        fcntl.flock(lock, how)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        raise UserError(f"cannot write in {path.parent}: {error.strerror}; {REMEDY}") from error
+    return lock
+
+
+class Sealing:
+    """A file that is being written, and the checksum of what was written so far."""
+
+    def __init__(self, file: IO[bytes]):
+        self.file, self.crc = file, 0
+
+    def write(self, data) -> int:
+        self.crc = zlib.crc32(data, self.crc)
+        return self.file.write(data)
+
+
+@contextmanager
+def sealing(path: Path) -> Iterator[Sealing]:
+    """Write `path` in one rename, its checksum in four bytes behind the content."""
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        yield (seal := Sealing(file))
+        file.write(seal.crc.to_bytes(4, "little"))
+
+
+def sealed(path: Path) -> bool:
+    """Whether `path` is there and what `sealing` wrote."""
+    try:
+        content = np.memmap(path, np.uint8, "r")
+    except (OSError, ValueError):  # not there; empty
+        return False
+    return len(content) > 4 and zlib.crc32(content[:-4]) == int.from_bytes(content[-4:].tobytes(), "little")
+
+
+def sweep(folder: Path, name: str = "*") -> None:
+    """Remove what processes that died in writing `name` left in `folder`; the caller holds the lock of `name`."""
+    for half in folder.glob(f".{name}.*.tmp"):
+        half.unlink()
+
+
+def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
+    """Write `content` as JSON, keys in the order given, and "crc", its checksum, in one rename."""
+    content = {**content, "crc": _crc(content)}
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=_plain), encoding="utf-8")
 
 
-def read_json(path: str | Path) -> Any:
-    """Read a record. Raises UserError, naming the file, when it is not whole."""
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read a record. Raises UserError, naming the file, when it is not what was written."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        crc = content.pop("crc", None)  # records had none at first
+        if crc not in (None, _crc(content)):
+            raise ValueError("its checksum is another")
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is not a whole record ({error}); remove it and run again: the rest is kept") from error
+    return content
+
+
+def _crc(content: Mapping[str, Any]) -> int:
+    """Of all but the times, so that two runs of one fold leave equal records."""
+    kept = {key: value for key, value in content.items() if key != "times"}
+    return zlib.crc32(json.dumps(kept, default=_plain).encode())
 
 
 def digest(content: Any) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -14,9 +15,10 @@ from tqdm import tqdm
 from .corpora.folders import frames
 from .corpora.table import Frames, Problem, Reading, Video
 from .errors import UserError
-from .frames import held
+from .records import REMEDY, locked
 
 WHOLE = 0.9  # share of the frames that a file's header announces from which it counts as whole: headers miscount a few
+SIZES = "sizes.json"  # beside the images of a video
 
 
 def decoded(reading: Reading, cache: str | Path) -> Reading:
@@ -30,7 +32,7 @@ def decoded(reading: Reading, cache: str | Path) -> Reading:
     if not videos:
         return reading
     cache = Path(cache) / "videos"
-    with held(cache / ".lock"), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with locked(cache / ".lock"), ThreadPoolExecutor(os.cpu_count()) as pool:
         clips = pool.map(lambda video: _images(video.path, cache), videos)
         bar = tqdm(clips, f"decoding {reading.corpus}", len(videos), unit="video", disable=None, leave=False)
         found = dict(zip(videos, bar, strict=True))
@@ -51,15 +53,29 @@ def _images(path: str, cache: Path) -> Frames | Problem:
         return Problem(path, None, f"cannot be read: {error.strerror}", "copy it again from the release")
     key = hashlib.sha256(f"{os.path.abspath(path)} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()[:16]
     folder = cache / key
-    if not folder.is_dir():
-        for left in cache.glob(f".{key}.*"):  # of a process that died
+    if not _whole(folder):
+        for left in [folder, *cache.glob(f".{key}.*")]:  # spoilt, or of a process that died
             shutil.rmtree(left, ignore_errors=True)
         try:
             if what := _decode(path, folder):
                 return Problem(path, None, what, "copy it again from the release")
         except OSError as error:
-            raise UserError(f"cannot write the frames of {path} in {cache}: {error.strerror or error}") from error
+            what = f"cannot write the frames of {path} in {cache}: {error.strerror or error}; {REMEDY}"
+            raise UserError(what) from error
     return frames(str(folder))
+
+
+def _whole(folder: Path) -> bool:
+    """Whether a folder of the cache is there and its images have the sizes that were written."""
+    try:
+        return json.loads((folder / SIZES).read_text(encoding="utf-8")) == _sizes(folder)
+    except (OSError, ValueError):
+        return False
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Bytes of each image."""
+    return {path.name: path.stat().st_size for path in sorted(folder.glob("*.jpg"))}
 
 
 def _decode(path: str, folder: Path) -> str | None:
@@ -82,6 +98,7 @@ def _decode(path: str, folder: Path) -> str | None:
             return f"the video cannot be decoded after {count} frames ({error})"
         if count == 0 or count < WHOLE * announced:
             return f"the video is cut off: {count} of {announced or 'no'} frames"
+        (temporary / SIZES).write_text(json.dumps(_sizes(temporary)), encoding="utf-8")
         os.chmod(temporary, 0o755)
         os.rename(temporary, folder)
     finally:

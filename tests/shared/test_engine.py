@@ -2,14 +2,14 @@
 
 import dataclasses
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from toy.corpus import write_casme2
 from toy.experiments import PAPER
-from toy.shell import python
+from toy.left import halves, records, table
+from toy.shell import no_file_beyond, python
 
 from shared.corpora import casme2 as corpus
 from shared.errors import UserError
@@ -27,25 +27,6 @@ def whole(tmp_path_factory):
         main(PAPER, ["table1", "--data", str(data), "--out", str(out), "--processes", "1"])
     assert ended.value.code == 0
     return data, out
-
-
-def records(out: Path) -> dict[str, str]:
-    """The text of each record but for its times, and each weights file."""
-    found = {str(path.relative_to(out)): path.read_bytes().hex() for path in out.rglob("*.safetensors")}
-    for path in sorted((out / "toy").rglob("*.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        assert content.pop("times")["seconds"] >= 0
-        found[str(path.relative_to(out))] = json.dumps(content)
-    return found
-
-
-def table(out: Path) -> str:
-    (path,) = out.glob("toy/*/tables.md")
-    return path.read_text(encoding="utf-8")
-
-
-def halves(out: Path) -> list[Path]:
-    return [path for path in out.rglob(".*") if path.name != ".claims" and path.suffix != ".lock"]
 
 
 def test_a_record_holds_what_the_tables_need_and_where_it_comes_from(whole):
@@ -85,9 +66,11 @@ def test_a_lost_fold_alone_is_run_again_and_comes_out_the_same(whole, toy):
     before = records(out)
     path = out / "toy/paper/casme2-5/default/seed-0/CASME2_sub03.json"
     path.unlink()
+    for half in (path, out / "toy/paper/tables.csv"):  # of processes that were killed
+        half.with_name(f".{half.name}.abc.tmp").touch()
     code, _, said = toy("table1", "--data", data, "--out", out)
     assert code == 0 and said.count("[") == 1 and "CASME2/sub03" in said
-    assert records(out) == before
+    assert records(out) == before and not halves(out)
 
 
 def test_seeds_are_runs_of_their_own_and_the_first_is_as_without(whole, toy, tmp_path):
@@ -168,14 +151,9 @@ def test_a_checkpoint_without_space_keeps_the_one_before(casme2, toy, monkeypatc
     stopped_after(monkeypatch, toy, 4, *SHORT, "--data", casme2, "--out", tmp_path / "out")
     (checkpoint,) = (tmp_path / "out").rglob("checkpoint.pt")
     before = checkpoint.read_bytes()
-
-    def full(self, content):
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
+    with no_file_beyond(len(before) - 1):
         code, _, said = toy(*SHORT, "--data", casme2, "--out", tmp_path / "out", "--set", "checkpoint=0")
-    assert code == 2 and "checkpoint.pt: No space left on device; what was there before is unchanged" in said
+    assert code == 2 and "checkpoint.pt: File too large; what was there before is unchanged" in said
     assert checkpoint.read_bytes() == before
     assert toy(*SHORT, "--data", casme2, "--out", tmp_path / "out", "--set", "checkpoint=0")[0] == 0
 

@@ -2,19 +2,19 @@
 
 import dataclasses
 import os
-import resource
 import shutil
 import threading
 
 import numpy as np
 import pytest
 from PIL import Image
+from toy.shell import no_file_beyond
 
 from shared import frames as module
 from shared.corpora import casme2 as corpus
 from shared.corpora.table import FrameMissing
 from shared.errors import UserError
-from shared.frames import derive, prepare, read
+from shared.frames import derive, prepare, read, stream
 
 
 @pytest.fixture
@@ -164,13 +164,8 @@ def test_two_at_once_decode_once_and_agree(samples, tmp_path, decoded):
 
 
 def test_a_full_disk_is_said_and_leaves_nothing_half(samples, tmp_path):
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
-    try:
-        with pytest.raises(UserError, match="cannot write prepared frames in .*: File too large"):
-            prepare(samples, key_frames(samples), size=128, cache=tmp_path / "cache")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with no_file_beyond(50_000), pytest.raises(UserError, match="cannot write prepared frames in .*: File too large"):
+        prepare(samples, key_frames(samples), size=128, cache=tmp_path / "cache")
     assert not [p for p in (tmp_path / "cache").iterdir() if p.is_dir()]
     assert len(prepare(samples, key_frames(samples), size=128, cache=tmp_path / "cache").ids) == 12
 
@@ -210,3 +205,45 @@ def test_what_is_derived_is_computed_once_for_each_setting(samples, tmp_path):
         assert len(seen) == times and set(seen) == {(2, 8, 8, 3)}
     files = sorted(path.suffix for path in store.folder.glob("mean-*") if path.suffix != ".lock")
     assert files == [".npy", ".npy"]
+
+
+def halves(clip):
+    return clip / np.float32(2)
+
+
+@pytest.mark.parametrize("short", [1, 4000, 30_000])
+def test_a_full_disk_leaves_no_half_of_what_is_derived(samples, tmp_path, short):
+    store = prepare(samples, key_frames(samples), size=32, cache=tmp_path / "cache")
+    size = 4 * store.array.size + 132  # with the head of the file, and its checksum
+    with no_file_beyond(size - short), pytest.raises(UserError, match="halves-.*npy: File too large; what was there"):
+        derive(store, "halves", {}, halves)
+    assert not list(store.folder.glob("*halves*.npy*tmp")) + list(store.folder.glob("halves*.npy"))
+    np.testing.assert_array_equal(derive(store, "halves", {}, halves), store.stacked() / 2)
+    (path,) = store.folder.glob("halves*.npy")
+    assert path.stat().st_size == size
+
+
+@pytest.mark.parametrize("spoil", [lambda b: b[:-1], lambda b: b[: len(b) // 2], lambda b: b[:200] + b"x" + b[201:],
+                                   lambda b: b"", lambda b: bytes(len(b)), lambda b: b + b],
+                         ids=["less", "half", "changed", "empty", "zeros", "twice"])  # fmt: skip
+def test_what_was_derived_and_is_spoilt_is_made_again(samples, tmp_path, spoil):
+    store = prepare(samples, key_frames(samples), size=8, cache=tmp_path / "cache")
+    expected = np.array(derive(store, "halves", {}, halves))
+    (path,) = store.folder.glob("halves*.npy")
+    path.write_bytes(spoil(path.read_bytes()))
+    left = path.with_name(f".{path.name}.abc.tmp")
+    left.touch()
+    np.testing.assert_array_equal(derive(store, "halves", {}, halves), expected)
+    assert not left.exists()
+
+
+def test_a_frame_that_goes_in_mid_training_is_named(samples):
+    path = samples["frames"][0].path(1)
+    np.testing.assert_array_equal(stream(path, 8), read(path, 8))
+    with open(path, "r+b") as file:
+        file.truncate(60)
+    with pytest.raises(UserError, match=f"{path} cannot be read: .+; once that is mended the same command goes on"):
+        stream(path, 8)
+    os.remove(path)
+    with pytest.raises(UserError, match=f"{path} cannot be read: No such file or directory; once"):
+        stream(path, 8)

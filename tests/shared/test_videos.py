@@ -114,6 +114,17 @@ def test_what_a_dead_process_left_is_swept_away(reading, tmp_path):
     assert os.path.isdir(folder) and not half.exists()
 
 
+@pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(path.read_bytes()[:50]), os.unlink],
+                         ids=["cut", "gone"])  # fmt: skip
+@pytest.mark.parametrize("name", ["000002.jpg", "sizes.json"])
+def test_a_spoilt_cache_is_made_again(reading, tmp_path, spoil, name):
+    first = decoded(reading, tmp_path / "cache").samples
+    images = [os.path.getsize(first["frames"][1].path(n)) for n in range(T)]
+    spoil(tmp_path / "cache/videos" / first["frames"][1].folder / name)
+    again = decoded(reading, tmp_path / "cache").samples
+    assert again.equals(first) and [os.path.getsize(again["frames"][1].path(n)) for n in range(T)] == images
+
+
 def test_without_videos_nothing_is_touched(reading, tmp_path):
     reading.samples = reading.samples[3:]
     assert decoded(reading, tmp_path / "cache") is reading and not (tmp_path / "cache").exists()

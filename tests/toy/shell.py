@@ -1,8 +1,10 @@
-"""Command lines as a person gives them, in processes of their own."""
+"""Command lines as a person gives them, in processes of their own, and what such processes meet."""
 
 import os
+import resource
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -13,3 +15,14 @@ def python(*arguments, **how) -> subprocess.CompletedProcess:
     """Run `python -m arguments` to its end."""
     command = [sys.executable, "-m", *map(str, arguments)]
     return subprocess.run(command, env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True, **how)
+
+
+@contextmanager
+def no_file_beyond(size: int):
+    """Here and in processes started within, a write that makes a file larger than `size` bytes fails: a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
