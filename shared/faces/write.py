@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import shutil
 import socket
+import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import UserError, unknown
+from ..records import REMEDY
 from .layouts import LAYOUTS
 from .layouts.common import Layout, Shot
 from .layouts.disk import place, save, write_sheets
@@ -75,6 +77,8 @@ def write(
         root.mkdir(exist_ok=True)
         for name in (MARKER, TRUTH, *missing):  # the marker before the folders that it names: see _there
             os.replace(temporary / name, root / name)
+    except OSError as error:
+        raise UserError(f"cannot write faces in {root}: {error.strerror or error}; {REMEDY}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return root
@@ -191,7 +195,7 @@ def _draw_all(
                 progress(done, len(shots))
         return
     # Spawned, not forked: a fork of a process whose torch has run threads may hang.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin) as pool:
         try:
             for drawn in as_completed([pool.submit(_draw, root, job, size) for job in jobs.values()]):
                 done += drawn.result()
@@ -202,10 +206,12 @@ def _draw_all(
             raise
 
 
-def _one_thread() -> None:
+def _begin() -> None:
+    """In a process that draws: one thread of torch, and an end when the process that started it is gone."""
     import torch
 
     torch.set_num_threads(1)
+    threading.Thread(target=lambda: multiprocessing.parent_process().join() or os._exit(1), daemon=True).start()
 
 
 def _draw(root: Path, shots: list[tuple[str, Shot]], size: int) -> int:

@@ -5,12 +5,15 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import av
 import numpy as np
 import openpyxl
 import pytest
 from PIL import Image
+from toy.shell import ENVIRONMENT, no_file_beyond
 
 from shared.errors import UserError
 from shared.faces import AUS
@@ -32,6 +35,37 @@ def test_same_bytes_from_two_processes(root, tmp_path):
     again = write(tmp_path / "faces", ["CASME", "CK+"], scale=0.005, size=48, workers=2)
     assert tree(again) == tree(root)
     assert [path.name for path in tmp_path.iterdir()] == ["faces"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, workers):
+    said = f"cannot write faces in {tmp_path}/faces: File too large; once that is mended"
+    with no_file_beyond(1_000), pytest.raises(UserError, match=said):
+        write(tmp_path / "faces", ["CASME", "CK+"], scale=0.005, size=48, workers=workers)
+    assert not list(tmp_path.iterdir())
+
+
+def running(process: str) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def test_processes_that_draw_end_with_the_one_that_is_killed(tmp_path):
+    script = tmp_path / "draw.py"
+    script.write_text("import sys\nfrom shared.faces.write import write\n"
+                      "if __name__ == '__main__':\n    write(sys.argv[1], ['CASME2'], workers=2)\n")  # fmt: skip
+    with subprocess.Popen([sys.executable, script, tmp_path / "faces"], env=ENVIRONMENT) as run:
+        while not list(tmp_path.rglob("*.jpg")):
+            time.sleep(0.05)
+        children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+        run.kill()
+    assert len(children) >= 2
+    until = time.monotonic() + 20
+    while any(map(running, children)):
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_other_seeds_draw_other_people(root, tmp_path):
