@@ -1,60 +1,105 @@
-"""python -m toy.storm SEED TIMES ARGUMENT…: two processes of the toy, killed TIMES times at random moments.
+"""python -m toy.storm PACKAGE SEED KILLS OUT ARGUMENT…: runs of a package, killed KILLS times at random moments.
 
-The processes are forked from this one, which has everything imported: a start then costs what the toy costs. Every
-second time one of them is killed first and the other a little later, as a launcher would do it.
+Goes on until a third of the kills found records there. OUT/quiet is left by one process that nothing disturbs, OUT/0,
+OUT/1, … each by as many starts in two processes as it took; prints what came of it as JSON. All are forked from this
+process, which has everything imported: a start then costs what the package costs. Checkpoints are frequent, and the
+page is not drawn.
 """
 
+import json
 import os
 import random
 import signal
-import socket
+import subprocess
 import sys
 import time
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
 
+import torch
+
+from shared import page
 from shared.main import main
-from shared.parallel import PARENT
-
-from .experiments import PAPER
 
 
-def start(arguments: list[str]) -> list[int]:
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = str(free.getsockname()[1])
-    children = []
-    for rank in "01":
-        child = os.fork()
-        if child == 0:
-            os.environ |= {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", PARENT: str(os.getppid())}
-            os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": port}
+class Forked:
+    """What `launch` uses of subprocess.Popen, for a command line of `paper`."""
+
+    paper = None
+
+    def __init__(self, command: list[str], env: dict[str, str] | None = None):
+        self.pid, self.code = os.fork(), None
+        if self.pid == 0:
+            if env is None:
+                os.setsid()
+            else:
+                os.environ.update(env)
+            os.dup2(2, 1)
             try:
-                main(PAPER, arguments)
+                main(self.paper, command[3:])
             except SystemExit as ended:
                 os._exit(ended.code)
             os._exit(1)
-        children.append(child)
-    return children
+
+    def poll(self, how: int = os.WNOHANG) -> int | None:
+        if self.code is None and (status := os.waitpid(self.pid, how)) != (0, 0):
+            self.code = os.waitstatus_to_exitcode(status[1])
+        return self.code
+
+    def wait(self) -> int:
+        return self.poll(0)
+
+    def terminate(self) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGTERM)
 
 
-def storm(seed: int, times: int, arguments: list[str], whole: float) -> int:
-    """How many of the kills met a process that was still running; `whole`: seconds that a run lasts undisturbed."""
-    draw, met = random.Random(seed), 0
-    for attempt in range(times):
-        children = start(arguments)
-        time.sleep(draw.uniform(0.02, 1) * whole)
-        for child in draw.sample(children, 2):
-            os.kill(child, signal.SIGKILL)
-            if attempt % 2:
-                time.sleep(draw.uniform(0, 0.1) * whole)
-        met += any(os.WIFSIGNALED(os.waitpid(child, 0)[1]) for child in children)
-    return met
+def started(out: Path, processes: int, arguments: list[str]) -> Forked:
+    return Forked([*3 * [""], *arguments, "--out", str(out), "--processes", str(processes)])
+
+
+def kill(run: Forked, draw: random.Random) -> None:
+    """All processes of a run at once; or first the one that started the others; or one of the others, and no more."""
+    with open(f"/proc/{run.pid}/task/{run.pid}/children") as file:
+        others = list(map(int, file.read().split()))
+    how = draw.choice(["all", "first", "other"])
+    if how == "other" and others:
+        return os.kill(draw.choice(others), signal.SIGKILL)
+    if how == "first":
+        os.kill(run.pid, signal.SIGKILL)
+        time.sleep(draw.uniform(0, 0.6))  # of which the others need 0.5 s to see it
+    os.killpg(run.pid, signal.SIGKILL)
+
+
+def storm(seed: int, kills: int, out: Path, arguments: list[str]) -> dict:
+    draw, codes, met, late, last = random.Random(seed), [], 0, 0, 0
+    clock = time.monotonic()
+    codes.append(started(out / "quiet", 1, arguments).wait())
+    whole = time.monotonic() - clock
+    while met < kills or 3 * late < kills:
+        run = started(out / str(last), 2, arguments)
+        time.sleep(draw.uniform(0.02, 0.8) * whole)
+        there = list(out.glob(f"{last}/*/*/*/*/seed-0/*.json"))
+        if run.poll() is None:
+            kill(run, draw)
+            met, late = met + 1, late + bool(there)
+        if run.wait() == 0:
+            codes.append(0)
+            last += 1
+    codes.append(started(out / str(last), 2, arguments).wait())
+    return {"codes": codes, "kills": met, "with records": late, "seconds": round(time.monotonic() - clock - whole, 1)}
 
 
 if __name__ == "__main__":
-    seed, times, out, *rest = sys.argv[1:]
-    clock = time.monotonic()
-    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in start([*rest, "--out", f"{out}-quiet"])]
-    whole = time.monotonic() - clock
-    met = storm(int(seed), int(times), [*rest, "--out", out], whole)
-    codes += [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in start([*rest, "--out", out])]
-    print(met, *codes)
+    package, seed, kills, out, *arguments = sys.argv[1:]
+    paper = import_module(f"{package}.experiments").PAPER
+
+    def hasty(job):
+        job.checkpoint_seconds = 0.1
+        return paper.pretrain(job)
+
+    torch.optim.SGD([torch.zeros(1)], lr=1.0)  # for which torch imports a second's worth of modules
+    Forked.paper = replace(paper, pretrain=hasty)
+    subprocess.Popen, page.page = Forked, lambda *_: "no page"
+    print(json.dumps(storm(int(seed), int(kills), Path(out), arguments)))

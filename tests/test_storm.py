@@ -1,0 +1,45 @@
+"""A row of each paper, small, on generated faces: killed at random moments it ends as if nothing had happened."""
+
+import json
+import os
+
+import pytest
+from toy.left import halves, records, table
+from toy.shell import python
+
+from shared.faces.write import write
+
+KILLS = int(os.environ.get("MER_KILLS", 6))
+ROWS = {
+    "dvasp": ("table1/Lv+Lmv+Lasp", dict(size=32, resize=36, width=4, teacher_epochs=1, epochs=2)),
+    "ma2mi": ("table1/MA2MI@CASME", dict(width=4, dim=12, dit_dim=12, dit_depth=1, pretrain_epochs=2, epochs=1)),
+    "mtmnet": (
+        "table2/L_EID, L_MTM@CASME2(CK+)", dict(image=32, width=4, macro_epochs=2, pretrain_epochs=1, epochs=1)
+    ),
+    "sca_au": ("table1/Res3D18 + SCA", dict(size=40, resize=48, width=4, reduced=8, epochs=1)),
+    "skd_tstsan": (
+        "table5/Mag + ECA + TSM + SKD@CASME", dict(face=16, width=4, pretrain_iterations=4, iterations=4)
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("drawn") / "faces", ["CASME2", "CK+", "DFEW", "EmotioNet"], size=24, workers=2)
+
+
+@pytest.mark.parametrize("package", ROWS)
+def test_killed_at_random_moments_a_run_ends_with_the_same_table(package, faces, tmp_path):
+    row, settings = ROWS[package]
+    small = [part for item in settings.items() for part in ("--set", "=".join(map(str, item)))]
+    done = python("toy.storm", package, 1, KILLS, tmp_path, row, "--data", faces, *small)
+    assert done.returncode == 0, done.stderr
+    print(done.stdout)  # for `MER_KILLS=30 pytest -rP`
+    came = json.loads(done.stdout)
+    assert set(came["codes"]) == {0}, done.stderr
+    quiet = tmp_path / "quiet"
+    for i in range(len(came["codes"]) - 1):
+        out = tmp_path / str(i)
+        assert records(out) == records(quiet) and table(out, "tables.csv") == table(quiet, "tables.csv")
+        assert not halves(out)
+    assert "Traceback" not in done.stderr
