@@ -103,7 +103,7 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
         "figures": job.figures,
         **surroundings(device, experiment.paper.folder),
         "times": {
-            "started": started.isoformat(timespec="seconds"),
+            "started": started.isoformat(timespec="milliseconds"),
             "seconds": round(time.monotonic() - clock, 2),
             **job.times,
         },
@@ -143,7 +143,7 @@ def _pretrain(stage: Stage, team, workers: int) -> None:
         "history": job.history,
         **surroundings(team.device, stage.paper.folder),
         "times": {
-            "started": started.isoformat(timespec="seconds"),
+            "started": started.isoformat(timespec="milliseconds"),
             "seconds": round(time.monotonic() - clock, 2),
             "waiting for data": round(job.waited / max(job.waited + job.worked, 1e-9), 4),
         },
