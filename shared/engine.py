@@ -18,7 +18,7 @@ import torch
 from .bench import Experiment, Stage
 from .errors import UserError
 from .job import Job, Pretraining, seed_of
-from .parallel import Alone
+from .parallel import Alone, wait_for_others
 from .protocols import Fold
 from .records import digest, locked, plain, replacing, sweep, write_json
 from .weights import packed
@@ -38,7 +38,7 @@ def run(experiments: list[Experiment], *, device: torch.device, team=None, worke
         for stage in stages:
             if not stage.done():
                 _pretrain(stage, team, workers)
-                team.wait_for_everyone()
+                wait_for_others(team)
     folds = [(experiment, fold) for experiment in experiments for fold in experiment.folds]
     while folds := [(experiment, fold) for experiment, fold in folds if not experiment.record(fold).exists()]:
         for stage in stages:
@@ -131,7 +131,7 @@ def _pretrain(stage: Stage, team, workers: int) -> None:
         stage.prepared, stage.bench.weights, workers,
     )  # fmt: skip
     weights = stage.paper.pretrain(job)
-    team.wait_for_everyone()
+    wait_for_others(team)
     if not team.is_main_process:
         return
     content = packed(weights)

@@ -16,7 +16,7 @@ from .engine import run
 from .errors import UserError
 from .experiment import Paper
 from .job import say
-from .parallel import PARENT, accelerator, follow_parent, launch, launched, process_count
+from .parallel import PARENT, accelerator, follow_parent, launch, launched, process_count, wait_for_others
 from .records import REMEDY, digest, locked, replacing, sweep
 
 MARKER = "GENERATED.txt"
@@ -121,7 +121,7 @@ def _main(paper: Paper, arguments: list[str]) -> int:
         team = accelerator()
         together = team if args.data_parallel or (team.num_processes > 1 and team.device.type == "cuda") else None
         run(todo, device=team.device, team=together, workers=args.workers)
-        team.wait_for_everyone()
+        wait_for_others(team)
         if worker:
             team.end_training()
             if PARENT in os.environ or not team.is_main_process:

@@ -21,7 +21,7 @@ PARENT = "MER_PARENT"  # id of the process that checks the input before, waits, 
 
 
 def launch(module: str, arguments: Sequence[str], processes: int, **environment: str) -> int:
-    """Run `python -m module arguments` in `processes` processes of this machine; the exit code of the first to fail.
+    """Run `python -m module arguments` in `processes` processes of this machine; 0 or the exit code of one that failed.
 
     Raises UserError when a process is killed."""
     with socket.socket() as free:
@@ -41,7 +41,7 @@ def launch(module: str, arguments: Sequence[str], processes: int, **environment:
             worker.terminate()
         for worker in workers:
             worker.wait()
-    code = next(filter(None, codes), 0)
+    code = min(filter(None, codes), default=0)  # a signal before a bug before what others made of it
     if code < 0:
         name = signal.Signals(-code).name
         raise UserError(f"a process was stopped by {name} (out of memory?); the same command goes on from here")
@@ -76,6 +76,14 @@ def accelerator() -> Accelerator:
     """This process's place among the others. Folds last unequally long, hence the patience."""
     on_cpu = not torch.cuda.is_available()
     return Accelerator(cpu=on_cpu, kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(days=7))])
+
+
+def wait_for_others(team) -> None:
+    """Raises UserError when another process has ended before it came here."""
+    try:
+        team.wait_for_everyone()
+    except RuntimeError as error:
+        raise UserError("another process of this run has ended; the same command goes on from here") from error
 
 
 class Alone:

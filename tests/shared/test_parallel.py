@@ -12,7 +12,7 @@ from toy import together
 from toy.shell import ENVIRONMENT, python
 
 from shared.errors import UserError
-from shared.parallel import PARENT, Batches, follow_parent, launch, process_count, synchronised
+from shared.parallel import PARENT, Batches, follow_parent, launch, process_count, synchronised, wait_for_others
 
 
 @pytest.fixture
@@ -96,9 +96,20 @@ def test_the_exit_code_is_that_of_the_process_that_failed(importable, code):
     assert launch("toy.faulty", [str(code)], 2) == code
 
 
-def test_a_process_that_is_killed_is_said(importable):
+@pytest.mark.parametrize("how", [[], ["together"]])
+def test_a_process_that_is_killed_is_said(importable, how, capfd):
     with pytest.raises(UserError, match="stopped by SIGKILL"):
-        launch("toy.faulty", ["-9"], 2)
+        launch("toy.faulty", ["-9", *how], 2)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_who_waits_for_a_process_that_has_ended_says_so():
+    class Lost:
+        def wait_for_everyone(self):
+            raise RuntimeError("Connection closed by peer")
+
+    with pytest.raises(UserError, match="another process of this run has ended; the same command goes on from here"):
+        wait_for_others(Lost())
 
 
 def test_a_process_ends_when_the_one_that_started_it_is_gone():

@@ -1,12 +1,26 @@
-"""python -m toy.faulty CODE: the second process ends with CODE (negative: by that signal), the first one waits."""
+"""python -m toy.faulty CODE [together]: the second process ends with CODE (negative: by that signal), the first waits.
+
+It waits for nothing, or "together" for the second one.
+"""
 
 import os
 import sys
 import time
 
+together = "together" in sys.argv
+if together:
+    from shared.errors import UserError
+    from shared.parallel import accelerator, wait_for_others
+
+    team = accelerator()
 if os.environ["RANK"] == "1":
     code = int(sys.argv[1])
     if code < 0:
         os.kill(os.getpid(), -code)
-    sys.exit(code)
+    os._exit(code)
+if together:
+    try:
+        wait_for_others(team)
+    except UserError as error:
+        sys.exit(f"error: {error}")
 time.sleep(600 * (sys.argv[1] != "0"))
