@@ -76,9 +76,9 @@ def goes_on(whole, toy):
 @pytest.mark.parametrize(("size", "what"), [
     (1_000, "cannot write prepared frames in {out}/cache"),
     (500, "cannot write {out}/{stage}/weights.safetensors"),
-    (2_000, "cannot write {out}/{plain}/CASME2_sub01.json"),
+    (2_000, "cannot write {out}/{plain}/CASME2_sub01.safetensors"),
     (20_000, "cannot write {out}/toy/paper/index.html"),
-], ids=["cache", "weights", "record", "page"])  # fmt: skip
+], ids=["cache", "weights", "fold", "page"])  # fmt: skip
 def test_a_full_disk(whole, toy, goes_on, tmp_path, size, what):
     data, out = whole[0], tmp_path / "out"
     if "weights" in what:
@@ -94,7 +94,7 @@ def test_a_full_disk_while_two_processes_write(whole, half, goes_on):
     with no_file_beyond(2_000):
         done = python("toy", "table1", "--data", whole[0], "--out", half, "--processes", 2)
     assert done.returncode == 2 and not done.stdout
-    assert ".json: File too large; what was there before is unchanged" in done.stderr
+    assert ".safetensors: File too large; what was there before is unchanged" in done.stderr
     assert REMEDY in done.stderr and "Traceback" not in done.stderr
     goes_on(half)
 
