@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from shared.apex import with_apex
 from shared.corpora.table import Frames
-from shared.frames import Store, prepare
+from shared.frames import Store, derive, prepare
 from shared.tasks import TASKS, Task
 
 LABELS = {"casme2-5": "macro-casme2-5", "smic-3": "macro-3", "samm-7": "macro-samm-7", "cde-3": "macro-3"}
@@ -22,7 +23,16 @@ def load(samples: pd.DataFrame, config, cache) -> Store:
     """
     samples, problems = with_apex(samples, cache)
     store = prepare(samples, numbers(samples, config.frames), size=config.image, cache=cache)
+    if config.magnify != 1:
+        clips = derive(store, "magnified", {"by": config.magnify}, lambda clip: magnified(clip, config.magnify))
+        store = replace(store, array=clips.reshape(-1, *store.array.shape[1:]))
     return replace(store, problems=store.problems + problems)
+
+
+def magnified(clip: np.ndarray, by: float) -> np.ndarray:
+    """x_N + by (x_E − x_N) of a clip (1 + T, H, W, 3) uint8, cut at black and white; x_N, its first, stays."""
+    clip = clip.astype(np.float32)
+    return np.rint(clip[:1] + by * (clip - clip[:1])).clip(0, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,15 @@ def most_different(frames: np.ndarray, fps: float) -> int:
     """Index of the frame that differs most from the first, of (T, H, W)."""
     frames = frames.astype(np.float32)
     return int(np.abs(frames - frames[0]).mean(axis=(1, 2)).argmax())
+
+
+def shifted(x: Tensor, most: int) -> Tensor:
+    """Images (B, C, H, W), all moved alike by up to `most` pixels, drawn anew each time; their edges are repeated."""
+    if not most:
+        return x
+    left, top = torch.randint(2 * most + 1, (2,)).tolist()
+    H, W = x.shape[-2:]
+    return F.pad(x, (most,) * 4, mode="replicate")[..., top : top + H, left : left + W]
 
 
 def images(frames: Tensor) -> Tensor:

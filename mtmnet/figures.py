@@ -58,7 +58,9 @@ def reconstructions(experiment, count: int = 4) -> Figure:
         for part, who in (("test", "people that the fold never saw"), ("train", "people it was trained on"))
     )
     plot, _ = pictures(rows, titles, width=1.6)
-    return Figure("Figure 3: reconstructions", f"MicroNet's; mean PSNR over all folds, {caption}", plot)
+    by = experiment.config.magnify
+    caption = f"MicroNet's; mean PSNR over all folds, {caption}" + f"; expressions magnified {by:g} times" * (by != 1)
+    return Figure("Figure 3: reconstructions", caption, plot)
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from shared.job import Job, Pretraining, autocast
 from shared.parallel import Alone
 from shared.weights import published
 
-from .data import Pairs, images, macro_pairs
+from .data import Pairs, images, macro_pairs, shifted
 from .losses import adversarial_losses, eid_losses, expression_loss, identity_loss, mtm_losses
 from .model import EIDNet, MTMNet, oppose
 
@@ -137,12 +137,13 @@ class Guidance:
     def step(self, rows: Tensor) -> dict[str, Tensor]:
         """One batch of pairs as anchors; the terms of the loss, weighted."""
         config, y = self.config, self.pairs.y[rows]
-        x_anc = images(self.pairs.x_E[rows])
+        x_anc = shifted(images(self.pairs.x_E[rows]), config.shift)
         if self.macro is None:
             with self.cast:
                 terms = {"L_cls": expression_loss(self.net.classify(x_anc), y)}
         else:
-            x_pos, x_neg, guided = self.company(y)
+            *others, guided = self.company(y)
+            x_pos, x_neg = (shifted(x, config.shift) for x in others)
             with self.cast:
                 out = self.net(x_anc, x_pos, x_neg, guided)
             if guided.any():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mtmnet.data import Pairs, about, images, load, macro_pairs, most_different
+from mtmnet.data import Pairs, about, images, load, macro_pairs, magnified, most_different, shifted
 from mtmnet.experiments import Config
 from shared.corpora.table import Frames
 from shared.tasks import TASKS
@@ -84,3 +84,20 @@ def test_a_clip_is_its_onset_and_the_frames_about_its_apex(tmp_path):
     store = load(TASKS["smic-3"].select(table(rows)), Config(image=32, frames=5), tmp_path / "cache")
     assert store.stacked()[:, :, 0, 0, 0].tolist() == [[10, 20, 30, 40, 50, 60]]
     assert store.ids == ("SMIC/s1/negative",) and not store.problems
+    again = load(TASKS["smic-3"].select(table(rows)), Config(image=32, frames=5, magnify=3.0), tmp_path / "cache")
+    assert again.stacked()[:, :, 31, 0, 2].tolist() == [[10, 40, 70, 100, 130, 160]]
+
+
+def test_magnified_differences_are_cut_at_black_and_white():
+    clip = np.array([100, 101, 99, 160, 60], np.uint8)[:, None, None, None]
+    assert magnified(clip, 5.0).ravel().tolist() == [100, 105, 95, 255, 0]
+    assert magnified(clip, 0.5).ravel().tolist()[3:] == [130, 80]
+
+
+def test_images_are_moved_alike_and_everywhere_they_may_be():
+    x = torch.rand(2, 3, 5, 7)
+    padded = np.pad(x.numpy(), ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    places = {padded[..., i : i + 5, j : j + 7].tobytes() for i in range(3) for j in range(3)}
+    torch.manual_seed(0)
+    assert {shifted(x, 1).numpy().tobytes() for _ in range(200)} == places
+    assert shifted(x, 0) is x and shifted(x[:0], 1).shape == (0, 3, 5, 7)

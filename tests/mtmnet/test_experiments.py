@@ -147,6 +147,20 @@ def test_anchors_of_a_class_that_macro_lacks_go_unguided(macronets):
         assert ((255 * x_neg[:, 0, 0, 0]).round() != y[guided]).all()
 
 
+def test_the_second_stage_shifts_its_images(macronets):
+    task, config = TASKS["casme2-5"], replace(Config(**SMOKE), **TINY)
+    ramp = torch.arange(32, dtype=torch.uint8).view(1, 1, 32, 1).expand(6, 32, 32, 3)  # its shift shows in its values
+    y, seen = torch.arange(6) % 3, []
+    macro = macronets(config, task)
+    guidance = Guidance(EIDNet(5, 3, width=4), Pairs(ramp, ramp, y, y), config, {**macro, "x_pos": ramp, "y": y})
+    guidance.net.register_forward_pre_hook(lambda _, images: seen.append([255 * x[0, 0, 0, 16] for x in images[:3]]))
+    torch.manual_seed(0)
+    for _ in range(30):
+        guidance.step(torch.arange(6))
+    for places in zip(*seen, strict=True):  # of anchors, positives, negatives
+        assert {round(float(place)) for place in places} == set(range(13, 20))
+
+
 def test_the_row_without_guidance_is_one_experiment_in_all_columns():
     table = PAPER.table("table2")
     configs = {tiny(table.rows[0], column) for column in table.columns}
@@ -165,7 +179,7 @@ def test_a_macronet_is_shared_by_rows_and_by_tasks_of_the_same_classes():
 
 def test_a_macronet_depends_on_every_setting_but_those_of_micronet():
     names = [f.name for f in dataclasses.fields(Config)]
-    own = {"frames", "pretrain_epochs", *names[names.index("epochs") :]} - {"precision", "compile"}
+    own = {"frames", "magnify", "pretrain_epochs", *names[names.index("epochs") :]} - {"precision", "compile"}
     needs = PAPER.pretraining(Config(), TASKS["cde-3"])
     assert set(names) - own == set(needs) - {"corpora", "labels", "eid"} | {"macro", "pretrain"}
 
@@ -192,6 +206,11 @@ def test_without_imagenet_weights_the_remedy_is_said(tmp_path):
         start(network(Config(), 5, 8)(), Config(), tmp_path)
     assert "resnet18-f37072fd.pth" in PAPER.remarks(Config())[0]
     assert PAPER.remarks(Config(imagenet="none"))[0].startswith("weights: random, not ImageNet's")
+
+
+def test_what_the_paper_does_not_do_is_said():
+    _, magnified, moved = PAPER.remarks(Config(magnify=5.0, shift=3))
+    assert "x_N + 5 (x_E − x_N)" in magnified and "up to 3 pixels" in moved
 
 
 @pytest.mark.parametrize("steps", [2, 4])
