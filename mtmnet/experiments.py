@@ -55,9 +55,9 @@ class Config:
 
 
 SMOKE = dict(
-    image=128, frames=1, macro_frames=1, width=8, imagenet="none", batch=8, pretrain_epochs=15, macro_epochs=40,
-    pretrain_lr_E=1e-3, pretrain_lr_classifiers=1e-3, pretrain_lr_D_r=2e-3,
-    epochs=40, lr_E=1e-3, lr_D=1e-3, lr_D_e=1e-3,
+    image=128, frames=5, magnify=5.0, macro_frames=3, width=16, imagenet="none", batch=8, norm="euclidean",
+    pretrain_epochs=8, macro_epochs=20, pretrain_lr_E=1e-3, pretrain_lr_classifiers=1e-3, pretrain_lr_D_r=2e-3,
+    epochs=6, shift=3, lr_E=1e-3, lr_D=1e-3, lr_D_e=1e-3,
 )  # fmt: skip
 
 PRETRAINING = (

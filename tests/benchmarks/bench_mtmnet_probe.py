@@ -85,7 +85,7 @@ def main() -> None:
     torch.set_num_threads(1)
     pairs, learnt = faces(*args.intensity)
     rows = torch.from_numpy(np.flatnonzero(learnt))
-    base = replace(Config(**SMOKE), width=16, batch=32, macro_epochs=args.epochs)
+    base = replace(Config(**SMOKE), norm="mean_square", batch=32, macro_epochs=args.epochs)
     for mode, changes in MODES.items():
         nets = [trained(replace(base, **changes), pairs, rows, seed) for seed in range(args.seeds)]
         runs = [probes(net, pairs, learnt) for net in nets]
