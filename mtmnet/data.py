@@ -1,5 +1,6 @@
 """Inputs: frames at the peak of micro- and of macro-expressions, each with its neutral face."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from shared.apex import with_apex
-from shared.corpora.table import Frames
 from shared.frames import Store, derive, prepare
 from shared.tasks import TASKS, Task
 
@@ -79,15 +79,18 @@ def macro_pairs(clips: pd.DataFrame, task: Task, config, cache) -> Pairs:
 
 
 def numbers(samples: pd.DataFrame, count: int) -> list[list[int]]:
-    """Frame numbers: the onset, then `count` about the apex."""
+    """Frame numbers: the onset, then `count` about the apex, of those after the onset."""
     columns = (samples[name] for name in ("frames", "onset", "apex"))
-    return [[onset, *about(frames, apex, count)] for frames, onset, apex in zip(*columns, strict=True)]
+    return [
+        [onset, *about([n for n in frames.numbers if n > onset or n == apex], apex, count)]
+        for frames, onset, apex in zip(*columns, strict=True)
+    ]
 
 
-def about(frames: Frames, apex: int, count: int) -> list[int]:
-    """`count` frame numbers centred on the apex, moved into the clip where they would leave it."""
-    first = min(frames.numbers.index(apex) - count // 2, len(frames) - count)
-    return [frames.numbers[min(max(first, 0) + i, len(frames) - 1)] for i in range(count)]
+def about(frames: Sequence[int], apex: int, count: int) -> list[int]:
+    """`count` of the frame numbers, centred on the apex, moved into the clip where they would leave it."""
+    first = min(frames.index(apex) - count // 2, len(frames) - count)
+    return [frames[min(max(first, 0) + i, len(frames) - 1)] for i in range(count)]
 
 
 def most_different(frames: np.ndarray, fps: float) -> int:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mtmnet.data import Pairs, about, images, load, macro_pairs, magnified, most_different, shifted
+from mtmnet.data import Pairs, about, images, load, macro_pairs, magnified, most_different, numbers, shifted
 from mtmnet.experiments import Config
 from shared.corpora.table import Frames
 from shared.tasks import TASKS
@@ -28,7 +28,7 @@ def held(numbers, folder="nowhere") -> Frames:
     ],
 )
 def test_frames_about_the_apex(numbers, apex, count, expected):
-    assert about(held(numbers), apex, count) == expected
+    assert about(numbers, apex, count) == expected
 
 
 def test_the_peak_differs_most_from_the_first_frame():
@@ -77,6 +77,12 @@ def test_macro_expressions_at_their_peak_whether_the_corpus_names_it_or_not(tmp_
     assert pairs.x_N[:, 0, 0, 0].tolist() == [10] * 6
     assert pairs.x_E[:, 0, 0, 0].tolist() == [20, 60, 20, 30, 40, 50]
     assert pairs.y.tolist() == [0, 0, 0, 1, 1, 1] and pairs.s.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_the_onset_is_no_expression():
+    frames = [held((4, 5, 6)), held((4, 5, 6)), held((4, 5, 6))]
+    samples = pd.DataFrame({"frames": frames, "onset": [4, 4, 4], "apex": [5, 6, 4]})
+    assert numbers(samples, 3) == [[4, 5, 6, 6], [4, 5, 6, 6], [4, 4, 5, 6]]
 
 
 def test_a_clip_is_its_onset_and_the_frames_about_its_apex(tmp_path):
