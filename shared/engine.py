@@ -6,7 +6,7 @@ import random
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils import broadcast_object_list
 
 from .bench import Experiment, Stage
 from .errors import UserError
@@ -36,9 +37,8 @@ def run(experiments: list[Experiment], *, device: torch.device, team=None, worke
     stages = list({e.pretraining.folder: e.pretraining for e in experiments if e.pretraining}.values())
     if team is not None:
         for stage in stages:
-            if not stage.done():
-                _pretrain(stage, team, workers)
-                wait_for_others(team)
+            while not _pretrain_together(stage, team, workers):
+                time.sleep(1)
     folds = [(experiment, fold) for experiment in experiments for fold in experiment.folds]
     while folds := [(experiment, fold) for experiment, fold in folds if not experiment.record(fold).exists()]:
         for stage in stages:
@@ -118,6 +118,16 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
             temporary.write_bytes(packed(job.learnt, plain(about)))
     write_json(experiment.record(fold), record)
     experiment.tell(fold, job)
+
+
+def _pretrain_together(stage: Stage, team, workers: int) -> bool:
+    """Run one pre-training in all processes of the team; whether it is done. Not while another team is at it."""
+    with claim(stage.folder) if team.is_main_process else nullcontext() as mine:
+        (todo, there) = broadcast_object_list([mine, stage.done()])  # as the first process sees it
+        if todo and not there:
+            _pretrain(stage, team, workers)
+            wait_for_others(team)
+        return todo or there
 
 
 def _pretrain(stage: Stage, team, workers: int) -> None:

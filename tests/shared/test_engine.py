@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from shared.corpora import casme2 as corpus
 from shared.errors import UserError
 from shared.job import Job, Pretraining
 from shared.main import main
+from shared.records import locked
 from shared.tasks import TASKS
 
 
@@ -135,6 +138,24 @@ def test_a_pretraining_goes_on_in_mid_epoch_as_if_nothing_had_happened(casme2, t
     assert toy(*SHORT, "--data", casme2, "--out", tmp_path / "out", "--set", "checkpoint=0")[0] == 0
     assert records(tmp_path / "out") == records(tmp_path / "whole")
     assert not checkpoint.exists() and not halves(tmp_path / "out")
+
+
+def test_what_another_team_pretrains_is_waited_for(whole, toy, tmp_path):
+    data, out = whole
+    folder = next(out.glob("toy/paper/pretraining/*/seed-0")).relative_to(out)
+
+    def other_team():
+        shutil.copytree(out / folder, tmp_path / folder, dirs_exist_ok=True)
+        release.close()
+
+    def refuse(job):
+        raise AssertionError("trained what another team trains")
+
+    release = locked(tmp_path / folder.parent / ".claims" / "seed-0.lock")
+    threading.Timer(3, other_team).start()
+    arguments = ("table1/w/ pre-training", "--data", data, "--out", tmp_path, "--data-parallel")
+    code, printed, _ = toy(*arguments, paper=dataclasses.replace(PAPER, pretrain=refuse))
+    assert code == 0 and "4 of 4 folds" in printed
 
 
 def test_a_checkpoint_of_other_settings_is_refused(casme2, toy, monkeypatch, tmp_path):

@@ -2,13 +2,16 @@
 
 import json
 import os
+import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
 from toy import together
+from toy.left import halves, records, table
 from toy.shell import ENVIRONMENT, python
 
 from shared.errors import UserError
@@ -89,6 +92,23 @@ def test_a_pretraining_shared_by_two_processes_has_the_losses_of_one(casme2, toy
     assert len(set(losses[0])) > 15
     weights = [next((tmp_path / out).rglob("weights.safetensors")) for out in ("one", "two")]
     torch.testing.assert_close(*map(load_file, weights), rtol=1e-3, atol=1e-4)
+
+
+def test_two_machines_leave_the_table_of_one(casme2, toy, tmp_path):
+    """Under torchrun, as a cluster starts it, with one process each."""
+    arguments = [str(a) for a in ("table1", "--data", casme2, "--out")]
+    assert toy(*arguments, tmp_path / "one")[0] == 0
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    starter = ["torch.distributed.run", "--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d",
+               f"--rdzv-endpoint=localhost:{port}", "-m", "toy", *arguments, tmp_path / "two"]  # fmt: skip
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda _: python(*starter), range(2)))
+    assert [machine.returncode for machine in done] == [0, 0], done[0].stderr + done[1].stderr
+    assert sorted(machine.stdout.count("Table 1: the toy") for machine in done) == [0, 1]
+    assert records(tmp_path / "two") == records(tmp_path / "one")
+    assert table(tmp_path / "two") == table(tmp_path / "one") and not halves(tmp_path / "two")
 
 
 @pytest.mark.parametrize("code", [0, 2, 3])
