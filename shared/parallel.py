@@ -69,6 +69,9 @@ def process_count(gpus: int | None, processes: int | None) -> int:
     available = torch.cuda.device_count()
     if gpus is not None and gpus > available:
         raise UserError(f"--gpus {gpus}: this machine has {available}; ask for at most that many, or leave --gpus out")
+    if available and (processes or 0) > available:
+        raise UserError(f"--processes {processes}: each process takes a GPU, and this machine has {available}; ask for "
+                        "at most that many, or set CUDA_VISIBLE_DEVICES= to run on the processor")  # fmt: skip
     return processes or gpus or available or min(len(os.sched_getaffinity(0)), 8)
 
 

@@ -152,3 +152,6 @@ def test_process_count(monkeypatch):
     assert process_count(None, None) == 4 and process_count(2, None) == 2
     with pytest.raises(UserError, match="--gpus 5: this machine has 4"):
         process_count(5, None)
+    assert process_count(None, 4) == 4
+    with pytest.raises(UserError, match="--processes 5: each process takes a GPU, and this machine has 4"):
+        process_count(None, 5)
