@@ -40,11 +40,11 @@ img { max-width: 100% }
 
 def page(bench: Bench, results: Sequence[Result], cells: Sequence[tuple], seeds: int) -> str:
     """The page of the chosen (table, row, column) cells as HTML."""
-    runs: dict[Experiment, Column] = {}
+    runs: dict[Experiment, tuple[str, Column]] = {}
     for row, column in ((row, column) for _, row, column in cells if not row.records):
         experiment = bench.experiments(row, column, seeds)[0]
         if not experiment.missing() and len(experiment.records()) == len(experiment.folds):
-            runs.setdefault(experiment, column)
+            runs.setdefault(experiment, (row.name, column))
     title = f"{bench.paper.title}: paper and measured"
     sections = [("Tables", "".join(map(_table, results)))]
     if runs:
@@ -113,18 +113,18 @@ def _images(figures: Sequence[Figure]) -> str:
     return "".join(out)
 
 
-def _curves(runs: dict[Experiment, Column]) -> list[Figure]:
+def _curves(runs: dict[Experiment, tuple[str, Column]]) -> list[Figure]:
     """Losses and accuracies over the epochs, a line an experiment, the mean over its folds."""
     tasks = dict.fromkeys(e.task.name for e in runs)
     plot, axes = grid(2, len(tasks), width=4.2, height=2.5, sharex="col")
     for (upper, lower), task in zip(axes.T, tasks, strict=True):
-        for experiment in (e for e in runs if e.task.name == task):
+        for experiment, (row, _) in ((e, run) for e, run in runs.items() if e.task.name == task):
             histories = [r["history"] for r in experiment.records()]
             epochs = range(1, min(map(len, histories)) + 1)
             for axis, key in ((upper, "loss"), (lower, "test")):
                 if all(key in h[0] for h in histories):
                     means = [np.mean([h[e - 1][key] for h in histories]) for e in epochs]
-                    axis.plot(epochs, means, label=experiment.identity)
+                    axis.plot(epochs, means, label=row)
         upper.set(title=task, ylabel="training loss")
         lower.set(xlabel="epoch", ylabel="test fold")
         lower.legend(fontsize=7)
@@ -144,10 +144,10 @@ def _curves(runs: dict[Experiment, Column]) -> list[Figure]:
     return figures
 
 
-def _confusions(runs: dict[Experiment, Column], rule: str) -> list[Figure]:
+def _confusions(runs: dict[Experiment, tuple[str, Column]], rule: str) -> list[Figure]:
     """Confusion matrices of the tasks with classes, pooled over folds."""
     figures = []
-    for experiment, column in runs.items():
+    for experiment, (row, column) in runs.items():
         if experiment.task.aus:
             continue
         matrix = confusion_of(experiment.records(), rule, replace(column, corpus=None))
@@ -155,6 +155,6 @@ def _confusions(runs: dict[Experiment, Column], rule: str) -> list[Figure]:
         confusion(axis, matrix, experiment.task.classes, lambda count, share: str(count))
         axis.set(xlabel="predicted", ylabel="labelled")
         figures.append(
-            Figure(f"{experiment.task.name}, {experiment.identity}", f"Counts over all folds, rule “{rule}”", plot)
+            Figure(f"{experiment.task.name}, {row}", f"Counts over all folds, rule “{rule}”", plot)
         )
     return figures
