@@ -97,7 +97,7 @@ def test_what_can_run_is_said_row_by_row(disk, tmp_path, capsys):
     columns = (Column("CASME II", "casme2-5", "accuracy"), Column("SAMM", "samm-5", "accuracy"))
     paper = Paper(
         "toy", "", tmp_path, Config, {}, (Table("table1", "", columns, rows), Table("table2", "", columns, rows[1:2])),
-        (), "last", None, None, lambda config, task: {"corpora": ("DFEW",)} if config.pretrain else None,
+        (), "last", None, None, None, lambda config, task: {"corpora": ("DFEW",)} if config.pretrain else None,
     )  # fmt: skip
     expected = [
         ("toy", "table1/one task", "can run"),

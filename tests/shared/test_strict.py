@@ -1,10 +1,11 @@
 """--strict holds what the authors measured against the intervals, on real data at paper scale alone."""
 
 import dataclasses
-import json
 
 import pytest
 from toy.experiments import PAPER
+
+from shared.records import read_json, write_json
 
 
 @pytest.fixture
@@ -19,11 +20,11 @@ def diff(toy, casme2, tmp_path):
         (paper.folder / "tables" / "table1.csv").write_text("\n".join(["row,column,value,source", *printed]))
         assert toy(*where, *options, paper=paper)[0] == 0
         for count, path in zip(right, sorted((tmp_path / "out").rglob("CASME2_sub*.json")), strict=True):
-            record = json.loads(path.read_text())
+            record = read_json(path)
             said = [t if i < count else (t + 1) % 5 for i, t in enumerate(record["targets"])]
             for prediction in record["predictions"].values():
                 prediction["scores"][""] = [[float(k == c) for k in range(5)] for c in said]
-            path.write_text(json.dumps(record))
+            write_json(path, record)
             if count == 0:
                 path.unlink()
         code, out, err = toy(*where, *options, *mode, "--strict", paper=paper)
