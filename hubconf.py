@@ -39,7 +39,4 @@ def _network(package: str, name: str, weights, arguments: dict):
         return getattr(import_module(package), name)(**arguments)
     if arguments:
         raise TypeError(f"weights bring their network's own arguments; leave {', '.join(arguments)} out")
-    net, about = import_module("shared.weights").network(weights)
-    if about["package"] != package:
-        raise ValueError(f"{weights} holds a network of {about['package']}: torch.hub.load(…, {about['package']!r}, …)")
-    return net
+    return import_module("shared.weights").network(weights, package)[0]

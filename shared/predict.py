@@ -1,6 +1,7 @@
 """`python -m PAPER predict RECORD …`: what a trained network says of your own clip, as text, JSON and a picture."""
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +18,7 @@ from .errors import UserError
 from .experiment import Paper
 from .frames import read
 from .job import say
-from .records import replacing, write_json
+from .records import replacing
 from .tasks import TASKS
 from .videos import decoded
 from .weights import network
@@ -46,10 +47,12 @@ def parser(name: str) -> argparse.ArgumentParser:
 
 def main(paper: Paper, arguments: Sequence[str]) -> int:
     args = parser(paper.name).parse_args(arguments)
-    net, about = network(args.record.with_suffix(".safetensors"))
-    if about["package"] != paper.name:
-        raise UserError(f"{args.record} is of {about['package']}: python -m {about['package']} predict …")
-    config = paper.config(**{k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()})
+    weights = args.record.with_suffix(".safetensors")
+    net, about = network(weights, paper.name)
+    try:
+        config = paper.config(**{k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()})
+    except TypeError as error:
+        raise UserError(f"{weights} was left by another state of the code ({error}); run its row again") from error
     with TemporaryDirectory() as cache:
         sample = clip(args, Path(cache))
         data = paper.load(sample, config, Path(cache))
@@ -64,11 +67,13 @@ def main(paper: Paper, arguments: Sequence[str]) -> int:
         files = [sample["frames"][0].path(sample[moment][0]) for moment in ("onset", "apex")]
         titles = {f"{label} {said[label]:.2f}": heat[label] for label in found or [best]}
         picture(files, args.box, titles, args.out / "prediction.png")
-    write_json(args.out / "prediction.json", {
+    result = {
         "package": paper.name, "task": about["task"], "labels": found, "scores": said,
         **{moment: int(sample[moment][0]) if args.clip else getattr(args, moment) for moment in MOMENTS},
-        "weights": {"file": str(args.record), **{k: about[k] for k in ("fold", "seed", "epoch", "scale", "generated")}},
-    })  # fmt: skip
+        "weights": {"file": str(weights), **{k: about[k] for k in ("fold", "seed", "epoch", "scale", "generated")}},
+    }  # fmt: skip
+    with replacing(args.out / "prediction.json") as temporary:
+        temporary.write_text(json.dumps(result, indent=1), encoding="utf-8")
     for label, score in said.items():
         print(f"{label.ljust(max(map(len, said)))}  {score:.4f}{'  <-' if label in found else ''}")
     if about["generated"] or about["scale"] == "smoke" or about["shuffled"]:

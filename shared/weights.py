@@ -21,10 +21,10 @@ def packed(state: Mapping[str, Tensor], about: Mapping[str, Any] | None = None) 
     return save(tensors, about and {"about": json.dumps(about)})
 
 
-def network(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
-    """The network that a fold has left in `path`, in eval mode, and what it is about.
+def network(path: str | Path, package: str) -> tuple[nn.Module, dict[str, Any]]:
+    """The network of `package` that a fold has left in `path`, in eval mode, and what it is about.
 
-    Raises UserError where the file is not there or is another.
+    Only what the package exports is ever made, whatever the file asks for. Raises UserError where it is another file.
     """
     if not Path(path).is_file():
         raise UserError(f"{path} is not there; runs leave a fold's weights beside its record, as .safetensors")
@@ -32,7 +32,12 @@ def network(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
         with safe_open(path, "pt") as file:
             about = json.loads(file.metadata()["about"])
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
-        net = getattr(import_module(about["package"]), about["network"])(**about["arguments"])
+        if about["package"] != package:
+            raise UserError(f"{path} holds a network of {about['package']}, not of {package}")
+        exported = import_module(package)
+        if about["network"] not in exported.__all__:
+            raise ValueError(f"{package} exports no {about['network']}")
+        net = getattr(exported, about["network"])(**about["arguments"])
         net.load_state_dict(state)
     except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, ImportError, RuntimeError) as error:
         raise UserError(f"{path} does not hold a network that a run has left: {error}") from error

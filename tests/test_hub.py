@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from shared.errors import UserError
 from shared.weights import packed
 
 ROOT = Path(__file__).parents[1]
@@ -40,7 +41,7 @@ def test_networks_come_from_the_hub(name, tmp_path):
     with pytest.raises(TypeError, match="leave width out"):
         torch.hub.load(str(ROOT), name, source="local", weights=str(path), width=4)
     other = next(n for n in NETWORKS if n != name)
-    with pytest.raises(ValueError, match=f"holds a network of {name}"):
+    with pytest.raises(UserError, match=f"holds a network of {name}, not of {other}"):
         torch.hub.load(str(ROOT), other, source="local", weights=str(path))
 
 

@@ -22,7 +22,7 @@ def test_a_fold_s_weights_say_what_its_record_says(package, faces, tmp_path, toy
     samples, data = experiment.bench.inputs(experiment.task, experiment.config)
     for path in sorted(experiment.folder.glob("*.json"))[:2]:
         record = json.loads(path.read_text(encoding="utf-8"))
-        net, about = network(path.with_suffix(".safetensors"))
+        net, about = network(path.with_suffix(".safetensors"), package)
         assert about["config"] == record["config"] and about["fold"] == record["fold"]
         assert about["labels"] == experiment.task.outputs
         scores, maps = paper.apply(net, data, experiment.config)
@@ -134,7 +134,7 @@ def test_other_files_are_no_network(trained, tmp_path, toy):
         code, _, errors = toy("predict", path, "--clip", trained.clip)
         assert code == 2 and message in errors
     code, _, errors = toy("predict", trained.record, "--clip", trained.clip, paper=paper_of("ma2mi"))
-    assert code == 2 and "is of toy: python -m toy predict" in errors
+    assert code == 2 and "holds a network of toy, not of ma2mi" in errors
 
 
 def test_weights_are_kept_only_where_they_are_wanted(casme2, tmp_path, toy):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from shared.errors import UserError
+from shared.weights import network, packed
 
 FILES = {  # package: a setting that asks for published weights, and their file
     "dvasp": (dict(init="imagenet"), "resnet18-f37072fd.pth"),
@@ -57,8 +58,8 @@ def test_files_that_are_not_the_weights(package, how, tmp_path):
     assert not (tmp_path / "executed").exists()
     if how in ("pickle", "torch.save"):
         assert "nothing in it was executed" in str(refused.value)
-        (torch.load(path, weights_only=False) if how == "torch.save" else pickle.loads(path.read_bytes()))
-        assert (tmp_path / "executed").exists()  # the file is as hostile as it should be
+        pickle.loads(pickle.dumps(hostile))
+        assert (tmp_path / "executed").exists()  # it is as hostile as it should be
 
 
 def test_the_autoencoder_is_no_pickle(tmp_path):
@@ -69,4 +70,13 @@ def test_the_autoencoder_is_no_pickle(tmp_path):
         (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(content)
         with pytest.raises(UserError, match="--set autoencoder=random or =pool goes on without"):
             autoencoder(Config(), tmp_path)
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(("package", "name"), [("os", "mkdir"), ("ma2mi", "torch.os.mkdir"), ("ma2mi.model", "torch")])
+def test_a_header_makes_nothing_but_what_its_package_exports(package, name, tmp_path):
+    about = {"package": package, "network": name, "arguments": {"path": str(tmp_path / "executed")}}
+    (path := tmp_path / "net.safetensors").write_bytes(packed({"w": torch.zeros(1)}, about))
+    with pytest.raises(UserError, match=str(path)):
+        network(path, "ma2mi")
     assert not (tmp_path / "executed").exists()
