@@ -41,7 +41,7 @@ class Job:
     weights: Path = Path("weights")  # folder of published weights
     network: nn.Module | None = None  # what `build` made
     made: dict[str, Any] = field(default_factory=dict)  # how
-    learnt: dict[str, Tensor] = field(default_factory=dict)  # its weights at the epoch that is kept
+    best: dict[str, Tensor] = field(default_factory=dict)  # its weights at the epoch best on the validation fold
     history: list[dict[str, float]] = field(default_factory=list)
     predictions: dict[str, dict[str, Any]] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
@@ -100,9 +100,13 @@ class Job:
         for rule, taken in rules.items():
             if taken:
                 self.predictions[rule] = {"epoch": epoch + 1, "scores": {k: _rounded(v) for k, v in outputs.items()}}
-        if self.network is not None and (val is None or rules["val"]):
-            state = self.network.state_dict()
-            self.learnt = {k: v.detach().to("cpu", copy=True).contiguous() for k, v in state.items()}
+        if self.network is not None and rules.get("val"):
+            self.best = {k: v.detach().to("cpu", copy=True) for k, v in self.network.state_dict().items()}
+
+    @property
+    def learnt(self) -> dict[str, Tensor]:
+        """The weights that are kept."""
+        return self.best or self.network.state_dict()
 
     def _merit(self, scores: Tensor, part: str) -> float:
         """What epochs are compared by."""
