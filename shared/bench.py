@@ -265,8 +265,7 @@ class Stage:
     def load(self) -> dict[str, torch.Tensor]:
         """The weights. Raises UserError when they are not those that were written."""
         content = self.weights.read_bytes() if self.weights.exists() else b""
-        crc = zlib.crc32(content)
-        if not content or read_json(self.folder / "record.json").get("weights", crc) != crc:  # early records had none
+        if read_json(self.folder / "record.json")["weights"] != zlib.crc32(content):
             raise UserError(
                 f"{self.weights} is not the file that was written; remove {self.folder} and run again: the rest is kept"
             )

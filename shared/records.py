@@ -102,8 +102,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
     """Read a record. Raises UserError, naming the file, when it is not what was written."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        crc = content.pop("crc", None)  # records had none at first
-        if crc not in (None, _crc(content)):
+        if content.pop("crc", None) != _crc(content):
             raise ValueError("its checksum is another")
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is not a whole record ({error}); remove it and run again: the rest is kept") from error

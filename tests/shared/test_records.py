@@ -102,9 +102,10 @@ def test_no_byte_of_a_record_changes_unseen(tmp_path):
             assert {key: found[key] for key in record} == record
 
 
-def test_a_record_from_before_there_were_checksums_is_read(tmp_path):
+def test_a_record_without_its_checksum_is_refused(tmp_path):
     (tmp_path / "record.json").write_text('{"a": 1}')
-    assert read_json(tmp_path / "record.json") == {"a": 1}
+    with pytest.raises(UserError, match="record.json is not a whole record .* remove it and run again"):
+        read_json(tmp_path / "record.json")
 
 
 @pytest.mark.parametrize("size", [1, 3, 4096, 70_001])
