@@ -26,6 +26,22 @@ def faces(tmp_path_factory) -> Path:
     return write(tmp_path_factory.mktemp("faces") / "faces", ["CASME2"], size=48, workers=1)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> tuple[Path, Path]:
+    """(data, out): both rows of the toy's table 1, run in this process alone."""
+    from toy.corpus import write_casme2
+    from toy.experiments import PAPER
+
+    from shared.main import main
+
+    folder = tmp_path_factory.mktemp("whole")
+    data, out = write_casme2(folder / "data"), folder / "out"
+    with pytest.raises(SystemExit) as ended:
+        main(PAPER, ["table1", "--data", str(data), "--out", str(out), "--processes", "1"])
+    assert ended.value.code == 0
+    return data, out
+
+
 @pytest.fixture(autouse=True)
 def no_data_named(monkeypatch):
     """The tests' own folders alone: not what this machine's user has set."""

@@ -8,7 +8,6 @@ import threading
 import numpy as np
 import pytest
 import torch
-from toy.corpus import write_casme2
 from toy.experiments import PAPER
 from toy.left import halves, records, table
 from toy.shell import no_file_beyond, python
@@ -16,20 +15,8 @@ from toy.shell import no_file_beyond, python
 from shared.corpora import casme2 as corpus
 from shared.errors import UserError
 from shared.job import Job, Pretraining
-from shared.main import main
 from shared.records import locked
 from shared.tasks import TASKS
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """(data, out): both rows of table 1, run in this process alone."""
-    folder = tmp_path_factory.mktemp("whole")
-    data, out = write_casme2(folder / "data"), folder / "out"
-    with pytest.raises(SystemExit) as ended:
-        main(PAPER, ["table1", "--data", str(data), "--out", str(out), "--processes", "1"])
-    assert ended.value.code == 0
-    return data, out
 
 
 def test_a_record_holds_what_the_tables_need_and_where_it_comes_from(whole):

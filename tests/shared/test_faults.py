@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy.corpus import write_casme2
 from toy.experiments import PAPER
 from toy.left import halves, records, table
 from toy.shell import ENVIRONMENT, ROOT, no_file_beyond, python
@@ -22,23 +21,11 @@ from toy.shell import ENVIRONMENT, ROOT, no_file_beyond, python
 from shared.errors import UserError
 from shared.frames import stream
 from shared.job import Pretraining
-from shared.main import main
 from shared.parallel import Alone
 from shared.records import REMEDY, sealing
 
 STAGE = Path("toy/paper/pretraining/corpora=CASME2,lr=0.05,norm=batch,pretrain_batch=8,pretrain_epochs=4/seed-0")
 PLAIN, PRETRAINED = (Path("toy/paper/casme2-5") / name / "seed-0" for name in ("default", "pretrain=True"))
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """(data, out): both rows of table 1, undisturbed."""
-    folder = tmp_path_factory.mktemp("whole")
-    data, out = write_casme2(folder / "data"), folder / "out"
-    with pytest.raises(SystemExit) as ended:
-        main(PAPER, ["table1", "--data", str(data), "--out", str(out), "--processes", "1"])
-    assert ended.value.code == 0
-    return data, out
 
 
 @pytest.fixture
