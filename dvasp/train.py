@@ -1,6 +1,7 @@
 """Co-training of the teacher on faces in the wild (Sec. III-B), then the student under its supervision (Sec. III-C)."""
 
 from functools import partial
+from pathlib import Path
 from statistics import fmean
 
 import torch
@@ -14,7 +15,7 @@ from shared.weights import published
 
 from .data import EMOTIONET, IMAGENET, MAGNIFIED, PLAIN, Faces, Statistics, augmented, centred, normalised
 from .losses import is_release, selective_weights, student_loss, teacher_loss
-from .model import DualView, SingleView, Student, Teacher, Views, freeze, load_imagenet
+from .model import DualView, SingleView, Student, Teacher, Views, freeze, load_imagenet, weights_file
 
 
 def build_teacher(config) -> Teacher:
@@ -30,7 +31,8 @@ def network(config, N: int) -> partial:
 def start(net: Views, config, weights) -> None:
     """ImageNet's weights (Sec. IV-C), from the folder `weights` or the network."""
     if config.init == "imagenet":
-        with published(weights, "torchvision's weights of ImageNet", "--set init=random goes on without"):
+        path = Path(weights, weights_file(net.trunks[0].depth))
+        with published(path, "torchvision's weights of ImageNet", "--set init=random goes on without"):
             load_imagenet(net, weights)
 
 
