@@ -1,0 +1,28 @@
+"""Golden numbers of released modules of others: arrays by file, weights and inputs drawn from their seed (README.md)."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import recipe
+
+
+def golden(name: str) -> dict[str, np.ndarray]:
+    """The arrays of tests/oracles/`name`.npz."""
+    with np.load(Path(__file__).parent / f"{name}.npz") as file:
+        return dict(file)
+
+
+def released_weights(arrays: dict[str, np.ndarray], prefix: str = "") -> dict[str, Tensor]:
+    """The state dict, in its released names, that the arrays `{prefix}names`, `{prefix}shapes`, `{prefix}seed` name."""
+    names, shapes, seed = (arrays[f"{prefix}{part}"] for part in ("names", "shapes", "seed"))
+    gains = [arrays.get(f"gain_{part}", ()) for part in ("names", "values")]
+    return {k: torch.from_numpy(np.array(v)) for k, v in recipe.weights(names, shapes, int(seed), *gains).items()}
+
+
+def worst(measured: Tensor, reference: np.ndarray) -> float:
+    """max|difference| / max|reference|."""
+    reference = torch.as_tensor(reference).double()
+    return ((measured.detach().double() - reference).abs().max() / reference.abs().max()).item()
