@@ -1,11 +1,12 @@
-"""AFEW: film clips by emotion, as videos or as folders of their frames."""
+"""AFEW: film clips, as videos or as folders of their frames; by emotion, those of the test set without one."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-from .folders import Tree, find_corpus, frames, inside
-from .table import Collector, Reading, Video, loader
+from .folders import IMAGES, Listing, Tree, descend, find_corpus, frames, inside
+from .table import Collector, Frames, Reading, Video, loader
 
 NAME = "AFEW"
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -13,9 +14,9 @@ VIDEOS = (".avi", ".mp4")
 
 
 def read(root: str | os.PathLike) -> Reading:
-    """AFEW under `root`; `split` is train or val. Nobody's identity is known: a clip is its own subject.
+    """AFEW under `root`; `split` is train, val or test. Nobody's identity is known: a clip is its own subject.
 
-    Raises CorpusMissing."""
+    The test set is released without emotions, and may be missing. Raises CorpusMissing."""
     root = find_corpus(root, (NAME,), ("Train_AFEW", "Val_AFEW"))
     out = Collector(NAME, root, "")
     for split in ("train", "val"):
@@ -29,14 +30,35 @@ def read(root: str | os.PathLike) -> Reading:
             clips = {os.path.splitext(name)[0]: Video(listing.path(name)) for name in listing.files(*VIDEOS)}
             clips |= {name: frames(listing.path(name)) for name in listing.directories()}
             for name, held in sorted(clips.items()):
-                numbers = (0,) if isinstance(held, Video) else held.numbers
-                sample = f"{NAME}/{split}/{emotion}/{name}"
-                out.add(
-                    sample, sample, emotion=emotion.lower(), onset=next(iter(numbers), None),
-                    offset=None if isinstance(held, Video) or not numbers else numbers[-1], fps=float("nan"),
-                    frames=held, split=split, where=listing.path(name),
-                )
+                _add(out, f"{NAME}/{split}/{emotion}/{name}", emotion.lower(), split, held)
+    if test := descend(root, "Test_AFEW"):
+        for name, held in sorted(_below(test).items()):
+            _add(out, f"{NAME}/test/{name}", None, "test", held)
     return out.reading()
+
+
+def _add(out: Collector, sample: str, emotion: str | None, split: str, held: Frames | Video) -> None:
+    where, numbers = (held.path, (0,)) if isinstance(held, Video) else (held.folder, held.numbers)
+    out.add(
+        sample, sample, emotion=emotion, onset=next(iter(numbers), None),
+        offset=None if isinstance(held, Video) or not numbers else numbers[-1], fps=float("nan"), frames=held,
+        split=split, where=where,
+    )  # fmt: skip
+
+
+def _below(folder: str) -> dict[str, Frames | Video]:
+    """The clips at any depth, by their path without ending: videos, and folders that hold images.
+
+    A clip that is there as both is taken as its frames."""
+    clips: dict[str, Frames | Video] = {}
+    for path, _, _ in os.walk(folder):
+        listing, below = Listing(path), Path(path).relative_to(folder)
+        if path != folder and listing.files(*IMAGES):
+            clips[below.as_posix()] = frames(path)
+        for name in listing.files(*VIDEOS):
+            clips[(below / name).with_suffix("").as_posix()] = Video(listing.path(name))
+    framed = {os.path.basename(name) for name, held in clips.items() if isinstance(held, Frames)}
+    return {n: held for n, held in clips.items() if isinstance(held, Frames) or os.path.basename(n) not in framed}
 
 
 load = loader(read)

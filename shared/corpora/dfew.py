@@ -1,4 +1,4 @@
-"""DFEW (2020): single-labelled clips with their five folds; face crops, or the original videos."""
+"""DFEW (2020): all clips, those with a single label in five folds; face crops, or the original videos."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ LABELS = {
 
 
 def read(root: str | os.PathLike) -> Reading:
-    """DFEW under `root`; `split` is the number of the set that tests a clip. Nobody's identity is known: a clip is its
-    own subject. Raises CorpusMissing, SheetError."""
+    """DFEW under `root`; `split` is the number of the set that tests a clip. Clips in no set have neither emotion nor
+    split. Nobody's identity is known: a clip is its own subject. Raises CorpusMissing, SheetError."""
     root = find_corpus(root, (NAME,), ("EmoLabel_DataSplit",))
-    out = Collector(NAME, root, "single-labelled")
+    out = Collector(NAME, root, "all clips, single labels")
     images = Listing(inside(root, "Clip/clip_224x224", "Clip/original"))
     videos = os.path.basename(images.folder).lower() == "original"
     labels = _labels(root, out)
-    for name, (emotion, where, row, split) in labels.items():
+    there = {os.path.splitext(name)[0] for name in (images.files(".mp4") if videos else images.directories())}
+    unlabelled = {f"{int(name):05d}": (None, images.path(name), None, None) for name in there if name.isdecimal()}
+    for name, (emotion, where, row, split) in (unlabelled | labels).items():
         on_disk = Video(images.path(f"{name}.mp4")) if videos else frames(images.path(name))
         if videos and not os.path.exists(on_disk.path):
             out.problem(where, row, f"no video {on_disk.path}", "restore it from the release", f"{NAME}/{name}")

@@ -57,12 +57,12 @@ PRINTED: dict[str, list[tuple[str, Counts]]] = {
     "MMI": [("printed in 2020", {"samples": 205})],
     "Oulu-CASIA": [("release", {"samples": 480, "subjects": 80} | dict.fromkeys(SIX, 80))],
     "DFEW": [
-        ("release", {"samples": 11697} | {f"set {k} test": n for k, n in TESTED.items()}
+        ("release", {"labelled samples": 11697} | {f"set {k} test": n for k, n in TESTED.items()}
             | {f"set {k} train": 11697 - n for k, n in TESTED.items()}),
-        ("printed later", {"samples": 16000}),
+        ("printed in 2020", {"samples": 16372}),
     ],
     "FERV39k": [("release", {"samples": 38935, "train": 31088, "test": 7847})],
-    "AFEW": [("release", {"train": 773, "val": 383}), ("printed later", {"samples": 1809})],
+    "AFEW": [("release", {"train": 773, "val": 383}), ("printed later", {"samples": 1809, "test": 653})],
     "casme2-5 (2019)": [("printed in 2020", {"samples": 249})],
     "casme2-3": [("MEGC 2019", {"negative": 88, "positive": 32, "surprise": 25, "subjects": 24})],
     "samm-3": [("MEGC 2019", {"negative": 92, "positive": 26, "surprise": 15, "subjects": 28})],
@@ -84,8 +84,8 @@ DIFFERENCES: dict[tuple[str, str, int], str] = {
     ("CASME2 2014", "disgust", 61): "the 2014 sheet lists 63",
     ("SAMM", "subjects", 32): "32 were recorded, 29 show micro-expressions",
     ("MMEW", "subjects", 36): "36 were recorded, 30 show micro-expressions",
-    ("DFEW", "samples", 16000): "all clips; the five folds are of the 11,697 single-labelled ones",
-    ("AFEW", "samples", 1809): "the test part of 653 is not released with labels",
+    ("DFEW", "samples", 16372): "the clips without a single label are not all here",
+    ("AFEW", "samples", 1809): "with 653 test clips, released without labels",
     ("casme2-au8", "AU 7", 58): "the 2014 sheet holds 38; its other counts but AU 14's agree with print",
     ("casme2-au8", "AU 14", 21): "the 2014 sheet holds 27; its other counts but AU 7's agree with print",
     ("samm-au4", "AU 12", 30): "counts four rows whose AU 12 is only an alternative; they are not among the 101",

@@ -103,15 +103,18 @@ def counts(samples: pd.DataFrame) -> Counts:
     """Samples, subjects, emotions, action units and splits of a table."""
     labelled = samples[samples["emotion"].notna()]
     found = {"samples": len(samples)}
-    if (samples["subject"] != samples["sample"]).any():
+    people = (samples["subject"] != samples["sample"]).any()
+    if people:
         found["subjects"] = samples["subject"].nunique()
     if 0 < len(labelled) < len(samples):
-        found |= {"labelled samples": len(labelled), "labelled subjects": labelled["subject"].nunique()}
+        found["labelled samples"] = len(labelled)
+        if people:
+            found["labelled subjects"] = labelled["subject"].nunique()
     found |= dict(sorted(Counter(labelled["emotion"]).items(), key=lambda item: -item[1]))
     units = Counter(unit for units in samples["aus"] for unit in units)
     found |= {f"AU {unit}": units[unit] for unit in sorted(units)}
     for split, number in sorted(Counter(samples["split"].dropna()).items()):
-        numbered = {f"set {split} test": number, f"set {split} train": len(samples) - number}
+        numbered = {f"set {split} test": number, f"set {split} train": len(labelled) - number}
         found |= numbered if split.isdigit() else {split: number}
     return found
 

@@ -19,7 +19,7 @@ from .layouts import LAYOUTS
 from .layouts.common import Layout, Shot
 from .layouts.disk import place, save, write_sheets
 
-VERSION = 2
+VERSION = 3
 REGISTERED = 0.35  # sway of the head that is left in released crops, whose frames were registered to the first
 NOISE = 0.7  # of laboratory cameras
 MARKER, TRUTH = "GENERATED.txt", "truth.csv"

@@ -24,7 +24,9 @@ from shared.corpora import (
     samm,
     smic,
 )
+from shared.corpora.report import counts
 from shared.corpora.table import COLUMNS, CorpusError, CorpusMissing, FrameMissing, SheetError, Video
+from shared.tasks import TASKS
 
 CASME2_HEADER = [
     "Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units", "Estimated Emotion"]
@@ -373,6 +375,24 @@ def test_dfew_folds(tmp_path, spelling):
     assert table["emotion"].tolist() == ["happy", "sad", "neutral", "angry", "surprise", "disgust"]
     assert table["split"].tolist() == ["1", "1", "2", "2", "3", "3"]
     assert table["onset"].tolist() == [1] * 6 and table["offset"].tolist() == [4] * 6
+
+
+def test_clips_without_a_label_are_for_self_supervision_alone(tmp_path):
+    dfew_disk(tmp_path)
+    images(tmp_path / "DFEW/Clip/clip_224x224/00009", "00009_{:05d}.jpg", 1, 4)
+    for place in ("Train_AFEW/Sad/01", "Val_AFEW/Sad/02", "Test_AFEW/a/deep/03", "Test_AFEW/04", "Test_AFEW/frames/05"):
+        images(tmp_path / "AFEW" / place, "{:03d}.jpg", 1, 3)
+    for name in ("06.avi", "05.avi", "a/03.mp4", "._06.avi"):
+        write(tmp_path / "AFEW/Test_AFEW" / name, "")
+    wild = pd.concat([dfew.load(tmp_path), afew.load(tmp_path)], ignore_index=True)
+    bare = wild[wild["emotion"].isna()]
+    names = ("04", "06", "a/deep/03", "frames/05")
+    assert bare["sample"].tolist() == ["DFEW/00009", *(f"AFEW/test/{name}" for name in names)]
+    assert bare["split"].tolist() == [None, *["test"] * 4] and isinstance(bare["frames"].iloc[2], Video)
+    assert not set(TASKS["wild-7"].select(wild)["sample"]) & set(bare["sample"])
+    found = counts(dfew.load(tmp_path))
+    assert (found["samples"], found["labelled samples"], found["set 1 test"], found["set 1 train"]) == (7, 6, 2, 4)
+    assert "labelled subjects" not in found, "nobody's identity is known"
 
 
 def test_dfew_contradictions(tmp_path):

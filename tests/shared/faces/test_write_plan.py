@@ -184,6 +184,7 @@ def test_dfew_folds():
         tested += test
     assert sizes == [(9356, 2341), (9356, 2341), (9357, 2340), (9358, 2339), (9361, 2336)]
     assert len(tested) == len(set(tested)) == 11697
+    assert len(plan("DFEW").shots) == 16372
 
 
 def test_ferv39k_lists():
@@ -195,7 +196,8 @@ def test_ferv39k_lists():
 
 def test_afew_sets():
     parts = Counter(shot.path.split("/")[0] for shot in plan("AFEW").shots)
-    assert parts == {"Train_AFEW": 773, "Val_AFEW": 383}
+    assert parts == {"Train_AFEW": 773, "Val_AFEW": 383, "Test_AFEW": 653}
+    assert {shot.path.count("/") for shot in plan("AFEW").shots if shot.path.startswith("Test")} == {2}, "no emotion"
 
 
 def test_emotionet_rows_and_images():
