@@ -39,6 +39,7 @@ class Bench:
     weights: Path = Path("weights")
     shuffled: bool = False  # the control: labels permuted among the samples
     keep_weights: bool = True  # of each fold, beside its record
+    editions: Mapping[str, str] = field(default_factory=dict)  # corpus -> the edition asked for, whatever the task's
 
     @cached_property
     def base(self) -> Any:
@@ -54,10 +55,17 @@ class Bench:
         return self.out / "cache"
 
     @cache  # noqa: B019 (a bench lives as long as its process)
-    def reading(self, corpus: str) -> Reading | str:
-        """A corpus read from disk, videos decoded and faces found, or why it cannot be used."""
+    def reading(self, corpus: str, edition: str | None = None) -> Reading | str:
+        """A corpus read from disk, videos decoded and faces found, or why it cannot be used.
+
+        Of several editions the one that the user asked for, else `edition` where it is there, else the reader's first.
+        """
+        read, asked = CORPORA[corpus].read, self.editions.get(corpus)
         try:
-            return boxed(decoded(CORPORA[corpus].read(self.data), self.prepared), self.prepared)
+            found = read(self.data, edition=asked) if asked else read(self.data)
+            if not asked and edition in found.editions and edition != found.edition:
+                found = read(self.data, edition=edition)
+            return boxed(decoded(found, self.prepared), self.prepared)
         except (CorpusMissing, DetectorMissing) as error:
             return str(error)
 
@@ -83,7 +91,7 @@ class Bench:
 
         Raises UserError, with every problem there is, when no sample is left.
         """
-        readings = [self.reading(c) for c in task.corpora]
+        readings = [self.reading(c, task.edition.get(c)) for c in task.corpora]
         samples = task.select(pd.concat([r.samples for r in readings], ignore_index=True))
         problems = [p for r in readings for p in r.problems]
         if self.shuffled:
@@ -102,13 +110,13 @@ class Bench:
     def described(self, task: Task, config: Any) -> dict[str, Any]:
         """The task's data, for records: which editions, samples and pixels."""
         samples, data = self.inputs(task, config)
-        editions = {c: self.reading(c).edition for c in task.corpora}
+        editions = {c: self.reading(c, task.edition.get(c)).edition for c in task.corpora}
         return {"editions": editions, **fingerprint(samples), "pixels": data.digest}
 
     def problems(self, experiments: list["Experiment"]) -> list[Problem]:
         """Every broken row and image that `experiments` meet."""
-        corpora = dict.fromkeys(c for e in experiments for c in e.corpora)
-        found = [p for c in corpora for p in self.reading(c).problems]
+        readings = {id(r): r for e in experiments for r in e.readings.values()}.values()
+        found = list(dict.fromkeys(p for r in readings for p in r.problems))
         for task, config in dict.fromkeys((e.task, e.config) for e in experiments):
             found += [p for p in self.inputs(task, config)[1].problems if p not in found]
         return found
@@ -149,9 +157,18 @@ class Experiment:
     def corpora(self) -> tuple[str, ...]:
         return (*self.task.corpora, *(self.pretraining.corpora if self.pretraining else ()))
 
+    @property
+    def readings(self) -> dict[str, Reading | str]:
+        """Each corpus in the edition of the task, or why it cannot be used."""
+        return {c: self.bench.reading(c, self.task.edition.get(c)) for c in self.corpora}
+
+    @property
+    def editions(self) -> dict[str, str]:
+        return {corpus: reading.edition for corpus, reading in self.readings.items()}
+
     def missing(self) -> list[str]:
         """Why it cannot run here: a line for each corpus that is not there."""
-        return [reason for c in self.corpora if isinstance(reason := self.bench.reading(c), str)]
+        return [reason for reason in self.readings.values() if isinstance(reason, str)]
 
     @property
     def samples(self) -> pd.DataFrame:

@@ -12,8 +12,9 @@ from tqdm import tqdm
 
 from . import predict, report
 from .bench import Bench, Experiment
+from .corpora import CORPORA
 from .engine import run
-from .errors import UserError
+from .errors import UserError, unknown
 from .experiment import Paper
 from .job import say
 from .parallel import PARENT, accelerator, follow_parent, launch, launched, process_count, wait_for_others
@@ -67,6 +68,10 @@ def parser(name: str) -> argparse.ArgumentParser:
         "--data-parallel", action="store_true", help="pre-train in all processes together (default with GPUs)"
     )
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the paper")
+    p.add_argument(
+        "--edition", action="append", default=[], metavar="CORPUS=EDITION",
+        help="of a corpus with several annotation sheets the one to read (default: as the task says)",
+    )  # fmt: skip
     p.add_argument("--shuffle-labels", action="store_true", help="a control: nothing above chance may come out")
     p.add_argument("--skip-broken", action="store_true", help="go on without the samples that cannot be used")
     p.add_argument("--no-weights", action="store_true", help="do not keep a fold's weights beside its record")
@@ -144,18 +149,26 @@ def open_bench(paper: Paper, args: argparse.Namespace) -> Bench:
         raise UserError(f"{data} is not a folder; --data names the folder that holds the corpora, one folder each")
     generated = data is None or (data / MARKER).exists()
     data = data or args.out / "faces"
-    overrides = {}
-    for item in args.set:
-        key, equals, value = item.partition("=")
-        if not equals:
-            raise UserError(f"--set {item}: expected key=value")
-        overrides[key] = value
+    overrides, editions = named("--set", args.set), named("--edition", args.edition)
+    for corpus, edition in editions.items():
+        if corpus not in CORPORA:
+            raise unknown("corpus", corpus, CORPORA)
+        if edition not in (known := getattr(CORPORA[corpus], "EDITIONS", ())):
+            raise unknown(f"edition of {corpus}", edition, known or ("only one",))
     scale = args.scale or ("smoke" if generated else "paper")
     bench = Bench(
-        paper, args.out, data, scale, generated, overrides, args.weights, args.shuffle_labels, not args.no_weights
-    )
+        paper, args.out, data, scale, generated, overrides, args.weights, args.shuffle_labels, not args.no_weights,
+        editions,
+    )  # fmt: skip
     bench.base  # noqa: B018 (a wrong --set is said before anything is read)
     return bench
+
+
+def named(option: str, items: Sequence[str]) -> dict[str, str]:
+    """What an option that may be given several times says, each time as KEY=VALUE."""
+    if wrong := [item for item in items if "=" not in item]:
+        raise UserError(f"{option} {wrong[0]}: expected key=value")
+    return {key: value for key, _, value in (item.partition("=") for item in items)}
 
 
 def draw_faces(bench: Bench, wanted: Sequence[Experiment]) -> None:

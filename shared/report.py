@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -122,7 +122,7 @@ def result(bench: Bench, table: Table, rows: Sequence[Row], seeds: int) -> Resul
             cells.append(replace(cell, note=f"{cell.note}, of {row.records}") if row.records else cell)
             if any(records):
                 baselines.setdefault(column.name, _baseline(column, experiments[0]))
-                corpora |= dict.fromkeys(experiments[0].corpora)
+                corpora |= dict.fromkeys(experiments[0].editions.items())
                 measured[row.name] = None
                 for line in _remarks(experiments[0], sum(records, [])):
                     remarks.setdefault(line, {})[row.name] = None
@@ -137,13 +137,12 @@ def result(bench: Bench, table: Table, rows: Sequence[Row], seeds: int) -> Resul
     return Result(table, (*others, *cells, *baselines.values()), (*_circumstances(bench, seeds, corpora), *said))
 
 
-def _circumstances(bench: Bench, seeds: int, corpora: Sequence[str]) -> list[str]:
-    """Under what a table's records were made, and the edition of each corpus; nothing where there are none."""
+def _circumstances(bench: Bench, seeds: int, corpora: Iterable[tuple[str, str]]) -> list[str]:
+    """Under what a table's records were made, and each corpus with its edition; nothing where there are none."""
     if not corpora:
         return []
     settings = [f"seeds: {seeds}", f"scale: {bench.scale}", *(f"set: {k}={v}" for k, v in bench.overrides.items())]
-    editions = {c: bench.reading(c).edition for c in corpora}
-    data = ", ".join(f"{c} ({edition})" if edition else c for c, edition in editions.items())
+    data = ", ".join(f"{corpus} ({edition})" if edition else corpus for corpus, edition in corpora)
     return ["; ".join(settings), f"data: {'generated faces, in the layouts of ' if bench.generated else ''}{data}"]
 
 

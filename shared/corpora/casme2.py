@@ -13,7 +13,8 @@ from .table import Collector, Reading, SheetError, loader
 NAME = "CASME2"
 FPS = 200.0
 EMOTIONS = ("happiness", "surprise", "disgust", "repression", "sadness", "fear", "others")
-EDITIONS = {"20140508": "2014", "20190701": "2019"}
+EDITIONS = ("2014", "2019")
+DATES = {"20140508": "2014", "20190701": "2019"}
 COLUMNS = micro.COLUMNS | {"Objective Classes": ("Objective Class",)}
 IMAGES = ("Cropped", "Cropped-updated/Cropped", "CASME2-RAW", "CASME2_RAW_selected", "CASME2_RAW")
 WRONG_APEX = {
@@ -25,15 +26,15 @@ def _edition(sheet: Sheet) -> str:
     """2014, or 2019 which adds the objective classes. Raises SheetError where name and columns disagree."""
     edition = "2019" if "Objective Classes" in sheet.columns else "2014"
     dated = re.search(r"20\d{6}", os.path.basename(sheet.path))
-    if dated and dated[0] not in EDITIONS:
+    if dated and dated[0] not in DATES:
         raise SheetError(
-            f"{sheet.path}: edition {dated[0]} is unknown (known: {', '.join(EDITIONS)}); "
+            f"{sheet.path}: edition {dated[0]} is unknown (known: {', '.join(DATES)}); "
             f"use one of these, or name the file after the one that it is"
         )
-    if dated and EDITIONS[dated[0]] != edition:
+    if dated and DATES[dated[0]] != edition:
         has = "has a" if edition == "2019" else "lacks the"
         raise SheetError(
-            f"{sheet.path}, row {sheet.header_row}: edition unknown: named after {EDITIONS[dated[0]]}, but it "
+            f"{sheet.path}, row {sheet.header_row}: edition unknown: named after {DATES[dated[0]]}, but it "
             f"{has} column 'Objective Classes'; restore the sheet, or name the file after the edition that it is"
         )
     return edition
@@ -50,7 +51,7 @@ def read(root: str | os.PathLike, *, edition: str | None = None) -> Reading:
     if edition not in sheets:
         raise SheetError(f"{root}: no sheet of the {edition} edition (found: {', '.join(sorted(sheets))})")
     sheet = sheets[edition]
-    out = Collector(NAME, root, edition)
+    out = Collector(NAME, root, edition, sorted(sheets))
     if len(sheets) > 1:
         out.notes.append(f"both editions found; read {os.path.basename(sheet.path)}")
     tree = Tree(inside(root, *IMAGES))

@@ -63,7 +63,6 @@ PRINTED: dict[str, list[tuple[str, Counts]]] = {
     ],
     "FERV39k": [("release", {"samples": 38935, "train": 31088, "test": 7847})],
     "AFEW": [("release", {"train": 773, "val": 383}), ("printed later", {"samples": 1809, "test": 653})],
-    "casme2-5 (2019)": [("printed in 2020", {"samples": 249})],
     "casme2-3": [("MEGC 2019", {"negative": 88, "positive": 32, "surprise": 25, "subjects": 24})],
     "samm-3": [("MEGC 2019", {"negative": 92, "positive": 26, "surprise": 15, "subjects": 28})],
     "samm-5": [("release", {"subjects": 27})],

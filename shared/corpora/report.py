@@ -62,7 +62,7 @@ class Part:
 
 def survey(data: str | os.PathLike) -> list[Part]:
     """Every corpus under `data`, part by part, and the tasks that what is there allows."""
-    parts = []
+    parts: list[Part] = []
     for corpus, readers in PARTS.items():
         found, missing = [], []
         for name, read in readers.items():
@@ -76,27 +76,26 @@ def survey(data: str | os.PathLike) -> list[Part]:
 
 
 def _tasks(parts: Sequence[Part]) -> list[Part]:
-    """The tasks on what was found; those of CASME II under each edition that brings other samples."""
-    tables: dict[str, pd.DataFrame] = {}
+    """The tasks on what was found, each in the edition that it names, where that is there."""
+    readings: dict[str, dict[str, Reading]] = {}  # corpus → edition → reading, the reader's own choice first
     for part in parts:
         if part.reading is not None:
-            tables.setdefault(part.corpus, part.reading.samples)
-    result = [_task(task, tables) for task in TASKS.values()]
-    later = next((p.reading.samples for p in parts if p.name == "CASME2 2019" and p.reading is not None), None)
-    if later is not None and later is not tables["CASME2"]:
-        result.append(_task(TASKS["casme2-5"], tables | {"CASME2": later}))
-    return result
+            readings.setdefault(part.corpus, {}).setdefault(part.reading.edition, part.reading)
+    return [_task(task, readings) for task in TASKS.values()]
 
 
-def _task(task: Task, tables: Mapping[str, pd.DataFrame]) -> Part:
-    there = [tables[corpus] for corpus in task.corpora if corpus in tables]
-    lacking = [corpus for corpus in task.corpora if corpus not in tables]
-    if not there or (lacking and task.protocol):
+def _task(task: Task, readings: Mapping[str, Mapping[str, Reading]]) -> Part:
+    lacking = [corpus for corpus in task.corpora if corpus not in readings]
+    if len(lacking) == len(task.corpora) or (lacking and task.protocol):
         return Part(task.name, "", missing=f"needs {', '.join(lacking)}")
-    samples = task.select(pd.concat(there, ignore_index=True))
-    remarks = task.remarks(samples)
-    name = task.name + (" (2019)" if remarks else "")
-    return Part(name, "", counts=beside(name, task_counts(task, samples), _expected(task, name)), remarks=remarks)
+    there = []
+    for corpus, editions in ((corpus, readings[corpus]) for corpus in task.corpora if corpus in readings):
+        there.append(editions.get(task.edition.get(corpus, ""), next(iter(editions.values()))))
+    samples = task.select(pd.concat([reading.samples for reading in there], ignore_index=True))
+    remarks, found = task.remarks(samples), task_counts(task, samples)
+    # Printed numbers are not those of another edition.
+    return Part(task.name, "", counts=beside("" if remarks else task.name, found, [] if remarks else _expected(task)),
+                remarks=remarks)
 
 
 def counts(samples: pd.DataFrame) -> Counts:
@@ -134,9 +133,9 @@ def task_counts(task: Task, samples: pd.DataFrame) -> Counts:
     return found
 
 
-def _expected(task: Task, name: str) -> list[tuple[str, Counts]]:
-    """The task's own printed numbers; they are not those of another edition."""
-    if name != task.name or not task.expected:
+def _expected(task: Task) -> list[tuple[str, Counts]]:
+    """The task's own printed numbers."""
+    if not task.expected:
         return []
     each = dict(task.expected) if len(task.expected) > 1 else {}
     return [(task.source, {"samples": sum(task.expected.values())} | each)]

@@ -112,7 +112,7 @@ class Correction:
 
 @dataclass
 class Reading:
-    """A corpus as found: its usable samples, and all that was odd about it."""
+    """A corpus as found: its usable samples, and all that was odd about it. `editions`: all that lie there."""
 
     corpus: str
     root: str
@@ -121,13 +121,14 @@ class Reading:
     corrections: list[Correction] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    editions: tuple[str, ...] = ()
 
 
 class Collector:
     """Gathers the rows of one corpus into a Reading."""
 
-    def __init__(self, corpus: str, root: str, edition: str = ""):
-        self.corpus, self.root, self.edition = corpus, root, edition
+    def __init__(self, corpus: str, root: str, edition: str = "", editions: Iterable[str] = ()):
+        self.corpus, self.root, self.edition, self.editions = corpus, root, edition, tuple(editions) or (edition,)
         self.rows: list[tuple] = []
         self.where: dict[str, str] = {}
         self.corrections: list[Correction] = []
@@ -171,6 +172,7 @@ class Collector:
     def reading(self) -> Reading:
         return Reading(
             self.corpus, self.root, self.edition, table(self.rows), self.corrections, self.problems, self.notes,
+            self.editions,
         )
 
 

@@ -100,6 +100,23 @@ def test_skip_broken_goes_on_without(toy, broken, tmp_path):
     ]  # fmt: skip
 
 
+def test_a_task_reads_the_edition_that_it_names_or_says_which_it_got(toy, casme2, tmp_path):
+    """The 2019 sheet tells one clip less of the toy's five classes; then it is the only one."""
+    rows = [list(row) for row in read_sheet(casme2)]
+    rows[1][-1] = "fear"
+    late = [[*row, cell] for row, cell in zip(rows, ["Objective Classes", *[3] * len(rows)], strict=False)]
+    write_sheet(casme2, late, "CASME2-coding-20190701.csv")
+    runs = ([], ["--edition", "CASME2=2019"], [])
+    for i, (arguments, samples, edition) in enumerate(zip(runs, (12, 11, 11), ("2014", "2019", "2019"), strict=True)):
+        if i == 2:
+            (casme2 / "CASME2/CASME2-coding-20140508.csv").unlink()
+        code, printed, said = toy("--data", casme2, "--out", tmp_path / str(i), *arguments)
+        assert code == 0, said
+        assert f"casme2-5: {samples} samples of 4 subjects" in printed and f"data: CASME2 ({edition})" in printed
+        remark = "casme2-5: CASME2 is read from its 2019 sheet; the task's labels are those of 2014"
+        assert (remark in printed) == (edition == "2019")
+
+
 def test_nothing_usable_is_said_with_every_problem(refused, casme2):
     shutil.rmtree(casme2 / "CASME2" / "Cropped")
     (casme2 / "CASME2" / "Cropped").mkdir()
@@ -118,6 +135,11 @@ def test_one_person_cannot_be_left_out(refused, tmp_path):
     (["table1/plan"], "unknown row of table1 'plan' (nearest: plain)"),
     (["--set", "epoch=3"], "unknown setting of toy 'epoch' (nearest: epochs"),
     (["--set", "epochs"], "--set epochs: expected key=value"),
+    (["--edition", "CASME2"], "--edition CASME2: expected key=value"),
+    (["--edition", "CASME=2019"], "unknown edition of CASME '2019' (known: only one)"),
+    (["--edition", "CASMEII=2019"], "unknown corpus 'CASMEII' (nearest: CASME"),
+    (["--edition", "CASME2=2018"], "unknown edition of CASME2 '2018' (nearest: 2019, 2014)"),
+    (["--edition", "CASME2=2019"], "no sheet of the 2019 edition (found: 2014)"),
     (["--set", "epochs=many"], "--set epochs=many: expected int"),
     (["--set", "epochs=1.5"], "--set epochs=1.5: expected int"),
     (["--set", "epochs=0"], "no epoch was scored"),

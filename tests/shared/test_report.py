@@ -42,7 +42,8 @@ SEEDS = [
 class Experiment:
     """What a report asks of an experiment: its records, folds and samples."""
 
-    identity, pretraining, corpora = "default", None, ("CASME2", "SAMM", "AFEW")
+    identity, pretraining = "default", None
+    editions = {"CASME2": "2014", "SAMM": "header in row 1", "AFEW": ""}
     paper = SimpleNamespace(remarks=lambda config: ["input: narrow", f"weights: {config}"])
 
     def __init__(self, records, folds=2, task=TASK, missing=(), targets=(0, 0, 1, 2), config="random"):
@@ -65,11 +66,9 @@ def bench(tmp_path, experiments, rule="last", **how):
     paper = SimpleNamespace(
         name="toy", title="Toy <&>", folder=tmp_path, rule=rule, figures=lambda bench, runs, results: []
     )
-    editions = {"CASME2": "2014", "SAMM": "header in row 1", "AFEW": ""}
     settings = {
         "paper": paper, "generated": False, "shuffled": False, "scale": "paper", "folder": tmp_path, "overrides": {},
         "experiments": lambda row, column, seeds: experiments[:seeds],
-        "reading": lambda corpus: SimpleNamespace(edition=editions[corpus]),
         **how,
     }  # fmt: skip
     return SimpleNamespace(**settings)

@@ -97,6 +97,21 @@ def test_another_edition_is_remarked():
     assert "2019" in remark and "2014" in remark
 
 
+@pytest.mark.parametrize(("name", "edition"), [
+    ("casme2-5", "2014"), ("casme2-5-apex", "2014"), ("casme2-5-2019", "2019"), ("cde-3", "2014"),
+])  # fmt: skip
+def test_tasks_on_casme2_name_their_edition(name, edition):
+    assert TASKS[name].edition == {"CASME2": edition}
+    assert TASKS[name].classes == TASKS["casme2-5"].classes or name == "cde-3"
+
+
+def test_clips_without_an_apex_after_the_onset_stay_out_of_the_task_that_says_so():
+    rows = [row("CASME2/sub04/EP12_01f", "disgust"), row(
+        "CASME2/sub05/EP09_05f", "disgust"), row("CASME2/s/a", "others")]
+    assert set(classes("casme2-5-apex", *rows)) == {"CASME2/s/a"} and len(classes("casme2-5", *rows)) == 3
+    assert len(TASKS["casme2-5-apex"].excluded) == 2 and all(TASKS["casme2-5-apex"].excluded.values())
+
+
 def test_a_task_to_train_on_has_no_folds():
     with pytest.raises(ProtocolError, match="macro-3 is trained on only"):
         TASKS["macro-3"].folds(table([row("CK+/S1/1", "happy")]))

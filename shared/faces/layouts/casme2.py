@@ -1,4 +1,6 @@
-"""CASME II: `Cropped/sub01/EP02_01f/reg_img46.jpg`, 200 fps, in the 2014 and the 2019 edition of the sheet."""
+"""CASME II: `Cropped/sub01/EP02_01f/reg_img46.jpg`, 200 fps, with the 2014 and the 2019 edition of the sheet."""
+
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -6,7 +8,8 @@ from ..labels import Display, generator
 from .allot import deal, evenly, uneven
 from .common import Layout, Take, Times, au_cell, au_string, fitted, micro_times, objective_class, takes, thin
 
-EDITIONS = {"2014": "CASME2-coding-20140508.xlsx", "2019": "CASME2-coding-20190701.xlsx"}
+SHEETS = {"2014": "CASME2-coding-20140508.xlsx", "2019": "CASME2-coding-20190701.xlsx"}
+EDITIONS = {"2014+2019": (*SHEETS,), "2014": ("2014",), "2019": ("2019",)}
 FPS = 200
 SHAPE = (340 / 320, 280 / 320)
 EMOTIONS = {"others": 99, "disgust": 63, "happiness": 32, "repression": 27, "surprise": 25, "sadness": 7, "fear": 2}
@@ -21,23 +24,27 @@ ODD = {"sub04": "EP12_01f", "sub05": "EP09_05f", "sub12": "EP09_06"}  # apex "/"
 COMPANION = {1: 2, 2: 1, 4: 7, 5: 2, 6: 12, 7: 4, 9: 4, 10: 9, 12: 6, 14: 12, 15: 17, 17: 15, 25: 26}
 HEADER = ["Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units",
           "Estimated Emotion"]
-SMOKE = {"others": 20, "disgust": 17, "happiness": 14, "repression": 13, "surprise": 12}
+SMOKE = {"others": 20, "disgust": 17, "happiness": 14, "repression": 13, "surprise": 12, "sadness": 2}
+SMOKE_RECODED = 4
 
 
 def lay(scale: str | float, seed: int, edition: str) -> Layout:
     """The corpus at "smoke", "full" or a share of full; `edition` is a key of EDITIONS."""
     if scale == "smoke":
         clips = takes("CASME2", evenly(SMOKE, [f"sub{i:02d}" for i in range(1, 9)]), _times, seed)
-        coded, hidden = [clip.display for clip in clips], set()
+        hidden: set[int] = set()
+        coded = _first_coded(clips, range(0, len(clips), len(clips) // SMOKE_RECODED))
     else:
         clips, coded, hidden = _full(seed)
     _name(clips, seed, odd=scale != "smoke")
     moved = [i for i, clip in enumerate(clips) if clip.emotion == "sadness"][:TO_SURPRISE]
-    rows = [_row(i, clip, coded[i], i in hidden, i in moved, edition, seed) for i, clip in enumerate(clips)]
-    kept = thin(list(zip(clips, rows, strict=True)), scale, lambda pair: pair[0].subject)
-    shots = [clip.shot(f"Cropped/{clip.subject}/{clip.name}/reg_img{{}}.jpg", FPS, shape=SHAPE) for clip, _ in kept]
-    header = HEADER + ["Objective Classes"] * (edition == "2019")
-    return Layout(shots, {EDITIONS[edition]: [header, *(row for _, row in kept)]})
+    kept = thin(list(enumerate(clips)), scale, lambda pair: pair[1].subject)
+    shots = [clip.shot(f"Cropped/{clip.subject}/{clip.name}/reg_img{{}}.jpg", FPS, shape=SHAPE) for _, clip in kept]
+    sheets = {}
+    for year in EDITIONS[edition]:
+        rows = [_row(i, clip, coded[i], i in hidden, i in moved, year, seed) for i, clip in kept]
+        sheets[SHEETS[year]] = [HEADER + ["Objective Classes"] * (year == "2019"), *rows]
+    return Layout(shots, sheets)
 
 
 def _times(rng: np.random.Generator) -> Times:
@@ -63,12 +70,17 @@ def _full(seed: int) -> tuple[list[Take], list[Display], set[int]]:
     bare = set(rng.choice(sparse, len(pairs) - SHOW_ONE_OF_EIGHT - UNCODED, replace=False).tolist())
     units = fitted("CASME2", pairs, _times, seed, UNITS, EIGHT, bare, blank=hidden)
     clips = takes("CASME2", pairs, _times, seed, units=units)
-    coded = [Display(dict(clip.display.aus), clip.display.sides) for clip in clips]
     again = rng.choice([i for i in range(len(pairs)) if i not in hidden], RECODED - UNCODED, replace=False)
-    for i in again:  # a weak AU that the face shows and only the second coders saw
+    return clips, _first_coded(clips, again), hidden
+
+
+def _first_coded(clips: list[Take], again: Iterable[int]) -> list[Display]:
+    """What the coders of 2014 saw; the clips `again` show a weak AU besides, which only those of 2019 saw."""
+    coded = [Display(dict(clip.display.aus), clip.display.sides) for clip in clips]
+    for i in again:
         aus = clips[i].display.aus
         aus[next(au for au in (COMPANION.get(next(iter(aus)), 25), 25, 14, 17) if au not in aus)] = 0.12
-    return clips, coded, hidden
+    return coded
 
 
 def _name(clips: list[Take], seed: int, odd: bool) -> None:

@@ -13,7 +13,7 @@ from shared.faces.write import LAYOUTS, plan
 
 def sheet(corpus, **how):
     """The rows of a corpus's workbook below its header, as dicts."""
-    (content,) = plan(corpus, **how).sheets.values()
+    content = next(iter(plan(corpus, **how).sheets.values()))
     rows = content["label"] if isinstance(content, dict) else content
     top = next(i for i, row in enumerate(rows) if "Subject" in row)
     return [dict(zip(rows[top], row, strict=True)) for row in rows[top + 1 :]]
