@@ -56,7 +56,7 @@ class Bench:
 
     @cache  # noqa: B019 (a bench lives as long as its process)
     def reading(self, corpus: str, edition: str | None = None) -> Reading | str:
-        """A corpus read from disk, videos decoded and faces found, or why it cannot be used.
+        """What the paper uses of a corpus on disk, videos decoded and faces found, or why it cannot be used.
 
         Of several editions the one that the user asked for, else `edition` where it is there, else the reader's first.
         """
@@ -65,6 +65,7 @@ class Bench:
             found = read(self.data, edition=asked) if asked else read(self.data)
             if not asked and edition in found.editions and edition != found.edition:
                 found = read(self.data, edition=edition)
+            found = dataclasses.replace(found, samples=self.paper.used(found.samples, self.base))
             return boxed(decoded(found, self.prepared), self.prepared)
         except (CorpusMissing, DetectorMissing) as error:
             return str(error)

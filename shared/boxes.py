@@ -7,6 +7,7 @@ import importlib.util
 import math
 import os
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,7 @@ from tqdm import tqdm
 
 from .corpora.table import Frames, Problem, Reading
 from .errors import UserError
-from .frames import Box
+from .frames import Box, in_order
 from .job import say
 from .records import locked, replacing, sweep
 
@@ -27,6 +28,7 @@ LOOKED_AT = 50  # clips, evenly spread, by which a corpus is judged
 WIDE = 1.1  # width / height from which a frame shows more than a face
 WIDENED = 0.1  # of its side, on each side: the detector's box cuts through raised brows and chins
 LONGEST = 640  # pixels of the longer side in which faces are looked for
+SAVED = 10.0  # seconds between two writes of the boxes found so far
 SHOWN, COLUMN, THUMB = 240, 12, 160  # clips on the contact sheet, in a row of it, and the width of one
 
 
@@ -37,9 +39,10 @@ class DetectorMissing(UserError):
 def boxed(reading: Reading, cache: str | Path) -> Reading:
     """The reading with a box on the frames of each sample, where its images show more than the face.
 
-    A clip's box comes from `boxes.csv` in the corpus's folder, or else from the file in `cache`, into which a detector
-    writes those of clips that neither names, found in the clip's onset frame; beside it lies a contact sheet. Clips
-    without a face leave the samples and join the problems. Raises UserError for a broken file, DetectorMissing.
+    A clip's box comes from `boxes.csv` in the corpus's folder, or else from the file in `cache`, into which those of
+    clips that neither names are written as a detector finds them in the clip's onset frame; beside it lies a contact
+    sheet. Clips without a face leave the samples and are one problem, a count. Raises UserError for a broken file,
+    DetectorMissing.
     """
     if not has_background(reading.samples):
         return reading
@@ -58,25 +61,24 @@ def boxed(reading: Reading, cache: str | Path) -> Reading:
                     f"boxes in {own}, columns {', '.join(COLUMNS)}, in pixels (samples are named like "
                     f"{lacking['sample'].iloc[0]})"
                 )
-            known |= _detected(lacking, reading.corpus)
-            _write(made, known)
+            _detect(lacking, reading.corpus, made, known)
         sheet = made.with_suffix(".png")
         if not sheet.exists() or any(f.exists() and f.stat().st_mtime > sheet.stat().st_mtime for f in (own, made)):
             contact_sheet(reading.samples, known | given, sheet)
             say(f"{reading.corpus}: boxes of {len(reading.samples)} clips are shown in {sheet}; they are kept in "
                 f"{made}, and {own} goes before it")  # fmt: skip
-    boxes, frames, problems = known | given, [], []
-    for row in reading.samples.itertuples():
-        box = boxes.get(row.sample)
-        frames.append(dataclasses.replace(row.frames, box=box))
-        if box is None:
-            where = own if row.sample in given else made
-            problems.append(
-                Problem(str(where), None, f"no face found in {_first(row)}", "write its box there", row.sample)
-            )
-    samples = reading.samples.assign(frames=frames)
-    samples = samples[[f.box is not None for f in frames]].reset_index(drop=True)
-    return dataclasses.replace(reading, samples=samples, problems=[*reading.problems, *problems])
+    boxes = known | given
+    frames = [dataclasses.replace(row.frames, box=boxes.get(row.sample)) for row in reading.samples.itertuples()]
+    seen = np.array([f.box is not None for f in frames], dtype=bool)
+    samples, faceless = reading.samples.assign(frames=frames)[seen], reading.samples[~seen]
+    problems = list(reading.problems)
+    if len(faceless):
+        first = next(faceless.itertuples())
+        count = f", nor in {len(faceless) - 1} more of {len(frames)} clips" if len(faceless) > 1 else ""
+        where = own if first.sample in given else made
+        what, remedy = f"no face found in {_first(first)}{count}", "write the boxes there, in the rows without one"
+        problems.append(Problem(str(where), None, what, remedy, first.sample))
+    return dataclasses.replace(reading, samples=samples.reset_index(drop=True), problems=problems)
 
 
 def has_background(samples: pd.DataFrame) -> bool:
@@ -153,20 +155,30 @@ def _first(row) -> str:
     return frames.path(frames.numbers[0] if pd.isna(row.onset) else row.onset)
 
 
-def _detected(samples: pd.DataFrame, corpus: str) -> dict[str, Box | None]:
-    """The boxes found, without the clips whose image cannot be read: that is not to be remembered."""
+def _detect(samples: pd.DataFrame, corpus: str, made: Path, known: dict[str, Box | None]) -> None:
+    """Add the boxes of `samples` to `known` and, as they are found, to the file `made`.
 
-    def one(row) -> dict[str, Box | None]:
+    A clip whose image cannot be read gets no row: that is not to be remembered.
+    """
+
+    def one(row) -> tuple[str, Box | None] | None:
         try:
             with Image.open(_first(row)) as image:
-                return {row.sample: detect(np.asarray(image.convert("RGB")))}
+                return row.sample, detect(np.asarray(image.convert("RGB")))
         except (OSError, SyntaxError, ValueError):
-            return {}
+            return None
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(one, samples.itertuples())
-        bar = tqdm(found, f"faces of {corpus}", len(samples), unit="clip", disable=None, leave=False)
-        return {sample: box for one in bar for sample, box in one.items()}
+    saved = time.monotonic()
+    try:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = in_order(pool, one, samples.itertuples())
+            for box in tqdm(found, f"faces of {corpus}", len(samples), unit="clip", disable=None, leave=False):
+                known |= [box] if box else []
+                if time.monotonic() - saved > SAVED:
+                    _write(made, known)
+                    saved = time.monotonic()
+    finally:
+        _write(made, known)
 
 
 def _write(path: Path, boxes: Mapping[str, Box | None]) -> None:

@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+import pandas as pd
 import torch
 
 from .errors import UserError, unknown
@@ -72,6 +73,7 @@ class Paper:
     apply: Callable[..., Any]  # (net, data, config) -> scores (N, K) and activation maps (N, 1 or K, h, w)
     pretraining: Callable[[Any, Task], dict[str, Any] | None] = lambda config, task: None  # what it depends on
     pretrain: Callable[[Pretraining], dict[str, torch.Tensor]] | None = None
+    used: Callable[[pd.DataFrame, Any], pd.DataFrame] = lambda samples, config: samples  # of a corpus: who needs a box
     figures: Callable[..., list] = lambda bench, experiments, results: []
     remarks: Callable[[Any], list[str]] = lambda config: []  # what a reader must know; one line "weights: …"
 

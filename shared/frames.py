@@ -5,9 +5,12 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ from .errors import UserError
 from .records import REMEDY, digest, locked, sealed, sealing, sweep
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels of the released frame
+CHECKED = 24 * 3600.0  # seconds for which a file that had its checksum is known by its size and time of change
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def derive(
     """
     path = store.folder / f"{name}-{digest([store.digest, name, dict(settings)])}.npy"
     with locked(path.with_suffix(".lock")):
-        if not sealed(path):
+        if not _whole(path, lambda: sealed(path)):
             sweep(path.parent, path.name)
             with sealing(path) as file, ThreadPoolExecutor(os.cpu_count()) as pool:
                 clips = pool.map(one, map(store.clip, range(len(store.ids))))
@@ -141,7 +145,7 @@ def _decode(
         kept, start, problems, crc = [], [0], [], 0
         # Plain writes: on a full disk one through a memory map ends the process without a word.
         with ThreadPoolExecutor(os.cpu_count()) as pool, open(temporary / "frames.u8", "wb") as file:
-            clips = pool.map(one, ids, paths, boxes)
+            clips = in_order(pool, one, ids, paths, boxes)
             bar = tqdm(clips, "decoding", len(ids), unit="clip", disable=None, leave=False)
             for sample, clip in zip(ids, bar, strict=True):
                 if isinstance(clip, Problem):
@@ -162,6 +166,17 @@ def _decode(
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def in_order(pool: ThreadPoolExecutor, one: Callable, *columns: Iterable) -> Iterator[Any]:
+    """`pool.map`, ahead of who takes its results by a few a thread: those of a million images fit in no memory."""
+    waiting: deque = deque()
+    for row in zip(*columns, strict=True):
+        waiting.append(pool.submit(one, *row))
+        if len(waiting) > 4 * (os.cpu_count() or 1):
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
 def _readable(path: str) -> bool:
     try:
         read(path, 8)
@@ -177,9 +192,27 @@ def _open(folder: Path) -> Store | None:
         shape = tuple(index["shape"])
         empty = np.zeros(shape, np.uint8)  # of nothing there is no memory map
         array = np.memmap(folder / "frames.u8", np.uint8, "r", shape=shape) if index["ids"] else empty
-        if zlib.crc32(array) != index["crc"]:
+        if not _whole(folder / "frames.u8", lambda: zlib.crc32(array) == index["crc"]):
             return None
         problems = [Problem(**p) for p in index["problems"]]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return Store(tuple(index["ids"]), array, np.asarray(index["start"]), problems, f"{index['crc']:08x}", folder)
+
+
+def _whole(path: Path, check: Callable[[], bool]) -> bool:
+    """Whether `path` is what was written, by `check`: not asked again within a day while size and time of change stay.
+
+    The cache of a large corpus is read in a second then, and not once in each process. The caller holds its lock.
+    """
+    if not path.exists():
+        return False
+    stat, mark = os.stat(path), path.with_name(f"{path.name}.checked")
+    seen = f"{stat.st_size} {stat.st_mtime_ns}"
+    with suppress(OSError):  # never checked
+        if mark.read_text() == seen and time.time() - os.stat(mark).st_mtime < CHECKED:
+            return True
+    if whole := check():
+        with suppress(OSError):  # a full disk
+            mark.write_text(seen)
+    return whole

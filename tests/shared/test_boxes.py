@@ -1,14 +1,18 @@
 """Boxes: given, corrected or detected; who needs them is seen from the frames; clips without a face are named."""
 
 import csv
+import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from shared import boxes as module
+from shared.bench import Bench
 from shared.boxes import DetectorMissing, boxed, has_background, load
+from shared.corpora import CORPORA
 from shared.corpora.table import Frames, Reading, table
 from shared.errors import UserError
 from shared.faces import Clip, Person
@@ -120,12 +124,50 @@ def test_a_clip_without_a_face_is_a_problem_until_its_box_is_given(reading, dete
     assert found(boxed(reading, tmp_path / "cache"))["X/1"] == (5, 5, 25, 25)
 
 
+def test_clips_without_a_face_are_counted_in_one_problem(reading, detector, tmp_path):
+    for i in (0, 1, 3):
+        Image.new("L", (60, 40)).save(tmp_path / f"X/{i}/3.png")
+    read = boxed(reading, tmp_path / "cache")
+    (problem,) = read.problems
+    assert f"no face found in {tmp_path}/X/0/3.png, nor in 2 more of 4 clips" in str(problem)
+    assert found(read) == {"X/2": box(2)} and list(read.samples.index) == [0]
+
+
+@pytest.mark.parametrize("saved", [0.0, 1e9], ids=["as they are found", "when it ends"])
+def test_what_was_found_before_a_stop_is_not_looked_for_again(reading, detector, tmp_path, monkeypatch, saved):
+    monkeypatch.setattr(module, "SAVED", saved)
+    find, kept = module.detect, []
+
+    def stop(image):
+        if len(detector) == 2:
+            kept.extend(load(made(tmp_path)) if not saved else [])
+            raise KeyboardInterrupt
+        return find(image)
+
+    monkeypatch.setattr(module, "detect", stop)
+    monkeypatch.setattr(module, "in_order", lambda pool, one, rows: map(one, rows))
+    with pytest.raises(KeyboardInterrupt):
+        boxed(reading, tmp_path / "cache")
+    assert kept == ([] if saved else ["X/0", "X/1"]) and list(load(made(tmp_path))) == ["X/0", "X/1"]
+    monkeypatch.setattr(module, "detect", find)
+    assert found(boxed(reading, tmp_path / "cache")) == {f"X/{i}": box(i) for i in range(N)} and len(detector) == N
+
+
 def test_an_image_cut_off_is_looked_at_again_once_it_is_whole(reading, detector, tmp_path):
     image = (tmp_path / "X/1/3.png").read_bytes()
     (tmp_path / "X/1/3.png").write_bytes(image[:50])
     assert [p.sample for p in boxed(reading, tmp_path / "cache").problems] == ["X/1"]
     (tmp_path / "X/1/3.png").write_bytes(image)
     assert found(boxed(reading, tmp_path / "cache"))["X/1"] == box(1)
+
+
+def test_faces_are_looked_for_in_what_the_paper_uses_alone(reading, detector, tmp_path, monkeypatch):
+    from toy.experiments import PAPER
+
+    paper = dataclasses.replace(PAPER, used=lambda samples, config: samples[samples["sample"] > "X/1"])
+    monkeypatch.setitem(CORPORA, "X", SimpleNamespace(read=lambda root: reading))
+    bench = Bench(paper, tmp_path / "out", tmp_path, "smoke", False, {})
+    assert found(bench.reading("X")) == {"X/2": box(2), "X/3": box(3)} and len(detector) == 2
 
 
 @pytest.mark.parametrize(("size", "background"), [((280, 340), False), ((224, 224), False), ((139, 170), False),

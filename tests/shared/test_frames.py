@@ -4,6 +4,7 @@ import dataclasses
 import os
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from shared import frames as module
 from shared.corpora import casme2 as corpus
 from shared.corpora.table import FrameMissing
 from shared.errors import UserError
-from shared.frames import derive, prepare, read, stream
+from shared.frames import derive, in_order, prepare, read, stream
 
 
 @pytest.fixture
@@ -105,6 +106,37 @@ def test_a_spoilt_cache_is_made_again(samples, tmp_path, file, spoil):
     else:
         path.unlink()
     np.testing.assert_array_equal(made().array, expected)
+
+
+def test_a_cache_is_checksummed_once_a_day_and_after_a_change(samples, tmp_path, monkeypatch):
+    sums, plain = [], module.zlib.crc32
+    monkeypatch.setattr(module.zlib, "crc32", lambda *a: sums.append(a) or plain(*a))
+
+    def opened():
+        """How many checksums it takes to open frames and what is derived from them."""
+        del sums[:]
+        store = prepare(samples, key_frames(samples), size=8, gray=True, cache=tmp_path / "cache")
+        derive(store, "mean", {}, lambda clip: clip.mean())
+        return len(sums)
+
+    opened()  # decoded and derived
+    assert [opened() for _ in range(3)] == [1, 0, 0]  # of what is derived, by the first that finds it there
+    (frames,), (mean,) = ((tmp_path / "cache").glob(f"*/*.{end}") for end in ("u8", "npy"))
+    for path in frames, mean:
+        os.utime(path)
+    assert [opened(), opened()] == [2, 0]
+    os.utime(frames.with_name("frames.u8.checked"), (0, 0))
+    assert [opened(), opened()] == [1, 0]
+
+
+def test_results_come_in_order_and_no_more_are_made_than_are_soon_taken():
+    made, ahead = [], []
+    with ThreadPoolExecutor(2) as pool:
+        results = in_order(pool, lambda x, y: made.append(x) or x * y, range(500), range(500))
+        for i, result in enumerate(results):
+            assert result == i * i
+            ahead.append(len(made) - i)
+    assert len(made) == 500 and max(ahead) <= 4 * os.cpu_count() + 2
 
 
 def test_an_image_cut_off_leaves_its_sample_out_and_is_named(samples, tmp_path):
@@ -203,7 +235,7 @@ def test_what_is_derived_is_computed_once_for_each_setting(samples, tmp_path):
         means = derive(store, "mean", {"scale": scale}, mean)
         np.testing.assert_array_equal(means, scale * store.stacked().mean((2, 3, 4)))
         assert len(seen) == times and set(seen) == {(2, 8, 8, 3)}
-    files = sorted(path.suffix for path in store.folder.glob("mean-*") if path.suffix != ".lock")
+    files = sorted(p.suffix for p in store.folder.glob("mean-*") if p.suffix not in (".lock", ".checked"))
     assert files == [".npy", ".npy"]
 
 
