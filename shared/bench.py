@@ -86,15 +86,19 @@ class Bench:
         """The bench of another paper, with its own settings, on the same data and in the same place."""
         return dataclasses.replace(self, paper=paper, overrides={})
 
+    def selected(self, task: Task) -> tuple[pd.DataFrame, list[Problem]]:
+        """The task's samples as read, before any of their pixels, and what is broken in what was read."""
+        readings = [self.reading(c, task.edition.get(c)) for c in task.corpora]
+        samples = task.select(pd.concat([r.samples for r in readings], ignore_index=True))
+        return samples, [p for r in readings for p in r.problems]
+
     @lru_cache(maxsize=1)  # noqa: B019
     def inputs(self, task: Task, config: Any) -> tuple[pd.DataFrame, Any]:
         """The task's samples that can be used, and the paper's data, row by row alike.
 
         Raises UserError, with every problem there is, when no sample is left.
         """
-        readings = [self.reading(c, task.edition.get(c)) for c in task.corpora]
-        samples = task.select(pd.concat([r.samples for r in readings], ignore_index=True))
-        problems = [p for r in readings for p in r.problems]
+        samples, problems = self.selected(task)
         if self.shuffled:
             order = np.random.default_rng(0).permutation(len(samples))
             samples["target"] = samples["target"].to_numpy()[order]
@@ -114,10 +118,12 @@ class Bench:
         editions = {c: self.reading(c, task.edition.get(c)).edition for c in task.corpora}
         return {"editions": editions, **fingerprint(samples), "pixels": data.digest}
 
-    def problems(self, experiments: list["Experiment"]) -> list[Problem]:
-        """Every broken row and image that `experiments` meet."""
+    def problems(self, experiments: list["Experiment"], *, pixels: bool = True) -> list[Problem]:
+        """Every broken row that `experiments` meet and, with `pixels`, every broken image."""
         readings = {id(r): r for e in experiments for r in e.readings.values()}.values()
         found = list(dict.fromkeys(p for r in readings for p in r.problems))
+        if not pixels:
+            return found
         for task, config in dict.fromkeys((e.task, e.config) for e in experiments):
             found += [p for p in self.inputs(task, config)[1].problems if p not in found]
         return found

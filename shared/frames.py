@@ -51,15 +51,18 @@ class Store:
 def read(path: str, size: int | tuple[int, int], *, box: Box | None = None, gray: bool = False) -> np.ndarray:
     """One frame, cropped to what it holds of `box` and resized to `size` (H, W): uint8 (H, W, C).
 
-    Raises OSError when it is cut off.
+    No pixel from outside the box counts. Raises OSError when the file is cut off, ValueError when the box lies outside.
     """
     height, width = (size, size) if isinstance(size, int) else size
     with Image.open(path) as image:
         image = image.convert("L" if gray else "RGB")
-        if box:
-            box = max(box[0], 0), max(box[1], 0), min(box[2], image.width), min(box[3], image.height)
-        if box or image.size != (width, height):
-            image = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
+        if box:  # cut out first: a resize of the box alone would mix in what lies around it
+            left, top, right, bottom = max(box[0], 0), max(box[1], 0), min(box[2], image.width), min(box[3], image.height)
+            if left >= right or top >= bottom:
+                raise ValueError(f"the box {box} lies outside the image of {image.width} × {image.height} pixels")
+            image = image.crop((left, top, right, bottom))
+        if image.size != (width, height):
+            image = image.resize((width, height), Image.Resampling.BILINEAR)
         return np.asarray(image).reshape(height, width, -1)
 
 

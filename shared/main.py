@@ -203,15 +203,20 @@ def _check(bench: Bench, wanted: Sequence[Experiment], experiments: list[Experim
         raise UserError("nothing of what was asked for can run on this data:\n  " + "\n  ".join(reasons))
     if reasons:
         say(f"{len(experiments)} of {len(wanted)} experiments can run without; going on with them")
-    problems = bench.problems(experiments)
+    problems = bench.problems(experiments, pixels=False)
+    unseen = "" if skip_broken or not problems else " if their images are whole, which is looked at next"
+    if not unseen:  # what is wrong with the sheets is said at once, not after minutes of decoding
+        problems = bench.problems(experiments)
     if problems:
         lines = "\n  ".join(map(str, problems))
         left = "; ".join(
-            f"{e.task.name}: {len(e.samples)} samples remain" for e in {e.task: e for e in experiments}.values()
+            f"{e.task.name}: {len(bench.selected(e.task)[0] if unseen else e.samples)} samples remain"
+            for e in {e.task: e for e in experiments}.values()
         )
         if not skip_broken:
             raise UserError(
-                f"{len(problems)} problems in {bench.data}:\n  {lines}\n{left}; --skip-broken goes on with those"
+                f"{len(problems)} problems in {bench.data}:\n  {lines}\n{left}{unseen}; "
+                f"--skip-broken goes on with those"
             )
         say(f"left out, {len(problems)} problems:\n  {lines}\n{left}")
 

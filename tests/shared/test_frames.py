@@ -66,6 +66,24 @@ def test_sizes_boxes_and_colours(samples, tmp_path):
     np.testing.assert_array_equal(store.clip(1)[0], by_hand(path, mode="RGB")[1:5, 2:7])  # not resized
 
 
+@pytest.mark.parametrize("size", [6, 20, (3, 40)])
+@pytest.mark.parametrize("box", [(5, 4, 17, 16), (-3, 0, 9, 99)])
+def test_no_pixel_from_outside_a_box_counts(tmp_path, size, box):
+    """What is read of a frame in a box is what is read of a file that holds the box alone."""
+    image = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    left, top, right, bottom = max(box[0], 0), max(box[1], 0), box[2], box[3]
+    Image.fromarray(image).save(tmp_path / "frame.png")
+    Image.fromarray(image[top:bottom, left:right]).save(tmp_path / "face.png")
+    expected = read(str(tmp_path / "face.png"), size)
+    np.testing.assert_array_equal(read(str(tmp_path / "frame.png"), size, box=box), expected)
+
+
+def test_a_box_outside_the_frame_is_refused(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "frame.png")
+    with pytest.raises(ValueError, match=r"box \(8, 0, 12, 4\) lies outside the image of 8 × 8 pixels"):
+        read(str(tmp_path / "frame.png"), 4, box=(8, 0, 12, 4))
+
+
 def test_clips_may_differ_in_length(samples, tmp_path):
     numbers = [(1, 2, 3)[: 1 + i % 3] for i in range(len(samples))]
     store = prepare(samples, numbers, size=8, gray=True, cache=tmp_path / "cache")

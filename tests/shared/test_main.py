@@ -78,14 +78,23 @@ def broken(casme2):
     return casme2
 
 
-def test_all_that_is_broken_is_listed_at_once(refused, broken):
-    said = refused("--data", broken)
-    lines = said.splitlines()
-    assert lines[0] == f"error: 3 problems in {broken}:"
+def test_all_rows_that_are_broken_are_listed_before_any_pixel_is_read(refused, broken):
+    untouched = dataclasses.replace(PAPER, load=lambda *_: pytest.fail("pixels were read"))
+    lines = refused("--data", broken, paper=untouched).splitlines()
+    assert lines[0] == f"error: 2 problems in {broken}:"
     assert "row 3" in lines[1] and "'ApexFrame' is empty" in lines[1]
     assert "sub02/EP01_01" in lines[2] and "no image in" in lines[2]
-    assert "sub04/EP03_01/reg_img2.png" in lines[3] and "cannot be decoded" in lines[3]
-    assert "casme2-5: 9 samples remain" in lines[4] and "--skip-broken" in lines[4]
+    assert "casme2-5: 10 samples remain if their images are whole" in lines[3] and "--skip-broken" in lines[3]
+
+
+def test_images_that_are_broken_are_listed_before_anything_is_trained(refused, broken):
+    write_casme2(broken / "whole")
+    with open(broken / "whole/CASME2/Cropped/sub04/EP03_01/reg_img2.png", "r+b") as image:
+        image.truncate(70)
+    lines = refused("--data", broken / "whole").splitlines()
+    assert lines[0] == f"error: 1 problems in {broken}/whole:"
+    assert "sub04/EP03_01/reg_img2.png" in lines[1] and "cannot be decoded" in lines[1]
+    assert "casme2-5: 11 samples remain; --skip-broken" in lines[2]
 
 
 def test_skip_broken_goes_on_without(toy, broken, tmp_path):
