@@ -12,6 +12,7 @@ bash reproduce.sh list [PAPER]            papers, tables, rows, what each needs
 bash reproduce.sh data [--data DIR]       every corpus: found or not, counts beside the literature's, every problem in one list
 bash reproduce.sh diff PAPER [--out runs] the tables again from the records, nothing is run
 bash reproduce.sh diff PAPER --strict     exit code 1 where the paper's number is outside its interval on real data
+bash reproduce.sh digits [PAPER]          which numbers of samples and which F1 the printed digits allow
 bash reproduce.sh faces DIR [--full]      writes the generated corpora
 bash reproduce.sh test                    the tests
 PAPER: dvasp, skd_tstsan, mtmnet, sca_au, ma2mi. `bash reproduce.sh PAPER --help` lists all options.

@@ -1,4 +1,4 @@
-"""`python -m shared …`: what reproduce.sh hands over to: list, data, diff, faces, or a paper by its name."""
+"""`python -m shared …`: what reproduce.sh hands over to: list, data, diff, digits, faces, or a paper by its name."""
 
 import argparse
 import importlib
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .errors import UserError, unknown
 
-COMMANDS = ("all", "list", "data", "diff", "faces", "test")
+COMMANDS = ("all", "list", "data", "diff", "digits", "faces", "test")
 
 
 def papers() -> list[str]:
@@ -39,6 +39,12 @@ def main(arguments: list[str]) -> int:
         from .corpora.report import main as survey
 
         return survey(rest, map(paper, papers()))
+    if command == "digits":
+        from .digits import lines
+
+        for p in [paper(name) for name in rest or papers()]:
+            print(f"{p.name}: what the digits of its own printed numbers allow", *lines(p), sep="\n")
+        return 0
     if command == "test":
         import pytest
 
