@@ -11,7 +11,7 @@ from .attention import ECA
 from .magnify import MotionMagnification
 from .shift import TemporalShift
 
-STREAMS = ("S", "L", "T")
+STREAMS = ("L", "S", "T")  # their order in the features, and in the columns of the released linear layers
 PATCHES = 16  # a 4×4 grid (Sec. 4.2)
 
 

@@ -1,6 +1,8 @@
 """The released weights of SKD-TSTSAN, and of the magnification network of Oh et al. (2018), in this network's names."""
 
+import pickle
 import re
+import zipfile
 from os import PathLike
 
 import torch
@@ -11,29 +13,65 @@ from .model import SKD_TSTSAN, STREAMS
 _LAYER = re.compile(r"(?:AC(?P<classifier>\d)_)?(?P<kind>conv|bn|ECA)(?P<number>\d)(?:_(?P<stream>[SLT]))?"
                     r"\.(?:net\.|conv\.)?(?P<rest>.+)")
 _MAGNIFIER = re.compile(r"Aug_(?P<part>Encoder|Manipulator)_(?P<stream>[SLT])\.(?P<rest>.+)")
+_LAST = ("fc.", "AC_fc.")
 
 
-def load_released(path: str | PathLike, model: SKD_TSTSAN | None = None, *,
-                  transfer: bool = False) -> tuple[SKD_TSTSAN, dict[str, str]]:
-    """Loads a released network, or a magnifier for all three streams -> the model, and where each key of the file went.
+def load_released(path: str | PathLike, model: SKD_TSTSAN | None = None, *, transfer: bool = False,
+                  part: str | None = None) -> tuple[SKD_TSTSAN, dict[str, str]]:
+    """Loads a released network, or a magnifier for all three streams -> the model, and an account of all there is.
 
-    A key that was not used has the reason instead. model: loaded in place (None: a new one, with the file's number of
-    classes). transfer: leave the last linear layer of each classifier as it is (Sec. 4.2). Raises ValueError, listing
-    them all, for unknown keys, other shapes and parts of the network that the file lacks.
+    The account says of each key of the file into which parameter it went, or "not used: why", and of each parameter of
+    the model that the file does not give "stays as it was: why" (in a new network: random).
+
+    model: loaded in place (None: a new one, with the file's number of classes). transfer: leave the last linear layer
+    of each classifier as it is (Sec. 4.2). part: "network" or "magnifier", what the file has to hold (None: either).
+    Raises ValueError for a file that holds something else, is spoilt or does not fit the model, listing all keys that
+    do not.
     """
-    weights = torch.load(path, map_location="cpu", weights_only=True)
-    weights = weights.get("state_dict", weights)
-    weights = {key.removeprefix("module."): value for key, value in weights.items()}
-    if any(key.startswith("encoder.") for key in weights):
-        model = model or SKD_TSTSAN()
-        if model.streams["S"].magnify is None:
-            raise ValueError(f"{path}: a magnifier, and this model has none (mag=False)")
-        return model, _load_magnifier(path, weights, model)
-    if "fc2.weight" not in weights:
-        raise ValueError(f"{path}: neither the released network (which has fc2.weight) nor a magnifier (encoder.*); "
-                         f"its first keys: {list(weights)[:5]}")
-    model = model or SKD_TSTSAN(len(weights["fc2.weight"]))
-    return model, _load_network(path, weights, model, transfer)
+    weights = _read(path)
+    magnifier = any(key.startswith("encoder.") for key in weights)
+    if not magnifier and "fc2.weight" not in weights:
+        raise ValueError(f"{path} holds neither the released network (which has fc2.weight) nor a magnifier "
+                         f"(encoder.*), but {list(weights)[:5]}; take the file from the authors' repository")
+    if part not in (None, found := "magnifier" if magnifier else "network"):
+        raise ValueError(f"{path} holds a {found}, where a {part} was expected")
+    model = model or SKD_TSTSAN(*(() if magnifier else weights["fc2.weight"].shape[:1]))
+    without = [] if model.streams["S"].magnify else ["motion magnification (mag=False)"]
+    if not magnifier and model.segments < model.domains:
+        without.append("temporal shift (tsm=False)")
+    if without:
+        raise ValueError(f"{path} holds a {found} that this model cannot take: it is without {' and '.join(without)}")
+    account = _load_magnifier(path, weights, model) if magnifier else _load_network(path, weights, model, transfer)
+    given = {name for places in account.values() for name in places.split(", ")}
+    for name in model.state_dict():
+        if name not in given:
+            last = transfer and name.startswith(_LAST)
+            why = "a last linear layer is not transferred" if last else "the file does not give it"
+            account[name] = f"stays as it was: {why}"
+    return model, account
+
+
+def _read(path: str | PathLike) -> dict[str, Tensor]:
+    """The tensors in a file, by name. Raises ValueError where it holds anything else, or is not as it was written."""
+    remedy = "nothing in it was executed; take the file from the authors' repository again"
+    with open(path, "rb") as file:
+        try:
+            if zipfile.is_zipfile(file) and (spoilt := zipfile.ZipFile(file).testzip()):  # torch compares no checksums
+                raise ValueError(f"the checksum of {spoilt} is another")
+            file.seek(0)
+            weights = torch.load(file, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise ValueError(f"{path} holds more than tensors, or none, or is cut off; {remedy}") from error
+        except Exception as error:  # what a foreign file makes torch raise is of any kind
+            what = str(error).partition("\n")[0] or type(error).__name__
+            raise ValueError(f"{path} is not a file of weights, or is spoilt ({what}); {remedy}") from error
+    weights = weights.get("state_dict", weights) if isinstance(weights, dict) else weights
+    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise ValueError(f"{path} holds a {type(weights).__name__}, not tensors by name; {remedy}")
+    weights = {str(key).removeprefix("module."): value for key, value in weights.items()}
+    if bad := [key for key, value in weights.items() if not value.isfinite().all()]:
+        raise ValueError(f"{path} holds values that are not finite, in {', '.join(bad[:5])}; {remedy}")
+    return weights
 
 
 def _load_network(path, weights: dict[str, Tensor], model: SKD_TSTSAN, transfer: bool) -> dict[str, str]:
@@ -42,7 +80,7 @@ def _load_network(path, weights: dict[str, Tensor], model: SKD_TSTSAN, transfer:
         name = _name(key)
         if name is None:
             problems.append(f"{key}: no part of the network is called this")
-        elif transfer and name.startswith(("fc.", "AC_fc.")):
+        elif transfer and name.startswith(_LAST):
             account[key] = "not used: a last linear layer is not transferred"
         elif name not in own:
             account[key] = f"not used: this model has no {name}"
@@ -50,7 +88,7 @@ def _load_network(path, weights: dict[str, Tensor], model: SKD_TSTSAN, transfer:
             problems.append(f"{key}: {tuple(value.shape)} in the file, {tuple(own[name].shape)} in the model's {name}")
         else:
             account[key], loaded[name] = name, value
-    expected = {name for name in own if not (transfer and name.startswith(("fc.", "AC_fc.")))}
+    expected = {name for name in own if not (transfer and name.startswith(_LAST))}
     problems += [f"{name}: not in the file" for name in sorted(expected - {_name(key) for key in weights})]
     if problems:
         raise ValueError("\n  ".join([f"{path} does not fit this model:", *problems]))
