@@ -128,7 +128,7 @@ def result(bench: Bench, table: Table, rows: Sequence[Row], seeds: int) -> Resul
                     remarks.setdefault(line, {})[row.name] = None
     own, asked = {row.name for row in table.rows}, {column.name for column in table.columns}
     others = [
-        Cell(r, c, v, source, note="not implemented here" if r in table.absent else "")
+        Cell(r, c, v, source, note="not implemented here" if source == "run" and r in table.absent else "")
         for (r, c), (v, source) in numbers.items()
         if r not in own and c in asked
     ]
