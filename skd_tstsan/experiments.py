@@ -24,7 +24,8 @@ class Config:
     domains: int = 2  # temporal domains; others in Table 6
     alpha: float = 2.0  # amplification factor, Sec. 4.2; others in Fig. 9(b)
     dropout: float = 0.2  # released code
-    start: str = "none"  # or a file of released weights, of the network or of the magnifier
+    start: str = "none"  # or a file of the released network
+    magnifier: str = "none"  # or a file of the released magnifier
     # the loss
     lambda_1: float = 0.1  # Sec. 4.2
     lambda_2: float = 1e-6  # Sec. 4.2
@@ -35,7 +36,7 @@ class Config:
     betas: tuple[float, float] = (0.9, 0.99)  # Sec. 4.2
     weight_decay: float = 5e-4  # Sec. 4.2
     batch: int = 16  # Sec. 4.2; 32 on CAS(ME)³
-    pretrain: bool = True  # on CK+ (Fig. 9(a))
+    pretrain: Literal["auto", "true", "false"] = "auto"  # on CK+ (Fig. 9(a)); auto: unless there is a `start`
     pretrain_batch: int = 16  # Sec. 4.2
     pretrain_iterations: int = 10_000  # Sec. 4.2
     iterations: int = 20_000  # Sec. 4.2
@@ -46,29 +47,47 @@ class Config:
     def __post_init__(self):
         if not self.tsm and self.domains != 2:
             raise UserError("without TSM the flows are one input, of two temporal domains: set domains=2")
+        parts = {"Mag": self.mag, "TSM": self.tsm, "batch norm (modified)": self.modified,
+                 "the released g of 7×7 (follow=release)": self.follow == "release"}  # fmt: skip
+        if self.start != "none" and (without := [name for name, there in parts.items() if not there]):
+            raise UserError(
+                f"a row without {', '.join(without)} cannot take the released network in start={self.start}: choose "
+                "rows that have all of it, or --set start=none"
+            )
+        if self.magnifier != "none" and (self.start != "none" or not self.mag):
+            where = f"start={self.start} brings one" if self.mag else "a row without Mag has no place for one"
+            raise UserError(f"magnifier={self.magnifier} is not used: {where}; --set magnifier=none")
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether training on CK+ comes first. The released network has had it."""
+        return self.pretrain == "true" or (self.pretrain == "auto" and self.start == "none")
 
 
 SMOKE = dict(face=64, size=24, width=16, pretrain_iterations=100, iterations=150)
 
 PRETRAINING = (
-    "follow", "face", "size", "width", "mag", "eca", "tsm", "skd", "modified", "alpha", "dropout", "start", "lambda_1",
-    "lambda_2", "T", "gamma", "lr", "betas", "weight_decay", "pretrain_batch", "pretrain_iterations",
-    "precision", "compile",
+    "follow", "face", "size", "width", "mag", "eca", "tsm", "skd", "modified", "alpha", "dropout", "start",
+    "magnifier", "lambda_1", "lambda_2", "T", "gamma", "lr", "betas", "weight_decay", "pretrain_batch",
+    "pretrain_iterations", "precision", "compile",
 )  # fmt: skip
 
 
 def pretraining(config: Config, task) -> dict | None:
     """What the pre-trained weights depend on: never on the target task, nor on the number of temporal domains."""
-    if not config.pretrain:
+    if not config.pretrained:
         return None
     return {"corpora": data.MACRO.corpora, **{name: getattr(config, name) for name in PRETRAINING}}
 
 
 def remarks(config: Config) -> list[str]:
     """What the networks started from."""
-    released = config.modified and config.start != "none"
-    first = f"those of {config.start} (a released file), what it lacks random" if released else "random"
-    return [f"weights: {first}{f'; pre-trained here on {data.MACRO.corpora[0]}' if config.pretrain else ''}"]
+    first = "random"
+    if config.start != "none":
+        first = f"those of the released network in {config.start}, last linear layers random"
+    if config.magnifier != "none":
+        first = f"those of the released magnifier in {config.magnifier}, all else random"
+    return [f"weights: {first}{f'; pre-trained here on {data.MACRO.corpora[0]}' if config.pretrained else ''}"]
 
 
 def columns(title: str, task: str, **kind) -> tuple[Column, Column]:
@@ -124,7 +143,7 @@ TABLES = (
         Row("without ECA", eca=False),
     )),
     Table("figure9a", "Figure 9(a): transfer from CK+", columns("CASME II ", "casme2-5") + columns("SAMM ", "samm-3"), (
-        Row("without TL", pretrain=False),
+        Row("without TL", pretrain="false", start="none"),
         Row("with TL"),
     )),
     Table("figure9b", "Figure 9(b): amplification factor (factors but 2 ours)",

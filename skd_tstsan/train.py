@@ -1,16 +1,15 @@
 """Pre-training on CK+, then training on micro-expressions (Sec. 4.2)."""
 
 import math
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from shared.errors import UserError
 from shared.gradcam import gradcam, scaled
 from shared.job import Job, Pretraining, autocast
-from shared.weights import published
 
 from .data import MACRO, MacroExpressions
 from .losses import class_weights, skd_loss
@@ -21,23 +20,26 @@ LAST = ("fc.", "AC_fc.")  # linear layers: never transferred (Sec. 4.2)
 CLASSIFIERS = ("AC1", "AC2", "")  # outputs by name, the deepest last
 
 
-def network(config, classes: int) -> partial:
+def network(config, classes: int, domains: int = 2) -> partial:
     """What makes the network."""
     sizes = dict(classes=classes, size=config.size, width=config.width)
     if not config.modified:
         return partial(TSCNN, **sizes)
     return partial(
-        SKD_TSTSAN, **sizes, mag=config.mag, eca=config.eca, tsm=config.tsm, skd=config.skd, domains=config.domains,
+        SKD_TSTSAN, **sizes, mag=config.mag, eca=config.eca, tsm=config.tsm, skd=config.skd, domains=domains,
         alpha=config.alpha, dropout=config.dropout, follow=config.follow,
     )  # fmt: skip
 
 
 def start(net: SKD_TSTSAN, config, weights: Path) -> None:
-    """The released weights that it may start from, a file in the folder `weights`."""
-    if config.start != "none" and config.modified:
-        path = weights / config.start
-        with published(path, "the authors' released weights", "--set start=none goes on without"):
-            load_released(path, net, transfer=True)
+    """Takes up the released weights that it may start from, files in the folder `weights`. Raises UserError."""
+    for field, part in (("start", "network"), ("magnifier", "magnifier")):
+        if (file := getattr(config, field)) != "none":
+            try:
+                load_released(weights / file, net, transfer=True, part=part)
+            except (OSError, ValueError) as error:
+                remedy = f"--weights names the folder; --set {field}=none goes on without"
+                raise UserError(f"{error}\n{remedy}") from error
 
 
 def adam(net: nn.Module, config) -> torch.optim.Adam:
@@ -59,15 +61,15 @@ def criterion(net: nn.Module, x: Tensor, y: Tensor, alpha: Tensor, config) -> di
 
 def pretrain(job: Pretraining) -> dict[str, Tensor]:
     """CK+ (Sec. 4.2), in two temporal domains: all weights but those of the last linear layers."""
-    config, (corpus,) = replace(job.config, domains=2), MACRO.corpora
+    config, (corpus,) = job.config, MACRO.corpora
     clips = MacroExpressions(job.samples[corpus], config, job.cache)
-    start(net := network(config, len(MACRO.classes))(), config, job.weights)
+    start(net := network(config, len(MACRO.classes), domains=2)(), config, job.weights)
     net = job.synchronised(net).train()
     optimiser, alpha = adam(net, config), frequencies(clips.y, len(MACRO.classes)).to(job.device)
     job.keep(net=net, adam=optimiser)
     parallel, optimiser = job.team.prepare(net, optimiser)
-    epochs = math.ceil(config.pretrain_iterations / max(len(clips) // config.batch, 1))
-    for _, _, (x, y) in job.batches(clips, epochs=epochs, batch=config.batch):
+    epochs = math.ceil(config.pretrain_iterations / max(len(clips) // config.pretrain_batch, 1))
+    for _, _, (x, y) in job.batches(clips, epochs=epochs, batch=config.pretrain_batch):
         with autocast(config, job.device):
             terms = criterion(parallel, x, y, alpha, config)
         optimiser.zero_grad()
@@ -92,7 +94,7 @@ def train(job: Job) -> None:
     config = job.config
     x = job.data.tensor(job.device, follow=config.follow)
     rows, test, y = job.rows("train"), job.rows("test"), job.targets
-    net = job.build(network(config, len(job.task.classes)))
+    net = job.build(network(config, len(job.task.classes), config.domains))
     start(net, config, job.weights)
     if job.pretrained:
         net.load_state_dict({**net.state_dict(), **job.pretrained})  # the last linear layers stay as they are

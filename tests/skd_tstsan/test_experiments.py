@@ -9,12 +9,13 @@ import torch
 from PIL import Image
 
 from shared.corpora.table import Frames
+from shared.errors import UserError
 from shared.job import Job, Pretraining
 from shared.parallel import Alone
 from shared.tasks import TASKS
 from shared.temporal import tim
 from skd_tstsan import data, skd_loss
-from skd_tstsan.experiments import PAPER, PRETRAINING, SMOKE, TABLES, Config
+from skd_tstsan.experiments import PAPER, PLAIN, PRETRAINING, SMOKE, TABLES, Config
 from skd_tstsan.train import LAST, network, of_all, pretrain, train
 from skd_tstsan.tvl1 import tvl1
 
@@ -91,7 +92,7 @@ def test_every_network_can_be_built(scale):
     base = PAPER.base(scale, {})
     with torch.device("meta"):
         for config in {replace(base, **r.changes, **c.changes) for _, r, c in CELLS.values()}:
-            net = network(config, 5)().eval()
+            net = network(config, 5, config.domains)().eval()
             x = torch.empty(2, 34 + 2 * config.domains, config.size, config.size)
             assert net(x).logits[-1].shape == (2, 5)
 
@@ -198,9 +199,32 @@ def test_a_fold_is_the_same_twice(corpora):
     assert first.predictions == second.predictions and first.history == second.history
 
 
-def test_settings_that_exclude_each_other():
-    with pytest.raises(Exception, match="domains=2"):
-        replace(BASE, tsm=False, domains=5)
+@pytest.mark.parametrize(("changes", "message"), [
+    (dict(tsm=False, domains=5), "domains=2"),
+    (dict(start="x.pth", mag=False), "without Mag cannot take .* start=x.pth"),
+    (dict(start="x.pth", **PLAIN, modified=False), "without Mag, TSM, batch norm .* start=x.pth"),
+    (dict(start="x.pth", follow="paper"), "without the released g of 7×7"),
+    (dict(start="x.pth", magnifier="m.pth"), "magnifier=m.pth is not used: start=x.pth brings one"),
+    (dict(magnifier="m.pth", mag=False), "magnifier=m.pth is not used: a row without Mag"),
+])  # fmt: skip
+def test_settings_that_exclude_each_other(changes, message):
+    with pytest.raises(UserError, match=message):
+        replace(BASE, **changes)
+
+
+def test_the_released_network_is_not_pretrained_again():
+    """Unless it is asked for; without it, or with its magnifier alone, training on CK+ comes first."""
+    def corpora(**settings):
+        return (PAPER.pretraining(PAPER.base("paper", settings), TASK) or {}).get("corpora", ())
+
+    assert corpora() == corpora(magnifier="magnet.pth") == corpora(start="x.pth", pretrain="true") == ("CK+",)
+    assert corpora(start="x.pth") == corpora(pretrain="false") == ()
+    (line,) = PAPER.remarks(PAPER.base("paper", dict(start="x.pth")))
+    assert "x.pth" in line and "CK+" not in line
+    for row in PAPER.table("figure9a").rows:
+        config = replace(PAPER.base("paper", {}), **row.changes)
+        assert bool(PAPER.pretraining(config, TASK)) == (row.name == "with TL")
+    assert replace(PAPER.base("paper", {}), **row.changes) == PAPER.base("paper", {})  # the experiment of other tables
 
 
 @pytest.mark.parametrize("follow", ["release", "paper"])
