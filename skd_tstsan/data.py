@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import torch
+from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -23,31 +24,36 @@ MACRO = TASKS["ckplus-7"]
 
 @dataclass(frozen=True)
 class Inputs:
-    """Grey `images` (N, 34, size, size) uint8: apex, onset, 16 patches of each; `flow` (N, 2 D, size, size), in pixels
-    of the face: u and v of each of the D temporal domains."""
+    """Grey `faces` (N, 2, face, face) uint8: onset, apex; `flow` (N, 2 D, size, size), in pixels of the face: u and v
+    of each of the D temporal domains."""
 
     ids: tuple[str, ...]
-    images: np.ndarray
+    faces: np.ndarray
     flow: np.ndarray
     problems: list[Problem]
     digest: str
 
     def tensor(self, device: torch.device, *, follow: str) -> Tensor:
-        """The network's x (N, 34 + 2 D, size, size). "release" stretches each component of each flow to [0, 1] in 256
-        steps, so that no motion is an arbitrary grey; "paper" keeps pixels with their sign."""
-        images = stretched(torch.tensor(self.images, device=device).float())
-        flow = torch.tensor(self.flow, device=device)
-        return torch.cat([images, (stretched(flow) * 255).floor() / 255 if follow == "release" else flow], dim=1)
+        """The network's x (N, 34 + 2 D, size, size): images, and flow. follow "release" stretches each component of each
+        flow to [0, 1] in 256 steps, so that no motion is an arbitrary grey; "paper" keeps pixels with their sign."""
+        faces, flow = (torch.tensor(array, device=device) for array in (self.faces, self.flow))
+        images = pictures(faces, self.flow.shape[-1])
+        return torch.cat([images, grey(flow) if follow == "release" else flow], dim=1)
 
 
 def load(samples: pd.DataFrame, config, cache) -> Inputs:
-    """Images and flow of micro-expressions, each computed once and kept in the cache."""
+    """Faces and flow of micro-expressions, each read or computed once and kept in the cache."""
+    return inputs(samples, config, cache, config.domains)
+
+
+def inputs(samples: pd.DataFrame, config, cache, domains: int) -> Inputs:
     samples, problems = with_apex(samples, cache)
-    store = prepare(samples, key_frames(samples, config.domains), size=config.face, gray=True, cache=cache)
-    settings = {"size": config.size, "domains": config.domains}
-    images = derive(store, "images", settings, partial(pictures, size=config.size))
+    numbers = key_frames(samples, domains)
+    store = prepare(samples, numbers, size=config.face, gray=True, smooth=False, cache=cache)
+    settings = {"size": config.size, "domains": domains}
     flow = derive(store, "tvl1", settings, partial(flows, **settings))
-    return Inputs(store.ids, images, flow, problems + store.problems, store.digest)
+    faces = store.array[store.start[:-1, None] + np.arange(2), ..., 0]
+    return Inputs(store.ids, faces, flow, problems + store.problems, store.digest)
 
 
 def key_frames(samples: pd.DataFrame, domains: int) -> list[list[int]]:
@@ -59,13 +65,14 @@ def key_frames(samples: pd.DataFrame, domains: int) -> list[list[int]]:
     ]
 
 
-def pictures(clip: np.ndarray, size: int) -> np.ndarray:
-    """Clip (onset, apex, …; H, W, 1) uint8 -> (34, size, size) uint8: apex, onset, the patches of each, row by row."""
-    onset_apex = torch.from_numpy(clip[:2, ..., 0].astype(np.float32))
-    rows = onset_apex.unflatten(1, (GRID, -1)).unflatten(3, (GRID, -1))
-    patches = rows.permute(0, 1, 3, 2, 4).flatten(1, 2)  # (2, 16, H / 4, W / 4)
-    whole = resized(onset_apex.flip(0)[None], size)[0]
-    return torch.cat([whole, *resized(patches, size).flip(0)]).round().byte().numpy()
+def pictures(faces: Tensor, size: int) -> Tensor:
+    """Faces (N, 2, H, W): onset, apex -> (N, 34, size, size): apex, onset, the patches of each, row by row.
+
+    A face is stretched to [0, 1] as a whole and only then cut, so that its patches keep their relative brightness.
+    """
+    faces = stretched(faces.flip(1).float())
+    patches = rearrange(faces, "n t (i h) (j w) -> n (t i j) h w", i=GRID, j=GRID)
+    return torch.cat([resized(faces, size), resized(patches, size)], dim=1)
 
 
 def flows(clip: np.ndarray, size: int, domains: int) -> np.ndarray:
@@ -87,14 +94,20 @@ def stretched(images: Tensor) -> Tensor:
     return (images - low) / (high - low).clamp_min(1e-12)
 
 
+def grey(flow: Tensor) -> Tensor:
+    """Each component (…, H, W) of a flow as an image of 256 levels, stretched to [0, 1] again when read (released code;
+    its JPEG in between is left out)."""
+    return stretched((stretched(flow) * 255).floor())
+
+
 class MacroExpressions(torch.utils.data.Dataset):
     """x and class of each labelled CK+ sequence: the last frame is apex, the first is onset and offset (Sec. 4.2)."""
 
     def __init__(self, clips: pd.DataFrame, config, cache):
         samples = MACRO.select(clips)
-        inputs = load(samples.assign(offset=samples["onset"]), config, cache)
-        self.x = inputs.tensor(torch.device("cpu"), follow=config.follow)
-        self.y = torch.tensor(samples.set_index("sample").loc[list(inputs.ids), "target"].tolist())
+        data = inputs(samples.assign(offset=samples["onset"]), config, cache, domains=2)
+        self.x, self.problems = data.tensor(torch.device("cpu"), follow=config.follow), data.problems
+        self.y = torch.tensor(samples.set_index("sample").loc[list(data.ids), "target"].tolist())
 
     def __len__(self) -> int:
         return len(self.y)

@@ -61,12 +61,12 @@ def confusions(experiments, rule: str) -> Figure:
 
 def heat_maps(with_eca, without_eca) -> Figure:
     """Figure 7: Grad-CAM of the S-stream's conv4, with and without ECA in the L-stream."""
-    images, samples = with_eca.data(CPU).images, with_eca.samples
+    faces, samples = with_eca.data(CPU).faces, with_eca.samples
     rows = [samples.index[samples["emotion"] == emotion][0] for emotion in SHOWN if emotion in set(samples["emotion"])]
     maps = [e.tested(lambda record: record["figures"]["heat"]) for e in (with_eca, without_eca)]
     plot, axes = grid(3, len(rows), width=2.2)
     for column, row in zip(axes.T, rows, strict=True):
-        sample, apex = samples.loc[row], images[row, 0]
+        sample, apex = samples.loc[row], faces[row, 1]
         for axis in column:
             image(axis, apex, cmap="gray")
         for axis, heat in zip(column[1:], maps, strict=True):
@@ -127,7 +127,7 @@ def temporal_domains(experiments) -> Figure:
         axis.set(xticks=[], yticks=[], frame_on=False)
     for experiment, pair in zip(experiments, axes.reshape(len(experiments), 2, most), strict=True):
         data = experiment.data(CPU)
-        flow = data.tensor(CPU, follow=experiment.config.follow)[data.ids.index(clip), data.images.shape[1] :]
+        flow = data.tensor(CPU, follow=experiment.config.follow)[data.ids.index(clip), 34:]
         for axis, component in zip(pair.T.flat, flow, strict=False):
             image(axis, component, cmap="gray")
         pair[0, 0].set_ylabel(f"{experiment.config.domains}: u", fontsize=8)
