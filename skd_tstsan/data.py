@@ -34,8 +34,8 @@ class Inputs:
     digest: str
 
     def tensor(self, device: torch.device, *, follow: str) -> Tensor:
-        """The network's x (N, 34 + 2 D, size, size): images, and flow. follow "release" stretches each component of each
-        flow to [0, 1] in 256 steps, so that no motion is an arbitrary grey; "paper" keeps pixels with their sign."""
+        """The network's x (N, 34 + 2 D, size, size). follow "release" stretches each component of each flow to [0, 1] in
+        256 steps, so that no motion is an arbitrary grey; "paper" keeps pixels with their sign."""
         faces, flow = (torch.tensor(array, device=device) for array in (self.faces, self.flow))
         images = pictures(faces, self.flow.shape[-1])
         return torch.cat([images, grey(flow) if follow == "release" else flow], dim=1)

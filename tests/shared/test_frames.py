@@ -6,6 +6,7 @@ import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -64,6 +65,29 @@ def test_sizes_boxes_and_colours(samples, tmp_path):
     np.testing.assert_array_equal(store.clip(0)[0], by_hand(path, (4, 5), "RGB"))
     path = samples["frames"][1].path(1)
     np.testing.assert_array_equal(store.clip(1)[0], by_hand(path, mode="RGB")[1:5, 2:7])  # not resized
+
+
+@pytest.mark.parametrize(("shape", "size"), [
+    ((340, 280), (128, 128)), ((400, 400, 3), (64, 64)), ((256, 256), (128, 128)), ((131, 97, 3), (64, 60)),
+    ((30, 40), (64, 96)), ((1, 2), (5, 5)),
+])  # fmt: skip
+def test_without_smoothing_frames_are_resized_as_opencv_does(shape, size, tmp_path):
+    """To the last bit where they are made smaller, as faces are; within a grey level where larger."""
+    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    Image.fromarray(image).save(path := str(tmp_path / "frame.png"))
+    got = read(path, size, gray=len(shape) == 2, smooth=False)
+    assert got.dtype == np.uint8 and got.shape == (*size, shape[2] if len(shape) > 2 else 1)
+    expected = cv2.resize(image, size[::-1]).reshape(got.shape)
+    larger = size > shape[:2]
+    np.testing.assert_allclose(got.astype(int), expected, atol=larger, rtol=0)
+
+
+def test_frames_with_and_without_smoothing_are_kept_apart(samples, tmp_path):
+    kinds = [prepare(samples, key_frames(samples), size=4, smooth=s, cache=tmp_path / "cache") for s in (True, False)]
+    path = samples["frames"][0].path(1)
+    for smooth, store in zip((True, False), kinds, strict=True):
+        np.testing.assert_array_equal(store.clip(0)[0], read(path, 4, smooth=smooth))
+    assert not np.array_equal(kinds[0].array, kinds[1].array)
 
 
 @pytest.mark.parametrize("size", [6, 20, (3, 40)])

@@ -2,11 +2,13 @@
 
 from dataclasses import fields, replace
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from shared.corpora.table import Frames
 from shared.errors import UserError
@@ -112,38 +114,25 @@ def test_what_pretraining_depends_on():
     assert {field.name for field in fields(Config)} - later == set(PRETRAINING)
 
 
-def test_inputs_by_hand(corpora):
-    """38 channels against slices, interpolation and flow written out (Sec. 4.2)."""
+def face(clip, number: int) -> Tensor:
+    """A frame of a sample, grey, as OpenCV makes a face of it: (32, 32) uint8."""
+    image = np.array(Image.open(clip["frames"].path(number)).convert("L"))
+    return torch.from_numpy(cv2.resize(image, (32, 32)))
+
+
+def test_inputs_are_those_of_the_sample(corpora):
+    """Frames, boxes and flow in their channels (Sec. 4.2); the images themselves have golden numbers."""
     cache, micro, _ = corpora
     x = data.load(micro, BASE, cache).tensor(CPU, follow="release")
     signed = data.load(micro, BASE, cache).tensor(CPU, follow="paper")
     assert x.shape == (10, 38, 20, 20) and x.dtype == torch.float32
-
-    def face(number):
-        image = Image.open(micro["frames"][3].path(number)).convert("L").resize((32, 32), Image.Resampling.BILINEAR)
-        return torch.from_numpy(np.array(image))
-
-    def scaled(image):
-        image = torch.nn.functional.interpolate(image[None, None].float(), (20, 20), mode="bilinear")[0, 0]
-        return image
-
-    def unit(image):
-        return (image - image.min()) / (image.max() - image.min())
-
-    onset, apex, offset = face(2), face(4), face(6)
-    grey = 1.01 / 16  # halves are rounded up or down as the interpolation's last digit falls; ranges are over 16
-    for channel, image in ((0, apex), (1, onset)):
-        torch.testing.assert_close(x[3, channel], unit(scaled(image).round()), atol=grey, rtol=0)
-    for channel, image in ((2, apex), (18, onset)):
-        for k in range(16):
-            i, j = divmod(k, 4)
-            patch = scaled(image[8 * i : 8 * i + 8, 8 * j : 8 * j + 8]).round()
-            torch.testing.assert_close(x[3, channel + k], unit(patch), atol=grey, rtol=0)
+    onset, apex, offset = (face(micro.loc[3], number) for number in (2, 4, 6))
+    torch.testing.assert_close(x[3, :34], data.pictures(torch.stack([onset, apex])[None], 20)[0])
+    assert torch.equal(x[:, :34], signed[:, :34])
     pairs = tvl1(torch.stack([onset, apex]), torch.stack([apex, offset]))
-    for channel, component in enumerate(pairs.flatten(0, 1)):
-        torch.testing.assert_close(signed[3, 34 + channel], scaled(component))
-        grey = (unit(scaled(component)) * 255).floor() / 255
-        assert (x[3, 34 + channel] - grey).abs().max() <= 1.001 / 255  # a rounding may tip a step
+    expected = torch.nn.functional.interpolate(pairs, (20, 20), mode="bilinear").flatten(0, 1)
+    torch.testing.assert_close(signed[3, 34:], expected)
+    torch.testing.assert_close(x[3, 34:], data.grey(expected), atol=1.001 / 255, rtol=0)  # a rounding may tip a step
 
 
 def test_domains_are_flows_between_interpolated_neighbours(corpora):
@@ -151,8 +140,7 @@ def test_domains_are_flows_between_interpolated_neighbours(corpora):
     cache, micro, _ = corpora
     config = replace(BASE, domains=5)
     signed = data.load(micro, config, cache).tensor(CPU, follow="paper")
-    frames = [Image.open(micro["frames"][3].path(n)).convert("L").resize((32, 32), Image.Resampling.BILINEAR)
-              for n in range(2, 7)]  # fmt: skip
+    frames = [face(micro.loc[3], number) for number in range(2, 7)]
     frames = torch.from_numpy(tim(np.stack(frames), 6).clip(0, 255).round().astype(np.uint8))
     third = torch.nn.functional.interpolate(tvl1(frames[2:3], frames[3:4]), (20, 20), mode="bilinear")[0]
     torch.testing.assert_close(signed[3, 34 + 4 : 34 + 6], third)
@@ -171,8 +159,7 @@ def test_macro_expressions_end_where_they_began(corpora):
     cache, _, macro = corpora
     clips = data.MacroExpressions(macro, BASE, cache)
     assert len(clips) == 14 and sorted(set(clips.y.tolist())) == list(range(7))
-    start, end = (torch.from_numpy(np.array(Image.open(macro["frames"][0].path(n)).convert("L").resize(
-        (32, 32), Image.Resampling.BILINEAR)))[None] for n in (2, 4))  # fmt: skip
+    start, end = (face(macro.loc[0], number)[None] for number in (2, 4))
     back = torch.nn.functional.interpolate(tvl1(end, start), (20, 20), mode="bilinear")
     paper = data.MacroExpressions(macro, replace(BASE, follow="paper"), cache)
     torch.testing.assert_close(paper[0, list(macro["sample"]).index(macro["sample"][0])][0][36:], back[0])
