@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import FUSIONS, SCA, ChannelAttention, SpatialAttention
+from .attention import FUSIONS, SCA, ChannelAttention, SpatialAttention, positive
 
 
 class PaddingShortcut(nn.Module):
@@ -73,13 +73,17 @@ class Res3D(nn.Module):
     """3D ResNet of depth 18, 50 or 101: clips (B, 3, T, H, W) -> logits (B, classes). Sec. 3.1.
 
     Layers and parameter names are those of the 2018 Kinetics/UCF-101 model zoo. classes=None leaves the classifier
-    out; `features` then is the whole network. width: channels of the first stage, 64 in the zoo.
+    out; `features` then is the whole network. width: channels of the first stage, 64 in the zoo. Raises ValueError for
+    another depth, and for anything but clips of three channels.
     """
 
     layouts = {18: (BasicBlock, (2, 2, 2, 2)), 50: (Bottleneck, (3, 4, 6, 3)), 101: (Bottleneck, (3, 4, 23, 3))}
 
     def __init__(self, depth: int = 18, *, classes: int | None = 400, width: int = 64):
         super().__init__()
+        if depth not in self.layouts:
+            raise ValueError(f"depth is one of {', '.join(map(str, self.layouts))}, got {depth!r}")
+        positive(width=width, classes=1 if classes is None else classes)
         block, blocks = self.layouts[depth]
         self.out_channels = 8 * width * block.expansion
         self.conv1 = nn.Conv3d(3, width, 7, stride=(1, 2, 2), padding=3, bias=False)
@@ -92,38 +96,50 @@ class Res3D(nn.Module):
                 layer.append(block(inplanes, planes, stride=2 if stage and not i else 1))
                 inplanes = planes * block.expansion
             self.add_module(f"layer{stage + 1}", nn.Sequential(*layer))
-        self.fc = nn.Linear(self.out_channels, classes) if classes else None
+        self.fc = None if classes is None else nn.Linear(self.out_channels, classes)
         for m in self.modules():
             if isinstance(m, nn.Conv3d):
                 nn.init.kaiming_normal_(m.weight, mode="fan_out")
 
     def features(self, x: Tensor) -> Tensor:
         """F, the output of the last block: (B, 3, T, H, W) -> (B, out_channels, ⌈T/16⌉, ⌈H/32⌉, ⌈W/32⌉)."""
+        if x.ndim != 5 or x.shape[1] != 3 or not x.is_floating_point():
+            raise ValueError(f"Res3D takes clips (B, 3, T, H, W) of floats, got {tuple(x.shape)} of {x.dtype}")
         x = self.maxpool(self.bn1(self.conv1(x)).relu())
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.fc is None:
+            raise ValueError("this network was made without a classifier (classes=None): call features instead")
         return self.fc(self.features(x).mean((2, 3, 4)))
 
-    def load_zoo(self, checkpoint: str | os.PathLike | Mapping[str, Tensor]) -> None:
-        """Takes the weights of a zoo checkpoint (file or state dict); RuntimeError names the weights that do not fit.
+    def load_zoo(self, checkpoint: str | os.PathLike | Mapping[str, Tensor]) -> int | None:
+        """Takes the weights of a zoo checkpoint (file or state dict). Returns the classes of its classifier, if any.
 
-        Without a classifier of our own the checkpoint's is left out.
+        400 classes are those of Kinetics, 101 those of UCF-101. Without a classifier of our own the checkpoint's is
+        left out. RuntimeError names the weights that do not fit, ValueError those that are not numbers.
         """
         state = checkpoint
-        if not isinstance(checkpoint, Mapping):
+        if isinstance(checkpoint, (str, os.PathLike)):
             state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        state = {name.removeprefix("module."): w for name, w in state.get("state_dict", state).items()}
+        if not isinstance(state, Mapping) or not isinstance(state := state.get("state_dict", state), Mapping):
+            raise ValueError("it holds no weights by name")
+        state = {name.removeprefix("module."): w for name, w in state.items()}
+        if bad := [name for name, w in state.items() if not isinstance(w, Tensor) or not w.isfinite().all()]:
+            raise ValueError(f"not all of its values are finite numbers: {', '.join(bad[:3])}")
+        classes = len(state["fc.bias"]) if "fc.bias" in state else None
         if self.fc is None:
             state = {name: w for name, w in state.items() if not name.startswith("fc.")}
         self.load_state_dict(state)
+        return classes
 
 
 class SCANetwork(nn.Module):
     """AU detector: clips (B, 3, T, H, W) -> logits (B, M), one an AU. Fig. 2.
 
     attention: "SA", "CA", a key of FUSIONS (SCA), or None for the plain Res3D of the baseline rows.
-    size: height and width of the clips in pixels. width: as in Res3D. reduced, k: as in ChannelAttention.
+    size: height and width of the clips in pixels, for which spatial attention is made. width: as in Res3D. reduced, k,
+    relu: as in ChannelAttention and SpatialAttention. Raises ValueError for a value that cannot be.
     """
 
     def __init__(
@@ -131,27 +147,31 @@ class SCANetwork(nn.Module):
         M: int,
         *,
         depth: int = 18,
-        attention: str | None = "learn",
+        attention: str | None = "scalar",
         size: int = 112,
         width: int = 64,
         reduced: int = 128,
         k: int = 4,
+        relu: bool = False,
         dropout: float = 0.5,
     ):
         super().__init__()
+        positive(M=M, size=size)
+        if attention not in (None, "SA", "CA", *FUSIONS):
+            raise ValueError(f"attention is None, SA, CA or one of {', '.join(FUSIONS)}, got {attention!r}")
+        if attention not in (None, "SA") and size <= 32:
+            raise ValueError(f"clips of {size}×{size} leave a map of one position, which has no covariance: 33 or more")
         self.backbone = Res3D(depth, classes=None, width=width)
         c = self.backbone.out_channels
         h = w = -(-size // 32)
         if attention is None:
             self.attention = nn.Identity()
         elif attention == "SA":
-            self.attention = SpatialAttention((h, w), k=k)
+            self.attention = SpatialAttention((h, w), k=k, relu=relu)
         elif attention == "CA":
             self.attention = ChannelAttention(c, reduced=reduced, k=k)
-        elif attention in FUSIONS:
-            self.attention = SCA(c, (h, w), fusion=attention, reduced=reduced, k=k)
         else:
-            raise ValueError(f"attention is None, SA, CA or one of {', '.join(FUSIONS)}, got {attention!r}")
+            self.attention = SCA(c, (h, w), fusion=attention, reduced=reduced, k=k, relu=relu)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(getattr(self.attention, "out_channels", c), M)  # row i is the linear head of AU i
 

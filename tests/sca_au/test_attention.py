@@ -5,8 +5,8 @@ from sca_au.attention import (
     FUSIONS,
     SCA,
     ChannelAttention,
-    LearnedFusion,
     RowConvolution,
+    RowFusion,
     ScalarFusion,
     SpatialAttention,
     covariance,
@@ -62,11 +62,6 @@ def test_covariances_follow_the_equations():
         torch.testing.assert_close(C_sp[b], loop_covariance(channels))
 
 
-def test_covariance_needs_two_observations():
-    with pytest.raises(ValueError, match="two observations"):
-        covariance(torch.randn(1, 4, 1))
-
-
 def test_row_convolution_is_a_loop_over_rows():
     rows = settle(RowConvolution(6, k=4))
     C = torch.randn(3, 6, 6, dtype=torch.float64)
@@ -117,17 +112,12 @@ def test_any_map_keeps_its_shape_and_passes_gradients(shape):
         assert all(p.grad is not None and p.grad.isfinite().all() for p in module.parameters())
 
 
-def test_spatial_attention_names_both_sizes():
-    with pytest.raises(ValueError, match=r"\(4, 4\), got \(7, 7\)"):
-        SpatialAttention((4, 4))(torch.randn(1, 3, 7, 7))
-
-
 def test_fusions_element_by_element():
     a, b = torch.randn(2, 2, 3, 2, 2, dtype=torch.float64)
-    fuse = {name: settle(cls()) for name, cls in FUSIONS.items()}
-    w = fuse["scalar"].w
+    fuse = {name: settle(FUSIONS[name]()) for name in ("max", "avg", "scalar", "concat")}
+    w_sp, w_ch = fuse["scalar"].w_sp, fuse["scalar"].w_ch
     both = zip(a.flatten(), b.flatten(), strict=True)
-    largest, mean, scaled = zip(*[(max(s, c), (s + c) / 2, w[0] * s + w[1] * c) for s, c in both], strict=True)
+    largest, mean, scaled = zip(*[(max(s, c), (s + c) / 2, w_sp * s + w_ch * c) for s, c in both], strict=True)
     for name, expected in (("max", largest), ("avg", mean), ("scalar", scaled)):
         torch.testing.assert_close(fuse[name](a, b), torch.stack(expected).view_as(a))
     joined = fuse["concat"](a, b)
@@ -135,26 +125,27 @@ def test_fusions_element_by_element():
     assert torch.equal(joined[:, :3], a) and torch.equal(joined[:, 3:], b)
 
 
-def test_learned_fusion_weighs_each_branch_by_nine_of_its_own_channels():
-    fusion = settle(LearnedFusion())
-    C, H, W = 12, 2, 2
-    branches = torch.randn(2, 1, C, H, W, dtype=torch.float64)
-    out = fusion(*branches)
-    for c in range(C):
-        for y in range(H):
-            for x in range(W):
-                expected = 0.0
-                for group, branch in enumerate(branches):
-                    near = [(k, c + k - 4) for k in range(9) if 0 <= c + k - 4 < C]
-                    w = sum(fusion.conv.weight[group, 0, k, 0] * branch[0, n, y, x] for k, n in near)
-                    expected += (w + fusion.conv.bias[group]) * branch[0, c, y, x]
-                torch.testing.assert_close(out[0, c, y, x], expected)
-
-
-@pytest.mark.parametrize("fusion", [LearnedFusion, ScalarFusion])
-def test_learned_weights_start_from_the_average(fusion):
+def test_two_numbers_start_from_the_average():
     a, b = torch.randn(2, 2, 12, 4, 4)
-    torch.testing.assert_close(fusion()(a, b), (a + b) / 2)
+    fusion = ScalarFusion()
+    assert sum(p.numel() for p in fusion.parameters()) == 2
+    torch.testing.assert_close(fusion(a, b), (a + b) / 2)
+
+
+def test_row_fusion_slides_over_the_height_in_eight_groups_of_channels():
+    fusion = settle(RowFusion(16))
+    F_sp, F_ch = torch.randn(2, 1, 16, 3, 2, dtype=torch.float64)
+    out = fusion.weigh(F_sp, F_ch)
+    for c in range(16):
+        group = range(c // 2 * 2, c // 2 * 2 + 2)
+        for y in range(3):
+            for x in range(2):
+                expected = 0.0
+                for conv, branch in ((fusion.w_sp, F_sp), (fusion.w_ch, F_ch)):
+                    near = [(i, g, y + r - 4, r) for i, g in enumerate(group) for r in range(9) if 0 <= y + r - 4 < 3]
+                    w = sum(conv.weight[c, i, r, 0] * branch[0, g, row, x] for i, g, row, r in near) + conv.bias[c]
+                    expected += w * branch[0, c, y, x]
+                torch.testing.assert_close(out[0, c, y, x], expected)
 
 
 def test_sca_fuses_its_two_attentions():
@@ -162,3 +153,37 @@ def test_sca_fuses_its_two_attentions():
     F = torch.randn(2, 9, 3, 3, dtype=torch.float64)
     torch.testing.assert_close(sca(F), torch.maximum(sca.spatial(F), sca.channel(F)))
     assert SCA(9, (3, 3), fusion="concat", reduced=4).out_channels == 18
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_maps_with_time_are_weighed_by_their_mean_over_it(fusion):
+    sca = settle(SCA(16, (3, 2), fusion=fusion, reduced=4))
+    F = torch.randn(2, 16, 5, 3, 2, dtype=torch.float64)
+    out, mean = sca(F), F.mean(2)
+    for t in range(5):
+        F_sp = F[:, :, t] * sca.spatial.weight(mean)[:, None]
+        F_ch = F[:, :, t] * sca.channel.weight(mean)[:, :, None, None]
+        torch.testing.assert_close(out[:, :, t], sca.fusion(F_sp, F_ch))
+    torch.testing.assert_close(sca(mean[:, :, None])[:, :, 0], sca(mean))
+
+
+@pytest.mark.parametrize(("mistake", "message"), [
+    (lambda: SCA(8, (4, 4), fusion="learn"), "fusion is one of max, avg, concat, scalar, rows, got 'learn'"),
+    (lambda: SCA(12, (4, 4), fusion="rows"), "8 groups, got 12 channels"),
+    (lambda: SCA(0, (4, 4)), "channels must be a whole number of 1 or more, got 0"),
+    (lambda: SCA(8, (4, 4), reduced=2.5), "reduced must be a whole number"),
+    (lambda: SCA(8, (4, 4), k=-1), "k must be a whole number"),
+    (lambda: SCA(8, 4), r"size is the \(H, W\) of the maps, got 4"),
+    (lambda: SCA(8, (4, 0)), "W must be a whole number of 1 or more, got 0"),
+    (lambda: SCA(8, (4, 4))(torch.zeros(8, 4, 4)), r"or \(B, C, T, H, W\) of floats, got \(8, 4, 4\)"),
+    (lambda: SCA(8, (4, 4))(torch.zeros(1, 8, 4, 4).int()), "of floats, got .* of torch.int32"),
+    (lambda: SCA(8, (4, 4))(torch.zeros(1, 9, 4, 4)), "maps of 8 channels, got 9"),
+    (lambda: SCA(8, (4, 4))(torch.zeros(1, 8, 7, 7)), r"\(4, 4\), got \(7, 7\)"),
+    (lambda: SCA(8, (4, 4))(torch.zeros(1, 8, 2, 7, 7)), r"\(4, 4\), got \(7, 7\)"),
+    (lambda: ChannelAttention(8).eval()(torch.zeros(1, 8, 1, 1)), "two observations"),
+    (lambda: SpatialAttention((4, 4))(torch.zeros(1, 1, 4, 4)), "two observations"),
+    (lambda: covariance(torch.zeros(4, 4)), r"takes \(B, N, D\)"),
+])  # fmt: skip
+def test_mistakes_are_said(mistake, message):
+    with pytest.raises(ValueError, match=message):
+        mistake()
