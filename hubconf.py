@@ -25,7 +25,7 @@ def mtmnet(weights=None, **arguments):
 
 
 def sca_au(weights=None, **arguments):
-    """SCANetwork(M, depth=18, attention="learn", …): clips (B, 3, T, H, W) -> logits (B, M) of M action units."""
+    """SCANetwork(M, depth=18, …): RGB clips (B, 3, T, H, W) in [0, 1] -> logits (B, M) of M action units."""
     return _network("sca_au", "SCANetwork", weights, arguments)
 
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from shared.corpora.table import Problem
+from shared.errors import UserError
 from shared.frames import derive, prepare
 from shared.temporal import tim
 
 from . import descriptors
 
-MEAN = (114.7748, 107.7354, 99.4750)  # of red, green and blue, which the zoo's networks expect to be subtracted
 LUMA = (0.299, 0.587, 0.114)
 
 
@@ -55,9 +55,12 @@ def sampled(clip: np.ndarray, *, tim: int, frames: int) -> np.ndarray:
 
 
 def described(clip: np.ndarray, *, tim: int, by: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """A descriptor of the grey clip of `tim` interpolated frames: (D,) float32."""
+    """A descriptor of the grey clip of `tim` interpolated frames: (D,) float32. UserError where it has no answer."""
     grey = (clip @ np.float32(LUMA)).round().astype(np.uint8)
-    return by(interpolated(grey, tim)).astype(np.float32)
+    try:
+        return by(interpolated(grey, tim)).astype(np.float32)
+    except ValueError as error:
+        raise UserError(f"{error}; --set tim, resize, blocks, radii or window to what fits each other") from error
 
 
 def description(config) -> dict:
@@ -66,11 +69,9 @@ def description(config) -> dict:
     return {"blocks": config.blocks, **own.get(config.descriptor, {})}
 
 
-def normalised(clips: Tensor, *, subtract: bool) -> Tensor:
-    """uint8 (B, T, H, W, 3) -> float (B, 3, T, H, W), less the zoo's mean or, with `subtract`, less the first frame."""
-    clips = clips.float()
-    clips = clips - (clips[:, :1] if subtract else clips.new_tensor(MEAN))
-    return clips.permute(0, 4, 1, 2, 3).contiguous()
+def floats(clips: Tensor) -> Tensor:
+    """uint8 (B, T, H, W, 3) -> what the network takes: (B, 3, T, H, W) in [0, 1]."""
+    return clips.permute(0, 4, 1, 2, 3).float().contiguous() / 255
 
 
 def central(clips: Tensor, size: int) -> Tensor:
@@ -79,10 +80,10 @@ def central(clips: Tensor, size: int) -> Tensor:
     return clips[:, :, m : m + size, m : m + size]
 
 
-def augmented(clips: Tensor, size: int, *, flip: bool) -> Tensor:
+def augmented(clips: Tensor, size: int, *, flip: bool, generator: torch.Generator | None = None) -> Tensor:
     """Training: a crop of `size` from a random place (Sec. 4.2) and a random flip, one for all frames of a clip."""
     B, _, R, _, _ = clips.shape
-    corners = torch.randint(R - size + 1, (B, 2)).tolist()
+    corners = torch.randint(R - size + 1, (B, 2), generator=generator).tolist()
     crops = torch.stack([c[:, y : y + size, x : x + size] for c, (y, x) in zip(clips, corners, strict=True)])
-    turned = (torch.rand(B) < 0.5 * flip).to(clips.device)
+    turned = (torch.rand(B, generator=generator) < 0.5 * flip).to(clips.device)
     return torch.where(turned[:, None, None, None, None], crops.flip(3), crops)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from shared.errors import UserError
 from shared.experiment import Column, Paper, Precision, Row, Table
 from shared.tasks import TASKS
 
@@ -17,13 +18,14 @@ class Config:
     tim: int = 50  # frames after temporal interpolation (Sec. 4.2)
     frames: int = 10  # sampled from those (Sec. 4.2)
     # network
-    depth: int = 18  # of Res3D: 18, 50 or 101
-    attention: Literal["none", "SA", "CA", "max", "avg", "concat", "learn", "scalar"] = "learn"  # Sec. 3.4
+    depth: Literal[18, 50, 101] = 18  # of Res3D (Sec. 4.3)
+    attention: Literal["none", "SA", "CA", "max", "avg", "concat", "scalar", "rows"] = "scalar"  # Sec. 3.4, Eq. (3)
     reduced: int = 128  # c'; not in the paper: as in the second-order-pooling network that it follows
     k: int = 4  # filters a row (Sec. 3.2)
+    relu: bool = False  # after the row convolution of the spatial attention; Sec. 3.3 has none, the group's code one
     width: int = 64  # channels of the first stage, as in the zoo
     dropout: float = 0.5  # Sec. 4.2
-    backbone: Literal["zoo", "random"] = "zoo"  # weights of Kinetics and UCF-101 (Sec. 4.2), or none
+    backbone: train.Backbone = "zoo"  # Kinetics and UCF-101 (Sec. 4.2) where such a file has a known source
     subtract: bool = False  # the first frame from all others; not in the paper: what makes up for missing weights
     # training
     flip: bool = True  # not in the paper
@@ -33,7 +35,6 @@ class Config:
     drop: int = 30  # epochs after which lr is divided by 10 (Sec. 4.2)
     momentum: float = 0.9  # Sec. 4.2
     weight_decay: float = 1e-3  # Sec. 4.2
-    clip: float = 0.0  # the gradient's largest norm, 0: any; not in the paper: what "learn" squares may run away
     # hand-crafted features
     descriptor: Literal["none", "LBP-TOP", "LPQ-TOP", "LBP-SIP", "HOG3D"] = "none"  # and an SVM, for the network
     blocks: int = 5  # 5×5 (Sec. 4.3)
@@ -43,21 +44,38 @@ class Config:
     precision: Precision = "float32"
     compile: bool = False  # networks by torch.compile
 
+    def __post_init__(self):
+        """Raises UserError for values that cannot be, alone or together."""
+        counts = "size resize tim frames reduced k width epochs batch drop blocks window"
+        refused = [f"{n} is {getattr(self, n)}: 1 or more" for n in counts.split() if getattr(self, n) < 1]
+        for wrong, what in (
+            (self.size <= 32, f"size is {self.size}: 33 or more, or the last map has one position and no covariance"),
+            (self.size > self.resize, f"size is {self.size}: no crop of resize, {self.resize}, is as large"),
+            (self.frames > self.tim, f"frames is {self.frames}: tim, {self.tim}, has fewer to sample from"),
+            (not 0 <= self.dropout < 1, f"dropout is {self.dropout:g}: from 0 to less than 1"),
+            (not 0 < self.lr < float("inf"), f"lr is {self.lr:g}: a number above 0"),
+            (not 0 <= self.momentum < 1, f"momentum is {self.momentum:g}: from 0 to less than 1"),
+            (not 0 <= self.weight_decay < float("inf"), f"weight_decay is {self.weight_decay:g}: 0 or more"),
+        ):
+            refused += [what] * wrong
+        if refused:
+            raise UserError("\n".join(refused))
 
-SMOKE = dict(
-    size=56, resize=64, reduced=32, width=16, backbone="random", subtract=True, epochs=40, batch=8, clip=50.0,
-)  # fmt: skip
+
+SMOKE = dict(size=56, resize=64, reduced=32, width=16, backbone="random", subtract=True, epochs=40, batch=8)
 
 
 def remarks(config: Config) -> list[str]:
     """What the networks started from, and what is done to them that the paper does not."""
     if config.descriptor != "none":
         return ["weights: none (an SVM)"]
-    zoo = f"those of Kinetics and UCF-101 ({train.ZOO.format(depth=config.depth)} of the 2018 model zoo of 3D ResNets)"
-    first = zoo if config.backbone == "zoo" else "random, not those of Kinetics and UCF-101"
+    if (zoo := train.zoo(config)) is None:
+        first = "random, not those of Kinetics and UCF-101"
+    else:
+        alone = " alone, not of UCF-101 as in the paper" * (zoo.classes == 400)
+        first = f"those of {zoo.data}{alone} ({zoo.file} of the 2018 model zoo of 3D ResNets)"
     seen = ["input: the first frame is subtracted from the others, which the paper does not do"]
-    cut = [f"training: the gradient's norm is cut at {config.clip:g}, which the paper does not do"]
-    return [f"weights: {first}", *seen * config.subtract, *cut * (config.clip > 0)]
+    return [f"weights: {first}", *seen * config.subtract]
 
 
 def columns(task: str, metric: str) -> tuple[Column, ...]:
@@ -86,6 +104,7 @@ ABLATION = (
     Row("Baseline + SCA_Avg", attention="avg"),
     Row("Baseline + SCA_Concat", attention="concat"),
     Row("Baseline + SCA_Learn"),
+    Row("Baseline + SCA_Learn by rows (ours)", attention="rows"),
 )
 CORPORA = (("CASME II", "casme2-au8"), ("CASME", "casme-au4"), ("SAMM", "samm-au4"))
 F1, MACRO, ACCURACY = "f1_binary", "f1_macro", "accuracy"

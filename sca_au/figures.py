@@ -79,7 +79,7 @@ def accuracies(result) -> Figure:
 def variant(experiment) -> str:
     """The name of an experiment's method in Figure 6."""
     attention = experiment.config.attention
-    names = {"none": "baseline", "SA": "SA", "CA": "CA"}
+    names = {"none": "baseline", "SA": "SA", "CA": "CA", "scalar": "SCA_Learn", "rows": "SCA_Learn by rows"}
     name = names.get(attention) or f"SCA_{attention.capitalize()}"
     return name if experiment.config.depth == 18 else f"{experiment.config.depth}: {name}"
 
@@ -127,16 +127,17 @@ def maps_of(experiments, chosen: list[tuple[int, int]], title: str, caption: str
 
 
 def cost(experiments) -> Figure:
-    """Section 4.4: parameters and the time of a training step, of the experiments at hand."""
+    """Section 4.4: parameters, their size in float32 and the time of a training step, of the experiments at hand."""
     lines = []
     for experiment in experiments:
         records = experiment.records()
         step = np.mean([record["times"]["step"] for record in records])
-        parameters = f"{records[0]['figures']['parameters']:,}"
-        lines.append((experiment.task.name, variant(experiment), parameters, f"{step:.3f}", records[0]["device"]))
-    plot, axis = plt.subplots(figsize=(7, 0.5 + 0.28 * len(lines)), layout="constrained")
+        n = records[0]["figures"]["parameters"]
+        size = f"{4e-6 * n:,.1f}"
+        lines.append((experiment.task.name, variant(experiment), f"{n:,}", size, f"{step:.3f}", records[0]["device"]))
+    plot, axis = plt.subplots(figsize=(7.5, 0.5 + 0.28 * len(lines)), layout="constrained")
     axis.axis("off")
-    table = axis.table(lines, colLabels=("task", "method", "parameters", "s a step", "device"), loc="center")
+    table = axis.table(lines, colLabels=("task", "method", "parameters", "MB", "s a step", "device"), loc="center")
     table.auto_set_font_size(False)
     table.set_fontsize(8)
     batch = experiments[0].config.batch

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from .attention import FUSIONS, SCA, ChannelAttention, SpatialAttention, positive
 
+MEAN = (114.7748, 107.7354, 99.4750)  # of red, green and blue in 0-255: the zoo's networks expect it subtracted
+
 
 class PaddingShortcut(nn.Module):
     """Shortcut A, without parameters: every stride-th voxel, and zero channels up to `channels`."""
@@ -135,11 +137,12 @@ class Res3D(nn.Module):
 
 
 class SCANetwork(nn.Module):
-    """AU detector: clips (B, 3, T, H, W) -> logits (B, M), one an AU. Fig. 2.
+    """AU detector: RGB clips (B, 3, T, H, W) with values in [0, 1] -> logits (B, M), one an AU. Fig. 2.
 
     attention: "SA", "CA", a key of FUSIONS (SCA), or None for the plain Res3D of the baseline rows.
     size: height and width of the clips in pixels, for which spatial attention is made. width: as in Res3D. reduced, k,
-    relu: as in ChannelAttention and SpatialAttention. Raises ValueError for a value that cannot be.
+    relu: as in ChannelAttention and SpatialAttention. subtract: each clip's first frame is subtracted from it in place
+    of the zoo's mean (not in the paper). Raises ValueError for a value that cannot be.
     """
 
     def __init__(
@@ -154,6 +157,7 @@ class SCANetwork(nn.Module):
         k: int = 4,
         relu: bool = False,
         dropout: float = 0.5,
+        subtract: bool = False,
     ):
         super().__init__()
         positive(M=M, size=size)
@@ -162,6 +166,7 @@ class SCANetwork(nn.Module):
         if attention not in (None, "SA") and size <= 32:
             raise ValueError(f"clips of {size}×{size} leave a map of one position, which has no covariance: 33 or more")
         self.backbone = Res3D(depth, classes=None, width=width)
+        self.subtract = subtract
         c = self.backbone.out_channels
         h = w = -(-size // 32)
         if attention is None:
@@ -175,10 +180,20 @@ class SCANetwork(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(getattr(self.attention, "out_channels", c), M)  # row i is the linear head of AU i
 
-    def features(self, x: Tensor) -> Tensor:
+    def centred(self, clips: Tensor) -> Tensor:
+        """What the backbone sees: 0-255 less the zoo's mean, or less the first frame. ValueError outside [0, 1]."""
+        if clips.ndim != 5 or clips.shape[1] != 3 or not clips.is_floating_point():
+            raise ValueError(f"expected clips (B, 3, T, H, W) of floats, got {tuple(clips.shape)} of {clips.dtype}")
+        if not (clips.is_meta or ((clips >= 0) & (clips <= 1)).all()):
+            low, high = clips.aminmax()
+            raise ValueError(f"expected clips with values in [0, 1], got {low:.4g} to {high:.4g}")
+        first = clips[:, :, :1] if self.subtract else clips.new_tensor(MEAN).view(3, 1, 1, 1) / 255
+        return 255 * (clips - first)
+
+    def features(self, clips: Tensor) -> Tensor:
         """The attended feature map, F'_sc of Eq. (3): (B, 3, T, H, W) -> (B, C, h, w)."""
-        F_ = self.backbone.features(x).mean(2)  # F', time folded away; up to 16 frames leave a single step of it
+        F_ = self.backbone.features(self.centred(clips)).mean(2)  # F'; up to 16 frames leave a single step of time
         return self.attention(F_)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.dropout(self.features(x).mean((2, 3))))
+    def forward(self, clips: Tensor) -> Tensor:
+        return self.head(self.dropout(self.features(clips).mean((2, 3))))

@@ -1,6 +1,9 @@
 """The classifier of the hand-crafted features: a linear SVM an AU, C chosen on the validation fold. Sec. 4.3."""
 
+import warnings
+
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import f1_score
 from sklearn.svm import LinearSVC
 
@@ -13,13 +16,25 @@ def svm_scores(
     x: np.ndarray,
     *,
     penalties: tuple[float, ...] = PENALTIES,
+    tol: float = 1e-6,
+    iterations: int = 10_000,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Trains on `train`, picks each AU's C by binary F1 on `val`, scores x; returns scores (N, M) and C (M,).
 
     train, val: features (n, D) and AUs (n, M) of 0 and 1. A score above 0 means present. Of equal Cs the smallest is
-    taken. An AU that the training fold shows always or never has no SVM: it scores 1 or -1, with C nan.
+    taken. An AU that the training fold shows always or never has no SVM: it scores 1 or -1, with C nan. The loss is the
+    squared hinge (not in the paper: LIBLINEAR's own), solved in the primal, where it has one minimum, which does not
+    depend on the order of samples. An SVM that has not met `tol` after `iterations` warns. Raises ValueError for shapes
+    that do not fit and for labels other than 0 and 1.
     """
     (x_train, y_train), (x_val, y_val) = train, val
+    for features, y in (train, val):
+        if np.ndim(features) != 2 or np.ndim(y) != 2 or len(features) != len(y) or not len(y):
+            raise ValueError(f"expected features (n, D) and AUs (n, M), got {np.shape(features)} and {np.shape(y)}")
+        if not np.isin(y, (0, 1)).all():
+            raise ValueError(f"expected AUs of 0 and 1, got {np.unique(y)}")
+    if not penalties or min(penalties) <= 0:
+        raise ValueError(f"expected penalties above 0, got {penalties}")
     N, M = len(x), y_train.shape[1]
     scores, chosen = np.empty((N, M)), np.full(M, np.nan)
     for au in range(M):
@@ -28,7 +43,17 @@ def svm_scores(
             continue
         best = -1.0
         for C in penalties:
-            svm = LinearSVC(C=C, dual=False).fit(x_train, y_train[:, au])  # the dual is slow to converge at large C
+            svm = LinearSVC(C=C, loss="squared_hinge", dual=False, tol=tol, max_iter=iterations)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                svm.fit(x_train, y_train[:, au])
+            if svm.n_iter_ >= iterations:
+                warnings.warn(
+                    f"the SVM of unit {au + 1} of {M} has not converged at C = {C:g} after {iterations} iterations: "
+                    "its decisions may depend on the order of samples",
+                    ConvergenceWarning,
+                    stacklevel=2,
+                )
             f1 = f1_score(y_val[:, au], svm.predict(x_val), zero_division=0)
             if f1 > best:
                 best, chosen[au], scores[:, au] = f1, C, svm.decision_function(x)

@@ -3,6 +3,7 @@
 import math
 import time
 from functools import partial
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -12,12 +13,29 @@ from torch.nn import functional as F
 from shared.job import Job, autocast
 from shared.weights import published
 
-from .data import augmented, central, normalised
+from .data import augmented, central, floats
 from .losses import total_loss
 from .model import SCANetwork
 from .svm import svm_scores
 
-ZOO = "resnet-{depth}-kinetics-ucf101_split1.pth"  # names of the 2018 model zoo's files
+Backbone = Literal["zoo", "kinetics", "kinetics-ucf101", "random"]  # "zoo": UCF-101's at depth 18, else Kinetics'
+
+
+class Zoo(NamedTuple):
+    """A file of the 2018 model zoo."""
+
+    file: str
+    data: str  # what it was trained on
+    classes: int  # of its classifier, which shows it
+
+
+def zoo(config) -> Zoo | None:
+    """The file that `backbone` asks for. Of those of UCF-101 the one of depth 18 alone has a known source."""
+    if config.backbone == "random":
+        return None
+    if config.backbone == "kinetics" or (config.backbone == "zoo" and config.depth != 18):
+        return Zoo(f"resnet-{config.depth}-kinetics.pth", "Kinetics", 400)
+    return Zoo(f"resnet-{config.depth}-kinetics-ucf101_split1.pth", "Kinetics and UCF-101", 101)
 
 
 def train(job: Job) -> None:
@@ -44,21 +62,19 @@ def detect(job: Job) -> None:
     for epoch in range(config.epochs):
         net.train()
         total = 0.0
-        for rows in job.shuffled(train):
+        for rows in job.shuffled(train, least=1):
             clock = time.perf_counter()
-            batch = augmented(clips[rows], config.size, flip=config.flip)
+            batch = floats(augmented(clips[rows], config.size, flip=config.flip))
             with autocast(config, job.device):
-                loss = total_loss(net(normalised(batch, subtract=config.subtract)), target[rows])
+                loss = total_loss(net(batch), target[rows])
             job.check(loss, epoch, rows)
             sgd.zero_grad()
             loss.backward()
-            if config.clip:
-                torch.nn.utils.clip_grad_norm_(net.parameters(), config.clip)
             sgd.step()
             total += loss.item() * len(rows) / len(train)
             seconds, steps = seconds + time.perf_counter() - clock, steps + 1
         drops.step()
-        present, maps = predict(net, held_out, subtract=config.subtract)
+        present, maps = predict(net, held_out)
         job.score(epoch, present[: len(test)], present[len(test) :], loss=total)
         if job.predictions["val"]["epoch"] == epoch + 1:
             job.figures["maps"] = maps[: len(test)].double().round(decimals=3).tolist()
@@ -70,24 +86,26 @@ def network(config, M: int) -> partial:
     """What makes the network."""
     return partial(
         SCANetwork, M=M, depth=config.depth, attention=None if config.attention == "none" else config.attention,
-        size=config.size, width=config.width, reduced=config.reduced, k=config.k, dropout=config.dropout,
+        size=config.size, width=config.width, reduced=config.reduced, k=config.k, relu=config.relu,
+        dropout=config.dropout, subtract=config.subtract,
     )  # fmt: skip
 
 
 def start(net: SCANetwork, config, weights) -> None:
-    """The backbone's weights of Kinetics and UCF-101, the zoo's file in the folder `weights`."""
-    if config.backbone == "zoo":
-        path = weights / ZOO.format(depth=config.depth)
-        what = f"the 2018 model zoo's Res3D{config.depth} of Kinetics and UCF-101"
-        with published(path, what, "--set backbone=random goes on without"):
-            net.backbone.load_zoo(path)
+    """The backbone's weights, the zoo's file in the folder `weights`. UserError where it is another."""
+    if file := zoo(config):
+        path, what = weights / file.file, f"the 2018 model zoo's Res3D{config.depth} of {file.data}"
+        with published(path, what, "--set backbone=kinetics takes those of Kinetics alone, backbone=random none"):
+            if (classes := net.backbone.load_zoo(path)) != file.classes:
+                found = "no classifier" if classes is None else f"a classifier of {classes} classes"
+                raise ValueError(f"it has {found}; that of {file.data} has {file.classes}")
 
 
 @torch.no_grad()
-def predict(net: SCANetwork, clips: Tensor, *, subtract: bool) -> tuple[Tensor, Tensor]:
+def predict(net: SCANetwork, clips: Tensor) -> tuple[Tensor, Tensor]:
     """Probability of each AU (B, M) and its class activation map (B, M, h, w), Fig. 6, of clips as from `central`."""
     net.eval()
-    F_sc = torch.cat([net.features(normalised(part, subtract=subtract)) for part in clips.split(64)])
+    F_sc = torch.cat([net.features(floats(part)) for part in clips.split(64)])
     maps = torch.einsum("mc,bchw->bmhw", net.head.weight, F_sc)
     return net.head(F_sc.mean((2, 3))).sigmoid(), maps
 
@@ -95,7 +113,7 @@ def predict(net: SCANetwork, clips: Tensor, *, subtract: bool) -> tuple[Tensor, 
 def apply(net: SCANetwork, data, config) -> tuple[Tensor, Tensor]:
     """For a user's clips: the probability of each AU (N, M) and its map on the face (N, M, resize, resize)."""
     clips = central(torch.from_numpy(np.array(data.x)), config.size)
-    scores, maps = predict(net, clips, subtract=config.subtract)
+    scores, maps = predict(net, clips)
     maps = F.interpolate(maps, (config.size, config.size), mode="bilinear")
     return scores, F.pad(maps, [(config.resize - config.size) // 2] * 4)
 

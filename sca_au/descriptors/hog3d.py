@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from .blocks import edges
+from .blocks import checked, edges
 
 PHI = (1 + 5**0.5) / 2
 
@@ -40,10 +40,13 @@ def hog3d(
     """HOG3D: volume (T, H, W) of any real type -> (blocks² · cells · 20,), 25 · 48 · 20 as it stands.
 
     Every spatial block, whole in time, is one descriptor of cells (t, y, x), each of subblocks³ mean gradients; its
-    length is set to 1, entries are cut at `cut`, and the length is set again. ValueError when a subblock would be
-    empty. Kläser, Marszałek and Schmid, BMVC 2008, whose values the defaults are.
+    length is set to 1, entries are cut at `cut`, and the length is set again. ValueError where a subblock would be
+    empty, for `cut` not above 0, and for another volume. Kläser, Marszałek and Schmid, BMVC 2008, whose values the
+    defaults are.
     """
-    volume = np.asarray(volume, np.float64)
+    volume = checked(volume, blocks=blocks, cells=cells, subblocks=subblocks).astype(np.float64)
+    if not cut > 0:
+        raise ValueError(f"cut must be above 0, got {cut}")
     nt, ny, nx = cells
     parts = nt * subblocks, blocks * ny * subblocks, blocks * nx * subblocks
     borders = [edges(n, p) for n, p in zip(volume.shape, parts, strict=True)]

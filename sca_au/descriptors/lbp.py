@@ -5,7 +5,7 @@ from math import cos, pi, sin
 
 import numpy as np
 
-from .blocks import histograms, interior
+from .blocks import checked, histograms, interior
 
 Offset = Sequence[int]  # (t, y, x)
 
@@ -38,9 +38,10 @@ def lbp_top(volume: np.ndarray, *, radii: tuple[int, int, int] = (3, 3, 3), bloc
     """LBP-TOP, 8 neighbours, uniform patterns: volume (T, H, W) of any real type -> (blocks² · 3 · 59,).
 
     radii: (x, y, t). Neighbours are rounded to voxels, not interpolated, so that any increasing change of grey leaves
-    the feature as it is. Codes are those of the voxels whose neighbours in all three planes exist. ValueError when
-    the volume is too small. Zhao and Pietikäinen, PAMI 2007.
+    the feature as it is. Codes are those of the voxels whose neighbours in all three planes exist. ValueError for a
+    volume that is too small or another. Zhao and Pietikäinen, PAMI 2007.
     """
+    volume = checked(volume, radii=radii, blocks=blocks)
     x, y, t = np.diag(radii)[:, ::-1]  # the axes, as (t, y, x)
     labels = uniform_labels(8)
     planes = [
@@ -54,8 +55,9 @@ def lbp_sip(volume: np.ndarray, *, radii: tuple[int, int, int] = (3, 3, 3), bloc
     """LBP-SIP: volume (T, H, W) of any real type -> (blocks² · 20,).
 
     radii: (x, y, t). The six points where the three planes' circles meet are kept once: four in the frame (16 bins)
-    and two in time (4 bins). ValueError when the volume is too small. Wang et al., ACCV 2014.
+    and two in time (4 bins). ValueError for a volume that is too small or another. Wang et al., ACCV 2014.
     """
+    volume = checked(volume, radii=radii, blocks=blocks)
     x, y, t = np.diag(radii)[:, ::-1]
     parts = [
         histograms(binary_codes(volume, radii[::-1], points), 2 ** len(points), blocks)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .blocks import histograms, interior
+from .blocks import checked, histograms, interior
 
 FLAT = 1e-6  # a response this near to zero is one: without it rounding alone would set the bits of flat windows
 
@@ -39,11 +39,13 @@ def lpq_top(volume: np.ndarray, *, window: int = 5, blocks: int = 5) -> np.ndarr
 
     window: odd, in pixels and frames (not in the paper). The coefficients are not decorrelated: that mixes the
     frequencies, which costs the invariance to blur. Codes are those of the voxels with a window in all three planes.
-    ValueError when the volume is too small. Päivärinta et al., SCIA 2011.
+    ValueError for an even window, and for a volume that is too small or another. Päivärinta et al., SCIA 2011.
     """
     T, Y, X = range(3)
+    volume = checked(volume, window=window, blocks=blocks).astype(np.float64)
+    if window < 3 or window % 2 == 0:
+        raise ValueError(f"window must be odd, 3 or more, got {window}")
     m = window // 2
-    volume = np.asarray(volume, np.float64)
     planes = []
     for axes, margins in (((X, Y), (m, 0, 0)), ((X, T), (0, m, 0)), ((Y, T), (0, 0, m))):
         codes = phase_codes(interior(volume, margins), axes, window)

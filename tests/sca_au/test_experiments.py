@@ -2,14 +2,19 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from tiny import trained
 
 from sca_au import Res3D
 from sca_au.experiments import ABLATION, METHODS, PAPER
-from sca_au.train import ZOO, network, start
+from sca_au.train import network, start
+from shared.errors import UserError
+from shared.main import open_bench, parser
+
+ROOT = Path(__file__).parents[2]
 
 TINY = [f"--set={change}" for change in (
     "width=4", "reduced=8", "size=40", "resize=60", "tim=10", "frames=4", "epochs=2", "batch=4",
@@ -24,9 +29,9 @@ def test_every_row_runs(toy, corpus, tmp_path):
     assert code == 0, errors
     assert "weights: random, not those of Kinetics and UCF-101" in said and "first frame is subtracted" in said
     cells = [line for line in said.splitlines() if "4 of 4 folds" in line]
-    assert len(cells) == 3 * 9 * (10 + 7) + 6
+    assert len(cells) == 3 * 9 * (10 + 8) + 6
     folder = tmp_path / "sca_au" / "smoke" / "casme2-au8"
-    assert len(list(folder.iterdir())) == 10 + 5  # Baseline and Baseline + SCA_Learn are rows of Table 1
+    assert len(list(folder.iterdir())) == 10 + 6  # Baseline and Baseline + SCA_Learn are rows of Table 1
     record = json.loads(next((folder / "default" / "seed-0").glob("*.json")).read_text())
     assert record["figures"]["parameters"] == sum(p.numel() for p in network(tiny(), 8)().parameters())
     assert record["times"]["step"] > 0
@@ -51,31 +56,80 @@ def test_networks_of_the_paper_s_scale_can_be_built(row, tmp_path):
 def test_the_zoo_s_weights_are_taken_or_asked_for(toy, corpus, tmp_path):
     row = ["table1/Res3D18", "--data", corpus, "--out", tmp_path / "out", "--weights", tmp_path, *TINY]
     code, _, errors = toy(*row, paper=PAPER)
-    path = tmp_path / ZOO.format(depth=18)
-    assert code == 2 and f"{path} is not there: the 2018 model zoo" in errors and "--set backbone=random" in errors
+    path = tmp_path / "resnet-18-kinetics-ucf101_split1.pth"
+    assert code == 2 and f"{path} is not there: the 2018 model zoo" in errors and "backbone=random" in errors
 
-    torch.save({"state_dict": Res3D(18, width=8).state_dict()}, path)
+    torch.save({"state_dict": Res3D(18, width=8, classes=101).state_dict()}, path)
     code, _, errors = toy(*row, paper=PAPER)
     assert code == 2 and f"{path} does not hold the 2018 model zoo's Res3D18" in errors
 
-    zoo = Res3D(18, width=4)
-    torch.save({"state_dict": {f"module.{k}": v for k, v in zoo.state_dict().items()}}, path)
-    start(net := network(tiny(), 8)(), dataclasses.replace(tiny(), backbone="zoo"), tmp_path)
-    assert torch.equal(net.backbone.layer4[1].conv2.weight, zoo.layer4[1].conv2.weight)
+    net = Res3D(18, width=4, classes=101)
+    torch.save({"state_dict": {f"module.{k}": v for k, v in net.state_dict().items()}}, path)
     code, said, errors = toy(*row, paper=PAPER)
     assert code == 0 and "weights: those of Kinetics and UCF-101 (resnet-18-kinetics-ucf101_split1.pth" in said, errors
 
 
-def test_the_gradient_is_cut_where_it_is_asked_for(faces, tmp_path, monkeypatch):
-    norms, plain = [], torch.optim.SGD.step
+FILES = {
+    (18, "zoo"): ("resnet-18-kinetics-ucf101_split1.pth", 101),
+    (50, "zoo"): ("resnet-50-kinetics.pth", 400),
+    (101, "zoo"): ("resnet-101-kinetics.pth", 400),
+    (18, "kinetics"): ("resnet-18-kinetics.pth", 400),
+    (50, "kinetics-ucf101"): ("resnet-50-kinetics-ucf101_split1.pth", 101),
+}
 
-    def step(sgd, *_):
-        norms.append(float(torch.nn.utils.get_total_norm([p.grad for p in sgd.param_groups[0]["params"]])))
-        return plain(sgd)
 
-    monkeypatch.setattr(torch.optim.SGD, "step", step)
-    for clip in (0.0, 0.5):
-        norms.clear()
-        trained("sca_au", faces, tmp_path, f"clip={clip}")
-        assert max(norms) > 0.5 if clip == 0 else max(norms) == pytest.approx(0.5, rel=1e-3)
-    assert any("cut at 0.5" in line for line in PAPER.remarks(tiny(clip="0.5"))) and PAPER.config().clip == 0
+@pytest.mark.parametrize(("depth", "backbone"), FILES)
+def test_a_file_s_classifier_shows_what_it_was_trained_on(depth, backbone, tmp_path):
+    file, classes = FILES[depth, backbone]
+    config = dataclasses.replace(tiny(), depth=depth, backbone=backbone, width=2)
+    (line, *_) = PAPER.remarks(config)
+    alone = " alone, not of UCF-101 as in the paper" if classes == 400 else " and UCF-101"
+    assert line == f"weights: those of Kinetics{alone} ({file} of the 2018 model zoo of 3D ResNets)"
+    for given in (400, 101, None):
+        released = Res3D(depth, width=2, classes=given)
+        torch.save({"state_dict": {f"module.{k}": v for k, v in released.state_dict().items()}}, tmp_path / file)
+        net = network(config, 8)()
+        if given == classes:
+            start(net, config, tmp_path)
+            assert torch.equal(net.backbone.layer4[1].conv2.weight, released.layer4[1].conv2.weight)
+        else:
+            found = f"a classifier of {given} classes" if given else "no classifier"
+            with pytest.raises(UserError, match=f"{file} does not hold .*: it has {found}; that of .* has {classes}"):
+                start(net, config, tmp_path)
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ("size=32 resize=40", "size is 32: 33 or more"),
+    ("size=70", "no crop of resize, 64, is as large"),
+    ("frames=60", "tim, 50, has fewer to sample from"),
+    ("depth=34", "--set depth=34: expected"),
+    ("attention=learn", "--set attention=learn: expected"),
+    ("backbone=imagenet", "--set backbone=imagenet: expected"),
+    ("reduced=0 batch=-1", "reduced is 0: 1 or more\nbatch is -1: 1 or more"),
+    ("dropout=1 lr=0 momentum=nan weight_decay=-1", "dropout is 1: from 0 to less than 1\nlr is 0"),
+])  # fmt: skip
+def test_settings_that_cannot_be_are_said(settings, message, toy, tmp_path):
+    given = [f"--set={change}" for change in settings.split()]
+    code, _, errors = toy("table1/Res3D18", "--scale", "smoke", "--data", tmp_path, *given, paper=PAPER)
+    assert code == 2 and message in errors
+
+
+@pytest.mark.parametrize("subtract", ["false", "true"])
+def test_the_kept_network_says_of_stored_images_what_its_record_says(subtract, toy, corpus, tmp_path):
+    options = ["table1/Res3D18 + SCA", "--scale", "smoke", "--data", str(corpus), "--out", str(tmp_path), *TINY]
+    options.append(f"--set=subtract={subtract}")
+    code, said, errors = toy(*options, paper=PAPER)
+    assert code == 0, errors
+    assert ("input: the first frame is subtracted" in said) == (subtract == "true")
+    bench = open_bench(PAPER, parser("sca_au").parse_args(options))
+    (experiment,) = bench.experiments(METHODS[7], PAPER.table("1").columns[0], 1)
+    for fold in experiment.folds:
+        record = json.loads(experiment.record(fold).read_text())
+        rows = [list(experiment.samples["sample"]).index(sample) for sample in record["samples"]]
+        images = np.array(experiment.data(torch.device("cpu")).x[rows])[:, :, 10:50, 10:50]  # 40 of 60 pixels
+        weights = experiment.record(fold).with_suffix(".safetensors")
+        net = torch.hub.load(str(ROOT), "sca_au", source="local", weights=str(weights))
+        scores = net(torch.from_numpy(images).permute(0, 4, 1, 2, 3) / 255).sigmoid()
+        torch.testing.assert_close(
+            scores, torch.tensor(record["predictions"]["val"]["scores"][""]), rtol=0, atol=1e-4
+        )

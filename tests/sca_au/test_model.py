@@ -92,7 +92,7 @@ def test_zoo_checkpoint_loads_with_and_without_its_classifier(tmp_path):
 def test_every_row_of_the_ablation_gives_one_logit_an_au_and_trains(attention):
     torch.manual_seed(0)
     network = SCANetwork(8, attention=attention, size=48, width=32)
-    logits = network(torch.randn(1, 3, 4, 48, 48))  # one clip is enough for batch statistics
+    logits = network(torch.rand(1, 3, 4, 48, 48))  # one clip is enough for batch statistics
     assert logits.shape == (1, 8)
     total_loss(logits, torch.randint(0, 2, (1, 8))).backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
@@ -101,10 +101,10 @@ def test_every_row_of_the_ablation_gives_one_logit_an_au_and_trains(attention):
 def test_logits_are_linear_in_the_mean_of_the_attended_map():
     torch.manual_seed(0)
     network = SCANetwork(4, size=48).eval()
-    x = torch.randn(2, 3, 4, 48, 48)
+    x = torch.rand(2, 3, 4, 48, 48)
     with torch.no_grad():
         F_sc, logits = network.features(x), network(x)
-        F_ = network.backbone.features(x)[:, :, 0]
+        F_ = network.backbone.features(network.centred(x))[:, :, 0]
         torch.testing.assert_close(F_sc, network.attention(F_))
         for i in range(4):
             expected = (F_sc * network.head.weight[i][:, None, None]).sum(1).mean((1, 2)) + network.head.bias[i]
@@ -117,6 +117,18 @@ def test_deep_networks_with_attention_at_the_papers_size(depth):
         network = SCANetwork(8, depth=depth)
         assert network.features(torch.empty(2, 3, 10, 112, 112)).shape == (2, 2048, 4, 4)
         assert network(torch.empty(2, 3, 10, 112, 112)).shape == (2, 8)
+
+
+@pytest.mark.parametrize("subtract", [False, True])
+def test_the_backbone_sees_clips_less_the_zoo_s_mean_or_the_first_frame(subtract):
+    clips = torch.randint(0, 256, (2, 3, 4, 40, 36))
+    seen = []
+    network = SCANetwork(2, attention=None, width=2, subtract=subtract).eval()
+    network.backbone.conv1.register_forward_hook(lambda m, given, out: seen.append(given[0]))
+    network(clips / 255)
+    for b, c, t, y, x in ((0, 0, 0, 0, 0), (1, 2, 3, 4, 5), (1, 1, 2, 0, 3)):
+        expected = clips[b, c, t, y, x] - (clips[b, c, 0, y, x] if subtract else (114.7748, 107.7354, 99.4750)[c])
+        assert seen[0][b, c, t, y, x].item() == pytest.approx(expected.item(), abs=1e-4)
 
 
 @pytest.mark.parametrize(("mistake", "message"), [
@@ -134,6 +146,9 @@ def test_deep_networks_with_attention_at_the_papers_size(depth):
     (lambda: SCANetwork(0), "M must be a whole number of 1 or more, got 0"),
     (lambda: SCANetwork(8, width=2, reduced=0), "reduced must be"),
     (lambda: SCANetwork(8, width=2, dropout=1.5), "dropout"),
+    (lambda: SCANetwork(8, width=2)(torch.full((1, 3, 4, 112, 112), 255.0)), r"values in \[0, 1\], got 255 to 255"),
+    (lambda: SCANetwork(8, width=2)(torch.full((1, 3, 4, 112, 112), float("nan"))), "got nan"),
+    (lambda: SCANetwork(8, width=2)(torch.zeros(3, 4, 112, 112)), r"clips \(B, 3, T, H, W\) of floats"),
     (lambda: SCANetwork(8, width=2)(torch.zeros(1, 3, 4, 40, 40)), r"maps of \(4, 4\), got \(2, 2\)"),
 ])  # fmt: skip
 def test_mistakes_are_said(mistake, message):

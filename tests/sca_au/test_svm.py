@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from scipy.optimize import minimize
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import f1_score
 from sklearn.svm import LinearSVC
 
@@ -44,3 +46,56 @@ def test_the_validation_fold_only_chooses():
     train, x = folds(0), folds(2)[0]
     scores = [svm_scores(train, folds(seed), x, penalties=(0.1,))[0] for seed in (1, 5)]
     assert np.array_equal(*scores)
+
+
+def histograms(seed, n, D=60):
+    """Features as the descriptors give them: near each other, with far more of them alike than not; few positives."""
+    rng = np.random.default_rng(seed)
+    y = np.zeros((n, 1), int)
+    y[: n // 5] = 1
+    x = np.random.default_rng(9).random(D) * 0.2 + rng.normal(size=(n, D)) * 0.02
+    x[:, :4] += 0.015 * y
+    return x, y
+
+
+def test_the_order_of_samples_changes_no_decision():
+    (x, y), val, (unseen, _) = histograms(0, 80), histograms(1, 40), histograms(2, 200)
+    scores, chosen = svm_scores((x, y), val, unseen)
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(len(x))
+        again, same = svm_scores((x[order], y[order]), val, unseen)
+        assert np.array_equal(again > 0, scores > 0) and np.array_equal(same, chosen)
+        np.testing.assert_allclose(again, scores, atol=1e-4)
+
+
+@pytest.mark.parametrize("C", [1.0, 1000.0])
+def test_the_squared_hinge_is_at_its_minimum(C):
+    """½(‖w‖² + b²) + C Σ max(0, 1 − y f(x))² by another optimiser."""
+    (x, y), (unseen, _) = histograms(0, 80), histograms(2, 50)
+    ones, sign = np.column_stack([x, np.ones(len(x))]), 2.0 * y[:, 0] - 1
+
+    def objective(w):
+        slack = np.maximum(0, 1 - sign * (ones @ w))
+        return w @ w / 2 + C * slack @ slack, w - 2 * C * (ones.T @ (sign * slack))
+
+    w = minimize(objective, np.zeros(61), jac=True, method="BFGS", options={"gtol": 1e-7, "maxiter": 10000}).x
+    scores, _ = svm_scores((x, y), histograms(1, 40), unseen, penalties=(C,))
+    np.testing.assert_allclose(scores[:, 0], unseen @ w[:-1] + w[-1], atol=2e-3)
+
+
+def test_what_does_not_converge_is_said():
+    train, x = histograms(0, 80), histograms(2, 5)[0]
+    with pytest.warns(ConvergenceWarning, match="unit 1 of 1 has not converged at C = 1000 after 2 iterations"):
+        svm_scores(train, train, x, penalties=(1000.0,), iterations=2)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (dict(train=(np.zeros((3, 2)), np.zeros((4, 1)))), "features"),
+    (dict(train=(np.zeros((0, 2)), np.zeros((0, 1)))), "features"),
+    (dict(val=(np.zeros((3, 2)), -np.ones((3, 1)))), "AUs of 0 and 1"),
+    (dict(penalties=()), "penalties above 0"),
+])  # fmt: skip
+def test_mistakes_are_said(change, message):
+    given = dict(train=folds(0), val=folds(1), x=folds(2)[0]) | change
+    with pytest.raises(ValueError, match=message):
+        svm_scores(given.pop("train"), given.pop("val"), given.pop("x"), **given)
