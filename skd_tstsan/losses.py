@@ -1,4 +1,8 @@
-"""Sec. 3.4, self-knowledge distillation: one function an equation."""
+"""Sec. 3.4, self-knowledge distillation: one function an equation.
+
+follow: "release" or "paper", where the released code and the equation as printed differ. Each raises ValueError for an
+empty batch and for shapes that do not belong together.
+"""
 
 from collections.abc import Sequence
 
@@ -13,22 +17,42 @@ def class_weights(counts: Sequence[int]) -> Tensor:
     Raises ValueError for a class without samples.
     """
     n = torch.as_tensor(counts, dtype=torch.float32)
-    if not (n > 0).all():
+    if n.ndim != 1 or not len(n) or not (n > 0).all():
         raise ValueError(f"every class needs a sample to be weighted by its frequency; counts: {list(counts)}")
     return (1 / n) / (1 / n).sum()
 
 
-def focal_loss(z: Tensor, y: Tensor, alpha: Tensor | None = None, *, gamma: float = 2.0) -> Tensor:
-    """L_FL, Eq. (7): logits z (B, K), labels y (B,), class weights alpha (K,); scalar.
+def focal_loss(z: Tensor, y: Tensor, alpha: Tensor | None = None, *, gamma: float = 2.0,
+               follow: str = "release") -> Tensor:
+    """L_FL, Eq. (7): logits z (B, K), labels y (B,) int64, class weights alpha (K,) or None for ones; scalar.
 
-    Mean over the batch weighted by alpha_y (released code).
+    The sum over classes has one term, that of the label. follow "release": its mean over the batch weighted by alpha_y,
+    so that alpha's size does not matter; "paper": its plain mean.
     """
-    log_q = z.log_softmax(1)
-    return F.nll_loss((1 - log_q.exp()) ** gamma * log_q, y, alpha)
+    _check(follow, z)
+    if y.shape != z.shape[:1] or y.dtype != torch.int64 or ((y < 0) | (y >= z.shape[1])).any():
+        raise ValueError(f"labels y must be ({len(z)},) int64 from 0 to {z.shape[1] - 1}, one for each of the logits "
+                         f"{tuple(z.shape)}; they are {tuple(y.shape)} {y.dtype}: {y.flatten()[:9].tolist()}")
+    if alpha is not None and (alpha.shape != z.shape[1:] or not (alpha >= 0).all()):
+        raise ValueError(f"alpha must be {z.shape[1]} weights of 0 or more, a class each, not {alpha.tolist()}")
+    if gamma < 0:
+        raise ValueError(f"gamma must be 0 or more, not {gamma}")
+    log_q = z.log_softmax(1).gather(1, y.unsqueeze(1)).squeeze(1)
+    doubt = (-log_q.expm1()).clamp_min(torch.finfo(log_q.dtype).tiny)  # 1 - q; of 0 a power below 1 has no gradient
+    terms = -(doubt**gamma) * log_q
+    if alpha is None:
+        return terms.mean()
+    weights = alpha[y].to(terms.dtype)
+    if follow == "paper":
+        return (weights * terms).mean()
+    return (weights * terms).sum() / weights.sum().clamp_min(torch.finfo(terms.dtype).tiny)  # of no weight at all: 0
 
 
 def kl_loss(z_i: Tensor, z_C: Tensor, *, T: float = 3.0) -> Tensor:
     """L_KL, Eq. (8): an auxiliary classifier's logits (B, K) towards the deepest one's; scalar, mean over the batch."""
+    _check("release", z_i, z_C)
+    if T <= 0:
+        raise ValueError(f"the temperature T must be above 0, not {T}")
     return T**2 * F.kl_div((z_i / T).log_softmax(1), (z_C / T).log_softmax(1), reduction="batchmean", log_target=True)
 
 
@@ -37,6 +61,7 @@ def feature_loss(F_i: Tensor, F_C: Tensor, *, follow: str = "release") -> Tensor
 
     The released code leaves out positions where neither feature is positive: as means of ReLUs, both are 0 there.
     """
+    _check(follow, F_i, F_C)
     squares = (F_i - F_C).square().sum(1)
     return squares.sum() if follow == "release" else squares.mean()
 
@@ -48,11 +73,23 @@ def skd_loss(logits: Sequence[Tensor], features: Sequence[Tensor], y: Tensor, al
 
     The deepest classifier learns from the labels alone: it is detached where it teaches.
     """
+    if not len(logits) or len(logits) != len(features):
+        raise ValueError(f"as many logits as features are needed, the deepest classifier's last: {len(logits)} and "
+                         f"{len(features)} given")
     *z, z_C = logits
     *F_i, F_C = features
-    terms = {"focal": focal_loss(z_C, y, alpha, gamma=gamma)}
+    focal = dict(gamma=gamma, follow=follow)
+    terms = {"focal": focal_loss(z_C, y, alpha, **focal)}
     if z:
-        terms["focal auxiliary"] = (1 - lambda_1) * sum(focal_loss(z_i, y, alpha, gamma=gamma) for z_i in z)
+        terms["focal auxiliary"] = (1 - lambda_1) * sum(focal_loss(z_i, y, alpha, **focal) for z_i in z)
         terms["kl"] = lambda_1 * sum(kl_loss(z_i, z_C.detach(), T=T) for z_i in z)
         terms["l2"] = lambda_2 * sum(feature_loss(f, F_C.detach(), follow=follow) for f in F_i)
     return terms
+
+
+def _check(follow: str, *batches: Tensor) -> None:
+    if follow not in ("release", "paper"):
+        raise ValueError(f'follow is "release" or "paper", not {follow!r}')
+    if any(x.ndim != 2 or not x.numel() or x.shape != batches[0].shape for x in batches):
+        shapes = " and ".join(str(tuple(x.shape)) for x in batches)
+        raise ValueError(f"expected (B, n) with a sample at least, alike in shape; got {shapes}")

@@ -73,20 +73,22 @@ def pretrain(job: Pretraining) -> dict[str, Tensor]:
         with autocast(config, job.device):
             terms = criterion(parallel, x, y, alpha, config)
         optimiser.zero_grad()
-        job.team.backward(sum(of_all(terms, alpha[y].sum(), job.team, config).values()))
+        job.team.backward(sum(of_all(terms, alpha, y, job.team, config).values()))
         optimiser.step()
         job.log(**terms)
     return {name: value for name, value in net.state_dict().items() if not name.startswith(LAST)}
 
 
-def of_all(terms: dict[str, Tensor], weight: Tensor, team, config) -> dict[str, Tensor]:
-    """A process's terms such that their means over processes are those of the whole batch.
+def of_all(terms: dict[str, Tensor], alpha: Tensor, y: Tensor, team, config) -> dict[str, Tensor]:
+    """A process's terms such that their means over processes are those of the whole batch, of which it has labels y.
 
-    Focal losses are means weighted by class, of which this process's samples have `weight`; L2 is a sum.
+    Focal losses of the release are means weighted by class and its L2 is a sum; all else are means over the batch.
     """
-    share = weight / team.reduce(weight.clone(), "mean")
-    factors = {"focal": share, "focal auxiliary": share, "l2": team.num_processes if config.follow == "release" else 1}
-    return {name: factors.get(name, 1) * term for name, term in terms.items()}
+    count, weight = (w / team.reduce(w.clone(), "mean") for w in (alpha.new_tensor(len(y)), alpha[y].sum()))
+    factors = dict.fromkeys(terms, count)
+    if config.follow == "release":
+        factors |= {"focal": weight, "focal auxiliary": weight, "l2": team.num_processes}
+    return {name: factors[name] * term for name, term in terms.items()}
 
 
 def train(job: Job) -> None:

@@ -21,14 +21,14 @@ def q(z, T):
     return [v / sum(e) for v in e]
 
 
-def focal(z, alpha, gamma):
+def focal(z, alpha, gamma, follow="release"):
     total = weight = 0.0
     for b in range(B):
         for k, p in enumerate(q(z[b], 1)):
             t = float(k == Y[b])
             total -= alpha[k] * (1 - p) ** gamma * t * math.log(p)
             weight += alpha[k] * t
-    return total / weight
+    return total / (weight if follow == "release" else B)
 
 
 def kl(z_i, z_C, T):
@@ -40,18 +40,38 @@ def l2(f_i, f_C):
     return sum(sum((i - c) ** 2 for i, c in zip(f_i[b].tolist(), f_C[b].tolist(), strict=True)) for b in range(B))
 
 
-@pytest.mark.parametrize("gamma", [0.0, 2.0])
-def test_focal_loss(gamma):
-    assert focal_loss(Z[0], Y, ALPHA, gamma=gamma).item() == pytest.approx(focal(Z[0], ALPHA.tolist(), gamma))
-    assert focal_loss(Z[0], Y, gamma=gamma).item() == pytest.approx(focal(Z[0], [1.0] * K, gamma))
+@pytest.mark.parametrize("follow", ["release", "paper"])
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_focal_loss(gamma, follow):
+    kind = dict(gamma=gamma, follow=follow)
+    assert focal_loss(Z[0], Y, ALPHA, **kind).item() == pytest.approx(focal(Z[0], ALPHA.tolist(), **kind))
+    assert focal_loss(Z[0], Y, **kind).item() == pytest.approx(focal(Z[0], [1.0] * K, **kind))
+    torch.testing.assert_close(focal_loss(Z[0], Y, 7 * ALPHA, **kind) / focal_loss(Z[0], Y, ALPHA, **kind),
+                               torch.tensor(1.0 if follow == "release" else 7.0, dtype=torch.float64))
 
 
-def test_focal_loss_of_sure_answers_is_finite():
-    z = torch.tensor([[200.0, -200.0]], requires_grad=True)
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_focal_loss_of_sure_answers(gamma, dtype):
+    """Of a certain answer 0 with no gradient; of a certainly wrong one the cross-entropy, whatever gamma."""
+    z = torch.tensor([[200.0, -200.0]], dtype=dtype, requires_grad=True)
     for y in (0, 1):
-        loss = focal_loss(z, torch.tensor([y]))
+        loss = focal_loss(z, torch.tensor([y]), gamma=gamma)
         assert loss.item() == pytest.approx(400.0 * y)
-        assert torch.autograd.grad(loss, z)[0].isfinite().all()
+        (gradient,) = torch.autograd.grad(loss, z)
+        torch.testing.assert_close(gradient, y * torch.tensor([[1.0, -1.0]], dtype=dtype))
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
+def test_gradient_of_the_focal_loss(gamma):
+    z = Z[0].clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda z: focal_loss(z, Y, ALPHA, gamma=gamma), z)
+
+
+def test_classes_of_no_weight_cost_nothing():
+    z = Z[0].clone().requires_grad_()
+    focal_loss(z, torch.zeros_like(Y), torch.tensor([0.0, 1, 1, 1], dtype=torch.float64)).backward()
+    assert (z.grad == 0).all()
 
 
 @pytest.mark.parametrize("T", [1.0, 3.0])
@@ -89,6 +109,36 @@ def test_the_deepest_classifier_learns_from_labels_alone():
     focal_loss(alone, Y, ALPHA).backward()
     torch.testing.assert_close(z[2].grad, alone.grad)
     assert f[2].grad is None and all(x.grad.abs().sum() > 0 for x in (*z[:2], *f[:2]))
+
+
+NONE = torch.zeros(0, K)
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: focal_loss(NONE, Y[:0]), r"a sample at least.*\(0, 4\)"),
+    (lambda: kl_loss(NONE, NONE), "a sample at least"),
+    (lambda: feature_loss(NONE, NONE), "a sample at least"),
+    (lambda: skd_loss(NONE[None], NONE[None], Y[:0]), "a sample at least"),
+    (lambda: skd_loss(Z[0], FEATURES[0], Y), r"expected \(B, n\)"),  # tensors, where a sequence of them is meant
+    (lambda: skd_loss([], [], Y), "0 and 0 given"),
+    (lambda: skd_loss(Z, FEATURES[:2], Y), "3 and 2 given"),
+    (lambda: focal_loss(Z[0], Y[:2]), r"\(6,\) int64 from 0 to 3.*\(2,\)"),
+    (lambda: focal_loss(Z[0], Y + 1), "from 0 to 3.*4"),
+    (lambda: focal_loss(Z[0], Y - 100), "from 0 to 3.*-100"),
+    (lambda: focal_loss(Z[0], Y.double()), "float64"),
+    (lambda: focal_loss(Z[0], Y, ALPHA[:2]), "4 weights"),
+    (lambda: focal_loss(Z[0], Y, -ALPHA), "4 weights of 0 or more"),
+    (lambda: focal_loss(Z[0], Y, gamma=-1.0), "gamma"),
+    (lambda: focal_loss(Z[0], Y, follow="papers"), "papers"),
+    (lambda: kl_loss(Z[0], Z[1][:1]), r"\(6, 4\) and \(1, 4\)"),
+    (lambda: kl_loss(Z[0], Z[1], T=0.0), "T must be above 0"),
+    (lambda: feature_loss(FEATURES[0], FEATURES[1][0]), r"\(6, 384\) and \(384,\)"),
+    (lambda: feature_loss(*FEATURES[:2], follow="papers"), "papers"),
+    (lambda: class_weights([]), r"\[\]"),
+])  # fmt: skip
+def test_what_does_not_belong_together(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
 
 
 def test_one_classifier():
