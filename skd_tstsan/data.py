@@ -19,6 +19,7 @@ from shared.temporal import tim
 from .tvl1 import tvl1
 
 GRID = 4  # patches a side (Sec. 4.2)
+CASME2_FIVE = "casme2-5-apex"  # the released code's 244 clips: two have no apex after their onset
 MACRO = TASKS["ckplus-7"]
 
 
@@ -34,7 +35,7 @@ class Inputs:
     digest: str
 
     def tensor(self, device: torch.device, *, follow: str) -> Tensor:
-        """The network's x (N, 34 + 2 D, size, size). follow "release" stretches each component of each flow to [0, 1] in
+        """The network's x (N, 34 + 2 D, size, size). follow "release" stretches each flow's components to [0, 1] in
         256 steps, so that no motion is an arbitrary grey; "paper" keeps pixels with their sign."""
         faces, flow = (torch.tensor(array, device=device) for array in (self.faces, self.flow))
         images = pictures(faces, self.flow.shape[-1])

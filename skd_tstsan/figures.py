@@ -10,6 +10,7 @@ from shared.draw import Figure, along_rows, confusion, grid, image, overlay
 from shared.experiment import Column
 from shared.report import confusion_of
 
+from .data import CASME2_FIVE
 from .train import CLASSIFIERS
 
 CPU = torch.device("cpu")
@@ -28,13 +29,14 @@ def figures(bench, experiments, results) -> list[Figure]:
         return [pair] if len(pair) == 2 else []
 
     drawn = [confusions(own, bench.paper.rule)] if own else []
-    drawn += [heat_maps(*pair) for pair in other("casme2-5", eca=False)]
-    drawn += [distillation(*pair) for pair in other("casme2-5", skd=False)]
+    drawn += [heat_maps(*pair) for pair in other(CASME2_FIVE, eca=False)]
+    drawn += [distillation(*pair) for pair in other(CASME2_FIVE, skd=False)]
     for result in results:
         if result.table.name.startswith("figure9"):
             drawn += along_rows(result, result.table.title, "UAR", only="UAR", linestyle="")
     two = bench.base.domains
-    domains = [e for e in experiments if e.task.name == "casme2-5" and replace(e.config, domains=two) == bench.base]
+    of_task = [e for e in experiments if e.task.name == CASME2_FIVE]
+    domains = [e for e in of_task if replace(e.config, domains=two) == bench.base]
     drawn += [temporal_domains(domains)] if len(domains) > 1 else []
     return drawn + [classifiers(e) for e in sorted(own, key=lambda e: "CASME3" not in e.task.corpora)[:1]]
 

@@ -29,7 +29,7 @@ CELLS = {
     for table in TABLES
     for row, column in table.cells()
 }
-TASK = TASKS["casme2-5"]
+TASK = TASKS["casme2-5-apex"]
 
 
 def clips_of(corpus: str, emotions, folder, frames: int, people: int = 2) -> pd.DataFrame:
@@ -107,6 +107,14 @@ def test_the_papers_batches():
         assert config.batch == (32 if column.task.startswith("casme3") else 16)
         if not row.changes:
             assert PAPER.pretraining(config, TASKS[column.task]) == PAPER.pretraining(base, TASK)
+
+
+def test_casme2_is_that_of_the_release():
+    """Its 244 clips, in its order of classes, wherever the paper has five."""
+    columns = [c for t in TABLES for c in t.columns if "CASME II" in c.name + t.title and "3 classes" not in c.name]
+    five = {c.task for c in columns if c.task != "cde-3"}
+    assert five == {TASK.name} and TASK.expected == {"CASME2": 244}
+    assert TASK.classes == ("happiness", "surprise", "disgust", "repression", "others")
 
 
 def test_what_pretraining_depends_on():
@@ -216,20 +224,20 @@ def test_the_released_network_is_not_pretrained_again():
 
 @pytest.mark.parametrize("follow", ["release", "paper"])
 def test_shares_of_a_batch_make_up_the_batch(follow):
-    """In several processes: the mean of what each adds is the loss of the whole batch, Eq. (10)."""
+    """In several processes: the mean of what each adds is the loss of the whole batch, Eq. (10), whatever its share."""
     z, f = torch.randn(3, 8, 5), torch.rand(3, 8, 12)
     y, alpha = torch.randint(0, 5, (8,)), torch.rand(5)
-    halves = slice(0, 4), slice(4, 8)
+    parts = slice(0, 3), slice(3, 8)
 
     class Team:
         num_processes = 2
 
         @staticmethod
-        def reduce(weight, reduction):
-            return alpha[y].sum() / 2
+        def reduce(own, reduction):
+            """Of the numbers of samples, 3 and 5, or of their weights."""
+            return torch.tensor(4.0) if own in (3, 5) else alpha[y].sum() / 2
 
     config, whole = replace(BASE, follow=follow), skd_loss(z, f, y, alpha, follow=follow)
-    terms = [skd_loss(z[:, h], f[:, h], y[h], alpha, follow=follow) for h in halves]
-    parts = [of_all(t, alpha[y[h]].sum(), Team, config) for t, h in zip(terms, halves, strict=True)]
+    shares = [of_all(skd_loss(z[:, p], f[:, p], y[p], alpha, follow=follow), alpha, y[p], Team, config) for p in parts]
     for name, term in whole.items():
-        torch.testing.assert_close((parts[0][name] + parts[1][name]) / 2, term)
+        torch.testing.assert_close((shares[0][name] + shares[1][name]) / 2, term)
