@@ -48,21 +48,26 @@ class Store:
         return self.array.reshape(len(self.ids), -1, *self.array.shape[1:])
 
 
+class BoxError(ValueError):
+    """A box that holds no pixel of its frame."""
+
+
 def read(
     path: str, size: int | tuple[int, int], *, box: Box | None = None, gray: bool = False, smooth: bool = True
 ) -> np.ndarray:
     """One frame, cropped to what it holds of `box` and resized to `size` (H, W): uint8 (H, W, C).
 
     `smooth`: what is made smaller is averaged; else as OpenCV does by default, see `sampled`. No pixel from outside the
-    box counts. Raises OSError when the file is cut off, ValueError when the box lies outside.
+    box counts. Raises OSError when the file is cut off, BoxError when the box lies outside.
     """
     height, width = (size, size) if isinstance(size, int) else size
     with Image.open(path) as image:
         image = image.convert("L" if gray else "RGB")
         if box:  # cut out first: a resize of the box alone would mix in what lies around it
-            left, top, right, bottom = max(box[0], 0), max(box[1], 0), min(box[2], image.width), min(box[3], image.height)
+            left, top = max(box[0], 0), max(box[1], 0)
+            right, bottom = min(box[2], image.width), min(box[3], image.height)
             if left >= right or top >= bottom:
-                raise ValueError(f"the box {box} lies outside the image of {image.width} × {image.height} pixels")
+                raise BoxError(f"the box {box} lies outside the image of {image.width} × {image.height} pixels")
             image = image.crop((left, top, right, bottom))
         if image.size != (width, height):
             if not smooth:
@@ -162,6 +167,8 @@ def _decode(
             where = next((f for f in files if not _readable(f)), (*files, sample)[0])
             if getattr(error, "errno", None):  # the disk, not the image: not to be remembered
                 raise UserError(f"{where} cannot be read: {error.strerror}; {REMEDY}") from error
+            if isinstance(error, BoxError):
+                return Problem(files[0], None, str(error), "correct it", sample)
             what = f"the image cannot be decoded ({error})"
             return Problem(where, None, what, "copy it again from the release", sample)
 

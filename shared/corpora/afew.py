@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
-from .folders import IMAGES, Listing, Tree, descend, find_corpus, frames, inside
+from .folders import IMAGES, Corpus, Listing, Tree, frames
 from .table import Collector, Frames, Reading, Video, loader
 
 NAME = "AFEW"
+NAMES = (NAME,)
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 VIDEOS = (".avi", ".mp4")
 
@@ -17,10 +19,11 @@ def read(root: str | os.PathLike) -> Reading:
     """AFEW under `root`; `split` is train, val or test. Nobody's identity is known: a clip is its own subject.
 
     The test set is released without emotions, and may be missing. Raises CorpusMissing."""
-    root = find_corpus(root, (NAME,), ("Train_AFEW", "Val_AFEW"))
-    out = Collector(NAME, root, "")
+    corpus = Corpus(root, NAMES, signs=("Train_AFEW", "Val_AFEW"), data="|".join(EMOTIONS))
+    out = Collector(NAME, corpus.root, notes=corpus.notes)
     for split in ("train", "val"):
-        tree = Tree(inside(root, f"{split.title()}_AFEW", f"{split.title()}_AFEW/{split.title()}_AFEW"))
+        places = f"{split.title()}_AFEW", split.title()
+        tree = Tree(corpus.get(*places, what="clips", files=(*VIDEOS, *IMAGES), anywhere=False))
         for emotion in tree.listing().directories():
             if emotion.lower() not in EMOTIONS:
                 folder = tree.path(emotion)
@@ -31,8 +34,10 @@ def read(root: str | os.PathLike) -> Reading:
             clips |= {name: frames(listing.path(name)) for name in listing.directories()}
             for name, held in sorted(clips.items()):
                 _add(out, f"{NAME}/{split}/{emotion}/{name}", emotion.lower(), split, held)
-    if test := descend(root, "Test_AFEW"):
-        for name, held in sorted(_below(test).items()):
+    below = [listing.folder for listing in corpus.below()]
+    tests = [folder for folder in below if re.fullmatch("test(_afew)?", os.path.basename(folder), re.I)]
+    if tests:  # unzipped twice, the inner one
+        for name, held in sorted(_below(max(tests, key=len)).items()):
             _add(out, f"{NAME}/test/{name}", None, "test", held)
     return out.reading()
 

@@ -21,6 +21,7 @@ _TOKEN = re.compile(
     r"|(?P<close>\))|(?P<doubts>\?+)|(?P<blank>\s+)|(?P<stray>[^+,;&、/()?]+?(?=\bor\b|\band\b|[+,;&、/()?]|$))",
     re.IGNORECASE,
 )
+REMARKS = ("soft focus",)  # words of the coders beside the units
 _WIDE = str.maketrans("，＋；（）？／．", ",+;()?/.")
 
 
@@ -89,15 +90,19 @@ def parse(cell: object) -> Coding:
 
 
 def read_cell(row: Row, column: str, where: str, out: Collector) -> tuple[str, Coding]:
-    """The AU cell of a row: as printed, and read. What was not understood goes to the notes; a date is a fault."""
+    """The AU cell of a row: as printed, and read. What is not understood is a fault, but for known remarks."""
     value = row.cells.get(column)
     coding = parse(value)
     codes = as_text(value)
     if isinstance(value, (bool, datetime.date)):
         header = row.headers.get(column, column)
         row.faults.append((f"column {header!r} holds {codes!r}, expected action units", "type the cell as text"))
+    elif wrong := [piece for piece in coding.unread if piece.lower() not in REMARKS]:
+        header = row.headers.get(column, column)
+        what = f"column {header!r} holds {codes!r}, expected action units: not understood is {', '.join(wrong)}"
+        row.faults.append((what, "correct the sheet"))
     elif coding.unread:
-        out.notes.append(f"{where}, row {row.number}: in AUs {codes!r} not understood: {', '.join(coding.unread)}")
+        out.notes.append(f"{where}, row {row.number}: in AUs {codes!r} no unit: {', '.join(coding.unread)}")
     elif not codes:
         out.notes.append(f"{where}, row {row.number}: column {column!r} is empty: no action unit")
     return codes, coding

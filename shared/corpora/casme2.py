@@ -6,20 +6,18 @@ import os
 import re
 
 from . import micro
-from .folders import Tree, find_corpus, frames, inside
-from .sheets import Sheet, find_sheets
-from .table import Collector, Reading, SheetError, loader
+from .folders import Corpus, Tree, frames
+from .sheets import Sheet, annotated, find_sheets
+from .table import Reading, SheetError, loader
 
 NAME = "CASME2"
+NAMES = (NAME, "CASME II", "CASME-2")
 FPS = 200.0
 EMOTIONS = ("happiness", "surprise", "disgust", "repression", "sadness", "fear", "others")
 EDITIONS = ("2014", "2019")
 DATES = {"20140508": "2014", "20190701": "2019"}
 COLUMNS = micro.COLUMNS | {"Objective Classes": ("Objective Class",)}
 IMAGES = ("Cropped", "Cropped-updated/Cropped", "CASME2-RAW", "CASME2_RAW_selected", "CASME2_RAW")
-WRONG_APEX = {
-    "CASME2/sub04/EP12_01f": ("/", "the release prints no apex; taken as the midpoint of onset and offset"),
-}
 
 
 def _edition(sheet: Sheet) -> str:
@@ -44,22 +42,15 @@ def read(root: str | os.PathLike, *, edition: str | None = None) -> Reading:
     """CASME II under `root`; where both editions lie there, the one asked for, else 2014.
 
     Raises CorpusMissing, and SheetError for a sheet that lacks columns or whose edition is unknown."""
-    root = find_corpus(root, (NAME, "CASME II", "CASME-2"), (r"CASME2.*\.(xlsx?|csv)", "Cropped-updated"))
-    found = find_sheets(root, COLUMNS, like="casme.*coding", optional=("Objective Classes",))
-    sheets = {_edition(sheet): sheet for sheet in found}
-    edition = edition or min(sheets)
-    if edition not in sheets:
-        raise SheetError(f"{root}: no sheet of the {edition} edition (found: {', '.join(sorted(sheets))})")
-    sheet = sheets[edition]
-    out = Collector(NAME, root, edition, sorted(sheets))
-    if len(sheets) > 1:
-        out.notes.append(f"both editions found; read {os.path.basename(sheet.path)}")
-    tree = Tree(inside(root, *IMAGES))
-    if "raw" in os.path.basename(tree.folder).lower():
-        out.notes.append(f"no released crops: raw frames of {tree.folder}")
+    corpus = Corpus(
+        root, NAMES, signs=(r"CASME.?(2|II).*\.(xlsx?|csv)", "Cropped-updated"), data=micro.SUBJECTS, never=micro.NEVER
+    )
+    sheets = find_sheets(corpus, COLUMNS, like=r"casme.?(2|ii).*coding|^coding", optional=("Objective Classes",))
+    out, sheet = annotated(corpus, sheets, EDITIONS, _edition, edition)
+    tree = Tree(micro.released(corpus, *IMAGES))
     micro.collect(
-        sheet, out, emotions=EMOTIONS, subject="sub{:02d}", fps=FPS, wrong_apex=WRONG_APEX,
-        images=lambda clip: frames(tree.path((clip.subject, clip.subject[3:]), clip.name)),
+        sheet, out, emotions=EMOTIONS, subject="sub{:02d}", fps=FPS,
+        images=lambda clip: frames(tree.path(micro.spelled(clip.subject), clip.name)),
     )
     return out.reading()
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 
-from .folders import Listing, Tree, find_corpus, frames, inside
+from .folders import Corpus, Listing, Tree, frames
 from .table import Collector, Reading, loader
 
 NAME = "CK+"
+NAMES = (NAME, "CKplus", "CK", "Cohn-Kanade")
 FPS = 30.0
 EMOTIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")
 
@@ -17,10 +18,15 @@ def read(root: str | os.PathLike) -> Reading:
     """All sequences of CK+ under `root`, those without an emotion file too: onset first, apex = offset last.
 
     Raises CorpusMissing."""
-    root = find_corpus(root, (NAME, "CKplus", "CK"), ("cohn-kanade-images", "extended-cohn-kanade-images"))
-    images = Tree(inside(root, "cohn-kanade-images", "extended-cohn-kanade-images/cohn-kanade-images"))
-    emotions, facs = Tree(inside(root, "Emotion", "Emotion_labels/Emotion")), Tree(os.path.join(root, "FACS"))
-    out = Collector(NAME, root, "2010")
+    corpus = Corpus(root, NAMES, signs=("cohn-kanade-images", "extended-cohn-kanade-images"), data=r"S\d{3}")
+    images = Tree(corpus.get("cohn-kanade-images", "extended-cohn-kanade-images/cohn-kanade-images"))
+    places = "Emotion", "Emotion_labels", "Emotion_labels/Emotion"
+    emotions = Tree(corpus.get(*places, what="emotion files", files=("_emotion.txt",)))
+    coded = corpus.find("FACS", "FACS_labels", "FACS_labels/FACS", what="FACS files", files=("_facs.txt",))
+    facs = Tree(coded or os.path.join(corpus.root, "FACS"))
+    out = Collector(NAME, corpus.root, "2010", notes=corpus.notes)
+    if not coded:
+        out.notes.append(f"no action units: found no *_facs.txt at {corpus.root}, expected {facs.folder}")
     for person in images.listing().directories():
         for sequence in images.listing(person).directories():
             sample = f"{NAME}/{person}/{sequence}"

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import os
 
-from .folders import Listing, find_corpus, frames, inside
+from .folders import Corpus, frames
 from .sheets import read_sheet
-from .table import Collector, Reading, SheetError, Video, loader
+from .table import Collector, Reading, Video, loader
 
 NAME = "DFEW"
+NAMES = (NAME,)
 EMOTIONS = ("happy", "sad", "neutral", "angry", "surprise", "disgust", "fear")
 COLUMNS = {"video_name": ("video", "name"), "label": ()}
-LABELS = {
-    side: tuple(f"EmoLabel_DataSplit/{side}({spelling})" for spelling in ("single_labeled", "single-labeled"))
-    for side in ("train", "test")
-}
+LABELS = ("EmoLabel_DataSplit/{}(single_labeled)", "EmoLabel_DataSplit/{}(single-labeled)", "{}(single_labeled)")
 
 
 def read(root: str | os.PathLike) -> Reading:
     """DFEW under `root`; `split` is the number of the set that tests a clip. Clips in no set have neither emotion nor
     split. Nobody's identity is known: a clip is its own subject. Raises CorpusMissing, SheetError."""
-    root = find_corpus(root, (NAME,), ("EmoLabel_DataSplit",))
-    out = Collector(NAME, root, "all clips, single labels")
-    images = Listing(inside(root, "Clip/clip_224x224", "Clip/original"))
-    videos = os.path.basename(images.folder).lower() == "original"
-    labels = _labels(root, out)
+    corpus = Corpus(root, NAMES, signs=("EmoLabel_DataSplit",), data=r"\d{1,5}")
+    out = Collector(NAME, corpus.root, "all clips, single labels", notes=corpus.notes)
+    framed = corpus.find("Clip/clip_224x224", "Clip/jpg_256", what="frames")
+    videos = None if framed else corpus.find("Clip/original", what="videos", files=(".mp4",), flat=True)
+    if not framed and not videos:
+        raise corpus.missing("Clip/clip_224x224", "Clip/original")
+    images = corpus.listing(framed or videos)
+    labels = _labels(corpus, out)
     there = {os.path.splitext(name)[0] for name in (images.files(".mp4") if videos else images.directories())}
     unlabelled = {f"{int(name):05d}": (None, images.path(name), None, None) for name in there if name.isdecimal()}
     for name, (emotion, where, row, split) in (unlabelled | labels).items():
@@ -41,15 +42,14 @@ def read(root: str | os.PathLike) -> Reading:
     return out.reading()
 
 
-def _labels(root: str, out: Collector) -> dict[str, tuple[str, str, int, str | None]]:
+def _labels(corpus: Corpus, out: Collector) -> dict[str, tuple[str, str, int, str | None]]:
     """clip → (emotion, sheet, row, testing set or None) from all sets of both sides."""
     labels: dict[str, tuple[str, str, int, str | None]] = {}
     for side in ("test", "train"):
-        folder = Listing(inside(root, *LABELS[side]))
-        names = [name for name in folder.files(".csv") if name.lower().startswith("set_")]
-        if not names:
-            raise SheetError(f"{folder.folder}: no set_1.csv … set_5.csv; copy them there from the release")
-        for name in names:
+        places = [place.format(side) for place in LABELS]
+        how = {"holds": r"set_\d", "files": (".csv",), "flat": True, "anywhere": False}
+        folder = corpus.listing(corpus.get(*places, what="set_1.csv … set_5.csv", **how))
+        for name in [name for name in folder.files(".csv") if name.lower().startswith("set_")]:
             sheet = read_sheet(folder.path(name), COLUMNS)
             number, seen = name[4:-4], set()
             for row in sheet.rows:

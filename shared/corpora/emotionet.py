@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 
-from .folders import IMAGES, Tree, find_corpus
-from .sheets import as_int, as_text, find_sheets
+from .folders import IMAGES, Corpus
+from .sheets import Sheet, annotated, as_int, as_text, find_sheets
 from .table import Collector, Frames, Reading, loader
 
 NAME = "EmotioNet"
+NAMES = (NAME,)
 UNITS = range(1, 61)
 COLUMNS = {"URL": ()} | {f"AU {unit}": () for unit in UNITS}
 NOT_SCORED = 999
@@ -20,12 +21,14 @@ def read(root: str | os.PathLike) -> Reading:
 
     Rows without an image are counted in the notes. Nobody's identity is known: an image is its own subject.
     Raises CorpusMissing, SheetError."""
-    root = find_corpus(root, (NAME,), (r"EmotioNet_FACS.*", r"N_\d{10}"))
-    out = Collector(NAME, root, "2020")
-    labels = _labels(root, out)
-    images = os.path.join(root, "images") if os.path.isdir(os.path.join(root, "images")) else root
-    for group in Tree(images).listing().directories():
-        folder = os.path.join(images, group)
+    corpus = Corpus(root, NAMES, signs=(r"EmotioNet_FACS.*", r"N_\d{10}"), data=r"N_\d{10}")
+    optional = tuple(f"AU {unit}" for unit in UNITS)
+    sheets = find_sheets(corpus, COLUMNS, like="emotionet_facs", optional=optional)
+    out, sheet = annotated(corpus, sheets, ("2020",), lambda sheet: "2020")
+    labels = _labels(sheet, out)
+    images = corpus.listing(corpus.find(".", "images") or corpus.get(".", "images", holds=r"N_\d{10}_\d+", flat=True))
+    for group in [g for g in images.directories() if corpus.data.fullmatch(g)] or ["."]:
+        folder = os.path.normpath(os.path.join(images.folder, group))
         for name in sorted(os.listdir(folder)):
             if name.lower().endswith(IMAGES) and not name.startswith("."):
                 stem = name.rpartition(".")[0]
@@ -45,9 +48,8 @@ def scored(codes: str) -> dict[int, int]:
     return {int(unit): int(value) for unit, _, value in (code.partition("=") for code in codes.split())}
 
 
-def _labels(root: str, out: Collector) -> dict[str, tuple[str, tuple[int, ...], int, str]]:
+def _labels(sheet: Sheet, out: Collector) -> dict[str, tuple[str, tuple[int, ...], int, str]]:
     """image → (codes, units present, row, sheet)."""
-    sheet = find_sheets(root, COLUMNS, like="emotionet_facs", optional=tuple(f"AU {unit}" for unit in UNITS))[0]
     units = [unit for unit in UNITS if f"AU {unit}" in sheet.columns]
     labels: dict[str, tuple[str, tuple[int, ...], int, str]] = {}
     for row in sheet.rows:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 
-from .folders import Tree, find_corpus, frames, inside
+from .folders import Corpus, Tree, frames
 from .table import Collector, Reading, loader
 
 NAME = "FERV39k"
+NAMES = (NAME,)
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
 
@@ -16,28 +17,38 @@ def read(root: str | os.PathLike) -> Reading:
     """FERV39k under `root`; `split` is train or test. Nobody's identity is known: a clip is its own subject.
 
     Raises CorpusMissing."""
-    root = find_corpus(root, (NAME,), ("2_ClipsforFaceCrop", "4_setups"))
-    tree = Tree(inside(root, "2_ClipsforFaceCrop"))
-    out = Collector(NAME, root, "all scenes")
-    for split in ("train", "test"):
-        path = inside(root, f"4_setups/All_scenes/{split}_All.csv")
-        with open(path, encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, 1):
-                words = re.fullmatch(r"([^/]+)/([^/]+)/(\S+)[ ,]+(\w+)", line.strip())
-                if not words or words[4].lower() not in EMOTIONS:
-                    if line.strip():
-                        what = f"{line.strip()!r}, expected a line like 'Action/Happy/0267 Happy'"
-                        out.problem(path, number, what, "restore the list from the release")
-                    continue
-                scene, folder, clip, emotion = words.groups()
-                held = frames(tree.path(scene, folder, clip))
-                first, last = (held.numbers[0], held.numbers[-1]) if len(held) else (None, None)
-                sample = f"{NAME}/{scene}/{folder}/{clip}"
-                out.add(
-                    sample, sample, emotion=emotion.lower(), onset=first, offset=last, fps=float("nan"), frames=held,
-                    split=split, where=path, row=number,
-                )
+    corpus = Corpus(
+        root, NAMES, signs=("2_ClipsforFaceCrop", "4_setups"), data=f"{'|'.join(EMOTIONS)}|\\d+", never="[13]_.*"
+    )
+    out = Collector(NAME, corpus.root, "all scenes", notes=corpus.notes)
+    how = {"files": (".csv",), "flat": True, "anywhere": False}
+    lists = corpus.get("4_setups/All_scenes", "All_scenes", what="lists", holds="train_All", **how)
+    paths = {split: corpus.listing(lists).path(f"{split}_All.csv") for split in ("train", "test")}
+    lines = {split: _lines(path) for split, path in paths.items()}
+    scenes = {re.escape(line.partition("/")[0]) for part in lines.values() for line in part if "/" in line}
+    tree = Tree(corpus.get("2_ClipsforFaceCrop", holds="|".join(scenes)))
+    for split, path in paths.items():
+        for number, line in enumerate(lines[split], 1):
+            words = re.fullmatch(r"([^/]+)/([^/]+)/(\S+)[ ,]+(\w+)", line)
+            if not words or words[4].lower() not in EMOTIONS:
+                if line:
+                    what = f"{line!r}, expected a line like 'Action/Happy/0267 Happy'"
+                    out.problem(path, number, what, "restore the list from the release")
+                continue
+            scene, folder, clip, emotion = words.groups()
+            held = frames(tree.path(scene, folder, clip))
+            first, last = (held.numbers[0], held.numbers[-1]) if len(held) else (None, None)
+            sample = f"{NAME}/{scene}/{folder}/{clip}"
+            out.add(
+                sample, sample, emotion=emotion.lower(), onset=first, offset=last, fps=float("nan"), frames=held,
+                split=split, where=path, row=number,
+            )
     return out.reading()
+
+
+def _lines(path: str) -> list[str]:
+    with open(path, encoding="utf-8-sig") as file:
+        return [line.strip() for line in file]
 
 
 load = loader(read)

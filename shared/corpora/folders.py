@@ -1,15 +1,19 @@
-"""Finding folders and frames as researchers keep them: other case, other padding, other common names."""
+"""Finding folders and frames as researchers keep them: other case, other padding, other names, unzipped twice."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from .table import CorpusMissing, Frames
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+DEPTH = 4  # levels below a corpus's folder in which its parts are looked for
+CROWD = 100  # folders in one that are looked into; where there are more, they are clips
+PROBED = 500  # folders below a likely one that are looked into for a file of the right kind
 _NUMBER = re.compile(r"(\d+)\D*$")
+_COPY = re.compile(r"\s*\(\d+\)(?=\.)")
 
 
 def key(name: str) -> str:
@@ -32,7 +36,7 @@ class Listing:
         if os.path.isdir(self.folder):
             with os.scandir(self.folder) as entries:
                 for entry in entries:
-                    if not entry.name.startswith((".", "~$")):
+                    if not entry.name.startswith((".", "~$", "__MACOSX")):
                         self.names.append(entry.name)
                         if entry.is_dir():
                             self._directories.add(entry.name)
@@ -84,38 +88,143 @@ class Tree:
         return self.listing(*steps[:-1]).path(*names)
 
 
-def descend(folder: str, *steps: str | Iterable[str]) -> str | None:
-    """Follows steps (each a name or several alternatives) down from a folder; None where one is missing."""
-    for step in steps:
-        folder = Listing(folder).find(*([step] if isinstance(step, str) else step))
-        if folder is None:
+class Corpus:
+    """A corpus's folder: `root` itself, or its child of one of the names; its parts are found by what they hold.
+
+    `signs` are patterns of what the corpus's folder holds, by which `root` itself is known whatever its name. Folders
+    named like `data` (subjects, clips) are found and not looked into, those named like `never` are passed over.
+    `notes` gathers what was found elsewhere than where it is released. Raises CorpusMissing."""
+
+    def __init__(
+        self, root: str | os.PathLike, names: Iterable[str], *, signs: Iterable[str], data: str, never: str = "(?!)"
+    ):
+        self.names, self.data, self.never = list(names), re.compile(data, re.I), re.compile(never, re.I)
+        self.notes: list[str] = []
+        self._listings: dict[str, Listing] = {}
+        top, wanted = os.path.abspath(root), {plain(name) for name in self.names}
+        listing = self.listing(top)
+        inside = [name for name in listing.directories() if plain(name) in wanted]
+        known = any(re.fullmatch(sign, name, re.I) for sign in signs for name in listing.names)
+        self.root, self.beside = top, None
+        if plain(os.path.basename(top)) in wanted and listing.names:
+            pass
+        elif inside:
+            self.root, self.beside = os.path.join(top, inside[0]), top
+        elif not known:
+            places = ", ".join(os.path.join(top, name) for name in self.names)
+            raise CorpusMissing(f"{self.names[0]} not found; looked for {places}; {_held(listing)}")
+        self.others = KNOWN - wanted
+
+    def listing(self, folder: str) -> Listing:
+        if folder not in self._listings:
+            self._listings[folder] = Listing(folder)
+        return self._listings[folder]
+
+    def below(self) -> Iterator[Listing]:
+        """The corpus's folder and those below it, the nearest first."""
+        level = [self.root]
+        for _ in range(DEPTH + 1):
+            listings = [self.listing(folder) for folder in level]
+            yield from listings
+            level = [
+                os.path.join(listing.folder, name) for listing in listings
+                for name in [n for n in listing.directories() if self._entered(n)][:CROWD]
+            ]
+
+    def _entered(self, name: str) -> bool:
+        return not (self.data.fullmatch(name) or self.never.fullmatch(name) or plain(name) in self.others)
+
+    def find(
+        self, *places: str, what: str = "images", holds: str = "", files: tuple[str, ...] = IMAGES,
+        anywhere: bool = True, flat: bool = False,
+    ) -> str | None:
+        """The folder of some data: it holds folders named like `holds` (else like the corpus's data), and below them
+        `files`, by their ends; where it is `flat`, files of these ends that are named so themselves.
+
+        `places` are where it is released, the likeliest first, `.` being the corpus's folder: one counts, too, where
+        its steps are parts of longer names, with others between them. With `anywhere` another place is better than
+        none."""
+        wanted = re.compile(holds, re.I) if holds else self.data
+        steps = [[plain(step) for step in place.split("/") if step != "."] for place in places]
+        found: list[tuple[int, int, str]] = []
+        for listing in self.below():
+            path = os.path.relpath(listing.folder, self.root)
+            names = [] if path == "." else [plain(name) for name in path.split(os.sep)]
+            rank = next((i for i, place in enumerate(steps) if _lies(names, place)), len(places))
+            if rank < len(places) or anywhere:
+                if flat:
+                    there = any(wanted.fullmatch(os.path.splitext(name)[0]) for name in listing.files(*files))
+                else:
+                    named = (name for name in listing.directories() if wanted.fullmatch(name))
+                    there = _holds([os.path.join(listing.folder, name) for name in named], files)
+                if there:
+                    found.append((rank, len(names), path))
+        if not found:
             return None
-    return folder
+        rank, _, path = min(found)
+        if key(path) not in {key(place.replace("/", os.sep)) for place in places}:
+            self.notes.append(f"{what} found at {self._place(path)}, expected {self._place(places[0])}")
+        if twice := [other for r, _, other in sorted(found) if r == rank and other != path]:
+            also = ", ".join(map(self._place, twice))
+            self.notes.append(f"{what} of {self._place(path)} are read, not those of {also}")
+        return self._place(path)
+
+    def get(self, *places: str, **how) -> str:
+        """`find`, and CorpusMissing where there is none."""
+        folder = self.find(*places, **how)
+        if folder is None:
+            raise self.missing(*places)
+        return folder
+
+    def missing(self, *places: str) -> CorpusMissing:
+        """The error for a part that is not there: what was found instead, and what was expected."""
+        return CorpusMissing(
+            f"{self.root} holds none of {', '.join(places)} (looked for {DEPTH} folders down): "
+            f"{_held(self.listing(self.root))}, expected {self._place(places[0])}; copy it there from the release"
+        )
+
+    def files(self, *extensions: str) -> list[str]:
+        """The files of these ends, nearest first; where the corpus's folder is one of several, those beside it last."""
+        found = [os.path.join(listing.folder, n) for listing in self.below() for n in listing.files(*extensions)]
+        if self.beside:
+            found += [os.path.join(self.beside, name) for name in self.listing(self.beside).files(*extensions)]
+        return found
+
+    def _place(self, path: str) -> str:
+        return self.root if path == "." else os.path.join(self.root, *path.split("/"))
 
 
-def inside(root: str, *paths: str) -> str:
-    """The first of the paths below a corpus folder that is there. Raises CorpusMissing with all of them."""
-    for path in paths:
-        found = descend(root, *path.split("/"))
-        if found:
-            return found
-    raise CorpusMissing(f"{root} holds none of {', '.join(paths)}; copy the images there from the release")
+KNOWN: set[str] = set()  # the plain names of all corpora: one is not looked for in the folder of another
 
 
-def find_corpus(root: str | os.PathLike, names: Iterable[str], holds: Iterable[str]) -> str:
-    """The corpus folder: `root` itself, or its child of one of the names. Raises CorpusMissing.
+def _lies(names: list[str], place: list[str]) -> bool:
+    """Whether the steps of a place are, in their order, parts of names of a path."""
+    rest = iter(names)
+    return all(any(step in name for name in rest) for step in place)
 
-    `holds` are patterns of what the corpus folder holds, by which `root` itself is known whatever its name."""
-    root, names = os.path.abspath(root), list(names)
-    wanted = {plain(name) for name in names}
-    listing = Listing(root)
-    for name in listing.directories():
-        if plain(name) in wanted:
-            return os.path.join(root, name)
-    known = any(re.fullmatch(pattern, name, re.IGNORECASE) for pattern in holds for name in listing.names)
-    if known or (plain(os.path.basename(root)) in wanted and listing.names):
-        return root
-    raise CorpusMissing(f"{names[0]} not found; looked for {', '.join(os.path.join(root, name) for name in names)}")
+
+def _holds(folders: list[str], files: tuple[str, ...]) -> bool:
+    """Whether a file of one of the ends lies in the folders or below them."""
+    seen = 0
+    stack = list(reversed(folders))
+    while stack and seen < PROBED:
+        folder, seen = stack.pop(), seen + 1
+        below = []
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.lower().endswith(files):
+                    return True
+                if entry.is_dir():
+                    below.append(entry.path)
+        stack += sorted(below, reverse=True)
+    return False
+
+
+def _held(listing: Listing) -> str:
+    """What a folder holds, in a few words."""
+    names = listing.directories() or listing.names
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return f"found {', '.join(names[:8]) or 'nothing'}{more} at {listing.folder}"
 
 
 def frames(folder: str, extensions: tuple[str, ...] = IMAGES) -> Frames:
@@ -127,9 +236,15 @@ def frames(folder: str, extensions: tuple[str, ...] = IMAGES) -> Frames:
 def numbered(folder: str, names: Iterable[str]) -> Frames:
     """These images of a folder by the last number in their names; of two with one number the first by name."""
     found: dict[int, str] = {}
-    for name in sorted(names, reverse=True):
-        number = _NUMBER.search(name, 0, name.rindex("."))
+    twice: list[str] = []
+    names = sorted(names, reverse=True)
+    for name in names:
+        original = _COPY.sub("", name) if "(" in name else name  # `46 (1).jpg` beside `46.jpg` is a second frame 46
+        stem = original if original in names else name
+        number = _NUMBER.search(stem, 0, stem.rindex("."))
         if number:
+            if (other := found.get(int(number[1]))) is not None:
+                twice.append(f"{name} and {other}")
             found[int(number[1])] = name
     numbers = tuple(sorted(found))
-    return Frames(folder, tuple(found[number] for number in numbers), numbers)
+    return Frames(folder, tuple(found[number] for number in numbers), numbers, twice=tuple(reversed(twice)))

@@ -5,25 +5,29 @@ from __future__ import annotations
 import os
 
 from . import micro
-from .folders import IMAGES, Listing, Tree, find_corpus, frames, inside, numbered
-from .sheets import find_sheets
+from .folders import IMAGES, Corpus, Listing, Tree, frames, numbered
+from .sheets import annotated, find_sheets
 from .table import Collector, Frames, Reading, loader
 
 NAME = "MMEW"
+NAMES = (NAME, "MMEW_Final")
 FPS = 90.0
 EMOTIONS = ("happiness", "disgust", "surprise", "fear", "sadness", "anger", "others")
 
 
-def _root(root: str | os.PathLike) -> str:
-    return find_corpus(root, (NAME,), (r"MMEW.*\.(xlsx?|csv)", r"Micro_Expression", r"Macro_Expression"))
+def _corpus(root: str | os.PathLike) -> Corpus:
+    return Corpus(
+        root, NAMES, signs=(r"MMEW.*\.(xlsx?|csv)", r"Micro_Expression", r"Macro_Expression"),
+        data=f"{'|'.join(EMOTIONS)}|S\\d+", never=micro.NEVER,
+    )
 
 
 def read(root: str | os.PathLike) -> Reading:
     """The micro-expressions of MMEW under `root`. Raises CorpusMissing, SheetError."""
-    root = _root(root)
-    sheet = find_sheets(root, micro.COLUMNS, like=r"mmew.*micro", positions=True)[0]
-    out = Collector(NAME, root, "2021")
-    tree = Tree(inside(root, "Micro_Expression"))
+    corpus = _corpus(root)
+    sheets = find_sheets(corpus, micro.COLUMNS, like=r"mmew.*micro", positions=True)
+    out, sheet = annotated(corpus, sheets, ("2021",), lambda sheet: "2021")
+    tree = Tree(corpus.get("Micro_Expression", holds="|".join(EMOTIONS), anywhere=False))
     micro.collect(
         sheet, out, emotions=EMOTIONS, subject="S{:02d}", fps=FPS, prefixed=True,
         images=lambda clip: frames(tree.path(clip.emotion, clip.name)),
@@ -35,9 +39,9 @@ def read_macro(root: str | os.PathLike) -> Reading:
     """The macro-expressions: `S01-07-001` is subject, sequence, frame; no apex is given.
 
     Raises CorpusMissing."""
-    root = _root(root)
-    out = Collector(NAME, root, "2021, macro-expressions")
-    tree = Tree(inside(root, "Macro_Expression"))
+    corpus = _corpus(root)
+    tree = Tree(corpus.get("Macro_Expression", holds=r"S\d+", anywhere=False))
+    out = Collector(NAME, corpus.root, "2021, macro-expressions", notes=corpus.notes)
     for person in tree.listing().directories():
         for emotion in tree.listing(person).directories():
             folder = tree.path(person, emotion)

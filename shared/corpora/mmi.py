@@ -6,10 +6,11 @@ import os
 import re
 from xml.etree import ElementTree
 
-from .folders import Tree, find_corpus, inside
+from .folders import Corpus, Tree
 from .table import Collector, Reading, Video, loader
 
 NAME = "MMI"
+NAMES = (NAME, "MMI Facial Expression Database", "MMI Database", "MMI-DB")
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 
 
@@ -17,9 +18,9 @@ def read(root: str | os.PathLike) -> Reading:
     """The frontal clips of MMI under `root` that carry one of six emotions; no apex is given.
 
     Raises CorpusMissing."""
-    root = find_corpus(root, (NAME, "MMI Facial Expression Database"), ("Sessions",))
-    tree = Tree(inside(root, "Sessions"))
-    out = Collector(NAME, root, "")
+    corpus = Corpus(root, NAMES, signs=("Sessions",), data=r"\d+")
+    tree = Tree(corpus.get("Sessions", what="videos", files=(".avi",)))
+    out = Collector(NAME, corpus.root, notes=corpus.notes)
     side = unlabelled = 0
     for session in sorted(tree.listing().directories(), key=lambda name: (len(name), name)):
         listing = tree.listing(session)

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 
-from .folders import Tree, find_corpus, frames, inside
+from .folders import Corpus, Tree, frames
 from .table import Collector, Reading, loader
 
 NAME = "Oulu-CASIA"
+NAMES = (NAME, "Oulu_CASIA_NIR_VIS", "Oulu")
 FPS = 25.0
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
+ORIGINALS = ("OriginalImg/VL/Strong", "VL_Acropped/Strong", "VL/Strong")
 CROPS = tuple(f"{name}/VL_Acropped/Strong" for name in ("PreProcess_Img", "PreProcessImg", "PreProcess"))
 
 
 def read(root: str | os.PathLike) -> Reading:
     """Oulu-CASIA under `root`: onset first, apex = offset last. Raises CorpusMissing."""
-    root = find_corpus(root, (NAME, "Oulu_CASIA_NIR_VIS", "Oulu"), ("PreProcess_?(Img)?", "OriginalImg"))
-    tree = Tree(inside(root, *CROPS, "OriginalImg/VL/Strong"))
-    out = Collector(NAME, root, "VL, strong light")
+    corpus = Corpus(
+        root, NAMES, signs=("PreProcess_?(Img)?", "(B_)?OriginalImg"), data=r"P\d{3}",
+        never="NI|NI_.*|Weak|Dark|.*video.*",
+    )  # fmt: skip
+    tree = Tree(corpus.get(*CROPS, *ORIGINALS))
+    out = Collector(NAME, corpus.root, "VL, strong light", notes=corpus.notes)
     for person in tree.listing().directories():
         for emotion in tree.listing(person).directories():
             held = frames(tree.path(person, emotion))

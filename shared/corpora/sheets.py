@@ -6,14 +6,15 @@ import csv
 import io
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .folders import Listing
-from .table import SheetError
+from .folders import Corpus
+from .table import Collector, SheetError
 
 EXTENSIONS = (".xlsx", ".xls", ".csv")
 HEADER_WITHIN = 40
+OTHERS = 20  # sheets not named like the release that are looked into
 
 
 @dataclass
@@ -148,7 +149,7 @@ def read_sheet(
 ) -> Sheet:
     """The sheet at `path`; `columns`: the name that the reader uses → the headers it may have (signs and case aside).
 
-    With `positions` a column whose header is not known is taken by its place in `columns`.
+    With `positions`, where most headers are known, a column of another one is taken by its place in `columns`.
     Raises SheetError that names the columns missing and the headers found."""
     cells = _cells(path, title)
     spelled = {_plain(header): name for name, headers in columns.items() for header in (name, *headers)}
@@ -160,7 +161,7 @@ def read_sheet(
                 found.setdefault(spelled[_plain(header)], j)
         if len(found) > len(names):
             best, names = i, found
-    if positions and cells:
+    if positions and len(names) > len(columns) // 2:
         free = set(range(len(cells[best]))) - set(names.values())
         names.update((name, j) for j, name in enumerate(columns) if name not in names and j in free)
     missing = [name for name in columns if name not in names and name not in optional]
@@ -181,23 +182,78 @@ def read_sheet(
 
 
 def find_sheets(
-    folder: str, columns: Mapping[str, Sequence[str]], *, like: str, optional: Sequence[str] = (),
+    corpus: Corpus, columns: Mapping[str, Sequence[str]], *, like: str, optional: Sequence[str] = (),
     title: str | None = None, positions: bool = False,
 ) -> list[Sheet]:
-    """The sheets of a folder that have the columns, those named like the release (a pattern) first.
+    """The sheets of a corpus that have the columns: those named like the release (a pattern), or else the others.
 
-    Raises SheetError when there is none, with what the likeliest one lacks."""
-    names = Listing(folder).files(*EXTENSIONS)
-    names.sort(key=lambda name: re.search(like, name, re.IGNORECASE) is None)
-    if not names:
-        raise SheetError(f"{folder}: no annotation sheet ({', '.join(EXTENSIONS)}); copy it there from the release")
-    sheets, errors = [], []
-    for name in names:
-        try:
-            path = os.path.join(folder, name)
-            sheets.append(read_sheet(path, columns, optional=optional, title=title, positions=positions))
-        except SheetError as error:
-            errors.append(error)
-    if not sheets:
+    What is passed over goes to the corpus's notes. Raises SheetError when there is none, with what the likeliest one
+    lacks."""
+    paths = corpus.files(*EXTENSIONS)
+    named = [bool(re.search(like, os.path.basename(path), re.IGNORECASE)) for path in paths]
+    likely = [path for path, fits in zip(paths, named, strict=True) if fits]
+    others = [p for p in paths if p not in likely and os.path.dirname(p) != corpus.beside][:OTHERS]
+    errors: list[SheetError] = []
+
+    def read(paths: list[str]) -> list[Sheet]:
+        sheets = []
+        for path in paths:
+            try:
+                sheets.append(read_sheet(path, columns, optional=optional, title=title, positions=positions))
+            except SheetError as error:
+                errors.append(error)
+        return sheets
+
+    sheets = read(likely)
+    if sheets:
+        corpus.notes += [f"not read: {error}" for error in errors]
+        corpus.notes += [f"not read: {sheet.path}, not named like the release's" for sheet in read(others)]
+    else:
+        sheets = read(others)
+    if sheets:
+        return sheets
+    if errors:
         raise errors[0]
-    return sheets
+    listing = corpus.listing(corpus.root)
+    found = ", ".join(listing.names[:8]) or "nothing"
+    raise SheetError(
+        f"{corpus.root}: no annotation sheet ({', '.join(EXTENSIONS)}): found {found} at {corpus.root}, expected the "
+        f"sheet there; copy it there from the release"
+    )
+
+
+def annotated(
+    corpus: Corpus, sheets: Sequence[Sheet], editions: Sequence[str], edition_of: Callable[[Sheet], str],
+    wanted: str | None = None,
+) -> tuple[Collector, Sheet]:
+    """The sheet of the edition wanted, or of the first of `editions` that is there, and a collector for it.
+
+    A second sheet of that edition is a problem where it differs. Raises SheetError where the edition wanted is not
+    there."""
+    found: dict[str, list[Sheet]] = {}
+    for sheet in sheets:
+        found.setdefault(edition_of(sheet), []).append(sheet)
+    order = sorted(found, key=lambda edition: editions.index(edition) if edition in editions else len(editions))
+    if wanted and wanted not in found:
+        raise SheetError(f"{corpus.root}: no sheet of the {wanted} edition (found: {', '.join(order)})")
+    edition = wanted or order[0]
+    sheet, *more = found[edition]
+    editions = [edition, *(e for e in order if e != edition)]
+    out = Collector(corpus.names[0], corpus.root, edition, editions, corpus.notes)
+    if len(found) > 1:
+        out.notes.append(f"editions found: {', '.join(order)}; read {os.path.basename(sheet.path)}")
+    for other in more:
+        if rows := _differing(sheet, other):
+            what = f"a second sheet of one edition; it differs from {sheet.path} in row {', '.join(map(str, rows[:5]))}"
+            what += f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+            out.problem(other.path, None, what, "leave the right one of the two in")
+        else:
+            out.notes.append(f"{other.path} says the same as {sheet.path}, which is read")
+    return out, sheet
+
+
+def _differing(a: Sheet, b: Sheet) -> list[int]:
+    """The rows of `b` that are not as in `a`, counted as in `b`."""
+    first, second = ([{name: as_text(value) for name, value in row.cells.items()} for row in s.rows] for s in (a, b))
+    rows = [b.rows[i].number for i, cells in enumerate(second) if i >= len(first) or cells != first[i]]
+    return rows or ([b.header_row] if len(first) != len(second) else [])

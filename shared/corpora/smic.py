@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 
-from .folders import Listing, Tree, find_corpus, frames, inside, key
-from .sheets import read_sheet
+from .folders import Corpus, Tree, frames, key
+from .sheets import EXTENSIONS, read_sheet
 from .table import Collector, Reading, loader
 
 NAME = "SMIC"
+NAMES = (NAME,)
 FPS = {"HS": 100.0, "VIS": 25.0, "NIR": 25.0}
 EMOTIONS = ("negative", "positive", "surprise")
+IMAGES = ("SMIC_all_cropped/{}", "cropped/{}", "SMIC_all_raw/{}", "{}")
 APEXES = {"Filename": ("sample", "clip", "video", "name"), "Apex": ("ApexFrame",)}
 
 
@@ -20,12 +22,16 @@ def read(root: str | os.PathLike, *, camera: str = "HS") -> Reading:
 
     The apex comes from a list of the user's: `*apex*.csv` (or .xlsx) in the corpus folder, columns Filename and Apex.
     Raises CorpusMissing, SheetError."""
-    root = find_corpus(root, (NAME,), ("SMIC_all_cropped", "SMIC_all_raw"))
-    tree = Tree(inside(root, f"SMIC_all_cropped/{camera}", f"SMIC_all_raw/{camera}"))
-    out = Collector(NAME, root, camera)
-    if "SMIC_all_raw" in tree.folder:
+    corpus = Corpus(
+        root, NAMES, signs=("SMIC_all_cropped", "SMIC_all_raw"), data=r"s\d+",
+        never=r"non_?micro|.*(SMIC|HS).?E\b.*|.*long.*",  # the extended release: longer clips without their label
+    )
+    places = [place.format(camera) for place in IMAGES]
+    tree = Tree(corpus.get(*places, anywhere=False))
+    out = Collector(NAME, corpus.root, camera, notes=corpus.notes)
+    if "raw" in os.path.relpath(tree.folder, corpus.root).lower():
         out.notes.append(f"no released crops: raw frames of {tree.folder}")
-    apexes = _apexes(root, out)
+    apexes = _apexes(corpus, out)
     for person in tree.listing().directories():
         number = re.fullmatch(r"s0*(\d+)", person.lower())
         for emotion in tree.listing(person, "micro").directories():
@@ -37,9 +43,16 @@ def read(root: str | os.PathLike, *, camera: str = "HS") -> Reading:
             for name in tree.listing(person, "micro", emotion).directories():
                 held = frames(os.path.join(folder, name))
                 first, last = (held.numbers[0], held.numbers[-1]) if len(held) else (None, None)
+                sample = f"{NAME}/{camera}/{name}"
+                apex, listed, row = apexes.get(key(name), (None, "", 0))
+                if apex is not None and len(held) and apex not in held:
+                    what = f"apex {apex} is none of the frames {first}..{last} of {held.folder}: the list counts from"
+                    what += " elsewhere, as lists for the long recordings do"
+                    out.problem(listed, row, what, "count as the clip's images do, or take the row out", sample)
+                    continue
                 out.add(
-                    f"{NAME}/{camera}/{name}", f"{NAME}/s{number[1]}", emotion=emotion.lower(), onset=first,
-                    apex=apexes.get(key(name)), offset=last, fps=FPS[camera], frames=held, where=held.folder,
+                    sample, f"{NAME}/s{number[1]}", emotion=emotion.lower(), onset=first, apex=apex, offset=last,
+                    fps=FPS[camera], frames=held, where=held.folder,
                 )
     if apexes:
         known = sum(row[7] is not None for row in out.rows)
@@ -47,16 +60,18 @@ def read(root: str | os.PathLike, *, camera: str = "HS") -> Reading:
     return out.reading()
 
 
-def _apexes(root: str, out: Collector) -> dict[str, int]:
-    """clip → apex from the lists beside the corpus; clips are matched whatever their padding."""
-    listing, apexes = Listing(root), {}
-    for name in listing.files(".csv", ".xlsx", ".xls"):
-        if "apex" in name.lower():
-            sheet = read_sheet(listing.path(name), APEXES)
-            for row in sheet.rows:
-                clip, apex = row.text("Filename"), row.frame("Apex")
-                if not out.faulty(row, sheet.path, f"{NAME}/{clip}"):
-                    apexes[key(os.path.basename(clip))] = apex
+def _apexes(corpus: Corpus, out: Collector) -> dict[str, tuple[int, str, int]]:
+    """clip → (apex, list, row) from the lists in the corpus's folder; clips are matched whatever their padding."""
+    apexes: dict[str, tuple[int, str, int]] = {}
+    for path in [path for path in corpus.files(*EXTENSIONS) if "apex" in os.path.basename(path).lower()]:
+        sheet = read_sheet(path, APEXES)
+        for row in sheet.rows:
+            clip, apex = row.text("Filename"), row.frame("Apex")
+            known = apexes.setdefault(key(os.path.basename(clip)), (apex, path, row.number))
+            if known[0] != apex:
+                what = f"apex {apex} here, {known[0]} in {known[1]}, row {known[2]}"
+                row.faults.append((what, "leave one of the two in"))
+            out.faulty(row, path, f"{NAME}/{clip}")
     return apexes
 
 

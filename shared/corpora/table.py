@@ -51,12 +51,13 @@ class CorpusError(UserError, ValueError):
 @dataclass(frozen=True, slots=True)
 class Frames:
     """A folder of numbered images; `numbers` ascend and `names` stand beside them. `box`: where the face is, if the
-    images show more (left, top, right, bottom in pixels)."""
+    images show more (left, top, right, bottom in pixels). `twice`: pairs of images that have one number."""
 
     folder: str
     names: tuple[str, ...]
     numbers: tuple[int, ...]
     box: tuple[int, int, int, int] | None = None
+    twice: tuple[str, ...] = ()
 
     def path(self, number: int) -> str:
         """The image file of a frame number. Raises FrameMissing."""
@@ -65,6 +66,12 @@ class Frames:
             held = f"{self.numbers[0]}..{self.numbers[-1]}" if self.numbers else "none"
             raise FrameMissing(f"{self.folder}: no frame {number} (frames on disk: {held})")
         return os.path.join(self.folder, self.names[place])
+
+    def nearest(self, number: int, within: int) -> int | None:
+        """The number of the frame nearest to this one, at most `within` away; of two the earlier."""
+        place = bisect.bisect_left(self.numbers, number)
+        near = [n for n in self.numbers[max(place - 1, 0) : place + 1] if abs(n - number) <= within]
+        return min(near, key=lambda n: abs(n - number), default=None)
 
     def __contains__(self, number: int) -> bool:
         place = bisect.bisect_left(self.numbers, number)
@@ -127,13 +134,15 @@ class Reading:
 class Collector:
     """Gathers the rows of one corpus into a Reading."""
 
-    def __init__(self, corpus: str, root: str, edition: str = "", editions: Iterable[str] = ()):
+    def __init__(
+        self, corpus: str, root: str, edition: str = "", editions: Iterable[str] = (), notes: list[str] | None = None
+    ):
         self.corpus, self.root, self.edition, self.editions = corpus, root, edition, tuple(editions) or (edition,)
         self.rows: list[tuple] = []
         self.where: dict[str, str] = {}
         self.corrections: list[Correction] = []
         self.problems: list[Problem] = []
-        self.notes: list[str] = []
+        self.notes: list[str] = [] if notes is None else notes
 
     def problem(self, where: str, row: int | None, what: str, remedy: str, sample: str | None = None) -> None:
         self.problems.append(Problem(where, row, what, remedy, sample))
@@ -170,6 +179,9 @@ class Collector:
         self.where.setdefault(sample, source)
 
     def reading(self) -> Reading:
+        """What was gathered. Raises CorpusMissing where that is nothing at all."""
+        if not self.rows and not self.problems:
+            raise CorpusMissing(f"{self.root}: the folders are there, but no clip in them; copy them from the release")
         return Reading(
             self.corpus, self.root, self.edition, table(self.rows), self.corrections, self.problems, self.notes,
             self.editions,
@@ -189,6 +201,9 @@ def _missing(frames: Frames, wanted: dict[str, int | None]) -> list[tuple[str, s
     if not frames.names:
         return [(f"no image in {frames.folder}", "restore the folder from the release")]
     held = f"on disk: {frames.numbers[0]}..{frames.numbers[-1]}, {len(frames)} images"
+    if frames.twice:
+        pairs = f"{frames.twice[0]} and {len(frames.twice) - 1} more" if len(frames.twice) > 1 else frames.twice[0]
+        return [(f"two images of one frame number in {frames.folder}: {pairs}", "leave one of each in")]
     return [
         (f"{name} frame {number} is not in {frames.folder} ({held})", "restore the image from the release")
         for name, number in wanted.items() if number is not None and number not in frames

@@ -113,7 +113,7 @@ def test_all_problems_come_at_once(tmp_path):
     disk = casme2_disk(tmp_path, [
         ROWS[0],
         ["02", "EP01_01", None, 10, 15, 20, None, 4, "disgust"],
-        ["02", "EP01_02", None, 10, 30, 20, None, 4, "disgust"],
+        ["02", "EP01_02", None, 18, 15, 20, None, 4, "disgust"],
         ["02", "EP01_03", None, 10, 15, 20, None, 4, "digsust"],
         [None, "EP01_04", None, "ten", 15, 20, None, 4, "disgust"],
         ROWS[0],
@@ -124,7 +124,7 @@ def test_all_problems_come_at_once(tmp_path):
     assert [row for row, _ in found] == [3, 4, 4, 5, 6, 6, 7]
     text = "\n".join(what for _, what in found)
     for part in (
-        "apex frame 15 is not in", "sub02/EP01_01", "apex 30 lies after offset 20", "'Subject' is empty",
+        "apex frame 15 is not in", "sub02/EP01_01", "onset 18 lies after apex 15", "'Subject' is empty",
         "'Estimated Emotion' holds 'digsust'", "'OnsetFrame' holds 'ten'", "CASME2/sub01/EP02_01f is there already",
     ):
         assert part in text
@@ -216,7 +216,7 @@ SAMM_ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("notes", "edition"), [(13, "notes above the header in row 14"), (0, "header in row 1")])
+@pytest.mark.parametrize(("notes", "edition"), [(13, "notes above the header"), (0, "header in row 1")])
 def test_samm_in_both_forms_with_its_errata(tmp_path, notes, edition):
     rows = [["Subject to change"]] * notes + [SAMM_HEADER, *SAMM_ROWS]
     workbook(tmp_path / "SAMM/SAMM_Micro_FACS_Codes_v2.xlsx", rows)
@@ -273,9 +273,9 @@ CASME3_ROWS = [  # subject, recording, onset, apex, offset, AU, objective class,
     ["spNO.1", "a", 30, 36, 44, "12", 2, "Others"],
     ["spNO.2", "a", 20, 20, 30, 1, 2, "happy"],
     ["spNO.2", "b", 0, 6, 9, 1, 2, "sad"],
-    ["spNO.2", "c", 30, 33, 0, 1, 2, "anger"],
+    ["spNO.2", "c", 30, 36, 33, 1, 2, "anger"],
     ["spNO.2", "d", 30, 25, 20, 1, 2, "anger"],
-    ["spNO.2", "e", 30, 22, 0, 1, 2, "anger"],
+    ["spNO.40", "e", 2327, 2363, 0, 1, 2, "anger"],
 ]
 
 
@@ -284,16 +284,24 @@ def test_casme3_and_its_rules(tmp_path, base):
     header = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"]
     workbook(tmp_path / "CASME3/cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx", [header, *CASME3_ROWS], "label")
     for row in CASME3_ROWS:
-        images(tmp_path / "CASME3" / base / row[0] / row[1] / "color", "{}.jpg", 1, 400)
+        first = max(row[2] - 30, 1)
+        images(tmp_path / "CASME3" / base / row[0] / row[1] / "color", "{}.jpg", first, first + 400)
+    (tmp_path / "CASME3" / base / "spNO.1/a/color/361.jpg").unlink()
+    for lost in range(18, 28):  # more than may be stood in for
+        (tmp_path / "CASME3" / base / "spNO.2/a/color" / f"{lost}.jpg").unlink()
     reading = casme3.read(tmp_path)
     frames = {row["sample"]: (row["onset"], row["apex"], row["offset"]) for _, row in reading.samples.iterrows()}
     assert frames == {
-        "CASME3/spNO.1/a/355": (355, 361, 366), "CASME3/spNO.1/a/30": (30, 36, 44), "CASME3/spNO.2/a/20": (20, 25, 30),
-        "CASME3/spNO.2/b/0": (1, 6, 9), "CASME3/spNO.2/c/30": (30, 33, 33), "CASME3/spNO.2/d/30": (20, 25, 30),
+        "CASME3/spNO.1/a/355": (355, 360, 366), "CASME3/spNO.1/a/30": (30, 36, 44), "CASME3/spNO.2/a/20": (17, 17, 30),
+        "CASME3/spNO.2/b/0": (1, 6, 9), "CASME3/spNO.2/c/30": (30, 33, 36),
+        "CASME3/spNO.40/e/2327": (2327, 2363, 2403),
     }
-    assert {c.sample for c in reading.corrections} == {
-        "CASME3/spNO.2/a/20", "CASME3/spNO.2/b/0", "CASME3/spNO.2/c/30", "CASME3/spNO.2/d/30"}
-    assert {problem.row for problem in reading.problems} == {8}
+    assert [(c.sample, c.what) for c in reading.corrections] == [
+        ("CASME3/spNO.1/a/355", "361 → 360"), ("CASME3/spNO.2/a/20", "20 → 17"), ("CASME3/spNO.2/a/20", "20 → 17"),
+        ("CASME3/spNO.2/b/0", "0 → 1"), ("CASME3/spNO.2/c/30", "36 → 33"), ("CASME3/spNO.2/c/30", "33 → 36"),
+        ("CASME3/spNO.40/e/2327", "0 → 2403")]
+    assert {problem.row for problem in reading.problems} == {7}
+    assert "1 clips with their apex at the onset" in reading.notes[-1]
 
 
 def test_casme3_extracted_clips(tmp_path):

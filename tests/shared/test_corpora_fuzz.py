@@ -77,7 +77,7 @@ def disk(root: Path, module) -> list[list]:
     for row in rows:
         path = root / module.NAME / folder(row)
         path.mkdir(parents=True)
-        for number in range(row[places[0]] - 2, row[places[-1]] + 3):
+        for number in range(max(row[places[0]] - 2, 0), row[places[-1]] + 3):
             (path / f"img{number}.jpg").touch()
     return [[name.strip() or None for name in columns], *map(list, rows)]
 
