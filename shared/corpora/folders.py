@@ -170,17 +170,22 @@ class Corpus:
         return self._place(path)
 
     def get(self, *places: str, **how) -> str:
-        """`find`, and CorpusMissing where there is none."""
-        folder = self.find(*places, **how)
+        """`find`; where there is none a place that is there and empty, so that each clip is missed by its name.
+
+        Raises CorpusMissing."""
+        named = [place for place in places if place != "."]
+        empty = (listing.folder for listing in self.below() if os.path.relpath(listing.folder, self.root) in named)
+        folder = self.find(*places, **how) or next(empty, None)
         if folder is None:
             raise self.missing(*places)
         return folder
 
     def missing(self, *places: str) -> CorpusMissing:
         """The error for a part that is not there: what was found instead, and what was expected."""
+        names = ", ".join("the folders of the data themselves" if place == "." else place for place in places)
         return CorpusMissing(
-            f"{self.root} holds none of {', '.join(places)} (looked for {DEPTH} folders down): "
-            f"{_held(self.listing(self.root))}, expected {self._place(places[0])}; copy it there from the release"
+            f"{self.root} holds none of {names} (looked for {DEPTH} folders down): "
+            f"{_held(self.listing(self.root))}, expected data at {self._place(places[0])}; copy them from the release"
         )
 
     def files(self, *extensions: str) -> list[str]:
