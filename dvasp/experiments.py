@@ -72,11 +72,10 @@ def pretraining(config: Config, task) -> dict | None:
     """What the teacher depends on: never on the target task."""
     if config.method == "none":
         return None
-    names = PRETRAINING + CO_TRAINING * (config.views == 2)
-    return {"corpora": ("EmotioNet",), **{name: getattr(config, name) for name in names}}
+    return {"corpora": ("EmotioNet",), **{name: getattr(config, name) for name in PRETRAINING + CO_TRAINING}}
 
 
-def remarks(config: Config) -> list[str]:
+def remarks(config: Config, history=None, records=()) -> list[str]:
     """What the networks started from."""
     depths = {config.depth} if config.method == "none" else {config.depth, config.teacher_depth}
     files = ", ".join(map(weights_file, sorted(depths)))

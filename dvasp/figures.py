@@ -58,7 +58,7 @@ def activation_maps(task, finished) -> Figure:
     first = next(iter(finished.values()))
     shown, images = some(first), frames(first)[:, MAGNIFIED]
     maps = {name: e.tested(lambda record: record["figures"]["maps"]) for name, e in finished.items()}
-    said = {name: e.tested(lambda record: record["predictions"]["last"]["scores"][""]) for name, e in finished.items()}
+    said = {name: e.scores() for name, e in finished.items()}
     columns = [(name, v) for name, e in finished.items() for v in range(e.config.views)]
     plot, axes = grid(len(shown), 1 + len(columns), width=1.8)
     size = first.config.size

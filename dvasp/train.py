@@ -84,7 +84,7 @@ def train(job: Job) -> None:
     """Sec. III-C: one fold of a student, scored after every epoch."""
     config = job.config
     images = torch.tensor(job.data.stacked()[:, MAGNIFIED], device=job.device)
-    rows, p = {part: job.rows(part) for part in ("train", "val", "test")}, job.targets
+    train, test, p = job.rows("train"), job.rows("test"), job.targets
     student = job.build(network(config, len(job.task.aus))).to(memory_format=torch.channels_last)
     start(student, config, job.weights)
     teacher = None
@@ -97,13 +97,17 @@ def train(job: Job) -> None:
     own = statistics(config)
     sgd = torch.optim.SGD(student.parameters(), lr=config.lr, momentum=config.momentum)
     decay = torch.optim.lr_scheduler.StepLR(sgd, config.drop, gamma=0.1)
-    x = {part: normalised(centred(images[rows[part]], config.size), own) for part in ("val", "test")}
-    b = min(config.batch, len(rows["train"]))  # smaller batches are left out: L_asp goes with 1 / b
+
+    def held_out(rows: Tensor) -> Tensor:
+        return normalised(centred(images[rows], config.size), own)
+
+    b = min(config.batch, len(train))  # smaller batches are left out: L_asp goes with 1 / b
     for epoch in range(config.epochs):
         student.train()
         losses = []
-        for some in job.shuffled(rows["train"], least=b):
-            crops = augmented(images[some], torch.rand(len(some), 3, device=job.device), config.size)
+        for some in job.shuffled(train, least=b):
+            draws = torch.rand(len(some), 3, generator=job.augmentation).to(job.device)
+            crops = augmented(images[some], draws, config.size)
             with autocast(config, job.device):
                 taught = attend(teacher, crops) if teacher else None
                 terms = student_loss(
@@ -117,8 +121,8 @@ def train(job: Job) -> None:
             sgd.step()
             losses.append(loss.item())
         decay.step()
-        job.score(epoch, predict(student, x["test"]), val=predict(student, x["val"]), loss=fmean(losses))
-    job.figures["maps"] = activation_maps(student, x["test"], p[rows["test"]])
+        job.score(epoch, lambda rows: predict(student, held_out(rows)), loss=fmean(losses))
+    job.figures["maps"] = activation_maps(job.scored(), held_out(test), p[test])
 
 
 def statistics(config) -> Statistics:

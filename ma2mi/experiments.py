@@ -63,10 +63,11 @@ def pretraining(config: Config, task) -> dict | None:
     """What the pre-trained weights depend on: never on the target task."""
     if config.pretrain == "none":
         return None
-    return {"corpora": (config.source,), **{name: getattr(config, name) for name in PRETRAINING}}
+    settings = {name: getattr(config, name) for name in PRETRAINING}
+    return {"corpora": (config.source,), "source": config.source, **settings}
 
 
-def remarks(config: Config) -> list[str]:
+def remarks(config: Config, history=None, records=()) -> list[str]:
     """What the networks started from."""
     if config.pretrain == "none":
         return ["weights: random"]

@@ -53,7 +53,7 @@ def heat_maps(experiment) -> Figure:
     """Figure 6: Grad-CAM of the action branch on people that the fold never saw."""
     pairs, rows = experiment.data(torch.device("cpu")).stacked(), some(experiment)
     heat = experiment.tested(lambda record: record["figures"]["heat"])
-    scores = experiment.tested(lambda record: record["predictions"]["last"]["scores"][""])
+    scores = experiment.scores()
     plot, axes = grid(len(rows), 3, width=2)
     for line, row in zip(axes, rows, strict=True):
         sample = experiment.samples.iloc[row]

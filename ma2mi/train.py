@@ -157,7 +157,6 @@ def finetune(job: Job) -> None:
     adamw, decay = optimiser(
         parts, lr=config.lr, final=config.final, epochs=config.epochs, weight_decay=config.weight_decay
     )
-    I_test = whole(frames[test], config.size)
     for epoch in range(config.epochs):
         parts.train()
         for encoder in frozen:
@@ -175,8 +174,8 @@ def finetune(job: Job) -> None:
             adamw.step()
             total += loss.item() * len(rows) / len(train)
         decay.step()
-        job.score(epoch, predict(net, *I_test), loss=total)
-    job.figures["heat"] = heat_maps(net, *I_test).tolist()
+        job.score(epoch, lambda rows: predict(net, *whole(frames[rows], config.size)), loss=total)
+    job.figures["heat"] = heat_maps(job.scored(), *whole(frames[test], config.size)).tolist()
 
 
 def take(module: nn.Module, weights: dict[str, Tensor], prefix: str) -> None:

@@ -72,10 +72,12 @@ def pretraining(config: Config, task) -> dict | None:
     if config.macro == "none":
         return None
     settings = {name: getattr(config, name) for name in PRETRAINING}
-    return {"corpora": (config.macro,), "labels": data.LABELS[task.name], "eid": config.pretrain == "eid", **settings}
+    first = "eid" if config.pretrain == "eid" else "classification"
+    labels = data.LABELS[task.name]
+    return {"corpora": (config.macro,), "macro": config.macro, "labels": labels, "pretrain": first, **settings}
 
 
-def remarks(config: Config) -> list[str]:
+def remarks(config: Config, history=None, records=()) -> list[str]:
     """What the networks started from, and what is done to the images that the paper does not do."""
     first = "random, not ImageNet's" if config.imagenet == "none" else f"ImageNet's ({config.imagenet} of torchvision)"
     guide = "" if config.macro == "none" else f"; MacroNet pre-trained here on {config.macro}"

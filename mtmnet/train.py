@@ -202,7 +202,7 @@ def train(job: Job) -> None:
     macro = job.pretrained and {k: v.to(job.device) for k, v in job.pretrained.items()}
     guidance = Guidance(MicroNet, pairs, config, macro)
     for epoch, terms in run(job, guidance.net, guidance.step, rows, config.epochs):
-        job.score(epoch, predict(MicroNet, frames[test, 1:]), loss=sum(terms.values()), **terms)
+        job.score(epoch, lambda rows: predict(MicroNet, frames[rows, 1:]), loss=sum(terms.values()), **terms)
 
 
 def run(job: Job, net: nn.Module, step, rows: Tensor, epochs: int) -> Iterator[tuple[int, dict[str, float]]]:

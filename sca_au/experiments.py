@@ -65,7 +65,7 @@ class Config:
 SMOKE = dict(size=56, resize=64, reduced=32, width=16, backbone="random", subtract=True, epochs=40, batch=8)
 
 
-def remarks(config: Config) -> list[str]:
+def remarks(config: Config, history=None, records=()) -> list[str]:
     """What the networks started from, and what is done to them that the paper does not."""
     if config.descriptor != "none":
         return ["weights: none (an SVM)"]

@@ -84,10 +84,6 @@ def variant(experiment) -> str:
     return name if experiment.config.depth == 18 else f"{experiment.config.depth}: {name}"
 
 
-def probabilities(record) -> list:
-    return record["predictions"]["val"]["scores"][""]
-
-
 def activation_maps(experiments) -> Figure:
     """Figure 6: class activation maps of each method, an action unit a row."""
     samples, aus = experiments[0].samples, experiments[0].task.aus
@@ -101,7 +97,7 @@ def activation_maps(experiments) -> Figure:
 def failures(experiments) -> Figure:
     """Figure 7: the clips whose action unit the last of the methods is most wrong about."""
     target = np.array(experiments[0].samples["target"].tolist())
-    found = experiments[-1].tested(probabilities)
+    found = experiments[-1].scores()
     scores = np.array([found[sample] for sample in experiments[0].samples["sample"]])
     worst = np.argsort(np.where(target > 0, scores, np.inf), axis=None)[:2]
     chosen = [(int(i % target.shape[1]), int(i // target.shape[1])) for i in worst]
@@ -113,7 +109,8 @@ def maps_of(experiments, chosen: list[tuple[int, int]], title: str, caption: str
     """The middle frame of some (unit, row of samples), and over it the unit's activation map of each experiment."""
     first = experiments[0]
     samples, clips = first.samples, first.data(torch.device("cpu")).x
-    maps, scores = ([e.tested(part) for e in experiments] for part in (lambda r: r["figures"]["maps"], probabilities))
+    maps = [e.tested(lambda record: record["figures"]["maps"]) for e in experiments]
+    scores = [e.scores() for e in experiments]
     plot, axes = grid(len(chosen), 1 + len(experiments), width=1.7, height=1.9)
     for (unit, row), line in zip(chosen, axes, strict=True):
         clip = central(torch.from_numpy(np.array(clips[row : row + 1])), first.config.size)[0].numpy()

@@ -51,7 +51,10 @@ def detect(job: Job) -> None:
     config = job.config
     clips = torch.from_numpy(np.array(job.data.x)).to(job.device)
     train, test, target = job.rows("train"), job.rows("test"), job.targets
-    held_out = central(clips[torch.cat([test, job.rows("val")])], config.size)
+
+    def held_out(rows: Tensor) -> Tensor:
+        return central(clips[rows], config.size)
+
     net = job.build(network(config, target.shape[1]))
     start(net, config, job.weights)
     sgd = torch.optim.SGD(
@@ -74,10 +77,9 @@ def detect(job: Job) -> None:
             total += loss.item() * len(rows) / len(train)
             seconds, steps = seconds + time.perf_counter() - clock, steps + 1
         drops.step()
-        present, maps = predict(net, held_out)
-        job.score(epoch, present[: len(test)], present[len(test) :], loss=total)
-        if job.predictions["val"]["epoch"] == epoch + 1:
-            job.figures["maps"] = maps[: len(test)].double().round(decimals=3).tolist()
+        job.score(epoch, lambda rows: predict(net, held_out(rows))[0], loss=total)
+    _, maps = predict(job.scored(), held_out(test))
+    job.figures["maps"] = maps.double().round(decimals=3).tolist()
     job.figures["parameters"] = sum(p.numel() for p in net.parameters())
     job.times["step"] = round(seconds / max(steps, 1), 4)
 
@@ -121,8 +123,8 @@ def apply(net: SCANetwork, data, config) -> tuple[Tensor, Tensor]:
 def classify(job: Job) -> None:
     """Sec. 4.3: an SVM an AU on the descriptor; C is the best on the validation fold."""
     x, y = np.asarray(job.data.x), job.targets.cpu().numpy()
-    train, val, test = (job.rows(part).cpu().numpy() for part in ("train", "val", "test"))
-    scores, C = svm_scores((x[train], y[train]), (x[val], y[val]), x[np.concatenate([test, val])])
-    present = torch.from_numpy(scores).sigmoid()
-    job.score(0, present[: len(test)], present[len(test) :])
+    train, val = (job.rows(part).cpu().numpy() for part in ("train", "val"))
+    scores, C = svm_scores((x[train], y[train]), (x[val], y[val]), x)
+    present = torch.from_numpy(scores).sigmoid().to(job.device)
+    job.score(0, lambda rows: present[rows])
     job.figures["C"] = [None if math.isnan(c) else c for c in C]

@@ -40,14 +40,21 @@ class Bench:
     shuffled: bool = False  # the control: labels permuted among the samples
     keep_weights: bool = True  # of each fold, beside its record
     editions: Mapping[str, str] = field(default_factory=dict)  # corpus -> the edition asked for, whatever the task's
+    chosen_rule: str = ""  # instead of the paper's
 
     @cached_property
     def base(self) -> Any:
         return self.paper.base(self.scale, self.overrides)
 
     @property
+    def rule(self) -> str:
+        """Which epoch is scored: the paper's choice, or that of --rule."""
+        return self.chosen_rule or self.paper.rule
+
+    @property
     def folder(self) -> Path:
-        kind = self.scale + "-generated" * self.generated + "-shuffled" * self.shuffled
+        other = f"-{self.rule}" * (self.rule != self.paper.rule)
+        kind = self.scale + "-generated" * self.generated + "-shuffled" * self.shuffled + other
         return self.out / self.paper.name / kind
 
     @property
@@ -84,7 +91,7 @@ class Bench:
     @cache  # noqa: B019
     def lender(self, paper: Paper) -> "Bench":
         """The bench of another paper, with its own settings, on the same data and in the same place."""
-        return dataclasses.replace(self, paper=paper, overrides={})
+        return dataclasses.replace(self, paper=paper, overrides={}, chosen_rule="")
 
     def selected(self, task: Task) -> tuple[pd.DataFrame, list[Problem]]:
         """The task's samples as read, before any of their pixels, and what is broken in what was read."""
@@ -186,7 +193,12 @@ class Experiment:
 
     @property
     def folds(self) -> list[Fold]:
-        return self.task.folds(self.samples, seed=self.seed)
+        return self.task.folds(self.samples, seed=self.seed, validation=self.bench.rule == "val")
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics by which epochs are compared; the first chooses the weights that are kept."""
+        return self.paper.metrics(self.task.name)
 
     def record(self, fold: Fold) -> Path:
         return self.folder / f"{re.sub(r'[^A-Za-z0-9.+-]', '_', fold.name)}.json"
@@ -200,6 +212,8 @@ class Experiment:
             "generated": self.bench.generated,
             "shuffled": self.bench.shuffled,
             "seed": self.seed,
+            "rule": self.bench.rule,
+            "metrics": list(self.metrics),
             "config": dataclasses.asdict(self.config),
             "data": self.bench.described(self.task, self.config),
             "pretraining": self.pretraining and self.pretraining.settings(),
@@ -218,6 +232,10 @@ class Experiment:
     def tested(self, part: Callable[[dict], Sequence]) -> dict[str, Any]:
         """sample -> what `part` gives of its fold's record for it."""
         return {s: value for r in self.records() for s, value in zip(r["samples"], part(r), strict=True)}
+
+    def scores(self) -> dict[str, list]:
+        """sample -> its scores (classes or AUs) at the epoch that the rule scores."""
+        return self.tested(lambda record: predicted(record, self.bench.rule, self.metrics[0]))
 
     def tell(self, fold: Fold, job: Job) -> None:
         done, last = sum(self.record(f).exists() for f in self.folds), job.history[-1]
@@ -300,6 +318,12 @@ class Stage:
 
     def tell(self, job: Pretraining) -> None:
         say(f"{self.name}: done, {len(job.history)} epochs")
+
+
+def predicted(record: Mapping, rule: str, metric: str, output: str = "") -> list:
+    """The scores of a fold's test samples at the epoch that a rule chooses by a metric for an output."""
+    predictions = record["predictions"]
+    return predictions["scores"][predictions["epochs"][rule][metric][output]][output]
 
 
 def differences(config: Any, base: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from accelerate.utils import broadcast_object_list
 
 from .bench import Experiment, Stage
 from .errors import UserError
-from .job import Job, Pretraining, seed_of
+from .job import Job, Needs, Pretraining, seed_of
 from .parallel import Alone, wait_for_others
 from .protocols import Fold
 from .records import digest, locked, plain, replacing, sweep, write_json
@@ -66,8 +66,7 @@ def claim(path: Path) -> Iterator[bool]:
         yield False
         return
     with lock:
-        sweep(path.parent, path.name)
-        sweep(path.parent, weights_of(path).name)
+        sweep(path.parent, f"{path.stem}.*")  # the record, its weights and files
         sweep(path)
         yield True
 
@@ -75,7 +74,7 @@ def claim(path: Path) -> Iterator[bool]:
 def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     """Train one fold and write its record."""
     started, clock = datetime.now(timezone.utc), time.monotonic()
-    seed = seed_of(experiment.identity, experiment.task.name, fold.name, experiment.seed)
+    seed = seed_of(experiment.task.name, fold.name, experiment.seed)  # not of the row: rows of a table are paired
     seed_everything(seed)
     set_precision(experiment.config)
     data = experiment.data(device)
@@ -83,10 +82,10 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     name = f"{experiment.name} {fold.name}"
     job = Job(
         name, experiment.config, experiment.task, fold, data, experiment.samples, seed, device, pretrained,
-        experiment.bench.weights,
+        experiment.bench.weights, experiment.bench.rule, experiment.metrics,
     )  # fmt: skip
     experiment.paper.train(job)
-    if not job.predictions:
+    if not job.history:
         raise UserError(f"{name}: no epoch was scored; set at least one epoch")
     parts = experiment.samples.set_index("sample").loc[list(fold.test)]
     record = {
@@ -111,11 +110,14 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     if job.network is not None and experiment.bench.keep_weights:
         about = {
             **job.made, "task": experiment.task.name, "labels": experiment.task.outputs,
-            "epoch": job.predictions["val" if fold.val else "last"]["epoch"],
+            "epoch": job.scored_epoch, "rule": job.rule,
             **{k: record[k] for k in ("scale", "generated", "shuffled", "seed", "config", "fold", "code")},
         }  # fmt: skip
         with replacing(weights_of(experiment.record(fold))) as temporary:
             temporary.write_bytes(packed(job.learnt, plain(about)))
+    for suffix, content in job.files.items():
+        with replacing(experiment.record(fold).with_suffix(f".{suffix}")) as temporary:
+            temporary.write_bytes(content)
     write_json(experiment.record(fold), record)
     experiment.tell(fold, job)
 
@@ -133,11 +135,11 @@ def _pretrain_together(stage: Stage, team, workers: int) -> bool:
 def _pretrain(stage: Stage, team, workers: int) -> None:
     """Run one pre-training; its weights come first, its record, which says that it is done, last."""
     started, clock = datetime.now(timezone.utc), time.monotonic()
-    seed = seed_of(stage.identity, stage.seed)
+    seed = seed_of("pre-training", stage.seed)
     seed_everything(seed)
     set_precision(stage.config)
     job = Pretraining(
-        stage.name, stage.config, stage.task, stage.samples, stage.settings(), seed, team, stage.folder,
+        stage.name, Needs(stage.needs), stage.task, stage.samples, stage.settings(), seed, team, stage.folder,
         stage.prepared, stage.bench.weights, workers,
     )  # fmt: skip
     weights = stage.paper.pretrain(job)

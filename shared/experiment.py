@@ -26,6 +26,7 @@ class Column:
     scale: float = 1.0  # 100 where the paper prints per cent
     au: int | None = None  # one action unit; without it the mean over the task's
     corpus: str | None = None  # the predictions of one corpus of a composite task
+    joined: Literal["pooled", "mean of folds"] = "pooled"  # how the printed number joins the folds
     changes: Mapping[str, Any] = field(default_factory=dict)  # Config fields that the column sets
 
 
@@ -75,7 +76,10 @@ class Paper:
     pretrain: Callable[[Pretraining], dict[str, torch.Tensor]] | None = None
     used: Callable[[pd.DataFrame, Any], pd.DataFrame] = lambda samples, config: samples  # of a corpus: who needs a box
     figures: Callable[..., list] = lambda bench, experiments, results: []
-    remarks: Callable[[Any], list[str]] = lambda config: []  # what a reader must know; one line "weights: …"
+    # (config, history of the pre-training or None, records of folds) -> what a reader must know: one line "weights: …",
+    # lines "input: …" and "training: …" of what the paper does not do
+    remarks: Callable[..., list[str]] = lambda config, history=None, records=(): []
+    compares: str = ""  # the metric by which epochs are compared, where the paper's code fixes it; else the column's
 
     def table(self, name: str) -> Table:
         known = {t.name: t for t in self.tables}
@@ -127,6 +131,11 @@ class Paper:
         paper = import_module(f"{package}.experiments").PAPER
         ((table, (lent,)),) = paper.choose([name])
         return paper, lent, next(c for c in table.columns if c.task == column.task)
+
+    def metrics(self, task: str) -> tuple[str, ...]:
+        """The metrics by which a task's epochs are compared: those that the tables print, in their order."""
+        printed = dict.fromkeys(c.metric for t in self.tables for c in t.columns if c.task == task)
+        return (self.compares,) if self.compares else tuple(printed)
 
     def base(self, scale: str, overrides: Mapping[str, str]) -> Any:
         """The Config of the paper's own method at a scale, with `--set` on top."""

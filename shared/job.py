@@ -1,13 +1,13 @@
-"""What a training is given and where it says how it went: Job for a fold, Pretraining for what comes before."""
+"""What a training is given and where it reports: Job for a fold, Pretraining for what comes before."""
 
 import hashlib
 import io
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from .tasks import Task
 
 @dataclass
 class Job:
-    """What a fold's training is given, and where it says how it went."""
+    """What a fold's training is given, and where it reports."""
 
     name: str
     config: Any
@@ -35,27 +35,49 @@ class Job:
     fold: Fold
     data: Any  # what the paper's `load` returned; `data.ids` names its rows
     samples: pd.DataFrame  # the task's samples, one a row of `data`
-    seed: int
+    seed: int  # of (task, fold, seed): the same for all rows of a table
     device: torch.device
     pretrained: dict[str, Tensor] | None = None
     weights: Path = Path("weights")  # folder of published weights
+    rule: str = "last"  # the epoch that is scored: "last", "val" or "best_on_test"
+    metrics: tuple[str, ...] = ()  # by which epochs are compared; the first chooses the weights that are kept
     network: nn.Module | None = None  # what `build` made
     made: dict[str, Any] = field(default_factory=dict)  # how
-    best: dict[str, Tensor] = field(default_factory=dict)  # its weights at the epoch best on the validation fold
+    best: dict[str, Tensor] = field(default_factory=dict)  # its weights at the scored epoch, where that is not the last
     history: list[dict[str, float]] = field(default_factory=list)
-    predictions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    predictions: dict[str, dict] = field(default_factory=lambda: {"epochs": {}, "scores": {}})
     figures: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)  # suffix -> content, beside the record: not to be shared
     times: dict[str, float] = field(default_factory=dict)  # seconds, for the record
+    _merits: dict[tuple[str, str, str], float] = field(default_factory=dict)  # the best so far of rule, metric, output
+
+    def __post_init__(self) -> None:
+        self.metrics = self.metrics or (self.task.metric,)
+        self._generators: dict[str, torch.Generator] = {}
 
     def rows(self, part: str) -> Tensor:
         """Rows of `data` that the fold's "train", "val" or "test" part takes: (n,) int64 on the device."""
         place = {sample: i for i, sample in enumerate(self.samples["sample"])}
         return torch.tensor([place[s] for s in getattr(self.fold, part)], dtype=torch.long, device=self.device)
 
-    def shuffled(self, rows: Tensor, least: int = 2) -> Iterator[Tensor]:
+    def generator(self, name: str) -> torch.Generator:
+        """The fold's generator for one purpose, on the CPU.
+
+        Initial weights and dropout draw from torch's global one: rows of other networks still meet the same batches.
+        """
+        if name not in self._generators:
+            self._generators[name] = torch.Generator().manual_seed(seed_of(self.seed, name))
+        return self._generators[name]
+
+    @property
+    def augmentation(self) -> torch.Generator:
+        """What augmentation is drawn from."""
+        return self.generator("augmentation")
+
+    def shuffled(self, rows: Tensor, least: int = 2, stage: str = "training") -> Iterator[Tensor]:
         """An epoch's batches of `rows`, in random order; an end of fewer than `least` rows is left out, by default of
-        one: batch norm has no statistics of a single face."""
-        order = torch.randperm(len(rows)).to(rows.device)
+        one: batch norm has no statistics of a single face. Each `stage` has an order of its own."""
+        order = torch.randperm(len(rows), generator=self.generator(f"batches of {stage}")).to(rows.device)
         return (batch for batch in rows[order].split(self.config.batch) if len(batch) >= least)
 
     @property
@@ -79,41 +101,70 @@ class Job:
             names = ", ".join(self.samples["sample"].iloc[rows.tolist()])
             raise UserError(f"{self.name}: the loss is {loss.item()} in epoch {epoch + 1}, on {names}")
 
-    def score(
-        self, epoch: int, test: Tensor | Mapping[str, Tensor], val: Tensor | Mapping | None = None, **losses: float
-    ):
-        """Keep an epoch's scores (probabilities, (n, classes) or (n, AUs)) of the test and the validation part.
+    def score(self, epoch: int, predict: Callable[[Tensor], Tensor | Mapping[str, Tensor]], **losses: float) -> None:
+        """Keep an epoch's scores of the test part: `predict` takes rows (n,) and returns probabilities, (n, classes) or
+        (n, AUs), or several such outputs by name, the main one as "".
 
-        Several outputs of one network may be given by name, the main one as "". The last epoch stands as "last", the
-        one best on the test fold as "best_on_test", on the validation fold as "val" (ties: later): by the share of
-        right answers; of action units, by the task's metric. The weights kept are those of "val", or of "last".
+        Each rule chooses an epoch for each metric and output: "last"; "best_on_test", the best on the test part; where
+        the fold has a validation part "val", the best there (ties: the later).
         """
-        outputs = {k: v.float().cpu() for k, v in (test if isinstance(test, Mapping) else {"": test}).items()}
+        outputs = {part: self._outputs(predict, part) for part in ("test", "val") if getattr(self.fold, part)}
         entry = {"epoch": epoch + 1, **{k: float(f"{v:.6g}") for k, v in losses.items()}}
-        entry["test"] = self._merit(outputs[""], "test")
-        rules = {"last": True, "best_on_test": entry["test"] >= max((h["test"] for h in self.history), default=-1.0)}
-        if val is not None:
-            val_scores = val[""] if isinstance(val, Mapping) else val
-            entry["val"] = self._merit(val_scores.float().cpu(), "val")
-            rules["val"] = entry["val"] >= max((h["val"] for h in self.history), default=-1.0)
+        epochs, number = self.predictions["epochs"], str(epoch + 1)
+        for metric in self.metrics:
+            for name in outputs["test"]:
+                merits = {part: self._merit(scores[name], part, metric) for part, scores in outputs.items()}
+                if metric == self.metrics[0] and not name:
+                    entry |= merits
+                rules = {"last": 0.0, "best_on_test": merits["test"], "val": merits.get("val")}
+                for rule, merit in rules.items():
+                    if merit is not None and merit >= self._merits.get((rule, metric, name), -1.0):
+                        self._merits[rule, metric, name] = merit
+                        epochs.setdefault(rule, {}).setdefault(metric, {})[name] = number
         self.history.append(entry)
-        for rule, taken in rules.items():
-            if taken:
-                self.predictions[rule] = {"epoch": epoch + 1, "scores": {k: _rounded(v) for k, v in outputs.items()}}
-        if self.network is not None and rules.get("val"):
+        used = {e for by_metric in epochs.values() for by_name in by_metric.values() for e in by_name.values()}
+        self.predictions["scores"][number] = {name: _rounded(scores) for name, scores in outputs["test"].items()}
+        self.predictions["scores"] = {e: s for e, s in self.predictions["scores"].items() if e in used}
+        if self.rule not in epochs:
+            raise UserError(f"{self.name}: rule {self.rule}, and the fold has no validation part")
+        if self.network is not None and self.rule != "last" and self.scored_epoch == epoch + 1:
             self.best = {k: v.detach().to("cpu", copy=True) for k, v in self.network.state_dict().items()}
 
     @property
+    def scored_epoch(self) -> int:
+        """The epoch that the rule scores, by the first metric."""
+        return int(self.predictions["epochs"][self.rule][self.metrics[0]][""])
+
+    def scored(self) -> nn.Module:
+        """The network with the weights of the scored epoch, which are kept and of which the figures are drawn."""
+        if self.best:
+            self.network.load_state_dict(self.best)
+        return self.network
+
+    @property
     def learnt(self) -> dict[str, Tensor]:
-        """The weights that are kept."""
+        """The weights that are kept: those of the scored epoch."""
         return self.best or self.network.state_dict()
 
-    def _merit(self, scores: Tensor, part: str) -> float:
+    def _outputs(self, predict: Callable, part: str) -> dict[str, Tensor]:
+        scores = predict(self.rows(part))
+        return {k: v.float().cpu() for k, v in (scores if isinstance(scores, Mapping) else {"": scores}).items()}
+
+    def _merit(self, scores: Tensor, part: str, metric: str) -> float:
         """What epochs are compared by."""
-        target = self.targets[self.rows(part)].cpu()
-        if self.task.aus:
-            return round(metrics.score(target.numpy(), (scores > 0.5).numpy(), 2, self.task.metric), 6)
-        return round((scores.argmax(dim=1) == target).double().mean().item(), 6)
+        target = self.targets[self.rows(part)].cpu().numpy()
+        answers = (scores > 0.5).numpy() if self.task.aus else scores.argmax(dim=1).numpy()
+        return round(metrics.score(target, answers, 2 if self.task.aus else scores.shape[1], metric), 6)
+
+
+class Needs:
+    """What a pre-training may read: the entries of its key, as attributes. What is not in the key cannot be read."""
+
+    def __init__(self, needs: Mapping[str, Any]):
+        self.__dict__.update(needs)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"the pre-training reads {name}, which its key does not contain: add it in `pretraining`")
 
 
 @dataclass
@@ -121,7 +172,7 @@ class Pretraining:
     """What a pre-training is given: the same loop runs it in one process or data-parallel in several."""
 
     name: str
-    config: Any
+    config: Needs  # what its key contains
     task: Task
     samples: Mapping[str, pd.DataFrame]  # the tables of the corpora that the paper asked for
     settings: Mapping[str, Any]  # what has to be the same for a checkpoint to be this pre-training's
@@ -142,6 +193,11 @@ class Pretraining:
     @property
     def device(self) -> torch.device:
         return self.team.device
+
+    @cached_property
+    def augmentation(self) -> torch.Generator:
+        """What augmentation is drawn from, on the CPU; seeded before each step."""
+        return torch.Generator()
 
     def synchronised(self, model: nn.Module) -> nn.Module:
         """The model on the device; its batch norms see the whole batch where several processes share it."""
@@ -177,8 +233,8 @@ class Pretraining:
     def batches(self, dataset, *, epochs: int, batch: int) -> Iterator[tuple[int, bool, Any]]:
         """(epoch, whether it is the epoch's last step, batch on the device); the loop between two of them is timed.
 
-        Before each step torch is seeded from (seed, epoch, step), so that nothing but the weights and the place has to
-        be kept to go on as if nothing had happened.
+        Before each step torch and `augmentation` are seeded from (seed, epoch, step, process): nothing but the weights
+        and the place has to be kept to resume as if nothing had happened.
         """
         team = self.team
         if team.is_main_process and (problems := getattr(dataset, "problems", [])):
@@ -199,7 +255,8 @@ class Pretraining:
             content = [part.to(self.device, non_blocking=True) for part in content]
             self.waited += time.monotonic() - mark
             mark = time.monotonic()
-            torch.manual_seed(seed_of(self.seed, epoch, step, team.process_index))
+            torch.manual_seed(seed := seed_of(self.seed, epoch, step, team.process_index))
+            self.augmentation.manual_seed(seed_of(seed, "augmentation"))
             last = step + 1 == sampler.steps
             yield epoch, last, content
             step += 1

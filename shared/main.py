@@ -72,6 +72,10 @@ def parser(name: str) -> argparse.ArgumentParser:
         "--edition", action="append", default=[], metavar="CORPUS=EDITION",
         help="of a corpus with several annotation sheets the one to read (default: as the task says)",
     )  # fmt: skip
+    p.add_argument(
+        "--rule", choices=("last", "val", "best_on_test"), default="",
+        help="score another epoch than the paper; val: of training subjects where the paper has no validation fold",
+    )  # fmt: skip
     p.add_argument("--shuffle-labels", action="store_true", help="a control: nothing above chance may come out")
     p.add_argument("--skip-broken", action="store_true", help="go on without the samples that cannot be used")
     p.add_argument("--no-weights", action="store_true", help="do not keep a fold's weights beside its record")
@@ -102,6 +106,7 @@ def _main(paper: Paper, arguments: list[str]) -> int:
     processes = process_count(args.gpus, args.processes)
     cells = [(table, row, column) for table, rows in chosen for row, column in table.cells() if row in rows]
     own = [(row, column) for _, row, column in cells if not row.records]
+    refuse_overridden(bench, cells)
     wanted = dict.fromkeys(e for row, column in own for e in bench.experiments(row, column, args.seeds))
     if bench.data == args.out / "faces":
         draw_faces(bench, wanted)
@@ -158,7 +163,7 @@ def open_bench(paper: Paper, args: argparse.Namespace) -> Bench:
     scale = args.scale or ("smoke" if generated else "paper")
     bench = Bench(
         paper, args.out, data, scale, generated, overrides, args.weights, args.shuffle_labels, not args.no_weights,
-        editions,
+        editions, args.rule,
     )  # fmt: skip
     bench.base  # noqa: B018 (a wrong --set is said before anything is read)
     return bench
@@ -169,6 +174,17 @@ def named(option: str, items: Sequence[str]) -> dict[str, str]:
     if wrong := [item for item in items if "=" not in item]:
         raise UserError(f"{option} {wrong[0]}: expected key=value")
     return {key: value for key, _, value in (item.partition("=") for item in items)}
+
+
+def refuse_overridden(bench: Bench, cells: Sequence[tuple]) -> None:
+    """Raises UserError for a --set that a chosen row or column sets itself: it would change nothing there."""
+    for table, row, column in cells:
+        for kind, part in (("row", row), ("column", column)):
+            for key in bench.overrides.keys() & part.changes.keys():
+                raise UserError(
+                    f"--set {key}={bench.overrides[key]}: {kind} “{part.name}” of {table.name} sets "
+                    f"{key}={part.changes[key]} itself; leave the setting out, or choose other rows and columns"
+                )
 
 
 def draw_faces(bench: Bench, wanted: Sequence[Experiment]) -> None:

@@ -77,29 +77,43 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def score(target: Sequence, pred: Sequence, classes: int, metric: str) -> float:
-    """A metric of pooled predictions; for units (N, A) its mean over the units."""
-    return float(METRICS[metric](confusion(target, pred, classes)).mean())
+def score(target: Sequence, pred: Sequence, classes: int, metric: str, folds: Sequence | None = None) -> float:
+    """A metric of pooled predictions, for units (N, A) its mean over the units.
+
+    With `folds` (N,), the fold of each prediction, the mean of the folds' own numbers."""
+    target, pred = np.asarray(target), np.asarray(pred)
+    parts = [slice(None)] if folds is None else [np.asarray(folds) == fold for fold in dict.fromkeys(folds)]
+    return float(np.mean([METRICS[metric](confusion(target[p], pred[p], classes)).mean() for p in parts]))
 
 
 def bootstrap(
-    runs: Sequence[tuple[Sequence[str], Sequence, Sequence]], classes: int, metric: str, n: int = 1000, seed: int = 0,
+    runs: Sequence[tuple[Sequence, ...]], classes: int, metric: str, n: int = 1000, seed: int = 0
 ) -> np.ndarray:
     """A metric's mean over runs (subject, target, pred) in each of n draws of subjects with replacement: (n,).
 
+    A run may have `folds` of `score` as its fourth part; a fold without a subject in a draw is left out of its mean.
+
     Every run meets the same draws, and so do other runs of the same subjects under the same seed. Raises ValueError
     when the runs are not of the same subjects."""
-    people = [np.unique(np.asarray(subject, dtype=str), return_inverse=True) for subject, _, _ in runs]
+    people = [np.unique(np.asarray(run[0], dtype=str), return_inverse=True) for run in runs]
     names = people[0][0]
     if any(list(others) != list(names) for others, _ in people):
         raise ValueError("the runs are not of the same subjects")
     S = len(names)
     times = np.random.default_rng(seed).multinomial(S, np.full(S, 1 / S), size=n)
     values = np.zeros(n)
-    for (_, target, pred), (_, index) in zip(runs, people, strict=True):
+    for (_, target, pred, *folds), (_, index) in zip(runs, people, strict=True):
         target, pred = np.asarray(target), np.asarray(pred)
         each = np.stack([confusion(target[index == s], pred[index == s], classes) for s in range(S)])
-        values += METRICS[metric](np.tensordot(times, each, axes=1)).reshape(n, -1).mean(-1) / len(runs)
+        fold_of = dict(zip(index, folds[0] if folds and folds[0] is not None else [""] * len(index), strict=True))
+        sums, counts = np.zeros(n), np.zeros(n)
+        for fold in dict.fromkeys(fold_of.values()):
+            members = [s for s in range(S) if fold_of[s] == fold]
+            drawn = times[:, members].any(axis=1)
+            matrices = np.tensordot(times[:, members], each[members], axes=1)
+            sums += drawn * METRICS[metric](matrices).reshape(n, -1).mean(-1)
+            counts += drawn
+        values += sums / counts / len(runs)
     return values
 
 
@@ -109,9 +123,9 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def constant_baseline(target: Sequence, classes: int, metric: str) -> float:
+def constant_baseline(target: Sequence, classes: int, metric: str, folds: Sequence | None = None) -> float:
     """Score of always the largest class; for units of all-present under f1_binary, of all-absent under the others."""
     target = np.asarray(target, dtype=np.int64)
     units = target.ndim == 2
     constant = int(metric == "f1_binary") if units else int(np.bincount(target, minlength=classes).argmax())
-    return score(target, np.full_like(target, constant), classes, metric)
+    return score(target, np.full_like(target, constant), classes, metric, folds)

@@ -49,7 +49,7 @@ def page(bench: Bench, results: Sequence[Result], cells: Sequence[tuple], seeds:
     sections = [("Tables", "".join(map(_table, results)))]
     if runs:
         sections.append(("Training", _images(_curves(runs))))
-    if confusions := _confusions(runs, bench.paper.rule):
+    if confusions := _confusions(runs):
         sections.append(("Confusion matrices", _images(confusions)))
     if figures := bench.paper.figures(bench, list(runs), results):
         sections.append(("Figures", _images(figures)))
@@ -68,7 +68,7 @@ def index(pages: Mapping[Path, str]) -> str:
     for path, link in pages.items():
         with open(path.with_name("tables.csv"), newline="", encoding="utf-8") as file:
             rows = [row for row in csv.reader(file)][1:]
-        run = [row[1:-1] for row in rows if row[4]]  # what was measured
+        run = [row[1 : 1 + len(HEADER)] for row in rows if row[4]]  # what was measured
         notes = "".join(f'<p class="banner">{html.escape(note)}</p>' for note in {row[-1] for row in rows} - {""})
         body.append(f'<h2><a href="{html.escape(link)}">{html.escape(link.removesuffix("/index.html"))}</a></h2>')
         body.append(f"{notes}{_rows(run)}")
@@ -144,17 +144,17 @@ def _curves(runs: dict[Experiment, tuple[str, Column]]) -> list[Figure]:
     return figures
 
 
-def _confusions(runs: dict[Experiment, tuple[str, Column]], rule: str) -> list[Figure]:
+def _confusions(runs: dict[Experiment, tuple[str, Column]]) -> list[Figure]:
     """Confusion matrices of the tasks with classes, pooled over folds."""
     figures = []
     for experiment, (row, column) in runs.items():
         if experiment.task.aus:
             continue
-        matrix = confusion_of(experiment.records(), rule, replace(column, corpus=None))
+        matrix = confusion_of(experiment, replace(column, corpus=None))
         plot, ((axis,),) = grid(1, 1, width=3.6, height=3.4)
         confusion(axis, matrix, experiment.task.classes, lambda count, share: str(count))
         axis.set(xlabel="predicted", ylabel="labelled")
         figures.append(
-            Figure(f"{experiment.task.name}, {row}", f"Counts over all folds, rule “{rule}”", plot)
+            Figure(f"{experiment.task.name}, {row}", f"Counts over all folds, rule “{experiment.bench.rule}”", plot)
         )
     return figures

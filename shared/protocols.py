@@ -50,6 +50,24 @@ def holdout(samples: pd.DataFrame, share: float, seed: int = 0) -> list[Fold]:
     return check([fold], samples[samples["sample"].isin(fold.test)], everyone=samples)
 
 
+def with_validation(folds: Sequence[Fold], samples: pd.DataFrame, share: float = 0.2, seed: int = 0) -> list[Fold]:
+    """The folds, each with a validation part: of its training subjects, in random order, as many as hold about `share`
+    of the training samples, one at least. Raises ProtocolError where a fold trains on a single subject."""
+    subjects = dict(zip(samples["sample"], samples["subject"], strict=True))
+    made = []
+    for fold in folds:
+        counts = pd.Series([subjects[i] for i in fold.train]).value_counts().sort_index()
+        if len(counts) < 2:
+            raise ProtocolError(f"fold {fold.name}: a single training subject cannot be split for validation")
+        rng = np.random.default_rng([seed, *fold.name.encode()])
+        order = rng.permutation(len(counts))
+        before = np.cumsum(counts.to_numpy()[order]) - counts.to_numpy()[order]
+        chosen = set(counts.index[order[: min(max(int((before < share * len(fold.train)).sum()), 1), len(counts) - 1)]])
+        val = tuple(i for i in fold.train if subjects[i] in chosen)
+        made.append(Fold(fold.name, tuple(i for i in fold.train if subjects[i] not in chosen), fold.test, val))
+    return check(made, samples)
+
+
 def check(folds: Sequence[Fold], samples: pd.DataFrame, everyone: pd.DataFrame | None = None) -> list[Fold]:
     """The folds, when each sample is tested once, no subject is on two sides and every side but val has samples.
 

@@ -8,18 +8,24 @@ from pathlib import Path
 
 import numpy as np
 
-from .bench import Bench, Experiment
+from .bench import Bench, Experiment, predicted
 from .errors import UserError
-from .experiment import Column, Row, Table
+from .experiment import Column, Paper, Row, Table
 from .metrics import bootstrap, confusion, constant_baseline, interval, score
 from .tasks import TASKS
 
-HEADER = ("row", "column", "paper", "measured", "difference", "95 % interval", "rule", "other rule", "leak", "records")
+HEADER = (
+    "row", "column", "paper", "measured", "difference", "95 % interval", "joined", "rule", "other rule", "leak",
+    "records",
+)  # fmt: skip
+COUNTS = "Number of samples"  # a printed row: how many samples of the column show its action unit
 LEGEND = (
     "rule: which epoch is scored: last; val, the best on the validation fold; best_on_test, the best on the test fold",
     "leak: best_on_test − last, what choosing by the test fold gains",
     "95 % interval: bootstrap over subjects",
-    "paper: as printed, empty where it has no such number or its text has lost it; cited: it quotes others",
+    "joined: how folds become one number: pooled, of all predictions; mean of folds, of each fold's own number",
+    "paper: as printed, blank where it has no such number or our copy is illegible; cited: it quotes others; "
+    "(table): printed in that table, of the same experiment",
     "constant baseline: the same answer for all samples",
 )
 
@@ -31,10 +37,11 @@ class Cell:
     row: str
     column: str
     paper: str = ""  # as printed; empty where the text has lost it
-    source: str = "run"  # "cited" where the paper quotes others
+    source: str = "run"  # "cited" where the paper quotes others; else the table that prints it where this one does not
     measured: float | None = None
     low: float | None = None
     high: float | None = None
+    joined: str = ""
     rule: str = ""
     other: float | None = None  # under the other rule
     other_rule: str = ""
@@ -42,6 +49,8 @@ class Cell:
     leak_low: float | None = None
     leak_high: float | None = None
     note: str = ""  # folds done, or why there is no number
+    comparable: bool = True  # with the printed number: not where that is of other samples
+    remark: str = ""  # what was done to the row's input or training that the paper does not do
 
     @property
     def decimals(self) -> int:
@@ -51,7 +60,8 @@ class Cell:
 
     @property
     def difference(self) -> float | None:
-        return None if self.measured is None or not self.paper else self.measured - float(self.paper)
+        known = self.measured is not None and self.paper and self.comparable
+        return self.measured - float(self.paper) if known else None
 
     def texts(self) -> tuple[str, ...]:
         """The cell as strings in the order of HEADER."""
@@ -59,10 +69,11 @@ class Cell:
         return (
             self.row,
             self.column,
-            self.paper + (" (cited)" if self.source == "cited" else ""),
+            self.paper + (f" ({self.source})" if self.paper and self.source != "run" else ""),
             number(self.measured, d),
             number(self.difference, d, sign=True),
             bracketed(self.low, self.high, d),
+            self.joined,
             self.rule,
             "" if self.other is None else f"{self.other_rule} {number(self.other, d)}",
             f"{number(self.leak, d, sign=True)} {bracketed(self.leak_low, self.leak_high, d)}".strip(),
@@ -98,19 +109,42 @@ def printed(folder: Path, table: str) -> dict[tuple[str, str], tuple[str, str]]:
         return {(r["row"], r["column"]): (r["value"], r["source"]) for r in csv.DictReader(file)}
 
 
+def borrowed(paper: Paper) -> dict[tuple, tuple[str, str]]:
+    """What the tables print, by the experiment and how it is scored: (value, table), the first that prints it."""
+    found: dict[tuple, tuple[str, str]] = {}
+    for table in paper.tables:
+        numbers = printed(paper.folder, table.name)
+        for row, column in table.cells():
+            value, source = numbers.get((row.name, column.name), ("", ""))
+            if value and source == "run" and not row.records:
+                found.setdefault(_same(paper, row, column), (value, table.name))
+    return found
+
+
+def _same(paper: Paper, row: Row, column: Column) -> tuple:
+    """What two cells of a paper share that print one number."""
+    config = paper.config(**{**row.changes, **column.changes})
+    return config, row.output, replace(column, name="", changes=())
+
+
 def result(bench: Bench, table: Table, rows: Sequence[Row], seeds: int) -> Result:
     """A table from the records there are."""
-    numbers = printed(bench.paper.folder, table.name)
+    numbers, elsewhere = printed(bench.paper.folder, table.name), borrowed(bench.paper)
     cells, baselines, corpora, remarks, measured = [], {}, {}, {}, {}
+    counts = {column.name: _counts(bench, table, column, numbers, rows) for column in table.columns}
     for row in rows:
         for column in table.columns:
             if row.tasks is not None and column.task not in row.tasks:
                 continue
             paper, source = numbers.get((row.name, column.name), ("", "run"))
-            cell = Cell(row.name, column.name, paper, source, rule=bench.paper.rule)
+            if not paper and not row.records:
+                paper, source = elsewhere.get(_same(bench.paper, row, column), ("", "run"))
+            cell = Cell(row.name, column.name, paper, source, joined=column.joined, rule=bench.rule)
+            if (count := counts[column.name]) and not count.comparable:
+                cell = replace(cell, comparable=False)
             experiments = bench.experiments(row, column, seeds)
             if row.records:
-                cell = replace(cell, rule=experiments[0].paper.rule)
+                cell = replace(cell, rule=experiments[0].bench.rule)
                 if why := _not_lent(experiments):
                     cells.append(replace(cell, note=f"not run: {why} of {row.records}"))
                     continue
@@ -118,23 +152,48 @@ def result(bench: Bench, table: Table, rows: Sequence[Row], seeds: int) -> Resul
                 cells.append(replace(cell, note=f"not run: {'; '.join(missing)}"))
                 continue
             records = [e.records() for e in experiments]
-            cell = _measured(cell, row, column, experiments, records)
-            cells.append(replace(cell, note=f"{cell.note}, of {row.records}") if row.records else cell)
+            about = _remarks(experiments[0], sum(records, [])) if any(records) else []
+            ours = "; ".join(line for line in about if line.startswith(("input: ", "training: ")))
+            cell = replace(cell, remark=ours)
+            for made in _measured(cell, row, column, experiments, records):
+                note = made.note + f", of {row.records}" * bool(row.records)
+                note += "; printed of other samples" * bool(made.paper and not made.comparable)
+                cells.append(replace(made, note=note))
             if any(records):
-                baselines.setdefault(column.name, _baseline(column, experiments[0]))
+                baselines.setdefault(column.name, _baselines(column, experiments[0]))
                 corpora |= dict.fromkeys(experiments[0].editions.items())
                 measured[row.name] = None
-                for line in _remarks(experiments[0], sum(records, [])):
+                for line in about:
                     remarks.setdefault(line, {})[row.name] = None
     own, asked = {row.name for row in table.rows}, {column.name for column in table.columns}
     others = [
         Cell(r, c, v, source, note="not implemented here" if source == "run" and r in table.absent else "")
         for (r, c), (v, source) in numbers.items()
-        if r not in own and c in asked
+        if r not in own and r != COUNTS and c in asked
     ]
     lines = sorted(remarks, key=lambda line: not line.startswith("weights: "))
     said = [line + _whose(list(remarks[line]), list(measured)) for line in lines]
-    return Result(table, (*others, *cells, *baselines.values()), (*_circumstances(bench, seeds, corpora), *said))
+    cells = [*filter(None, counts.values()), *others, *cells, *sum(baselines.values(), [])]
+    return Result(table, tuple(cells), (*_circumstances(bench, seeds, corpora), *said))
+
+
+def _counts(bench: Bench, table: Table, column: Column, numbers: Mapping, rows: Sequence[Row]) -> Cell | None:
+    """The printed number of samples that show the column's unit, ours beside it; of the mean, whether all agree."""
+    of = {c.au: numbers[COUNTS, c.name][0] for c in table.columns if (COUNTS, c.name) in numbers}
+    experiments = [bench.experiments(row, column, 1)[0] for row in rows if not row.records]
+    here = next((e for e in experiments if not e.missing()), None)
+    if not of or not here or column.metric == "accuracy":
+        return None
+    target = np.array(here.samples["target"].tolist())
+    ours = {au: int((target[:, here.task.aus.index(au)] == 1).sum()) for au in of}
+    if column.au is None:
+        same = all(ours[au] == int(of[au]) for au in of)
+        return Cell(COUNTS, column.name, note="" if same else "differs in some units", comparable=same)
+    if column.au not in of:
+        return None
+    same = ours[column.au] == int(of[column.au])
+    note = "" if same else "positives differ: the column's printed numbers are not comparable"
+    return Cell(COUNTS, column.name, of[column.au], measured=ours[column.au], note=note, comparable=same)
 
 
 def _circumstances(bench: Bench, seeds: int, corpora: Iterable[tuple[str, str]]) -> list[str]:
@@ -164,36 +223,52 @@ def _not_lent(experiments: list[Experiment]) -> str:
         return "records under other settings"
 
 
-def _measured(cell: Cell, row: Row, column: Column, experiments: list[Experiment], records: list[list[dict]]) -> Cell:
+def _measured(
+    cell: Cell, row: Row, column: Column, experiments: list[Experiment], records: list[list[dict]]
+) -> list[Cell]:
+    """The cell with its number; beside one that joins folds by their mean, the pooled one, which no paper prints."""
     done, wanted = sum(map(len, records)), sum(len(e.folds) for e in experiments)
     note = f"{done} of {wanted} folds"
     if done < wanted:
-        return replace(cell, note=note)
+        return [replace(cell, note=note)]
     other_rule = "last" if cell.rule == "best_on_test" else "best_on_test"
-    k, means, draws = column.scale, {}, {}
-    for rule in {cell.rule, "last", "best_on_test"}:
-        seeds = [pooled(r, rule, row.output, column) for r in records]
-        means[rule] = k * float(np.mean([score(*s[1:], column.metric) for s in seeds]))
-        draws[rule] = k * bootstrap([s[:3] for s in seeds], seeds[0][3], column.metric)
-    low, high = interval(draws[cell.rule])
-    leak_low, leak_high = interval(draws["best_on_test"] - draws["last"])
-    return replace(
-        cell, measured=means[cell.rule], low=low, high=high, note=note, other_rule=other_rule, other=means[other_rule],
-        leak=means["best_on_test"] - means["last"], leak_low=leak_low, leak_high=leak_high,
-    )  # fmt: skip
+    metric = experiments[0].paper.compares or column.metric
+    runs = {
+        rule: [pooled(r, rule, row.output, column, metric) for r in records]
+        for rule in {cell.rule, "last", "best_on_test"}
+    }
+    found = []
+    for joined in dict.fromkeys((column.joined, "pooled")):
+        k, means, draws = column.scale, {}, {}
+        for rule, seeds in runs.items():
+            parts = [(*s[:3], s[3] if joined == "mean of folds" else None) for s in seeds]
+            classes = seeds[0][4]
+            means[rule] = k * float(np.mean([score(t, p, classes, column.metric, f) for _, t, p, f in parts]))
+            draws[rule] = k * bootstrap(parts, classes, column.metric)
+        low, high = interval(draws[cell.rule])
+        leak_low, leak_high = interval(draws["best_on_test"] - draws["last"])
+        printed_so = {} if joined == column.joined else {"paper": "", "source": "run"}
+        found.append(replace(
+            cell, measured=means[cell.rule], low=low, high=high, joined=joined, note=note, other_rule=other_rule,
+            other=means[other_rule], leak=means["best_on_test"] - means["last"], leak_low=leak_low,
+            leak_high=leak_high, **printed_so,
+        ))  # fmt: skip
+    return found
 
 
-def pooled(records: Sequence[Mapping], rule: str, output: str, column: Column) -> tuple:
-    """(subjects, targets, predictions, number of classes) of all folds of one seed, as the column looks at them."""
-    subjects, targets, predictions = [], [], []
+def pooled(records: Sequence[Mapping], rule: str, output: str, column: Column, metric: str = "") -> tuple:
+    """(subjects, targets, predictions, folds, number of classes) of all folds of one seed, as the column looks at them,
+    at the epochs that `rule` chose by `metric`, by default the column's."""
+    subjects, targets, predictions, folds = [], [], [], []
     for record in records:
-        scores = record["predictions"][rule]["scores"][output]
+        scores = predicted(record, rule, metric or column.metric, output)
         for corpus, subject, target, values in zip(
             record["corpora"], record["subjects"], record["targets"], scores, strict=True
         ):
             if column.corpus in (None, corpus):
                 subjects.append(subject)
                 targets.append(target)
+                folds.append(record["fold"])
                 predictions.append(
                     [int(v > 0.5) for v in values] if isinstance(target, list) else int(np.argmax(values))
                 )
@@ -202,10 +277,11 @@ def pooled(records: Sequence[Mapping], rule: str, output: str, column: Column) -
     if column.au is not None:
         unit = TASKS[column.task].aus.index(column.au)
         targets, predictions = targets[:, [unit]], predictions[:, [unit]]
-    return np.array(subjects), targets, predictions, classes
+    return np.array(subjects), targets, predictions, folds, classes
 
 
-def _baseline(column: Column, experiment: Experiment) -> Cell:
+def _baselines(column: Column, experiment: Experiment) -> list[Cell]:
+    """The constant predictors, joined as the column's numbers are."""
     samples = experiment.samples
     if column.corpus:
         samples = samples[samples["corpus"] == column.corpus]
@@ -213,10 +289,19 @@ def _baseline(column: Column, experiment: Experiment) -> Cell:
     if column.au is not None:
         target = target[:, [experiment.task.aus.index(column.au)]]
     classes = 2 if experiment.task.aus else len(experiment.task.classes)
-    value = column.scale * constant_baseline(target, classes, column.metric)
+    folds = {"pooled": None}
+    if column.joined == "mean of folds":
+        fold_of = {sample: fold.name for fold in experiment.folds for sample in fold.test}
+        folds[column.joined] = [fold_of[sample] for sample in samples["sample"]]
     name = "all present" if column.metric == "f1_binary" else "all absent"
     label = f"constant baseline ({name if experiment.task.aus else 'largest class'})"
-    return Cell(label, column.name, measured=value, rule="none", note="same labels")
+    return [
+        Cell(
+            label, column.name, joined=joined, rule="none", note="same labels",
+            measured=column.scale * constant_baseline(target, classes, column.metric, folds[joined]),
+        )
+        for joined in dict.fromkeys((column.joined, "pooled"))
+    ]  # fmt: skip
 
 
 def _remarks(experiment: Experiment, records: Sequence[Mapping]) -> list[str]:
@@ -225,7 +310,12 @@ def _remarks(experiment: Experiment, records: Sequence[Mapping]) -> list[str]:
     lines = [f"{task.name}: {len(samples)} samples of {samples['subject'].nunique()} subjects"]
     if expected := sum(task.expected.values()):
         lines[0] += f" (the literature has {expected}{', ' + task.source if task.source else ''})"
-    lines += task.remarks(samples) + experiment.paper.remarks(experiment.config)
+    history = experiment.pretraining.history() if experiment.pretraining and experiment.pretraining.done() else None
+    lines += task.remarks(samples) + experiment.paper.remarks(experiment.config, history=history, records=records)
+    if (by := experiment.paper.compares) and experiment.bench.rule != "last":
+        lines.append(f"epochs are compared by {by} on each fold, as the paper's code does")
+    if experiment.bench.rule != experiment.paper.rule:
+        lines.append(f"rule: {experiment.bench.rule}, where the paper scores {experiment.paper.rule}")
     if len({r["code"] for r in records}) > 1:
         lines.append(f"{task.name}: its records come from more than one state of the code")
     return lines
@@ -245,7 +335,9 @@ def strict(bench: Bench, results: Sequence[Result]) -> tuple[str, int]:
     """What --strict says, and its exit code: 1 where a number of the authors' own runs lies outside the interval."""
     if banner(bench):
         return f"--strict: nothing is compared: {banner(bench)}", 0
-    run = [(r.table.name, c) for r in results for c in r.cells if c.paper and c.source == "run"]
+    run = [(r.table.name, c) for r in results for c in r.cells if c.paper and c.source == "run" and c.row != COUNTS]
+    others = [c for _, c in run if not c.comparable]
+    run = [(table, c) for table, c in run if c.comparable]
     there = [(table, c) for table, c in run if c.low is not None]
     outside = [
         f"  {table}/{c.row}, {c.column}: paper {c.paper}, measured {number(c.measured, c.decimals)} "
@@ -256,6 +348,7 @@ def strict(bench: Bench, results: Sequence[Result]) -> tuple[str, int]:
     first = (
         f"--strict: {len(run)} cells that the authors ran, {len(run) - len(there)} without a number yet, "
         f"{len(there)} compared: {len(outside)} outside the interval"
+        + f"; {len(others)} printed of other samples, not compared" * bool(others)
     )
     return "\n".join([first, *outside]), int(bool(outside))
 
@@ -279,8 +372,8 @@ def text(bench: Bench, results: Sequence[Result]) -> str:
 def to_csv(bench: Bench, results: Sequence[Result]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("table", *HEADER, "remark"))
-    writer.writerows((r.table.name, *c.texts(), banner(bench)) for r in results for c in r.cells)
+    writer.writerow(("table", *HEADER, "not in the paper", "remark"))
+    writer.writerows((r.table.name, *c.texts(), c.remark, banner(bench)) for r in results for c in r.cells)
     return out.getvalue()
 
 
@@ -294,7 +387,8 @@ def markdown(bench: Bench, results: Sequence[Result]) -> str:
     return "\n".join([*lines, *(f"- {line}" for line in LEGEND), ""])
 
 
-def confusion_of(records: Sequence[Mapping], rule: str, column: Column) -> np.ndarray:
-    """The pooled confusion matrix of one seed's records."""
-    _, target, prediction, classes = pooled(records, rule, "", column)
+def confusion_of(experiment: Experiment, column: Column) -> np.ndarray:
+    """The pooled confusion matrix of an experiment's predictions at the scored epochs."""
+    rule, metric = experiment.bench.rule, experiment.metrics[0]
+    _, target, prediction, _, classes = pooled(experiment.records(), rule, "", column, metric)
     return confusion(target, prediction, classes)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from .corpora import aus as codings
 from .corpora import emotionet
-from .protocols import Fold, ProtocolError, holdout, kfold, loso
+from .protocols import Fold, ProtocolError, holdout, kfold, loso, with_validation
 
 PROTOCOLS = {
     "loso": lambda samples, seed: loso(samples),
@@ -76,11 +76,13 @@ class Task:
         target = tuple(int(unit in aus) for unit in self.aus)
         return target if any(target) else None
 
-    def folds(self, samples: pd.DataFrame, seed: int = 0) -> list[Fold]:
-        """Folds of the task's own protocol over selected samples. Raises ProtocolError where it has none."""
+    def folds(self, samples: pd.DataFrame, seed: int = 0, validation: bool = False) -> list[Fold]:
+        """Folds of the task's own protocol over selected samples; with `validation` each has a validation part, of its
+        training subjects where the protocol has none. Raises ProtocolError where the task has no protocol."""
         if not self.protocol:
             raise ProtocolError(f"{self.name} is trained on only: it has no protocol")
-        return PROTOCOLS[self.protocol](samples, seed)
+        folds = PROTOCOLS[self.protocol](samples, seed)
+        return with_validation(folds, samples, seed=seed) if validation and not any(f.val for f in folds) else folds
 
     def remarks(self, samples: pd.DataFrame) -> list[str]:
         """What a reader of results on these samples must know: editions other than the task's own."""

@@ -28,7 +28,7 @@ def figures(bench, experiments, results) -> list[Figure]:
                 if e.task.name == task and e.config == config]  # fmt: skip
         return [pair] if len(pair) == 2 else []
 
-    drawn = [confusions(own, bench.paper.rule)] if own else []
+    drawn = [confusions(own)] if own else []
     drawn += [heat_maps(*pair) for pair in other(CASME2_FIVE, eca=False)]
     drawn += [distillation(*pair) for pair in other(CASME2_FIVE, skd=False)]
     for result in results:
@@ -41,14 +41,14 @@ def figures(bench, experiments, results) -> list[Figure]:
     return drawn + [classifiers(e) for e in sorted(own, key=lambda e: "CASME3" not in e.task.corpora)[:1]]
 
 
-def confusions(experiments, rule: str) -> Figure:
+def confusions(experiments) -> Figure:
     """Figure 5: confusion matrices, of the composite task and of each of its corpora."""
     panels = []
     for experiment in experiments:
         corpora = experiment.task.corpora
         for corpus in (None, *corpora) if len(corpora) > 1 else (None,):
             title = f"{experiment.task.name}{f', {corpus}' if corpus else ''}"
-            matrix = confusion_of(experiment.records(), rule, Column("", experiment.task.name, "uf1", corpus=corpus))
+            matrix = confusion_of(experiment, Column("", experiment.task.name, "uf1", corpus=corpus))
             panels.append((title, experiment.task.classes, matrix))
     columns = min(len(panels), 4)
     rows = -(-len(panels) // columns)
@@ -58,7 +58,8 @@ def confusions(experiments, rule: str) -> Figure:
     for axis, (title, classes, counts) in zip(axes.flat, panels, strict=False):
         confusion(axis, counts, classes, lambda count, share: f"{share:.2f}")
         axis.set_title(f"{title}, n = {counts.sum()}", fontsize=8)
-    return Figure("Figure 5: confusion matrices", f"A row holds the shares of a labelled class; rule “{rule}”", plot)
+    caption = f"A row holds the shares of a labelled class; rule “{experiments[0].bench.rule}”"
+    return Figure("Figure 5: confusion matrices", caption, plot)
 
 
 def heat_maps(with_eca, without_eca) -> Figure:

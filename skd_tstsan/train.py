@@ -116,8 +116,8 @@ def train(job: Job) -> None:
             optimiser.step()
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0) + term.item() * len(batch) / len(rows)
-        scores, features = predict(net, x[test])
-        job.score(epoch, scores, loss=sum(sums.values()), **sums)
+        job.score(epoch, lambda rows: predict(net, x[rows])[0], loss=sum(sums.values()), **sums)
+    _, features = predict(job.scored(), x[test])
     job.figures["features"] = {name: f.double().round(decimals=3).tolist() for name, f in features.items()}
     job.figures["heat"] = heat_maps(net, x[test]).tolist()
 

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from tiny import ROWS, experiment_of, options, paper_of
 
+from shared.bench import predicted
 from shared.weights import network
 
 
@@ -27,9 +28,10 @@ def test_a_fold_s_weights_say_what_its_record_says(package, faces, tmp_path, toy
         assert about["labels"] == experiment.task.outputs
         scores, maps = paper.apply(net, data, experiment.config)
         rows = [list(samples["sample"]).index(sample) for sample in record["samples"]]
-        kept = record["predictions"]["val" if record["val"] else "last"]
-        assert about["epoch"] == kept["epoch"]
-        torch.testing.assert_close(scores[rows], torch.tensor(kept["scores"][""]), rtol=1e-4, atol=1e-5)
+        kept = predicted(record, paper.rule, experiment.metrics[0])
+        assert record["rule"] == about["rule"] == paper.rule and record["metrics"] == list(experiment.metrics)
+        assert str(about["epoch"]) == record["predictions"]["epochs"][paper.rule][experiment.metrics[0]][""]
+        torch.testing.assert_close(scores[rows], torch.tensor(kept), rtol=1e-4, atol=1e-5)
         assert maps.ndim == 4 and len(maps) == len(samples) and torch.isfinite(maps).all()
         assert maps.shape[1] == (len(experiment.task.aus) or 1)
 
@@ -39,7 +41,7 @@ def test_a_fold_s_weights_say_what_its_record_says(package, faces, tmp_path, toy
     code, said, errors = toy("predict", path, "--clip", clip.folder, *given, "--out", tmp_path / "mine", paper=paper)
     assert code == 0, errors
     result = json.loads((tmp_path / "mine" / "prediction.json").read_text(encoding="utf-8"))
-    assert list(result["scores"].values()) == pytest.approx(kept["scores"][""][0], rel=1e-4, abs=1e-5)
+    assert list(result["scores"].values()) == pytest.approx(kept[0], rel=1e-4, abs=1e-5)
     assert all(label in said for label in result["scores"]) and "no word on real faces" in said
     with Image.open(tmp_path / "mine" / "prediction.png") as picture:
         assert picture.width > 2 * picture.height

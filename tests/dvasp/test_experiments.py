@@ -67,8 +67,8 @@ def check(config: Config, task: str, corpora) -> Job:
     job = fold_of(config, task, corpora)
     train(job)
     N, tested = len(TASKS[task].aus), len(job.fold.test)
-    assert set(job.predictions) == {"last", "best_on_test", "val"}
-    scores = np.array(job.predictions["last"]["scores"][""])
+    assert set(job.predictions["epochs"]) == {"last", "best_on_test", "val"}
+    scores = np.array(job.predictions["scores"][str(job.scored_epoch)][""])
     assert scores.shape == (tested, N) and scores.min() >= 0 and scores.max() <= 1
     assert len(job.figures["maps"]) == tested
     for of_aus, target in zip(job.figures["maps"], job.targets[job.rows("test")].tolist(), strict=True):

@@ -74,8 +74,8 @@ def test_every_row_pretrains_and_finetunes(config, corpora):
         assert len(job.history) == 1
     job = fold_of(config, corpora, weights)
     finetune(job)
-    assert set(job.predictions) == {"last", "best_on_test"}
-    scores = np.array(job.predictions["last"]["scores"][""])
+    assert set(job.predictions["epochs"]) == {"last", "best_on_test"}
+    scores = np.array(job.predictions["scores"][str(job.scored_epoch)][""])
     assert scores.shape == (5, 5)
     np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
     heat = np.array(job.figures["heat"])

@@ -104,7 +104,7 @@ def test_a_row_runs(name, config, macronets):
     task = TASKS[name]
     job = job_of(config, task, macronets(config, task))
     PAPER.train(job)
-    scores = np.array(job.predictions["last"]["scores"][""])
+    scores = np.array(job.predictions["scores"][str(job.scored_epoch)][""])
     assert scores.shape == (len(job.fold.test), len(task.classes)) and np.allclose(scores.sum(axis=1), 1, atol=1e-3)
     guided = config.macro != "none"
     assert set(job.history[0]) == {"epoch", "test", "loss", "L_cls", *(("L_tri", "L_adv", "L_LIR") if guided else ())}
@@ -118,7 +118,7 @@ def test_settings_beyond_the_tables_run(changes, macronets):
     task, config = TASKS["smic-3"], replace(Config(**SMOKE), **TINY, **changes)
     job = job_of(config, task, macronets(config, task))
     PAPER.train(job)
-    assert job.predictions and len(job.figures["first stage"]) == 1
+    assert job.history and len(job.figures["first stage"]) == 1
 
 
 def test_a_fold_is_the_same_when_run_again(macronets):

@@ -1,4 +1,4 @@
-"""Golden numbers of released modules of others: arrays by file, weights and inputs drawn from their seed (README.md)."""
+"""Golden numbers of released modules of others, and the weights and inputs that they belong to (README.md)."""
 
 from pathlib import Path
 

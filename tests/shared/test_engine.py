@@ -12,6 +12,7 @@ from toy.experiments import PAPER
 from toy.left import halves, records, table
 from toy.shell import no_file_beyond, python
 
+from shared.bench import predicted
 from shared.corpora import casme2 as corpus
 from shared.errors import UserError
 from shared.job import Job, Pretraining
@@ -28,7 +29,7 @@ def test_a_record_holds_what_the_tables_need_and_where_it_comes_from(whole):
     assert not {s for s in record["train"] if "/sub02/" in s}
     assert record["targets"] == [0, 1, 2]  # happiness, surprise, disgust
     for rule in ("last", "best_on_test"):
-        scores = np.array(record["predictions"][rule]["scores"][""])
+        scores = np.array(predicted(record, rule, "uf1"))
         assert scores.shape == (3, 5) and scores.sum(1) == pytest.approx(1, abs=1e-4)
     assert [entry["epoch"] for entry in record["history"]] == [1, 2]
     assert record["config"]["pretrain"] is True and record["data"]["samples"] == 12
@@ -175,11 +176,10 @@ def test_last_and_best_on_test_are_kept_beside_each_other(job):
     right, wrong = torch.eye(5)[[0, 1, 2]], torch.eye(5)[[4, 4, 4]]
     half = torch.eye(5)[[0, 1, 4]]
     for epoch, scores in enumerate([wrong, right, half, right, half]):
-        job.score(epoch, scores, loss=1.0 / (epoch + 1))
+        job.score(epoch, lambda rows, scores=scores: scores, loss=1.0 / (epoch + 1))
     assert [entry["test"] for entry in job.history] == [0, 1, 0.666667, 1, 0.666667]
-    assert job.predictions["last"] == {"epoch": 5, "scores": {"": half.tolist()}}
-    assert job.predictions["best_on_test"] == {"epoch": 4, "scores": {"": right.tolist()}}
-    assert "val" not in job.predictions
+    epochs = {"last": {"accuracy": {"": "5"}}, "best_on_test": {"accuracy": {"": "4"}}}
+    assert job.predictions == {"epochs": epochs, "scores": {"4": {"": right.tolist()}, "5": {"": half.tolist()}}}
 
 
 def test_of_action_units_the_epoch_with_the_best_f1_is_kept_not_the_most_accurate(casme2):
@@ -188,9 +188,10 @@ def test_of_action_units_the_epoch_with_the_best_f1_is_kept_not_the_most_accurat
     job = Job("toy", None, task, task.folds(samples)[0], None, samples, 0, torch.device("cpu"))
     present, absent = torch.ones(3, 8), torch.zeros(3, 8)
     for epoch, scores in enumerate([present, absent]):
-        job.score(epoch, scores, scores)
+        job.score(epoch, lambda rows, scores=scores: scores)
     assert [(entry["test"], entry["val"]) for entry in job.history] == [(2 / 8, 2 / 8), (0, 0)]
-    assert job.predictions["val"]["epoch"] == job.predictions["best_on_test"]["epoch"] == 1
+    epochs = job.predictions["epochs"]
+    assert epochs["val"] == epochs["best_on_test"] == {"f1_binary": {"": "1"}}
 
 
 def test_rows_and_targets_are_those_of_the_fold(job):

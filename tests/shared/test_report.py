@@ -22,11 +22,18 @@ def scores(*classes):
     return [[0.8 if k == c else 0.1 for k in range(3)] for c in classes]
 
 
+def predictions(**outputs):
+    """rule -> scores by output, as a record holds them; each rule's epoch, by any metric, is called by its name."""
+    metrics = ("accuracy", "uf1", "f1_binary")
+    epochs = {rule: {m: dict.fromkeys(parts, rule) for m in metrics} for rule, parts in outputs.items()}
+    return {"epochs": epochs, "scores": outputs}
+
+
 def record(subject, targets, last, best, corpus="CASME2"):
     n = len(targets)
     return {
-        "subjects": [subject] * n, "corpora": [corpus] * n, "targets": targets, "code": "abc",
-        "predictions": {"last": {"scores": {"": scores(*last)}}, "best_on_test": {"scores": {"": scores(*best)}}},
+        "subjects": [subject] * n, "corpora": [corpus] * n, "targets": targets, "code": "abc", "fold": subject,
+        "predictions": predictions(last={"": scores(*last)}, best_on_test={"": scores(*best)}),
         "history": [{"epoch": 1, "loss": 1.0, "test": 0.5}, {"epoch": 2, "loss": 0.5, "test": 0.75}],
     }  # fmt: skip
 
@@ -44,10 +51,13 @@ class Experiment:
 
     identity, pretraining = "default", None
     editions = {"CASME2": "2014", "SAMM": "header in row 1", "AFEW": ""}
-    paper = SimpleNamespace(remarks=lambda config: ["input: narrow", f"weights: {config}"])
+    paper = SimpleNamespace(
+        remarks=lambda config, history, records: ["input: narrow", f"weights: {config}"], compares="", rule="last"
+    )
 
     def __init__(self, records, folds=2, task=TASK, missing=(), targets=(0, 0, 1, 2), config="random"):
         self.config = config
+        self.bench, self.metrics = SimpleNamespace(rule="last"), ("accuracy",)
         self._records, self.folds, self.task, self._missing = records, range(folds), task, list(missing)
         self.samples = pd.DataFrame({
             "sample": list("abcd")[: len(targets)], "subject": ["s1", "s1", "s2", "s2"][: len(targets)],
@@ -64,10 +74,12 @@ class Experiment:
 
 def bench(tmp_path, experiments, rule="last", **how):
     paper = SimpleNamespace(
-        name="toy", title="Toy <&>", folder=tmp_path, rule=rule, figures=lambda bench, runs, results: []
-    )
+        name="toy", title="Toy <&>", folder=tmp_path, rule=rule, figures=lambda bench, runs, results: [],
+        tables=(), config=lambda **changes: "",
+    )  # fmt: skip
     settings = {
-        "paper": paper, "generated": False, "shuffled": False, "scale": "paper", "folder": tmp_path, "overrides": {},
+        "paper": paper, "rule": rule, "generated": False, "shuffled": False, "scale": "paper", "folder": tmp_path,
+        "overrides": {},
         "experiments": lambda row, column, seeds: experiments[:seeds],
         **how,
     }  # fmt: skip
@@ -99,7 +111,7 @@ def test_a_cell_is_as_counted_by_hand(tmp_path):
     assert acc.measured == pytest.approx(75) and acc.other == pytest.approx(100) and acc.leak == pytest.approx(25)
     assert uf1.measured == pytest.approx(7 / 9) and uf1.leak == pytest.approx(2 / 9)
     assert acc.texts()[2:] == (
-        "70.25", "75.00", "+4.75", f"[{acc.low:.2f}, {acc.high:.2f}]", "last", "best_on_test 100.00",
+        "70.25", "75.00", "+4.75", f"[{acc.low:.2f}, {acc.high:.2f}]", "pooled", "last", "best_on_test 100.00",
         "+25.00 [0.00, 50.00]", "2 of 2 folds",
     )  # fmt: skip
     assert uf1.texts()[2:5] == ("0.8000", "0.7778", "-0.0222")
@@ -167,7 +179,7 @@ def test_interval_of_the_leak_is_that_of_the_difference_under_the_same_draws(tmp
     experiments = []
     for taken in seeds:
         fold = record("", target.tolist(), [], []) | {"subjects": subject.tolist()}
-        fold["predictions"] = {name: {"scores": {"": scores(*each)}} for name, each in taken.items()}
+        fold["predictions"] = predictions(**{name: {"": scores(*each)} for name, each in taken.items()})
         experiments.append(Experiment([fold], folds=1))
     found, _ = cells(tmp_path, table(ACC), experiments, seeds=2, rule=rule)
     cell = found["ours", "Acc (%)"]
@@ -177,14 +189,14 @@ def test_interval_of_the_leak_is_that_of_the_difference_under_the_same_draws(tmp
         for name in ("best_on_test", "last")
     )
     assert (cell.leak_low, cell.leak_high) == pytest.approx(tuple(np.percentile(best - last, [2.5, 97.5])))
-    assert cell.texts()[8] == f"+{cell.leak:.2f} [{cell.leak_low:.2f}, {cell.leak_high:.2f}]"
+    assert cell.texts()[9] == f"+{cell.leak:.2f} [{cell.leak_low:.2f}, {cell.leak_high:.2f}]"
 
 
 def test_where_the_last_epoch_is_the_best_the_leak_is_nothing(tmp_path):
     records = [record("s1", [0, 0], [0, 1], [0, 1]), record("s2", [1, 2], [1, 2], [1, 2])]
     found, _ = cells(tmp_path, table(ACC, UF1), [Experiment(records)])
-    assert found["ours", "Acc (%)"].texts()[8] == "+0.00 [0.00, 0.00]"
-    assert found["ours", "UF1"].texts()[8] == "+0.0000 [0.0000, 0.0000]"
+    assert found["ours", "Acc (%)"].texts()[9] == "+0.00 [0.00, 0.00]"
+    assert found["ours", "UF1"].texts()[9] == "+0.0000 [0.0000, 0.0000]"
 
 
 def test_a_column_of_one_corpus_scores_its_predictions_alone(tmp_path):
@@ -196,8 +208,12 @@ def test_a_column_of_one_corpus_scores_its_predictions_alone(tmp_path):
 
 
 def test_a_row_may_score_another_output_of_the_network(tmp_path):
-    records = [dict(r, predictions={rule: {"scores": {"": p["scores"][""], "teacher": scores(*r["targets"])}}
-                                    for rule, p in r["predictions"].items()}) for r in SEEDS[0]]  # fmt: skip
+    records = [
+        dict(r, predictions=predictions(**{
+            rule: parts | {"teacher": scores(*r["targets"])} for rule, parts in r["predictions"]["scores"].items()
+        }))
+        for r in SEEDS[0]
+    ]  # fmt: skip
     rows = (Row("student"), Row("teacher", output="teacher"))
     found, _ = cells(tmp_path, table(ACC, rows=rows), [Experiment(records)])
     assert found["student", "Acc (%)"].measured == pytest.approx(75)
@@ -209,7 +225,7 @@ def test_action_units_one_by_one_and_in_the_mean(tmp_path):
     targets = [[1, 1, 0, 0], [1, 0, 0, 1], [0, 1, 0, 1]]
     said = [[0.9, 0.2, 0.1, 0.6], [0.9, 0.7, 0.2, 0.4], [0.6, 0.8, 0.3, 0.51]]
     r = record("s1", targets, (), ())
-    r["predictions"] = {rule: {"scores": {"": said}} for rule in ("last", "best_on_test")}
+    r["predictions"] = predictions(**{rule: {"": said} for rule in ("last", "best_on_test")})
     # AU1: TP 2, FP 1 → 4/5. AU4: TP 1, FP 1, FN 1 → 1/2. AU9: nothing → 0. AU14: TP 1, FP 1, FN 1 → 1/2.
     columns = [Column(f"AU{au}", task.name, "f1_binary", 100, au=au) for au in task.aus]
     columns.append(Column("Mean", task.name, "f1_binary", 100))

@@ -79,11 +79,11 @@ def test_every_row_trains(name, corpora):
         assert len(job.history) == 1 and weights and not any(k.startswith(LAST) for k in weights)
     job = fold_of(config, corpora, weights)
     train(job)
-    assert set(job.predictions) == {"last", "best_on_test"}
+    assert set(job.predictions["epochs"]) == {"last", "best_on_test"}
     classifiers = {"", "AC1", "AC2"} if config.skd else {""}
-    for rule in job.predictions.values():
-        assert set(rule["scores"]) == classifiers == set(job.figures["features"]) and row.output in classifiers
-        for scores in rule["scores"].values():
+    for outputs in job.predictions["scores"].values():
+        assert set(outputs) == classifiers == set(job.figures["features"]) and row.output in classifiers
+        for scores in outputs.values():
             np.testing.assert_allclose(np.sum(scores, axis=1), np.ones(5), atol=1e-5)
     heat = np.array(job.figures["heat"])
     assert len(heat) == 5 and heat.min() >= 0 and heat.max() <= 1

@@ -33,7 +33,7 @@ def load(samples, config, cache):
 def pretraining(config, task):
     if not config.pretrain:
         return None
-    names = ("pretrain_epochs", "pretrain_batch", "lr", "norm")
+    names = ("pretrain_epochs", "pretrain_batch", "lr", "norm", "checkpoint", "pause", "precision", "compile")
     return {"corpora": (config.source,), **{name: getattr(config, name) for name in names}}
 
 
@@ -56,5 +56,5 @@ PAPER = Paper(
     apply=train.apply,
     pretraining=pretraining,
     pretrain=train.pretrain,
-    remarks=lambda config: ["weights: random"],
+    remarks=lambda config, history=None, records=(): ["weights: random"],
 )

@@ -53,6 +53,11 @@ def apply(net, data, config):
     return net(x).softmax(1), x.abs()
 
 
+@torch.no_grad()
+def predict(net, x):
+    return net.eval()(x).softmax(1)
+
+
 def pretrain(job):
     config = job.config
     (samples,) = job.samples.values()
@@ -76,7 +81,7 @@ def train(job):
     config = job.config
     frames = torch.from_numpy(job.data.stacked().copy()).to(job.device)
     x = differences(frames)
-    rows, test, target = job.rows("train"), job.rows("test"), job.targets
+    rows, target = job.rows("train"), job.targets
     net = job.build(partial(Net, classes=len(job.task.classes), norm=config.norm))
     if job.pretrained:
         net.load_state_dict(job.pretrained, strict=False)
@@ -88,7 +93,5 @@ def train(job):
         adam.zero_grad()
         loss.backward()
         adam.step()
-        net.eval()
-        with torch.no_grad():
-            job.score(epoch, net(x[test]).softmax(1), loss=loss.item())
+        job.score(epoch, lambda rows: predict(net, x[rows]), loss=loss.item())
         time.sleep(config.pause)
