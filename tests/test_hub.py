@@ -12,11 +12,11 @@ from shared.weights import packed
 
 ROOT = Path(__file__).parents[1]
 NETWORKS = {  # entry point: arguments, a class of that name, inputs, shape of what it says
-    "dvasp": (dict(N=3, width=4), "DualView", [(2, 3, 32, 32)], (2, 3, 2)),
+    "dvasp": (dict(N=3, width=8), "DualView", [(2, 3, 32, 32)], (2, 3, 2)),
     "skd_tstsan": (dict(classes=3, size=20, width=8), "SKD_TSTSAN", [(2, 38, 20, 20)], (2, 3)),
     "mtmnet": (dict(classes=3, subjects=4, width=4), "EIDNet", [(2, 3, 32, 32)] * 2, (2, 3)),
     "sca_au": (dict(M=3, size=64, width=4, reduced=8), "SCANetwork", [(2, 3, 4, 64, 64)], (2, 3)),
-    "ma2mi": (dict(classes=3, width=4, dim=12), "MIACNet", [(2, 3, 32, 32)] * 2, (2, 3)),
+    "ma2mi": (dict(classes=3, width=8, dim=12), "MIACNet", [(2, 3, 32, 32)] * 2, (2, 3)),
 }
 
 

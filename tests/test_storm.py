@@ -11,8 +11,8 @@ from shared.faces.write import write
 
 KILLS = int(os.environ.get("MER_KILLS", 6))
 ROWS = {
-    "dvasp": ("table1/Lv+Lmv+Lasp", dict(size=32, resize=36, width=4, teacher_epochs=1, epochs=2)),
-    "ma2mi": ("table1/MA2MI@CASME", dict(width=4, dim=12, dit_dim=12, dit_depth=1, pretrain_epochs=2, epochs=1)),
+    "dvasp": ("table1/Lv+Lmv+Lasp", dict(size=32, resize=36, width=8, teacher_epochs=1, epochs=2)),
+    "ma2mi": ("table1/MA2MI@CASME", dict(width=8, dim=12, dit_dim=12, dit_depth=1, pretrain_epochs=2, epochs=1)),
     "mtmnet": (
         "table2/L_EID, L_MTM@CASME2(CK+)", dict(image=32, width=4, macro_epochs=2, pretrain_epochs=1, epochs=1)
     ),
