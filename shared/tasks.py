@@ -24,7 +24,8 @@ class Task:
     """Which samples of which corpora, under which labels, protocol and metric.
 
     `labels`: corpus (or "*") → the corpus's emotion → class. `aus`: units whose presence is the target; a sample of an
-    AU task shows one of them at least; of EmotioNet, has one of them scored. `excluded`: sample → reason. `expected`:
+    AU task shows one of them at least; of EmotioNet, has one of them scored. `excluded`: sample → reason; with
+    `apex_after_onset` also those whose apex is their onset, that do not move between the two. `expected`:
     corpus → number of samples printed. `edition`: corpus → the edition whose labels are meant, read where it is there.
     `protocol`: "" where the task is trained on only."""
 
@@ -39,6 +40,7 @@ class Task:
     alternatives: str = "count"
     edition: Mapping[str, str] = field(default_factory=dict)
     excluded: Mapping[str, str] = field(default_factory=dict)
+    apex_after_onset: bool = False
     expected: Mapping[str, int] = field(default_factory=dict)
     source: str = "release"
 
@@ -52,6 +54,8 @@ class Task:
 
         `alternatives`: "count" units coded as one of several, or "drop" samples with a unit so undecided."""
         chosen = samples[samples["corpus"].isin(self.corpora) & ~samples["sample"].isin(list(self.excluded))]
+        if self.apex_after_onset:
+            chosen = chosen[(chosen["apex"] > chosen["onset"]).fillna(False).astype(bool)]
         rule = alternatives or self.alternatives
         columns = (chosen[name] for name in ("corpus", "emotion", "aus", "au_codes"))
         targets = [self._target(*row, rule) for row in zip(*columns, strict=True)]
@@ -119,6 +123,21 @@ NO_APEX = {
     "CASME2/sub05/EP09_05f": "apex and onset are the same frame",
 }
 
+
+def _casme3(
+    name: str, title: str, classes: tuple[str, ...], labels: Mapping[str, str], expected: Mapping[bool, int]
+) -> list[Task]:
+    """The task on all clips of CAS(ME)³, and `name`-apex without those whose first frame is the maximum already."""
+    return [
+        Task(
+            name + "-apex" * apex, f"CAS(ME)³, {title}" + ", clips with an apex after the onset" * apex, ("CASME3",),
+            classes, {"*": labels}, apex_after_onset=apex, edition={"CASME3": "v2"}, source="label list v2",
+            expected={"CASME3": expected[apex]} if apex in expected else {},
+        )
+        for apex in (False, True)
+    ]
+
+
 _TASKS = (
     Task(
         "casme2-5", "CASME II, five classes", ("CASME2",), CASME2_FIVE, {"*": same(*CASME2_FIVE)},
@@ -159,15 +178,9 @@ _TASKS = (
         "mmew-6-others", "MMEW, six classes, with others, without anger", ("MMEW",), MMEW_SIX_OTHERS,
         {"*": same(*MMEW_SIX_OTHERS)}, expected={"MMEW": 292},
     ),
-    Task("casme3-3", "CAS(ME)³, three classes", ("CASME3",), VALENCE, {"*": BY_VALENCE}, expected={"CASME3": 699}),
-    Task(
-        "casme3-4", "CAS(ME)³, four classes", ("CASME3",), (*VALENCE, "others"), {"*": BY_VALENCE | same("others")},
-        expected={"CASME3": 860},
-    ),
-    Task(
-        "casme3-7", "CAS(ME)³, seven classes", ("CASME3",), CASME3_SEVEN, {"*": same(*CASME3_SEVEN)},
-        expected={"CASME3": 860},
-    ),
+    *_casme3("casme3-3", "three classes", VALENCE, BY_VALENCE, {False: 699}),
+    *_casme3("casme3-4", "four classes", (*VALENCE, "others"), BY_VALENCE | same("others"), {False: 860, True: 805}),
+    *_casme3("casme3-7", "seven classes", CASME3_SEVEN, same(*CASME3_SEVEN), {False: 860, True: 805}),
     Task(
         "cde-3", "CASME II, SAMM and SMIC-HS pooled, three classes", ("CASME2", "SAMM", "SMIC"), VALENCE,
         {"CASME2": CASME2_VALENCE, "*": BY_VALENCE}, metric="uf1", excluded=NO_APEX,

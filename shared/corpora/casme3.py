@@ -21,7 +21,7 @@ NEAREST = 3  # frames, 0.1 s: how far one may be that stands for a frame that th
 
 def _edition(sheet: Sheet) -> str:
     version = re.search(r"_v(\d)", os.path.basename(sheet.path), re.IGNORECASE)
-    return f"v{version[1]}" if version else "version not named"
+    return f"v{version[1]}" if version else "unnamed"
 
 
 def read(root: str | os.PathLike, *, edition: str | None = None) -> Reading:

@@ -48,7 +48,7 @@ PRINTED: dict[str, list[tuple[str, Counts]]] = {
         ("printed in 2024", {"subjects": 36}),
     ],
     "MMEW macro": [("release", {"samples": 900})],
-    "CASME3": [("release", {
+    "CASME3 v2": [("release", {
         "samples": 860, "subjects": 94, "anger": 64, "disgust": 250, "fear": 86, "happy": 55, "others": 161, "sad": 57,
         "surprise": 187})],
     "CK+": [("release", {

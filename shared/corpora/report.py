@@ -18,7 +18,7 @@ import pandas as pd
 from ..errors import UserError
 from ..records import replacing
 from ..tasks import TASKS, Task
-from . import CORPORA, casme2, mmew, smic
+from . import CORPORA, mmew, smic
 from .printed import DIFFERENCES, PRINTED, Counts
 from .table import CorpusMissing, Reading, SheetError
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 # What is read of a corpus, where that is more than one thing: name → reader.
 PARTS: dict[str, dict[str, Callable[[str], Reading]]] = {name: {name: module.read} for name, module in CORPORA.items()}
 PARTS["CASME"] = {"CASME 2013": CORPORA["CASME"].read}
-PARTS["CASME2"] = {f"CASME2 {year}": functools.partial(casme2.read, edition=year) for year in ("2014", "2019")}
 PARTS["SMIC"] = {f"SMIC {camera}": functools.partial(smic.read, camera=camera) for camera in smic.FPS}
 PARTS["MMEW"]["MMEW macro"] = mmew.read_macro
 
@@ -61,18 +60,25 @@ class Part:
 
 
 def survey(data: str | os.PathLike) -> list[Part]:
-    """Every corpus under `data`, part by part, and the tasks that what is there allows."""
+    """Every corpus under `data`, part by part and edition by edition, and the tasks that what is there allows."""
     parts: list[Part] = []
     for corpus, readers in PARTS.items():
         found, missing = [], []
         for name, read in readers.items():
             try:
                 reading = read(data)
-                found.append(Part(name, corpus, reading, counts=beside(name, counts(reading.samples))))
+                readings = [reading, *(read(data, edition=edition) for edition in reading.editions[1:])]
+                found += [_part(name, corpus, reading) for reading in readings]
             except (CorpusMissing, SheetError) as error:
                 missing.append(Part(name, corpus, missing=str(error)))
         parts += found or missing[:1]
     return parts + _tasks(parts)
+
+
+def _part(name: str, corpus: str, reading: Reading) -> Part:
+    name = edition if (edition := f"{name} {reading.edition}") in PRINTED else name
+    printed, remarks = beside(name, counts(reading.samples))
+    return Part(name, corpus, reading, counts=printed, remarks=remarks)
 
 
 def _tasks(parts: Sequence[Part]) -> list[Part]:
@@ -93,9 +99,10 @@ def _task(task: Task, readings: Mapping[str, Mapping[str, Reading]]) -> Part:
         there.append(editions.get(task.edition.get(corpus, ""), next(iter(editions.values()))))
     samples = task.select(pd.concat([reading.samples for reading in there], ignore_index=True))
     remarks, found = task.remarks(samples), task_counts(task, samples)
-    # Printed numbers are not those of another edition.
-    return Part(task.name, "", counts=beside("" if remarks else task.name, found, [] if remarks else _expected(task)),
-                remarks=remarks)
+    if remarks:  # printed numbers are not those of another edition
+        return Part(task.name, "", counts=[Count(what, number) for what, number in found.items()], remarks=remarks)
+    printed, remarks = beside(task.name, found, _expected(task))
+    return Part(task.name, "", counts=printed, remarks=remarks)
 
 
 def counts(samples: pd.DataFrame) -> Counts:
@@ -141,16 +148,23 @@ def _expected(task: Task) -> list[tuple[str, Counts]]:
     return [(task.source, {"samples": sum(task.expected.values())} | each)]
 
 
-def beside(name: str, found: Counts, more: Sequence[tuple[str, Counts]] = ()) -> list[Count]:
-    """Counts found beside those printed; what is printed and not found counts 0."""
-    result = []
+def beside(name: str, found: Counts, more: Sequence[tuple[str, Counts]] = ()) -> tuple[list[Count], list[str]]:
+    """Counts found beside those printed, and what is to be said of them; what is printed and not found counts 0.
+
+    Of a subset of what is printed first, the release's, nothing stands beside: one remark says that it is one."""
+    result: list[Count] = []
     printed = [*more, *PRINTED.get(name, [])]
+    whole = printed[0][1] if printed else {}
+    size = next(iter(whole), "")
+    if size and found.get(size, 0) < whole[size] and all(found.get(what, 0) <= n for what, n in whole.items()):
+        remark = f"a subset: {found.get(size, 0)} of {whole[size]} {size} ({printed[0][0]}); not compared with print"
+        return [Count(what, number) for what, number in found.items()], [remark]
     for what in dict.fromkeys([*found, *(what for _, numbers in printed for what in numbers)]):
         known = [(numbers[what], source) for source, numbers in printed if what in numbers] or [(None, "")]
         for number, source in known:
             why = DIFFERENCES.get((name, what, number), "") if number is not None else ""
             result.append(Count(what, found.get(what, 0), number, source, why if number != found.get(what, 0) else ""))
-    return result
+    return result, []
 
 
 def text(parts: Iterable[Part], *, generated: bool = False) -> str:

@@ -9,11 +9,14 @@ from shared.protocols import ProtocolError
 from shared.tasks import PROTOCOLS, TASKS
 
 
-def row(sample: str, emotion: str | None = None, codes: str = "", *, edition: str = "2014", aus=None) -> tuple:
+def row(
+    sample: str, emotion: str | None = None, codes: str = "", *, edition: str = "2014", aus=None, onset=None, apex=None
+) -> tuple:
     corpus, subject = sample.split("/")[:2]
     values = {
         "sample": sample, "corpus": corpus, "subject": f"{corpus}/{subject}", "emotion": emotion, "au_codes": codes,
-        "aus": parse(codes).aus() if aus is None else aus, "edition": edition, "fps": 200.0}
+        "aus": parse(codes).aus() if aus is None else aus, "edition": edition, "fps": 200.0,
+        "onset": onset, "apex": apex}
     return tuple(values.get(column) for column in COLUMNS)
 
 
@@ -28,7 +31,7 @@ def test_every_task_is_whole(task):
     assert set(task.classes) >= {c for labels in task.labels.values() for c in labels.values()} or task.aus
     assert bool(task.classes) != bool(task.aus)
     assert not task.protocol or task.protocol in PROTOCOLS
-    assert not task.protocol or set(task.expected) == set(task.corpora)
+    assert not task.protocol or set(task.expected) == set(task.corpora) or task.apex_after_onset
 
 
 def test_labels_and_classes():
@@ -110,6 +113,13 @@ def test_clips_without_an_apex_after_the_onset_stay_out_of_the_task_that_says_so
         "CASME2/sub05/EP09_05f", "disgust"), row("CASME2/s/a", "others")]
     assert set(classes("casme2-5-apex", *rows)) == {"CASME2/s/a"} and len(classes("casme2-5", *rows)) == 3
     assert len(TASKS["casme2-5-apex"].excluded) == 2 and all(TASKS["casme2-5-apex"].excluded.values())
+
+
+def test_clips_at_their_maximum_from_the_first_frame_may_be_left_out():
+    cells = [("a", 5, 5), ("b", 5, 6), ("c", 5, None)]
+    rows = [row(f"CASME3/spNO.1/{name}/5", "sad", onset=onset, apex=apex) for name, onset, apex in cells]
+    assert len(classes("casme3-7", *rows)) == 3
+    assert list(classes("casme3-7-apex", *rows)) == ["CASME3/spNO.1/b/5"]
 
 
 def test_a_task_to_train_on_has_no_folds():
