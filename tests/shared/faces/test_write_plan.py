@@ -143,7 +143,9 @@ def test_casme3(seed):
     layout = plan("CASME3", seed=seed)
     there = {file for shot in layout.shots for file in shot.files}
     onsets = [f"part_A_split/part_A/{r['Subject']}/{r['Filename']}/color/{r['Onset']}.jpg" for r in rows]
-    assert [row["Onset"] for row, file in zip(rows, onsets, strict=True) if file not in there] == [0]
+    lost = [(r["Subject"], r["Onset"]) for r, file in zip(rows, onsets, strict=True) if file not in there]
+    assert sorted(onset for _, onset in lost) == [0, 3647] and ("spNO.216", 3647) in lost
+    assert sum(len(shot.files) for shot in layout.shots) == len(there), "no frame is drawn twice"
 
 
 def test_ckplus():
