@@ -2,7 +2,10 @@
 
 from .autoencoder import Autoencoder, PoolAutoencoder
 from .dit import DiT
-from .losses import position_loss, reconstruction_loss
+from .losses import draw_tau, position_loss, reconstruction_loss, spatial_transform
 from .model import MIACNet
 
-__all__ = ["MIACNet", "DiT", "Autoencoder", "PoolAutoencoder", "position_loss", "reconstruction_loss"]
+__all__ = [
+    "MIACNet", "DiT", "Autoencoder", "PoolAutoencoder", "draw_tau", "position_loss", "reconstruction_loss",
+    "spatial_transform",
+]  # fmt: skip

@@ -1,6 +1,7 @@
 """The frozen autoencoder of latent diffusion, Eq. (7): the one that DiT uses ("the autoencoder in [37]", Sec. 3.2)."""
 
 import json
+from collections import OrderedDict
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,9 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .dit import named
-
 FILE = "diffusion_pytorch_model.safetensors"
+ORIGIN = (
+    f"the autoencoder's weights are the file {FILE} of 'stabilityai/sd-vae-ft-ema' (or 'stabilityai/sd-vae-ft-mse') on "
+    "the Hugging Face hub, about 335 MB"
+)
+PICKLED = (".bin", ".ckpt", ".pt", ".pth")
 OLDER_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
@@ -49,15 +53,15 @@ class Autoencoder(nn.Module):
     def load(cls, path: str | Path) -> "Autoencoder":
         """The published weights, from a file or the folder that holds it; both spellings of the attention are read.
 
-        Raises FileNotFoundError where there is none and ValueError for another file's tensors.
+        Raises FileNotFoundError where there is none and ValueError for another file's tensors, or for pickled ones.
         """
         path = Path(path)
         path = path / FILE if path.is_dir() else path
+        pickled = [p for p in (path, path.with_suffix(".bin")) if p.suffix in PICKLED and p.is_file()]
+        if pickled and (not path.is_file() or path in pickled):
+            raise ValueError(f"{pickled[0]} is pickled and is not read: safetensors is required; {ORIGIN}")
         if not path.is_file():
-            raise FileNotFoundError(
-                f"{path} not found: the autoencoder's weights are the file {FILE} of 'stabilityai/sd-vae-ft-ema' "
-                "(or 'stabilityai/sd-vae-ft-mse') on the Hugging Face hub, about 335 MB"
-            )
+            raise FileNotFoundError(f"{path} not found: {ORIGIN}")
         net = cls()
         expected = net.state_dict()
         found = {current_name(name): tensor for name, tensor in read_safetensors(path).items()}
@@ -68,11 +72,17 @@ class Autoencoder(nn.Module):
                 f"{path} is not this autoencoder: {len(wrong)} tensors are missing, unknown or of another shape "
                 f"(expected {len(expected)} in all), the first of them {', '.join(wrong[:3])}"
             )
+        bad = [name for name, tensor in found.items() if not tensor.isfinite().all()]
+        if bad:
+            raise ValueError(f"{path} holds numbers that are not finite, in {bad[0]}; fetch it again")
         net.load_state_dict(found)
         return net
 
     def encode(self, I: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Z, Eq. (7): the mean of the posterior or, given a generator, a draw from it."""
+        """Z, Eq. (7): the mean of the posterior or, given a generator, a draw from it.
+
+        Raises ValueError for other shapes: Z of a part of the image would have no place."""
+        divisible(I, 2 ** (len(self.encoder.down_blocks) - 1))
         mean, logvar = self.quant_conv(self.encoder(I)).chunk(2, dim=1)
         if generator is not None:
             noise = torch.randn(mean.shape, generator=generator, device=generator.device).to(mean)
@@ -93,6 +103,7 @@ class PoolAutoencoder(nn.Module):
 
     def encode(self, I: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Z; there is no posterior to draw from, so the generator changes nothing."""
+        divisible(I, self.factor)
         small = F.avg_pool2d(I, self.factor)
         return torch.cat([small, small.mean(dim=1, keepdim=True)], dim=1)
 
@@ -166,6 +177,17 @@ def group_norm(C: int) -> nn.GroupNorm:
     return nn.GroupNorm(32, C, eps=1e-6)
 
 
+def divisible(I: Tensor, factor: int) -> None:
+    """Raises ValueError unless images are (B, 3, H, W) whose sides are multiples of `factor`."""
+    if I.ndim != 4 or I.shape[1] != 3 or I.shape[2] % factor or I.shape[3] % factor:
+        raise ValueError(f"images must be (B, 3, H, W), H and W multiples of {factor}, not {tuple(I.shape)}")
+
+
+def named(**modules: nn.Module) -> nn.Sequential:
+    """A chain whose links have the names of the published weights."""
+    return nn.Sequential(OrderedDict(modules))
+
+
 def current_name(name: str) -> str:
     """`….attentions.0.query.weight` of older files as `….attentions.0.to_q.weight`."""
     block, _, parameter = name.rpartition(".")
@@ -185,6 +207,6 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
             begin, end = entry["data_offsets"]
             values = torch.frombuffer(bytearray(data[start + begin : start + end]), dtype=DTYPES[entry["dtype"]])
             tensors[name] = values.view(entry["shape"])
-    except (ValueError, KeyError, RuntimeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise ValueError(f"{path} is cut off or no safetensors file ({error}); fetch it again") from error
     return tensors

@@ -14,6 +14,8 @@ from torch.nn import functional as F
 class DiT(nn.Module):
     """Ẑ_{t+δ} (B, channels, size, size) from Z_t of that shape and C_Δ (B, condition); exactly 0 before training.
 
+    Raises ValueError for other shapes.
+
     The default is DiT-B/2 on latents; the patch size is not in the paper. `DiT(256, patch=16, channels=3)` works on
     pixels (MA2MI† of Table 1). C_Δ alone conditions: there is no timestep and no class.
     """
@@ -32,7 +34,7 @@ class DiT(nn.Module):
         super().__init__()
         if size % patch or dim % heads or dim % 4:
             raise ValueError(f"size {size} must be a multiple of patch {patch}, dim {dim} of heads {heads} and of 4")
-        self.patch = patch
+        self.patch, self.shape, self.condition = patch, (channels, size, size), condition
         self.x_embedder = named(proj=nn.Conv2d(channels, dim, patch, stride=patch))
         self.pos_embed = nn.Parameter(sincos_2d(size // patch, dim), requires_grad=False)
         self.blocks = nn.ModuleList(Block(dim, heads, condition) for _ in range(depth))
@@ -50,6 +52,10 @@ class DiT(nn.Module):
             nn.init.zeros_(layer.weight)
 
     def forward(self, Z_t: Tensor, C_delta: Tensor) -> Tensor:
+        B = len(Z_t)
+        if Z_t.shape != (B, *self.shape) or C_delta.shape != (B, self.condition):
+            wanted = f"Z_t (B, {', '.join(map(str, self.shape))}) and C_delta (B, {self.condition})"
+            raise ValueError(f"expected {wanted}, not {tuple(Z_t.shape)} and {tuple(C_delta.shape)}")
         x = self.x_embedder(Z_t)
         h = x.shape[2]
         x = rearrange(x, "b d h w -> b (h w) d") + self.pos_embed

@@ -57,6 +57,8 @@ class MIACNet(nn.Module):
         super().__init__()
         if join not in ("concat", "add"):
             raise ValueError(f"join must be 'concat' or 'add', not {join!r}")
+        if classes is not None and classes < 2:
+            raise ValueError(f"classes must be at least 2, not {classes}; None leaves the classifier out")
         self.concat = position and join == "concat"
         self.E_p = Encoder(width) if position else None
         self.E_a = Encoder(width)
@@ -64,7 +66,13 @@ class MIACNet(nn.Module):
         self.fc = nn.Identity() if classes is None else zero_linear(dim, classes)
 
     def encode(self, I_t: Tensor, I_td: Tensor) -> tuple[Tensor | None, Tensor]:
-        """F^p of I_t (None without the branch) and F^a_Δ of I_{t+δ} − I_t, Eq. (1), each (B, 512, H/32, W/32)."""
+        """F^p of I_t (None without the branch) and F^a_Δ of I_{t+δ} − I_t, Eq. (1), each (B, 512, H/32, W/32).
+
+        Raises ValueError unless both are (B, 3, H, W) of floating point: bytes would wrap around in the difference."""
+        if I_t.shape != I_td.shape or I_t.ndim != 4 or I_t.shape[1] != 3:
+            raise ValueError(f"I_t and I_td must both be (B, 3, H, W), not {tuple(I_t.shape)} and {tuple(I_td.shape)}")
+        if not (I_t.is_floating_point() and I_td.is_floating_point()):
+            raise ValueError(f"images must be floating point in [-1, 1], not {I_t.dtype} and {I_td.dtype}")
         F_p = None if self.E_p is None else self.E_p(I_t)
         return F_p, self.E_a(I_td - I_t)
 

@@ -120,6 +120,8 @@ def test_drawn_transforms_keep_their_ranges():
     assert -15 <= degrees.min() < -14.8 and 14.8 < degrees.max() <= 15
     assert -0.2 <= shift.min() < -0.198 and 0.198 < shift.max() <= 0.2
     assert (tau == draw_tau(2000, torch.Generator().manual_seed(0))).all()
+    torch.manual_seed(0)
+    assert (tau == draw_tau(2000)).all(), "by default from torch's own generator"
 
 
 def test_position_loss_of_an_encoder():
@@ -139,6 +141,80 @@ def test_position_loss_of_an_encoder():
     moved, inside = spatial_transform(F_p, tau)
     F_of_tau = E_p(spatial_transform(I, tau)[0]).detach()
     assert terms["L_3"] == pytest.approx(float(L_3(F_of_tau, moved, inside)), abs=1e-12)
+
+
+@pytest.mark.parametrize("H, W", [(6, 9), (9, 4), (1, 5)])
+def test_maps_that_are_not_square_rotate_in_pixels(H, W):
+    """By hand: where each position comes from in pixels about the centre, then bilinear, position by position."""
+    x, tau = features(5, batch=3, H=H, W=W), draw_tau(3, torch.Generator().manual_seed(1)).double()
+    moved, inside = spatial_transform(x, tau)
+    for n in range(3):
+        (a, b, c), (d, e, f) = tau[n].tolist()
+        for row in range(H):
+            for column in range(W):
+                half, right, down = max(H, W) / 2, column - (W - 1) / 2, row - (H - 1) / 2
+                u = a * right + b * down + c * half + (W - 1) / 2
+                v = d * right + e * down + f * half + (H - 1) / 2
+                assert bool(inside[n, row, column]) == (-0.5 <= u <= W - 0.5 and -0.5 <= v <= H - 0.5)
+                u, v = min(max(u, 0), W - 1), min(max(v, 0), H - 1)
+                u0, v0 = min(int(u), max(W - 2, 0)), min(int(v), max(H - 2, 0))
+                u1, v1 = min(u0 + 1, W - 1), min(v0 + 1, H - 1)
+                top = x[n, :, v0, u0] * (1 - u + u0) + x[n, :, v0, u1] * (u - u0)
+                bottom = x[n, :, v1, u0] * (1 - u + u0) + x[n, :, v1, u1] * (u - u0)
+                torch.testing.assert_close(moved[n, :, row, column], top * (1 - v + v0) + bottom * (v - v0))
+
+
+@pytest.mark.parametrize("H, W", [(16, 16), (8, 24), (24, 8)])
+def test_L_3_vanishes_under_the_identity(H, W):
+    identity = torch.eye(2, 3).expand(2, 2, 3)
+    terms = position_loss(lambda I: F.avg_pool2d(I, 4), features(0, C=3, H=H, W=W), identity)
+    assert float(terms["L_3"]) == pytest.approx(0, abs=1e-12)
+
+
+def test_L_3_is_0_where_everything_leaves_the_map():
+    far = torch.tensor([[[1.0, 0, 5], [0, 1, 0]]]).expand(2, 2, 3)
+    assert float(position_loss(lambda I: F.avg_pool2d(I, 4), features(0, C=3, H=16, W=16), far)["L_3"]) == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("value", [0.0, 1e-7, 200.0])
+def test_losses_and_gradients_are_finite_in_every_precision(dtype, value):
+    """Zeros, the smallest numbers, and numbers whose squares leave float16."""
+    F_p = torch.full((2, 5, 3, 4), value, dtype=dtype).requires_grad_()
+    tau = draw_tau(2, torch.Generator().manual_seed(0))
+    terms = [L_1(F_p), L_2(F_p, F_p.flip(3)), reconstruction_loss(F_p, F_p.flip(2))]
+    terms += [L_3(F_p.flip(2), *spatial_transform(F_p, tau), norm=norm) for norm in ("position", "map")]
+    sum(terms).backward()
+    assert all(term.isfinite() for term in terms) and F_p.grad.isfinite().all()
+    assert terms[0].item() == pytest.approx(float(value > 0), abs=1e-3)
+
+
+def one(*shape):
+    return torch.ones(shape)
+
+
+@pytest.mark.parametrize(
+    "call, sentence",
+    [
+        (lambda: L_1(one(2, 5, 1, 1)), "at least two positions, not \\(2, 5, 1, 1\\)"),
+        (lambda: L_2(one(2, 5, 1, 1), one(2, 5, 1, 1)), "at least two positions"),
+        (lambda: L_1(one(0, 5, 3, 3)), "not \\(0, 5, 3, 3\\)"),
+        (lambda: L_1(one(5, 3, 3)), "not \\(5, 3, 3\\)"),
+        (lambda: L_2(one(2, 5, 3, 3), one(1, 5, 3, 3)), "F_1 and F_2 must have the same shape"),
+        (lambda: L_3(one(2, 5, 3, 3), one(1, 5, 3, 3), one(2, 3, 3)), "F_of_tau and tau_of_F must have the same shape"),
+        (lambda: L_3(one(2, 5, 3, 3), one(2, 5, 3, 3), one(1, 3, 3)), "inside must be \\(2, 3, 3\\)"),
+        (lambda: L_3(one(0, 5, 3, 3), one(0, 5, 3, 3), one(0, 3, 3)), "hold something"),
+        (lambda: reconstruction_loss(one(2, 4, 8, 8), one(1, 4, 8, 8)), "Z_hat and Z must have the same shape"),
+        (lambda: reconstruction_loss(one(0, 4, 8, 8), one(0, 4, 8, 8)), "hold something"),
+        (lambda: spatial_transform(one(2, 5, 3, 3), one(1, 2, 3)), "tau \\(B, 2, 3\\), not"),
+        (lambda: spatial_transform(one(5, 3, 3), one(5, 2, 3)), "maps \\(B, C, H, W\\)"),
+        (lambda: position_loss(nn.Identity(), one(0, 3, 4, 4), one(0, 2, 3)), "the batch holds 0"),
+        (lambda: position_loss(nn.AdaptiveAvgPool2d((2, 3)), one(2, 3, 8, 8), one(2, 2, 3)), "maps of 2×3 are not"),
+    ],
+)
+def test_what_would_give_a_wrong_number_is_refused(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call()
 
 
 def test_L_3_of_an_equivariant_encoder_vanishes():

@@ -82,3 +82,22 @@ def test_classifier_starts_at_zero_and_learns():
 def test_unknown_join_is_named():
     with pytest.raises(ValueError, match="'concat' or 'add', not 'sum'"):
         MIACNet(join="sum")
+
+
+@pytest.mark.parametrize(
+    "I_t, I_td, sentence",
+    [
+        (torch.ones(1, 3, 64, 64), torch.ones(2, 3, 64, 64), "must both be \\(B, 3, H, W\\), not \\(1, 3, 64, 64\\)"),
+        (torch.ones(2, 1, 64, 64), torch.ones(2, 1, 64, 64), "must both be"),
+        (torch.ones(3, 64, 64), torch.ones(3, 64, 64), "must both be"),
+        (torch.ones(2, 3, 64, 64, dtype=torch.uint8),) * 2 + ("floating point in \\[-1, 1\\], not torch.uint8",),
+    ],
+)
+def test_images_that_would_be_broadcast_or_wrap_around_are_refused(I_t, I_td, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        MIACNet(3, width=4, join="add")(I_t, I_td)
+
+
+def test_one_class_is_refused():
+    with pytest.raises(ValueError, match="at least 2, not 1"):
+        MIACNet(1)

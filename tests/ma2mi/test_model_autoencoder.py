@@ -1,6 +1,7 @@
 import pytest
 import torch
 from diffusers import AutoencoderKL
+from oracles import golden, recipe, released_weights, worst
 from safetensors.torch import save_file
 
 from ma2mi.autoencoder import FILE, Autoencoder, PoolAutoencoder, read_safetensors
@@ -47,6 +48,23 @@ def test_paper_size_has_the_names_and_shapes_of_the_published_weights():
     assert shapes == {name: tensor.shape for name, tensor in theirs.state_dict().items()}
     assert len(shapes) == 248
     assert sum(p.numel() for p in ours.parameters()) == 83_653_863
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+def test_the_published_configurations_numbers(dtype, tolerance):
+    arrays = golden("autoencoder_kl")
+    net = Autoencoder().to(dtype)
+    net.load_state_dict(released_weights(arrays))
+    seed = int(arrays["seed"])
+    I = torch.from_numpy(2 * recipe.uniform(seed, 0, (1, 3, 64, 64)) - 1).to(dtype)
+    latent = torch.from_numpy(recipe.normal(seed, 1, (1, 4, 8, 8))).to(dtype)
+    mean, logvar = net.quant_conv(net.encoder(I)).chunk(2, dim=1)
+    Z = net.encode(I)
+    assert worst(mean, arrays["mean"]) < tolerance and worst(logvar, arrays["logvar"]) < tolerance
+    assert worst(Z / 0.18215, arrays["mean"]) < tolerance
+    tolerance = max(tolerance, 1e-7)  # images are stored in float32
+    assert worst(net.decode(latent * 0.18215), arrays["decoded"]) < tolerance
+    assert worst(net.decode(Z), arrays["decoded_of_mean"]) < tolerance
 
 
 @pytest.mark.parametrize("rename", [str, older])
@@ -103,6 +121,31 @@ def test_missing_weights_are_named(tmp_path):
         Autoencoder.load(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["diffusion_pytorch_model.bin", "vae.ckpt", "vae.pt"])
+def test_pickled_weights_are_not_read(tmp_path, name):
+    torch.save({"a": torch.ones(2)}, tmp_path / name)
+    sentence = rf"{name} is pickled and is not read: safetensors is required; .*{FILE} of 'stabilityai/sd-vae-ft-ema'"
+    with pytest.raises(ValueError, match=sentence):
+        Autoencoder.load(tmp_path / name)
+    if name.endswith(".bin"):
+        with pytest.raises(ValueError, match=sentence):
+            Autoencoder.load(tmp_path)
+
+
+def test_weights_that_are_not_numbers_are_refused(tmp_path, reference):
+    bias = torch.tensor([0.0, float("nan"), 0.0])
+    save_file({**reference.state_dict(), "decoder.conv_out.bias": bias}, tmp_path / FILE)
+    with pytest.raises(ValueError, match=rf"{FILE} holds numbers that are not finite, in decoder.conv_out.bias"):
+        Small.load(tmp_path)
+
+
+@pytest.mark.parametrize("net", [Small(), PoolAutoencoder(4)])
+@pytest.mark.parametrize("shape", [(2, 3, 33, 32), (2, 3, 32, 30), (2, 1, 32, 32), (3, 32, 32)])
+def test_images_that_would_be_cut_are_refused(net, shape):
+    with pytest.raises(ValueError, match=r"images must be \(B, 3, H, W\), H and W multiples of 4, not"):
+        net.encode(torch.ones(shape))
+
+
 def test_another_models_weights_are_refused(tmp_path, reference):
     state = reference.state_dict()
     del state["quant_conv.bias"]
@@ -113,7 +156,15 @@ def test_another_models_weights_are_refused(tmp_path, reference):
 
 
 @pytest.mark.parametrize(
-    "spoil", [lambda b: b[:-3], lambda b: b[:100], lambda b: b"", lambda b: b"version https://git-lfs"]
+    "spoil",
+    [
+        lambda b: b[:-3],
+        lambda b: b[:100],
+        lambda b: b"",
+        lambda b: b"version https://git-lfs",
+        lambda b: (7).to_bytes(8, "little") + b'["list"]',
+        lambda b: (11).to_bytes(8, "little") + b'{"a": null}',
+    ],
 )
 def test_spoiled_files_are_named(tmp_path, spoil):
     save_file({"a": torch.randn(50)}, tmp_path / FILE)

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from oracles import golden, recipe, released_weights, worst
 
 from ma2mi.dit import DiT
 
@@ -14,6 +15,24 @@ def small(**changes):
         if p.requires_grad:
             torch.nn.init.normal_(p, std=0.3)
     return net.double()
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+def test_the_published_blocks_numbers(dtype, tolerance):
+    """DiT's own code, in float64, with its timestep and class replaced by the condition; see tests/oracles."""
+    arrays = golden("dit_blocks")
+    dim, depth, heads, patch = (int(arrays[name]) for name in ("dim", "depth", "heads", "patch"))
+    net = DiT(8, patch=patch, dim=dim, depth=depth, heads=heads, condition=dim)
+    wanted = net.load_state_dict(released_weights(arrays), strict=False)
+    assert wanted == (["pos_embed"], [])
+    assert worst(net.pos_embed[0], arrays["pos_embed"]) < 1e-6
+    net.to(dtype).pos_embed.data.copy_(torch.from_numpy(arrays["pos_embed"]))
+    seed = int(arrays["seed"])
+    Z, c = (torch.from_numpy(recipe.normal(seed, j, s)).to(dtype) for j, s in enumerate([(2, 4, 8, 8), (2, dim)]))
+    first = []
+    net.blocks[0].register_forward_hook(lambda module, given, out: first.append(out))
+    assert worst(net(Z, c), arrays["output"]) < tolerance
+    assert worst(first[0], arrays["after_first_block"]) < tolerance
 
 
 def linear(w, name, x):
@@ -140,3 +159,12 @@ def test_paper_size_has_the_names_and_shapes_of_the_published_dit():
 def test_sizes_that_do_not_divide_are_named():
     with pytest.raises(ValueError, match="size 33 must be a multiple of patch 2"):
         DiT(33)
+
+
+@pytest.mark.parametrize(
+    "Z, C", [((2, 4, 4, 16), (2, 5)), ((2, 4, 9, 9), (2, 5)), ((2, 4, 8, 8), (1, 5)), ((2, 3, 8, 8), (2, 5))]
+)
+def test_shapes_that_would_pass_silently_are_refused(Z, C):
+    """As many tokens in another order, a border cut off, one condition for all."""
+    with pytest.raises(ValueError, match=r"expected Z_t \(B, 4, 8, 8\) and C_delta \(B, 5\), not"):
+        DiT(8, dim=16, depth=1, heads=2, condition=5)(torch.ones(Z), torch.ones(C))
