@@ -30,14 +30,17 @@ def whole(pairs: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return I.view(B, 2, 3, size, size).unbind(1)
 
 
-def augmented(pairs: Tensor, size: int, *, degrees: float) -> tuple[Tensor, Tensor]:
-    """Training: a random crop of `size`, flip and rotation (Sec. 4.3), the same for both frames of a pair."""
+def augmented(
+    pairs: Tensor, size: int, *, degrees: float, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
+    """Training: a random crop of `size`, flip and rotation (Sec. 4.3), the same for both frames of a pair.
+
+    What is random is drawn on the CPU, from `generator`."""
     B, _, R, _, _ = pairs.shape
-    device = pairs.device
-    angle = (torch.rand(B, device=device) * 2 - 1) * math.radians(degrees)
-    flip = torch.randint(0, 2, (B,), device=device) * 2.0 - 1
+    angle = (torch.rand(B, generator=generator) * 2 - 1) * math.radians(degrees)
+    flip = torch.randint(0, 2, (B,), generator=generator) * 2.0 - 1
     zoom = size / R
-    shift = (torch.rand(B, 2, device=device) * 2 - 1) * (1 - zoom)
+    shift = (torch.rand(B, 2, generator=generator) * 2 - 1) * (1 - zoom)
     rows = [
         flip * zoom * angle.cos(),
         -zoom * angle.sin(),
@@ -46,7 +49,8 @@ def augmented(pairs: Tensor, size: int, *, degrees: float) -> tuple[Tensor, Tens
         zoom * angle.cos(),
         shift[:, 1],
     ]
-    grid = F.affine_grid(torch.stack(rows, dim=1).view(B, 2, 3), [B, 6, size, size], align_corners=False)
+    affine = torch.stack(rows, dim=1).view(B, 2, 3).to(pairs.device)
+    grid = F.affine_grid(affine, [B, 6, size, size], align_corners=False)
     I = F.grid_sample(normalised(pairs).flatten(1, 2), grid, padding_mode="border", align_corners=False)
     return I.view(B, 2, 3, size, size).unbind(1)
 

@@ -19,7 +19,7 @@ from .model import MIACNet
 
 
 class Reconstruction(nn.Module):
-    """L_pre = L_rec + L_pos, Eq. (10), of frame pairs: the terms by name."""
+    """L_pre = L_rec + L_pos, Eq. (10), of frame pairs under `tau`, which L_3 needs: the terms by name."""
 
     def __init__(self, config, autoencoder: nn.Module | None):
         super().__init__()
@@ -28,16 +28,24 @@ class Reconstruction(nn.Module):
         self.dit = dit(config)
         self.autoencoder = autoencoder  # None: I_{t+δ} is reconstructed in pixels (MA2MI† of Table 1)
 
-    def forward(self, I_t: Tensor, I_td: Tensor) -> dict[str, Tensor]:
+    def forward(self, I_t: Tensor, I_td: Tensor, tau: Tensor, *, compare: bool = False) -> dict[str, Tensor]:
+        """`compare` adds `copying` and `foreign`, which are not to be minimised: see `comparisons`."""
         F_p, F_a = self.miacnet.encode(I_t, I_td)
         terms = {}
         if F_p is not None and self.config.position_loss:
-            seed = int(torch.randint(2**62, ()))  # from the global generator, which a step or a fold has seeded
-            tau = draw_tau(len(I_t), torch.Generator(I_t.device).manual_seed(seed))
             terms = position_loss(self.miacnet.E_p, I_t, tau, F_p=F_p, norm=self.config.norm)
             F_p = F_p.detach()  # "trained independently with different losses" (Sec. 5)
-        Z_t, Z_td = self.latents(I_t), self.latents(I_td)
-        return {"L_rec": reconstruction_loss(self.dit(Z_t, self.miacnet.join(F_p, F_a)), Z_td), **terms}
+        Z_t, Z_td, C_delta = self.latents(I_t), self.latents(I_td), self.miacnet.join(F_p, F_a)
+        terms["L_rec"] = reconstruction_loss(self.dit(Z_t, C_delta), Z_td)
+        return terms | self.comparisons(Z_t, Z_td, C_delta) if compare else terms
+
+    @torch.no_grad()
+    def comparisons(self, Z_t: Tensor, Z_td: Tensor, C_delta: Tensor) -> dict[str, Tensor]:
+        """What L_rec has to be below where motion is learnt (not in the paper): the loss of `copying` Z_t, and that
+        under the C_Δ of another, `foreign`, clip, the next of the batch, for an eighth of the batch."""
+        n = max(len(Z_t) // 8, 1)
+        foreign = self.dit(Z_t[:n], C_delta.roll(-1, dims=0)[:n])
+        return {"copying": reconstruction_loss(Z_t, Z_td), "foreign": reconstruction_loss(foreign, Z_td[:n])}
 
     @torch.no_grad()
     def latents(self, I: Tensor) -> Tensor:
@@ -105,9 +113,10 @@ def pretrain(job: Pretraining) -> dict[str, Tensor]:
     parallel, adamw = job.team.prepare(model, adamw)
     for _, last, (I_t, I_td) in job.batches(pairs, epochs=config.pretrain_epochs, batch=config.pretrain_batch):
         with autocast(config, job.device):
-            terms = parallel(channels_last(normalised(I_t)), channels_last(normalised(I_td)))
+            tau = draw_tau(len(I_t), getattr(job, "augmentation", None))
+            terms = parallel(channels_last(normalised(I_t)), channels_last(normalised(I_td)), tau, compare=True)
         adamw.zero_grad()
-        job.team.backward(sum(terms.values()))
+        job.team.backward(sum(term for name, term in terms.items() if name.startswith("L_")))
         adamw.step()
         job.log(**terms)
         if last:
@@ -163,11 +172,13 @@ def finetune(job: Job) -> None:
             encoder.eval()
         total = 0.0
         for rows in job.shuffled(train):
-            I_t, I_td = (channels_last(I) for I in augmented(frames[rows], config.size, degrees=config.rotation))
+            generator = getattr(job, "augmentation", None)
+            pairs = augmented(frames[rows], config.size, degrees=config.rotation, generator=generator)
+            I_t, I_td = map(channels_last, pairs)
             with autocast(config, job.device):
                 loss = F.cross_entropy(net(I_t, I_td), target[rows])
                 if criterion:
-                    loss = loss + sum(criterion(I_t, I_td).values())
+                    loss = loss + sum(criterion(I_t, I_td, draw_tau(len(rows), generator)).values())
             job.check(loss, epoch, rows)
             adamw.zero_grad()
             loss.backward()
