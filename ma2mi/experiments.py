@@ -52,23 +52,25 @@ SMOKE = dict(
     patch=4, pretrain_epochs=40, pretrain_batch=16, pretrain_lr=1e-3, epochs=26, batch=8, lr=3e-3,
 )  # fmt: skip
 
-PRETRAINING = (
-    "size", "width", "dim", "join", "position", "pretrain", "delta", "position_loss", "norm", "autoencoder", "patch",
-    "patch_pixels", "dit_dim", "dit_depth", "dit_heads", "pretrain_epochs", "pretrain_batch", "pretrain_lr", "final",
-    "precision", "compile",
-)  # fmt: skip
+NETWORK = ("size", "width", "dim", "join", "position")
+LEARNING = ("source", "pretrain", "pretrain_epochs", "pretrain_batch", "pretrain_lr", "final", "precision", "compile")
 
 
 def pretraining(config: Config, task) -> dict | None:
-    """What the pre-trained weights depend on: never on the target task."""
+    """What the pre-trained weights depend on, and no more; never on the target task."""
     if config.pretrain == "none":
         return None
-    settings = {name: getattr(config, name) for name in PRETRAINING}
-    return {"corpora": (config.source,), "source": config.source, **settings}
+    names = [*NETWORK, *LEARNING]
+    if config.pretrain != "recognition":
+        names += ["delta", "dit_dim", "dit_depth", "dit_heads"]
+        names += ["patch_pixels"] if config.pretrain == "pixels" else ["autoencoder", "patch"]
+        if config.position:
+            names += ["position_loss", "norm"] if config.position_loss else ["position_loss"]
+    return {"corpora": (config.source,), **{name: getattr(config, name) for name in names}}
 
 
-def remarks(config: Config, history=None, records=()) -> list[str]:
-    """What the networks started from."""
+def remarks(config: Config, history: list[dict[str, float]] | None = None, records=()) -> list[str]:
+    """What the networks started from, and whether their pre-training, `history`, learnt motion."""
     if config.pretrain == "none":
         return ["weights: random"]
     latents = {
@@ -77,10 +79,10 @@ def remarks(config: Config, history=None, records=()) -> list[str]:
         "pool": "average pooling, not of the published autoencoder",
     }
     how = f" in the latents of {latents[config.autoencoder]}" if config.pretrain == "latents" else ""
-    return [f"weights: random; pre-trained here on {config.source}{how}"]
+    return [f"weights: random; pre-trained here on {config.source}{how}", *map(train.motion, (history or [])[-1:])]
 
 
-CASME2 = (Column("CASME II Acc (%)", "casme2-5", "accuracy", 100), Column("CASME II UF1", "casme2-5", "uf1"))
+CASME2 = (Column("CASME II Acc (%)", "casme2-5-2019", "accuracy", 100), Column("CASME II UF1", "casme2-5-2019", "uf1"))
 SAMM = (Column("SAMM Acc (%)", "samm-5", "accuracy", 100), Column("SAMM UF1", "samm-5", "uf1"))
 MMEW = (Column("MMEW Acc (%)", "mmew-6", "accuracy", 100),)
 

@@ -6,7 +6,7 @@ import torch
 from shared.draw import Figure, along_rows, grid, image, overlay, pictures
 
 from .data import whole
-from .train import Reconstruction, autoencoder, take
+from .train import Reconstruction, autoencoder, motion, take
 
 
 def figures(bench, experiments, results) -> list[Figure]:
@@ -17,7 +17,7 @@ def figures(bench, experiments, results) -> list[Figure]:
             caption = "The sampling interval δ of pre-training"
             drawn += along_rows(result, "Figure 4", caption, prefix="δ in ")
     for experiment in experiments:
-        if experiment.task.name == "casme2-5" and experiment.config == bench.base:
+        if experiment.task.name == "casme2-5-2019" and experiment.config == bench.base:
             drawn += [reconstructions(experiment), heat_maps(experiment)]
     return drawn
 
@@ -46,6 +46,7 @@ def reconstructions(experiment) -> Figure:
     shown = [((images + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).numpy() for images in shown]
     plot, _ = pictures(list(zip(*shown, strict=True)), titles, width=2)
     caption = "The third column is the best that the autoencoder allows" if len(shown) == 4 else "In pixels"
+    caption += f"; {motion(experiment.pretraining.history()[-1])}"
     return Figure("Figure 5: reconstructions", caption, plot)
 
 

@@ -113,7 +113,7 @@ def pretrain(job: Pretraining) -> dict[str, Tensor]:
     parallel, adamw = job.team.prepare(model, adamw)
     for _, last, (I_t, I_td) in job.batches(pairs, epochs=config.pretrain_epochs, batch=config.pretrain_batch):
         with autocast(config, job.device):
-            tau = draw_tau(len(I_t), getattr(job, "augmentation", None))
+            tau = draw_tau(len(I_t), job.augmentation)
             terms = parallel(channels_last(normalised(I_t)), channels_last(normalised(I_td)), tau, compare=True)
         adamw.zero_grad()
         job.team.backward(sum(term for name, term in terms.items() if name.startswith("L_")))
@@ -122,6 +122,17 @@ def pretrain(job: Pretraining) -> dict[str, Tensor]:
         if last:
             decay.step()
     return {k: v for k, v in model.state_dict().items() if not k.startswith("autoencoder.")}
+
+
+def motion(epoch: dict[str, float]) -> str:
+    """An epoch's L_rec beside the loss of copying Z_t and that under another clip's C_Δ: no motion is learnt above."""
+    if "L_rec" not in epoch:
+        return f"pre-training, epoch {epoch['epoch']}: cross-entropy {epoch['cross_entropy']:.4f}"
+    names = {"copying": "copying the first frame", "foreign": "the motion of another clip"}
+    found = ", ".join(f"{what} {epoch[name]:.4f}" for name, what in names.items())
+    above = [what for name, what in names.items() if epoch[name] <= epoch["L_rec"]]
+    learnt = f"; no better than {' and '.join(above)}: it has learnt no motion" if above else ""
+    return f"pre-training, epoch {epoch['epoch']}: L_rec {epoch['L_rec']:.4f}, {found}{learnt}"
 
 
 def recognise(job: Pretraining, clips: Labelled) -> dict[str, Tensor]:
@@ -172,7 +183,7 @@ def finetune(job: Job) -> None:
             encoder.eval()
         total = 0.0
         for rows in job.shuffled(train):
-            generator = getattr(job, "augmentation", None)
+            generator = job.augmentation
             pairs = augmented(frames[rows], config.size, degrees=config.rotation, generator=generator)
             I_t, I_td = map(channels_last, pairs)
             with autocast(config, job.device):

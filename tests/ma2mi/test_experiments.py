@@ -44,7 +44,7 @@ def clips_of(corpus: str, emotions, folder, frames: int, people: int = 3) -> pd.
 def corpora(tmp_path_factory):
     """The cache, micro-expressions of CASME II's five classes, and macro-expressions."""
     folder = tmp_path_factory.mktemp("clips")
-    task = TASKS["casme2-5"]
+    task = TASKS["casme2-5-2019"]
     micro = task.select(clips_of("CASME2", task.classes, folder, frames=4))
     macro = clips_of("DFEW", ("anger", "happiness"), folder, frames=24)
     return folder / "cache", micro, macro
@@ -54,14 +54,14 @@ def pretrained(config: Config, corpora):
     cache, _, macro = corpora
     torch.manual_seed(0)
     samples = {config.source: macro}
-    job = Pretraining("tiny", config, TASKS["casme2-5"], samples, {}, 0, Alone(CPU), cache / "stage", cache)
+    job = Pretraining("tiny", config, TASKS["casme2-5-2019"], samples, {}, 0, Alone(CPU), cache / "stage", cache)
     return pretrain(job), job
 
 
 def fold_of(config: Config, corpora, weights=None) -> Job:
     cache, micro, _ = corpora
     torch.manual_seed(0)
-    task = TASKS["casme2-5"]
+    task = TASKS["casme2-5-2019"]
     store = data.load(micro, config, cache)
     return Job("tiny", config, task, task.folds(micro)[0], store, micro, 0, CPU, weights)
 
@@ -69,7 +69,7 @@ def fold_of(config: Config, corpora, weights=None) -> Job:
 @pytest.mark.parametrize("config", dict.fromkeys(ROWS.values()), ids=lambda c: next(n for n in ROWS if ROWS[n] == c))
 def test_every_row_pretrains_and_finetunes(config, corpora):
     weights = None
-    if PAPER.pretraining(config, TASKS["casme2-5"]):
+    if PAPER.pretraining(config, TASKS["casme2-5-2019"]):
         weights, job = pretrained(config, corpora)
         assert len(job.history) == 1
     job = fold_of(config, corpora, weights)
@@ -106,10 +106,79 @@ def test_the_reconstruction_reaches_the_position_encoder_only_without_its_own_lo
     model = Reconstruction(config, autoencoder(config, None))
     for parameter in model.dit.parameters():  # the final layer starts at zero and would stop every gradient
         torch.nn.init.normal_(parameter, std=0.1) if parameter.requires_grad else None
-    model(*torch.rand(2, 4, 3, 64, 64).unbind())["L_rec"].backward()
+    model(*torch.rand(2, 4, 3, 64, 64).unbind(), draw_tau(4))["L_rec"].backward()
     reached = [p.grad is not None and bool(p.grad.abs().sum() > 0) for p in model.miacnet.E_p.parameters()]
     assert any(reached) != with_loss
     assert model.miacnet.E_a.conv1.weight.grad.abs().sum() > 0
+
+
+def test_what_L_rec_is_compared_with():
+    """The loss of copying Z_t, and that of the first eighth of the batch under C_Δ of the next clip, written out."""
+    torch.manual_seed(0)
+    model = Reconstruction(BASE, autoencoder(BASE, None))
+    for parameter in model.dit.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    I_t, I_td = torch.rand(2, 16, 3, 64, 64).unbind()
+    tau = draw_tau(16)
+    terms = model(I_t, I_td, tau, compare=True)
+    assert model(I_t, I_td, tau).keys() == {"L_1", "L_2", "L_3", "L_rec"} == terms.keys() - {"copying", "foreign"}
+    assert not terms["copying"].requires_grad and not terms["foreign"].requires_grad
+    Z_t, Z_td, C_delta = model.latents(I_t), model.latents(I_td), model.miacnet(I_t, I_td)
+    copied = [float((a - b).abs().mean()) for a, b in zip(Z_t, Z_td, strict=True)]
+    assert terms["copying"].item() == pytest.approx(sum(copied) / 16, rel=1e-5)
+    swapped = [float((model.dit(Z_t[[n]], C_delta[[n + 1]]) - Z_td[n]).abs().mean()) for n in range(2)]
+    assert terms["foreign"].item() == pytest.approx(sum(swapped) / 2, rel=1e-4)
+
+
+def test_pretraining_logs_what_L_rec_is_compared_with_and_does_not_minimise_it(corpora, monkeypatch):
+    weights, job = pretrained(BASE, corpora)
+    epoch = job.history[-1]
+    assert epoch.keys() == {"epoch", "L_1", "L_2", "L_3", "L_rec", "copying", "foreign"}
+    monkeypatch.setattr(Reconstruction, "comparisons", lambda *_: {})
+    other, _ = pretrained(BASE, corpora)
+    assert all(torch.equal(weights[name], other[name]) for name in weights)
+
+
+@pytest.mark.parametrize(
+    "copying, foreign, ending",
+    [
+        (0.02, 0.03, "another clip 0.0300"),
+        (0.01, 0.03, "; no better than copying the first frame: it has learnt no motion"),
+        (0.02, 0.01, "; no better than the motion of another clip: it has learnt no motion"),
+        (0.01, 0.01, "copying the first frame and the motion of another clip: it has learnt no motion"),
+    ],
+)
+def test_under_the_table_stands_whether_motion_was_learnt(copying, foreign, ending):
+    history = [{"epoch": 1}, {"epoch": 2, "L_1": 0.1, "L_rec": 0.015, "copying": copying, "foreign": foreign}]
+    assert len(PAPER.remarks(Config())) == 1
+    weights, said = PAPER.remarks(Config(), history)
+    assert weights.startswith("weights: random; pre-trained here on DFEW in the latents of the published autoencoder")
+    assert said.startswith(f"pre-training, epoch 2: L_rec 0.0150, copying the first frame {copying:.4f}, ")
+    assert said.endswith(ending)
+    said = PAPER.remarks(Config(pretrain="recognition"), [{"epoch": 9, "cross_entropy": 1.5}])[1]
+    assert said == "pre-training, epoch 9: cross-entropy 1.5000"
+
+
+class Watched:
+    """A Config that notes the fields that are read of it."""
+
+    def __init__(self, config):
+        self.config, self.read = config, set()
+
+    def __getattr__(self, name):
+        self.read.add(name)
+        return getattr(self.config, name)
+
+
+KINDS = ({}, {"pretrain": "pixels"}, {"pretrain": "recognition"}, {"position": False}, {"position_loss": False})
+
+
+@pytest.mark.parametrize("changes", KINDS, ids=str)
+def test_the_key_of_a_pretraining_names_what_it_reads(changes, corpora):
+    config = Watched(replace(BASE, **changes))
+    _, job = pretrained(config, corpora)
+    job.synchronised(torch.nn.Identity())
+    assert config.read == {*PAPER.pretraining(config.config, None)} - {"corpora"}
 
 
 def test_the_learning_rate_ends_at_its_share():
@@ -128,6 +197,15 @@ def test_both_frames_of_a_pair_are_augmented_alike():
     assert I_t.shape == (5, 3, 32, 32)
     assert torch.equal(I_t, I_td)
     assert not torch.allclose(I_t[0], data.whole(frame.expand(-1, 2, -1, -1, -1), 32)[0][0])
+
+
+def test_augmentation_draws_from_the_generator_it_is_given():
+    pairs = torch.randint(0, 256, (5, 2, 36, 36, 3), dtype=torch.uint8)
+    state = torch.get_rng_state()
+    first, again = (
+        data.augmented(pairs, 32, degrees=10, generator=torch.Generator().manual_seed(0))[0] for _ in range(2)
+    )
+    assert torch.equal(first, again) and torch.equal(state, torch.get_rng_state())
 
 
 def test_an_unrotated_crop_is_a_window_of_the_image_or_of_its_mirror():
