@@ -183,13 +183,12 @@ def finetune(job: Job) -> None:
             encoder.eval()
         total = 0.0
         for rows in job.shuffled(train):
-            generator = job.augmentation
-            pairs = augmented(frames[rows], config.size, degrees=config.rotation, generator=generator)
+            pairs = augmented(frames[rows], config.size, degrees=config.rotation, generator=job.augmentation)
             I_t, I_td = map(channels_last, pairs)
             with autocast(config, job.device):
                 loss = F.cross_entropy(net(I_t, I_td), target[rows])
                 if criterion:
-                    loss = loss + sum(criterion(I_t, I_td, draw_tau(len(rows), generator)).values())
+                    loss = loss + sum(criterion(I_t, I_td, draw_tau(len(rows), job.generator("tau"))).values())
             job.check(loss, epoch, rows)
             adamw.zero_grad()
             loss.backward()

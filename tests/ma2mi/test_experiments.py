@@ -19,7 +19,7 @@ from shared.tasks import TASKS
 
 CPU = torch.device("cpu")
 TINY = dict(
-    size=64, resize=72, width=4, dim=12, dit_dim=12, dit_depth=1, pretrain_epochs=1, pretrain_batch=5, epochs=1, batch=6
+    size=64, resize=72, width=8, dim=12, dit_dim=12, dit_depth=1, pretrain_epochs=1, pretrain_batch=5, epochs=1, batch=6
 )
 BASE = replace(Config(**SMOKE), **TINY)
 ROWS = {f"{table.name}/{row.name}": replace(BASE, **row.changes) for table in TABLES for row in table.rows}
@@ -126,7 +126,7 @@ def test_what_L_rec_is_compared_with():
     Z_t, Z_td, C_delta = model.latents(I_t), model.latents(I_td), model.miacnet(I_t, I_td)
     copied = [float((a - b).abs().mean()) for a, b in zip(Z_t, Z_td, strict=True)]
     assert terms["copying"].item() == pytest.approx(sum(copied) / 16, rel=1e-5)
-    swapped = [float((model.dit(Z_t[[n]], C_delta[[n + 1]]) - Z_td[n]).abs().mean()) for n in range(2)]
+    swapped = [(model.dit(Z_t[[n]], C_delta[[n + 1]]) - Z_td[n]).abs().mean().item() for n in range(2)]
     assert terms["foreign"].item() == pytest.approx(sum(swapped) / 2, rel=1e-4)
 
 
