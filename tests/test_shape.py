@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.metrics import METRICS
 from shared.digits import COUNTS
+from shared.metrics import METRICS
 from shared.report import printed
 from shared.tasks import TASKS
 
