@@ -78,11 +78,12 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     seed_everything(seed)
     set_precision(experiment.config)
     data = experiment.data(device)
-    pretrained = experiment.pretraining.load() if experiment.pretraining else None
+    stage = experiment.pretraining
     name = f"{experiment.name} {fold.name}"
     job = Job(
-        name, experiment.config, experiment.task, fold, data, experiment.samples, seed, device, pretrained,
-        experiment.bench.weights, experiment.bench.rule, experiment.metrics,
+        name, experiment.config, experiment.task, fold, data, experiment.samples, seed, device,
+        stage and stage.load(), experiment.bench.weights, experiment.bench.rule, experiment.metrics,
+        experiment.bench.prepared, stage.samples if stage else {},
     )  # fmt: skip
     experiment.paper.train(job)
     if not job.history:

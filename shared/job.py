@@ -41,6 +41,8 @@ class Job:
     weights: Path = Path("weights")  # folder of published weights
     rule: str = "last"  # the epoch that is scored: "last", "val" or "best_on_test"
     metrics: tuple[str, ...] = ()  # by which epochs are compared; the first chooses the weights that are kept
+    cache: Path = Path("cache")  # of prepared frames
+    pretraining_samples: Mapping[str, pd.DataFrame] = field(default_factory=dict)  # by corpus, those it learnt
     network: nn.Module | None = None  # what `build` made
     made: dict[str, Any] = field(default_factory=dict)  # how
     best: dict[str, Tensor] = field(default_factory=dict)  # its weights at the scored epoch, where that is not the last
