@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from shared.apex import with_apex
-from shared.frames import Store, derive, prepare
+from shared.frames import Store, prepare
 from shared.tasks import TASKS, Task
 
-LABELS = {"casme2-5": "macro-casme2-5", "smic-3": "macro-3", "samm-7": "macro-samm-7", "cde-3": "macro-3"}
+LABELS = {"casme2-5-2019": "macro-casme2-5", "smic-3": "macro-3", "samm-7": "macro-samm-7", "cde-3": "macro-3"}
 
 
 def load(samples: pd.DataFrame, config, cache) -> Store:
@@ -23,16 +23,7 @@ def load(samples: pd.DataFrame, config, cache) -> Store:
     """
     samples, problems = with_apex(samples, cache)
     store = prepare(samples, numbers(samples, config.frames), size=config.image, cache=cache)
-    if config.magnify != 1:
-        clips = derive(store, "magnified", {"by": config.magnify}, lambda clip: magnified(clip, config.magnify))
-        store = replace(store, array=clips.reshape(-1, *store.array.shape[1:]))
     return replace(store, problems=store.problems + problems)
-
-
-def magnified(clip: np.ndarray, by: float) -> np.ndarray:
-    """x_N + by (x_E − x_N) of a clip (1 + T, H, W, 3) uint8, cut at black and white; x_N, its first, stays."""
-    clip = clip.astype(np.float32)
-    return np.rint(clip[:1] + by * (clip - clip[:1])).clip(0, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -51,6 +42,9 @@ class Pairs(torch.utils.data.Dataset):
         s = torch.from_numpy(pd.factorize(np.array(subjects))[0]).to(frames.device)
         x_N, y, s = (v.repeat_interleave(T, dim=0) for v in (frames[:, 0], y, s))
         return cls(x_N, frames[:, 1:].flatten(0, 1), y, s)
+
+    def to(self, device: torch.device) -> "Pairs":
+        return Pairs(*(part.to(device) for part in (self.x_N, self.x_E, self.y, self.s)))
 
     @property
     def subjects(self) -> int:
@@ -99,15 +93,27 @@ def most_different(frames: np.ndarray, fps: float) -> int:
     return int(np.abs(frames - frames[0]).mean(axis=(1, 2)).argmax())
 
 
-def shifted(x: Tensor, most: int) -> Tensor:
-    """Images (B, C, H, W), all moved alike by up to `most` pixels, drawn anew each time; their edges are repeated."""
+def shifted(x: Tensor, by: Sequence[int]) -> Tensor:
+    """Images (B, C, H, W), all moved alike by (down, right) pixels; their edges are repeated."""
+    most = max(map(abs, by))
     if not most:
         return x
-    left, top = torch.randint(2 * most + 1, (2,)).tolist()
+    top, left = (most - pixels for pixels in by)
     H, W = x.shape[-2:]
     return F.pad(x, (most,) * 4, mode="replicate")[..., top : top + H, left : left + W]
 
 
+def drawn(mask: Tensor, draws: Tensor) -> Tensor:
+    """For each row of a mask (B, N) one of its true places (B,), all alike likely, by a draw (B,) in [0, 1)."""
+    order = mask.cumsum(dim=1)  # of the true ones, from 1
+    count = order[:, -1]
+    chosen = torch.minimum((draws.to(count.device) * count).long(), count - 1)  # from 0; a product may be rounded up
+    return (order > chosen[:, None]).int().argmax(dim=1)
+
+
 def images(frames: Tensor) -> Tensor:
-    """uint8 (..., H, W, 3) -> float (..., 3, H, W) in [0, 1]."""
-    return frames.movedim(-1, -3).float() / 255
+    """uint8 (..., H, W, 3) -> float (..., 3, H, W) in [0, 1], contiguous.
+
+    In the layout of `frames` torch's 1×1 convolutions of stride 2 on fewer than 8 channels write past their memory.
+    """
+    return frames.movedim(-1, -3).contiguous().float() / 255

@@ -1,8 +1,5 @@
 """Figure 3 of the paper and its ablation as bars, drawn from the records."""
 
-import base64
-import io
-
 import numpy as np
 import torch
 from matplotlib import pyplot as plt
@@ -17,8 +14,8 @@ from .train import macronet
 def figures(bench, experiments, results) -> list[Figure]:
     """What the finished experiments allow."""
     drawn = [ablation(result) for result in results if len({c.row for c in result.cells if c.rule == "last"}) > 2]
-    told = [e for e in experiments if e.task.name == "casme2-5" and e.config.pretrain == "eid"]
-    return drawn + [draw(e) for e in told[:1] for draw in (reconstructions, macro_reconstructions)]
+    told = [e for e in experiments if e.task.name == "casme2-5-2019" and e.config.pretrain == "eid"]
+    return drawn + [figure for e in told[:1] for figure in (*reconstructions(e), macro_reconstructions(e))]
 
 
 def ablation(result) -> Figure:
@@ -39,18 +36,19 @@ def ablation(result) -> Figure:
     return Figure(result.table.title, "Bars are 95 % intervals over subjects; grey: the constant baseline", plot)
 
 
-def reconstructions(experiment, count: int = 4) -> Figure:
-    """Figure 3: expression images and D_r's reconstructions, after the first stage, of people unseen and seen."""
-    clips = experiment.data(torch.device("cpu")).stacked()
-    place = {sample: i for i, sample in enumerate(experiment.samples["sample"])}
+def reconstructions(experiment, count: int = 4) -> list[Figure]:
+    """Figure 3: expression images and D_r's reconstructions, after the first stage, of people unseen and seen.
+
+    They lie beside the records, in files of their own; without these there is no figure.
+    """
     made = [record["figures"]["reconstructions"] for record in experiment.records()]
     rows = []
-    for record in made[:count]:
-        rows.append([])
-        for part in "test", "train":
-            clip = clips[place[record[part]["sample"]]]
-            image = Image.open(io.BytesIO(base64.b64decode(record[part]["png"])))
-            rows[-1] += [clip[0], clip[1 + (len(clip) - 1) // 2], image]
+    for record in [experiment.record(fold) for fold in experiment.folds][:count]:
+        files = [record.with_suffix(f".reconstruction-{part}.png") for part in ("test", "train")]
+        if all(file.exists() for file in files):
+            rows.append([image for file in files for image in np.split(np.asarray(Image.open(file)), 3, axis=1)])
+    if not rows:
+        return []
     titles = [f"{name}, {who}" for who in ("unseen", "seen") for name in ("$x_N$", "$x_E$", "reconstruction")]
     caption = "; ".join(
         f"{who}: {np.mean([r[part]['psnr'] for r in made]):.1f} dB to the expression image, "
@@ -60,7 +58,7 @@ def reconstructions(experiment, count: int = 4) -> Figure:
     plot, _ = pictures(rows, titles, width=1.6)
     by = experiment.config.magnify
     caption = f"MicroNet's; mean PSNR over all folds, {caption}" + f"; expressions magnified {by:g} times" * (by != 1)
-    return Figure("Figure 3: reconstructions", caption, plot)
+    return [Figure("Figure 3: reconstructions", caption, plot)]
 
 
 @torch.no_grad()

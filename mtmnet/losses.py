@@ -1,4 +1,7 @@
-"""Eq. (1)-(12). Every loss is a mean over the batch; logits go in, never probabilities."""
+"""Eq. (1)-(12). Every loss is a mean over the batch; logits go in, never probabilities.
+
+An empty batch has no mean: every loss raises ValueError for it, and for tensors or labels that do not belong together.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,33 @@ def distance(a: Tensor, b: Tensor, norm: Norm = "mean_square") -> Tensor:
     Not in the paper: "mean_square", over all elements, so that λ's meaning does not hang on the image's size;
     "euclidean" is the norm as printed, a sample at a time. ValueError for another word.
     """
+    check_alike(a, b)
     if norm == "mean_square":
         return F.mse_loss(a, b)
     if norm == "euclidean":
         return torch.linalg.vector_norm((a - b).flatten(1), dim=1).mean()
     raise ValueError(f"norm {norm!r}: expected 'mean_square' or 'euclidean'")
+
+
+def check_alike(*tensors: Tensor) -> None:
+    """Raise ValueError where (B, ...) tensors differ in shape, which would be broadcast, or are empty."""
+    shapes = [tuple(tensor.shape) for tensor in tensors]
+    if len(set(shapes)) > 1:
+        raise ValueError(f"tensors of {', '.join(map(str, shapes))}: expected the same shape")
+    if not tensors[0].numel():
+        raise ValueError("an empty batch has no mean loss")
+
+
+def cross_entropy(logits: Tensor, label: Tensor, reduction: str = "mean") -> Tensor:
+    """torch's, of logits (B, K) and labels (B,); ValueError where a label is none of 0 … K − 1 (torch skips −100)."""
+    if logits.ndim != 2 or label.shape != logits.shape[:1] or label.is_floating_point():
+        raise ValueError(
+            f"logits {tuple(logits.shape)} and labels {tuple(label.shape)}, {label.dtype}: expected (B, K), (B,)"
+        )
+    check_alike(logits)
+    if not torch.compiler.is_compiling() and not ((label >= 0) & (label < logits.shape[1])).all():
+        raise ValueError(f"labels {label.min().item()} to {label.max().item()} for {logits.shape[1]} logits")
+    return F.cross_entropy(logits, label, reduction=reduction)
 
 
 def similarity_loss(f_E_s: Tensor, f_N_s: Tensor, norm: Norm = "mean_square") -> Tensor:
@@ -40,18 +65,17 @@ def reconstruction_loss(x_E: Tensor, reconstruction: Tensor, norm: Norm = "mean_
 
 def identity_loss(logits: Tensor, s: Tensor) -> Tensor:
     """L_s of D_s's logits (B, subjects) and subjects (B,), Eq. (3): D_s lowers it, E raises it."""
-    return F.cross_entropy(logits, s)
+    return cross_entropy(logits, s)
 
 
 def expression_loss(logits: Tensor, y: Tensor) -> Tensor:
     """L_c, L_cls of D_e's logits (B, classes) and labels (B,), Eq. (4), (10)."""
-    return F.cross_entropy(logits, y)
+    return cross_entropy(logits, y)
 
 
 def eid_losses(
     out: EIDOutput,
     identity: Tensor,
-    x_E: Tensor,
     y: Tensor,
     s: Tensor,
     *,
@@ -67,18 +91,21 @@ def eid_losses(
     """
     return {
         "L_c": expression_loss(out.expression, y),
-        "L_rec": lambda_rec * reconstruction_loss(x_E, out.reconstruction, norm),
+        "L_rec": lambda_rec * reconstruction_loss(out.x_E, out.reconstruction, norm),
         "L_sim": lambda_sim * similarity_loss(out.f_E_s, out.f_N_s, norm),
         "L_s": -lambda_s * identity_loss(identity, s),
     }
 
 
-def triplet_loss(f_anc: Tensor, f_pos: Tensor, f_neg: Tensor, *, margin: float = 1.0, normalise: bool = True) -> Tensor:
+def triplet_loss(
+    f_anc: Tensor, f_pos: Tensor, f_neg: Tensor, *, margin: float = 1.0, normalise: bool = False
+) -> Tensor:
     """L_tri of embeddings (B, C, h, w), Eq. (6).
 
-    Not in the paper: the margin, 1, and `normalise`, each flattened embedding to length 1, without which a margin has
-    no scale.
+    Not in the paper: the margin, 1, and `normalise`, each flattened embedding to length 1, which makes the term's
+    gradient far weaker.
     """
+    check_alike(f_anc, f_pos, f_neg)
     f_anc, f_pos, f_neg = (f.flatten(1) for f in (f_anc, f_pos, f_neg))  # B, C h w
     if normalise:
         f_anc, f_pos, f_neg = (F.normalize(f, dim=1) for f in (f_anc, f_pos, f_neg))
@@ -92,6 +119,8 @@ def adversarial_losses(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
 
     D learns from the first of `D(f_pos, f_anc.detach())`, MicroNet from the second of `oppose(D, f_pos, f_anc)`.
     """
+    check_alike(real)
+    check_alike(fake)
     L_D = F.softplus(-real).mean() + F.softplus(fake).mean()  # −log σ(z) = softplus(−z), −log(1 − σ(z)) = softplus(z)
     L_adv = F.softplus(-fake).mean()
     return L_D, L_adv
@@ -103,7 +132,8 @@ def lir_loss(logits: Tensor, logits_pos: Tensor, y: Tensor, *, per: Per = "batch
     Not in the paper: `per`, whether the two losses are compared as means over the batch or sample by sample.
     ValueError for another word.
     """
-    excess = F.cross_entropy(logits, y, reduction="none") - F.cross_entropy(logits_pos, y, reduction="none")  # B
+    check_alike(logits, logits_pos)
+    excess = cross_entropy(logits, y, "none") - cross_entropy(logits_pos, y, "none")  # B
     if per == "batch":
         return F.relu(excess.mean())
     if per == "sample":
@@ -118,7 +148,7 @@ def mtm_losses(
     y: Tensor,
     *,
     margin: float = 1.0,
-    normalise: bool = True,
+    normalise: bool = False,
     per: Per = "batch",
     lambda_tri: float = 1e-3,
     lambda_adv: float = 1e-3,

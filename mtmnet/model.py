@@ -9,6 +9,7 @@ from torch.func import functional_call
 from torchvision.models.resnet import BasicBlock, conv1x1
 
 STRIDE = 32  # of ResNet-18's last feature map
+ROUNDING = 1e-3  # that an image may lie outside [0, 1]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the images behind torchvision's weights
 
 
@@ -44,10 +45,20 @@ def conv_block(C_in: int, C: int, activation: nn.Module) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(C_in, C, 3, padding=1, bias=False), nn.BatchNorm2d(C), activation)
 
 
+def check_images(x: Tensor) -> None:
+    """Raise ValueError for what is no image (B, 3, H, W) in [0, 1]: its colours would be normalised to nonsense."""
+    if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
+        raise ValueError(f"images of shape {tuple(x.shape)}, {x.dtype}: expected floats (B, 3, H, W) in [0, 1]")
+    if x.numel() and not (x.is_meta or torch.compiler.is_compiling()):
+        low, high = (value.item() for value in x.detach().aminmax())
+        if not (low >= -ROUNDING and high <= 1 + ROUNDING):
+            raise ValueError(f"images between {low:g} and {high:g}: expected [0, 1]; divide bytes by 255")
+
+
 class Encoder(nn.Module):
     """E: an image (B, 3, H, W) in [0, 1] -> expression and identity maps f^e, f^s (B, 4 width, H/32, W/32), Sec. 3.1.1.
 
-    Raises ValueError where a side of the image is no multiple of 32.
+    Raises ValueError for other images, and where a side is no multiple of 32.
     """
 
     def __init__(self, *, width: int = 64):
@@ -64,7 +75,8 @@ class Encoder(nn.Module):
         self.backbone.load_state_dict({name: p for name, p in state.items() if not name.startswith("fc.")})
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        B, C, H, W = x.shape
+        check_images(x)
+        H, W = x.shape[2:]
         if H % STRIDE or W % STRIDE:
             raise ValueError(f"image of {H}×{W}: both sides must be multiples of {STRIDE}")
         features = self.backbone((x - self.mean) / self.std)  # B, 8 width, H/32, W/32
@@ -91,9 +103,17 @@ class Classifier(nn.Sequential):
         super().__init__(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
 
 
+def check_alike(**images: Tensor) -> None:
+    """Raise ValueError where images that belong together differ in shape."""
+    if len({tuple(x.shape) for x in images.values()}) > 1:
+        shapes = ", ".join(f"{name} {tuple(x.shape)}" for name, x in images.items())
+        raise ValueError(f"{shapes}: expected the same shape")
+
+
 class EIDOutput(NamedTuple):
     """What Eq. (1)-(5) are made of, but for D_s's opinion of f_E_e."""
 
+    x_E: Tensor  # B, 3, H, W: as E was shown it
     f_E_e: Tensor  # B, C, h, w
     f_E_s: Tensor  # B, C, h, w
     f_N_s: Tensor  # B, C, h, w
@@ -104,29 +124,49 @@ class EIDOutput(NamedTuple):
 class EIDNet(nn.Module):
     """Expression-Identity Disentangle Network, Sec. 3.1: neutral and expression images x_N, x_E (B, 3, H, W) in [0, 1].
 
-    D_s is left out of `forward`: it plays against E in turns (see `oppose`).
+    D_s is left out of `forward`: it plays against E in turns (see `oppose`). Not in the paper: `magnify`, how often E
+    is shown the difference of x_E from x_N (see `shown`).
     """
 
-    def __init__(self, classes: int, subjects: int, *, width: int = 64):
+    def __init__(self, classes: int, subjects: int, *, width: int = 64, magnify: float = 1.0):
         super().__init__()
+        if not magnify > 0:
+            raise ValueError(f"magnify={magnify}: expected a positive factor; 1 shows images as they are")
+        self.classes, self.subjects, self.magnify = classes, subjects, magnify
         self.E = Encoder(width=width)
         self.D_r = Decoder(2 * self.E.channels)
         self.D_s = Classifier(self.E.channels, subjects)
         self.D_e = Classifier(self.E.channels, classes)
 
     def forward(self, x_N: Tensor, x_E: Tensor) -> EIDOutput:
+        check_alike(x_N=x_N, x_E=x_E)
+        x_E = self.shown(x_E, x_N)
         # One batch: normalising the two kinds of images apart would take away what tells them apart.
         f_e, f_s = self.E(torch.cat([x_N, x_E]))
         _, f_E_e = f_e.chunk(2)
         f_N_s, f_E_s = f_s.chunk(2)
         # Eq. (2); the sentence before it names the pair the other way round.
         reconstruction = self.D_r(torch.cat([f_E_e, f_N_s], dim=1))
-        return EIDOutput(f_E_e, f_E_s, f_N_s, reconstruction, self.D_e(f_E_e))
+        return EIDOutput(x_E, f_E_e, f_E_s, f_N_s, reconstruction, self.D_e(f_E_e))
 
-    def classify(self, x_E: Tensor) -> Tensor:
-        """Expression logits (B, classes) of images (B, 3, H, W): all that a test needs, and training without L_EID."""
-        f_e, _ = self.E(x_E)
+    def classify(self, x_E: Tensor, x_N: Tensor | None = None) -> Tensor:
+        """Expression logits (B, classes) of images (B, 3, H, W): all that a test needs, and training without L_EID.
+
+        Raises ValueError where the network magnifies and the neutral images x_N are missing.
+        """
+        f_e, _ = self.E(self.shown(x_E, x_N))
         return self.D_e(f_e)
+
+    def shown(self, x_E: Tensor, x_N: Tensor | None) -> Tensor:
+        """What E is shown of x_E (B, 3, H, W): x_N + magnify (x_E − x_N), cut at black and white; magnify 1: x_E."""
+        if self.magnify == 1:
+            return x_E
+        if x_N is None:
+            raise ValueError(f"this network magnifies the motion from x_N {self.magnify:g} times: give x_N, too")
+        check_alike(x_N=x_N, x_E=x_E)
+        for x in x_N, x_E:  # before what lies outside [0, 1] is cut off
+            check_images(x)
+        return (x_N + self.magnify * (x_E - x_N)).clamp(0, 1)
 
 
 class Discriminator(nn.Module):
@@ -174,11 +214,23 @@ class MTMNet(nn.Module):
     """Macro-to-Micro Network, Sec. 3.2: MicroNet learns, `MacroNet` is frozen for good, in eval mode also in training.
 
     x_anc (B, 3, H, W) micro; x_pos (G, 3, H, W) macro of the same label and x_neg (G, 3, H, W) micro of another, for
-    the G anchors that the mask `guided` (B,) marks: those of a label that the macro corpus has. Default: all.
+    the G anchors that the mask `guided` (B,) marks: those of a label that the macro corpus has. Default: all. Where
+    MicroNet magnifies, `x_N` are the neutral images of x_anc and of x_neg. Raises ValueError where two networks cannot
+    guide each other, or images do not belong together.
     """
 
     def __init__(self, MicroNet: EIDNet, MacroNet: EIDNet):
         super().__init__()
+        if {id(p) for p in MicroNet.parameters()} & {id(p) for p in MacroNet.parameters()}:
+            raise ValueError("MicroNet and MacroNet share parameters: freezing one would freeze the other; give a copy")
+        if MicroNet.classes != MacroNet.classes:
+            raise ValueError(
+                f"MicroNet has {MicroNet.classes} classes, MacroNet {MacroNet.classes}: they share one list of classes"
+            )
+        if MicroNet.E.channels != MacroNet.E.channels:
+            raise ValueError(f"embeddings of {MicroNet.E.channels} and {MacroNet.E.channels} channels: give one width")
+        if MacroNet.magnify != 1:
+            raise ValueError("MacroNet magnifies: positives come without their neutral images")
         self.MicroNet = MicroNet
         self.MacroNet = MacroNet.requires_grad_(False).eval()
         self.D = Discriminator(MicroNet.E.channels)
@@ -188,10 +240,21 @@ class MTMNet(nn.Module):
         self.MacroNet.eval()
         return self
 
-    def forward(self, x_anc: Tensor, x_pos: Tensor, x_neg: Tensor, guided: Tensor | None = None) -> MTMOutput:
+    def forward(
+        self,
+        x_anc: Tensor,
+        x_pos: Tensor,
+        x_neg: Tensor,
+        guided: Tensor | None = None,
+        *,
+        x_N: tuple[Tensor, Tensor] | None = None,
+    ) -> MTMOutput:
         if guided is None:
             guided = torch.ones(len(x_anc), dtype=torch.bool, device=x_anc.device)
-        f_e, _ = self.MicroNet.E(torch.cat([x_anc, x_neg]))
+        if guided.dtype != torch.bool or guided.shape != x_anc.shape[:1]:
+            raise ValueError(f"guided {tuple(guided.shape)}, {guided.dtype}: expected ({len(x_anc)},), bool")
+        check_alike(**{"guided x_anc": x_anc[guided], "x_pos": x_pos, "x_neg": x_neg})
+        f_e, _ = self.MicroNet.E(self.MicroNet.shown(torch.cat([x_anc, x_neg]), x_N and torch.cat(x_N)))
         f_anc, f_neg = f_e.split([len(x_anc), len(x_neg)])
         f_pos, _ = self.MacroNet.E(x_pos)
         return MTMOutput(f_anc[guided], f_pos, f_neg, self.MicroNet.D_e(f_anc), self.MacroNet.D_e(f_pos), guided)

@@ -1,8 +1,7 @@
 """EIDNets on macro- and on micro-expressions, then the macro-to-micro guidance (Sec. 3)."""
 
-import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import torch
@@ -15,14 +14,14 @@ from shared.job import Job, Pretraining, autocast
 from shared.parallel import Alone
 from shared.weights import published
 
-from .data import Pairs, images, macro_pairs, shifted
+from .data import Pairs, drawn, images, macro_pairs, shifted
 from .losses import adversarial_losses, eid_losses, expression_loss, identity_loss, mtm_losses
 from .model import EIDNet, MTMNet, oppose
 
 
-def network(config, classes: int, subjects: int) -> partial:
+def network(config, classes: int, subjects: int, magnify: float = 1.0) -> partial:
     """What makes MicroNet or MacroNet."""
-    return partial(EIDNet, classes=classes, subjects=subjects, width=config.width)
+    return partial(EIDNet, classes=classes, subjects=subjects, width=config.width, magnify=magnify)
 
 
 def start(net: EIDNet, config, weights) -> None:
@@ -42,7 +41,7 @@ class FirstStage(nn.Module):
         self.net, self.eid = net, eid
 
     def forward(self, x_N: Tensor, x_E: Tensor):
-        return self.net(x_N, x_E) if self.eid else self.net.classify(x_E)
+        return self.net(x_N, x_E) if self.eid else self.net.classify(x_E, x_N)
 
 
 class Disentangling:
@@ -59,11 +58,13 @@ class Disentangling:
             part.requires_grad_(False)
         self.parallel = team.prepare(FirstStage(net, self.eid))
         net.D_s.requires_grad_(True)
-        self.adam = Adam([
+        groups = [
             {"params": net.E.parameters(), "lr": config.pretrain_lr_E},
             {"params": net.D_e.parameters(), "lr": config.pretrain_lr_classifiers},
-            {"params": net.D_r.parameters(), "lr": config.pretrain_lr_D_r},
-        ])  # fmt: skip
+        ]
+        if self.eid:
+            groups.append({"params": net.D_r.parameters(), "lr": config.pretrain_lr_D_r})
+        self.adam = Adam(groups)
         self.adam_s = Adam(net.D_s.parameters(), lr=config.pretrain_lr_classifiers)
         self.cast = autocast(config, team.device)
 
@@ -86,7 +87,7 @@ class Disentangling:
         with self.cast:
             opinion = oppose(D_s, out.f_E_e, reversal=config.reversal)
             terms = eid_losses(
-                out, opinion, x_E, y, s, lambda_rec=config.lambda_rec, lambda_sim=config.lambda_sim,
+                out, opinion, y, s, lambda_rec=config.lambda_rec, lambda_sim=config.lambda_sim,
                 lambda_s=config.lambda_s, norm=config.norm,
             )  # fmt: skip
         self.adam_s.zero_grad()
@@ -108,44 +109,62 @@ class Disentangling:
 
 
 def pretrain(job: Pretraining) -> dict[str, Tensor]:
-    """MacroNet of a macro corpus in the classes of the micro task: its weights, "MacroNet.*", and "x_pos" with "y"."""
-    config = job.config
-    pairs = macro_pairs(job.samples[config.macro], job.task, config, job.cache)
+    """The weights of MacroNet, of a macro corpus in the classes of the micro task."""
+    config, (clips,) = job.config, job.samples.values()
+    pairs = macro_pairs(clips, job.task, config, job.cache)
     start(net := network(config, len(job.task.classes), pairs.subjects)(), config, job.weights)
     net = job.synchronised(net).train()
     game = Disentangling(net, config, job.team)
     job.keep(net=net, adam=game.adam, adam_s=game.adam_s)
     for _, _, (x_N, x_E, y, s) in job.batches(pairs, epochs=config.macro_epochs, batch=config.batch):
         job.log(**game.step(images(x_N), images(x_E), y, s))
-    return {**{f"MacroNet.{k}": v for k, v in net.state_dict().items()}, "x_pos": pairs.x_E, "y": pairs.y}
+    return net.state_dict()
 
 
 class Guidance:
-    """The second stage, Eq. (12), a step at a time: D moves, then MicroNet's E and D_e. Without `macro` L_cls alone."""
+    """The second stage, Eq. (12), a step at a time: D moves, then MicroNet's E and D_e.
 
-    def __init__(self, MicroNet: EIDNet, pairs: Pairs, config, macro: dict[str, Tensor] | None):
-        self.net, self.pairs, self.config, self.macro = MicroNet, pairs, config, macro
+    `macro`: MacroNet and the macro-expressions that it learnt; without it L_cls alone. Shifts and company are drawn
+    from `generator`, in every row alike. Where `due`, the next guided step notes the norm of each term's gradient on E
+    in `gradients`.
+    """
+
+    def __init__(
+        self,
+        MicroNet: EIDNet,
+        pairs: Pairs,
+        config,
+        macro: tuple[EIDNet, Pairs] | None,
+        generator: torch.Generator | None = None,
+    ):
+        self.net = self.MicroNet = MicroNet
+        self.pairs, self.config, self.generator = pairs, config, generator
+        self.due, self.gradients = False, []
         self.adam = Adam([
             {"params": MicroNet.E.parameters(), "lr": config.lr_E},
             {"params": MicroNet.D_e.parameters(), "lr": config.lr_D_e},
         ])  # fmt: skip
+        self.macro = macro and macro[1]
         if macro:
-            self.net = MTMNet(MicroNet, macronet(macro, config)).to(pairs.y.device)
+            self.net = MTMNet(MicroNet, macro[0]).to(pairs.y.device)
             self.adam_D = Adam(self.net.D.parameters(), lr=config.lr_D)
         self.cast = autocast(config, pairs.y.device)
 
     def step(self, rows: Tensor) -> dict[str, Tensor]:
         """One batch of pairs as anchors; the terms of the loss, weighted."""
-        config, y = self.config, self.pairs.y[rows]
-        x_anc = shifted(images(self.pairs.x_E[rows]), config.shift)
+        config, pairs, y = self.config, self.pairs, self.pairs.y[rows]
+        by = torch.randint(-config.shift, config.shift + 1, (3, 2), generator=self.generator).tolist()
+        draws = torch.rand(2, len(y), generator=self.generator)
+        x_anc, N_anc = (shifted(images(x[rows]), by[0]) for x in (pairs.x_E, pairs.x_N))
         if self.macro is None:
             with self.cast:
-                terms = {"L_cls": expression_loss(self.net.classify(x_anc), y)}
+                terms = {"L_cls": expression_loss(self.net.classify(x_anc, N_anc), y)}
         else:
-            *others, guided = self.company(y)
-            x_pos, x_neg = (shifted(x, config.shift) for x in others)
+            pos, neg, guided = self.company(y, draws)
+            x_pos = shifted(images(self.macro.x_E[pos]), by[1])
+            x_neg, N_neg = (shifted(images(x[neg]), by[2]) for x in (pairs.x_E, pairs.x_N))
             with self.cast:
-                out = self.net(x_anc, x_pos, x_neg, guided)
+                out = self.net(x_anc, x_pos, x_neg, guided, x_N=(N_anc, N_neg))
             if guided.any():
                 with self.cast:
                     L_D, _ = adversarial_losses(*self.net.D(out.f_pos, out.f_anc.detach()))
@@ -156,20 +175,30 @@ class Guidance:
                     normalise=config.normalise, lambda_tri=config.lambda_tri, lambda_adv=config.lambda_adv,
                     lambda_lir=config.lambda_lir,
                 )  # fmt: skip
+            if self.due and guided.any():
+                E, self.due = self.MicroNet.E, False
+                self.gradients.append(gradient_norms(terms, [*E.backbone.parameters(), *E.branch_e.parameters()]))
         move(self.adam, sum(terms.values()))
         return terms
 
-    def company(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """A positive and a negative, drawn anew, for each anchor of labels y (B,) that has both; and which have."""
-        same, other = self.macro["y"] == y[:, None], self.pairs.y != y[:, None]
+    def company(self, y: Tensor, draws: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Places (G,) of a positive and a negative of each anchor of labels y (B,) that has both; and which have (B,).
+
+        They are chosen by draws (2, B) in [0, 1).
+        """
+        same, other = self.macro.y == y[:, None], self.pairs.y != y[:, None]
         guided = same.any(dim=1) & other.any(dim=1)
-        pos, neg = (torch.multinomial(m[guided].float(), 1)[:, 0] if guided.any() else y[:0] for m in (same, other))
-        return images(self.macro["x_pos"][pos]), images(self.pairs.x_E[neg]), guided
+        return drawn(same, draws[0])[guided], drawn(other, draws[1])[guided], guided
 
 
-def macronet(macro: dict[str, Tensor], config) -> EIDNet:
-    """The MacroNet that `pretrain` returned."""
-    weights = {k.removeprefix("MacroNet."): v for k, v in macro.items() if k.startswith("MacroNet.")}
+def gradient_norms(terms: dict[str, Tensor], parameters: Sequence[nn.Parameter]) -> dict[str, float]:
+    """The norm of each term's gradient on all the parameters together."""
+    gradients = {name: torch.autograd.grad(term, parameters, retain_graph=True) for name, term in terms.items()}
+    return {name: torch.nn.utils.get_total_norm(parts).item() for name, parts in gradients.items()}
+
+
+def macronet(weights: dict[str, Tensor], config) -> EIDNet:
+    """The MacroNet whose weights `pretrain` returned."""
     net = EIDNet(len(weights["D_e.2.bias"]), len(weights["D_s.2.bias"]), width=config.width)
     net.load_state_dict(weights)
     return net
@@ -186,32 +215,41 @@ def train(job: Job) -> None:
     config, rows, test = job.config, job.rows("train"), job.rows("test")
     frames = torch.tensor(job.data.stacked(), device=job.device)  # N, 1 + T, H, W, 3
     pairs = Pairs.of(frames[rows], job.targets[rows], job.samples["subject"].iloc[rows.tolist()].tolist())
-    MicroNet = job.build(network(config, len(job.task.classes), pairs.subjects))
+    MicroNet = job.build(network(config, len(job.task.classes), pairs.subjects, config.magnify))
     start(MicroNet, config, job.weights)
     if config.compile:
         MicroNet.E.compile()  # what every step calls
     if config.pretrain != "none":
         game = Disentangling(MicroNet, config, Alone(job.device))
-        epochs = run(job, MicroNet, lambda batch: game.step(*pairs.pixels(batch)), rows, config.pretrain_epochs)
+        step = lambda batch: game.step(*pairs.pixels(batch))  # noqa: E731
+        epochs = run(job, MicroNet, step, rows, config.pretrain_epochs, "first")
         job.figures["first stage"] = [terms for _, terms in epochs]
     if config.pretrain == "eid":
-        job.figures["reconstructions"] = {
-            part: reconstruct(MicroNet, frames[some], getattr(job.fold, part), job.seed)
-            for part, some in (("test", test), ("train", rows))
-        }
-    macro = job.pretrained and {k: v.to(job.device) for k, v in job.pretrained.items()}
-    guidance = Guidance(MicroNet, pairs, config, macro)
-    for epoch, terms in run(job, guidance.net, guidance.step, rows, config.epochs):
-        job.score(epoch, lambda rows: predict(MicroNet, frames[rows, 1:]), loss=sum(terms.values()), **terms)
+        job.figures["reconstructions"] = {}
+        for part, some in (("test", test), ("train", rows)):
+            said, png = reconstruct(MicroNet, frames[some], getattr(job.fold, part), job.seed)
+            job.figures["reconstructions"][part], job.files[f"reconstruction-{part}.png"] = said, png
+    macro = None
+    if job.pretrained:  # the images come from the cache, never with the weights
+        expressions = macro_pairs(job.pretraining_samples[config.macro], job.task, config, job.cache)
+        macro = macronet(job.pretrained, config), expressions.to(job.device)
+    guidance = Guidance(MicroNet, pairs, config, macro, job.augmentation)
+    guidance.due = not config.compile  # a compiled backward pass runs once
+    for epoch, terms in run(job, guidance.net, guidance.step, rows, config.epochs, "second"):
+        job.score(epoch, lambda some: predict(MicroNet, frames[some]), loss=sum(terms.values()), **terms)
+        guidance.due = not config.compile
+    job.figures["gradients"] = guidance.gradients
 
 
-def run(job: Job, net: nn.Module, step, rows: Tensor, epochs: int) -> Iterator[tuple[int, dict[str, float]]]:
+def run(
+    job: Job, net: nn.Module, step, rows: Tensor, epochs: int, stage: str
+) -> Iterator[tuple[int, dict[str, float]]]:
     """Epochs of `step(places of pairs (B,))` over the clips `rows`: each epoch and the means of its terms."""
     T = job.data.stacked().shape[1] - 1
     for epoch in range(epochs):
         net.train()
         sums, count = {}, 0
-        for batch in job.shuffled(torch.arange(T * len(rows), device=job.device)):
+        for batch in job.shuffled(torch.arange(T * len(rows), device=job.device), stage=stage):
             terms = step(batch)
             job.check(sum(terms.values()), epoch, rows[batch // T])
             for name, term in terms.items():
@@ -222,37 +260,46 @@ def run(job: Job, net: nn.Module, step, rows: Tensor, epochs: int) -> Iterator[t
 
 @torch.no_grad()
 def predict(net: EIDNet, frames: Tensor) -> Tensor:
-    """Class probabilities (B, classes) of clips (B, T, H, W, 3) uint8: the mean over their T frames."""
+    """Class probabilities (B, classes) of clips (B, 1 + T, H, W, 3) uint8, x_N first: the mean over the T others."""
     net.eval()
-    B, T = frames.shape[:2]
-    scores = torch.cat([net.classify(images(part)).softmax(dim=1) for part in frames.flatten(0, 1).split(64)])
-    return scores.view(B, T, -1).mean(dim=1)
+    x_E = frames[:, 1:]
+    x_N = frames[:, :1].expand_as(x_E)
+    parts = zip(x_E.flatten(0, 1).split(64), x_N.flatten(0, 1).split(64), strict=True)
+    scores = torch.cat([net.classify(images(E), images(N)).softmax(dim=1) for E, N in parts])
+    return scores.view(*x_E.shape[:2], -1).mean(dim=1)
 
 
 def apply(net: EIDNet, data, config) -> tuple[Tensor, Tensor]:
     """For a user's clips: class probabilities (N, classes) and Grad-CAM of f^e at the middle frame (N, 1, h, w)."""
-    frames = torch.tensor(data.stacked()[:, 1:])
+    frames = torch.tensor(data.stacked())
     scores = predict(net, frames)
-    f_e, _ = net.E(images(frames[:, frames.shape[1] // 2]))
+    x_N, x_E = images(frames[:, [0, middle(frames)]]).unbind(1)
+    f_e, _ = net.E(net.shown(x_E, x_N))
     return scores, gradcam(f_e, net.D_e(f_e).amax(dim=1))[:, None]
 
 
 @torch.no_grad()
-def reconstruct(net: EIDNet, clips: Tensor, names: tuple[str, ...], seed: int) -> dict[str, object]:
-    """D_r's images of the middle expression frame of clips (N, 1 + T, H, W, 3) uint8: one of them as PNG (Figure 3).
+def reconstruct(net: EIDNet, clips: Tensor, names: tuple[str, ...], seed: int) -> tuple[dict[str, object], bytes]:
+    """D_r's images of the middle expression frame of clips (N, 1 + T, H, W, 3) uint8 (Figure 3), in numbers and as PNG.
 
-    "psnr" is the mean over clips against that frame in dB; "neutral", the same of the clip's neutral image.
+    The PNG holds x_N, x_E as E was shown it, and its reconstruction side by side, of one clip. "psnr" is the mean over
+    clips against x_E in dB; "neutral", the same of x_N.
     """
     net.eval()
-    shown = seed % len(names)
-    middle = 1 + (clips.shape[1] - 1) // 2
-    made, psnr, neutral = [], [], []
-    for part in clips[:, [0, middle]].split(64):
+    chosen = seed % len(names)
+    rows, psnr, neutral = [], [], []
+    for part in clips[:, [0, middle(clips)]].split(64):
         x_N, x_E = images(part).unbind(1)
-        made.append(net(x_N, x_E).reconstruction)
-        for values, image in ((psnr, made[-1]), (neutral, x_N)):
-            values.append(-10 * (image - x_E).square().flatten(1).mean(dim=1).clamp_min(1e-10).log10())
-    image = (torch.cat(made)[shown] * 255).round().byte().permute(1, 2, 0)
+        out = net(x_N, x_E)
+        rows.append(torch.cat([x_N, out.x_E, out.reconstruction], dim=3))  # B, 3, H, 3 W
+        for values, image in ((psnr, out.reconstruction), (neutral, x_N)):
+            values.append(-10 * (image - out.x_E).square().flatten(1).mean(dim=1).clamp_min(1e-10).log10())
+    image = (torch.cat(rows)[chosen] * 255).round().byte().permute(1, 2, 0)
     Image.fromarray(image.cpu().numpy()).save(png := io.BytesIO(), "png")
     means = {name: round(torch.cat(v).mean().item(), 3) for name, v in (("psnr", psnr), ("neutral", neutral))}
-    return {"sample": names[shown], "png": base64.b64encode(png.getvalue()).decode(), **means}
+    return {"sample": names[chosen], **means}, png.getvalue()
+
+
+def middle(frames: Tensor) -> int:
+    """The place of the middle expression frame in clips (N, 1 + T, ...)."""
+    return 1 + (frames.shape[1] - 1) // 2

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mtmnet.data import Pairs, about, images, load, macro_pairs, magnified, most_different, numbers, shifted
+from mtmnet.data import Pairs, about, drawn, images, load, macro_pairs, most_different, numbers, shifted
 from mtmnet.experiments import Config
 from shared.corpora.table import Frames
 from shared.tasks import TASKS
@@ -70,10 +70,10 @@ def test_macro_expressions_at_their_peak_whether_the_corpus_names_it_or_not(tmp_
     rows = [
         written(tmp_path, "MMI", "S1", "happiness", pd.NA, back),
         written(tmp_path, "MMI", "S2", "surprise", 5, rising),
-        written(tmp_path, "MMI", "S2", "fear", 5, rising),  # no class of casme2-5
+        written(tmp_path, "MMI", "S2", "fear", 5, rising),  # no class of CASME II
     ]
     config = Config(image=32, macro_frames=3)
-    pairs = macro_pairs(table(rows), TASKS["casme2-5"], config, tmp_path / "cache")
+    pairs = macro_pairs(table(rows), TASKS["casme2-5-2019"], config, tmp_path / "cache")
     assert pairs.x_N[:, 0, 0, 0].tolist() == [10] * 6
     assert pairs.x_E[:, 0, 0, 0].tolist() == [20, 60, 20, 30, 40, 50]
     assert pairs.y.tolist() == [0, 0, 0, 1, 1, 1] and pairs.s.tolist() == [0, 0, 0, 1, 1, 1]
@@ -90,20 +90,23 @@ def test_a_clip_is_its_onset_and_the_frames_about_its_apex(tmp_path):
     store = load(TASKS["smic-3"].select(table(rows)), Config(image=32, frames=5), tmp_path / "cache")
     assert store.stacked()[:, :, 0, 0, 0].tolist() == [[10, 20, 30, 40, 50, 60]]
     assert store.ids == ("SMIC/s1/negative",) and not store.problems
-    again = load(TASKS["smic-3"].select(table(rows)), Config(image=32, frames=5, magnify=3.0), tmp_path / "cache")
-    assert again.stacked()[:, :, 31, 0, 2].tolist() == [[10, 40, 70, 100, 130, 160]]
 
 
-def test_magnified_differences_are_cut_at_black_and_white():
-    clip = np.array([100, 101, 99, 160, 60], np.uint8)[:, None, None, None]
-    assert magnified(clip, 5.0).ravel().tolist() == [100, 105, 95, 255, 0]
-    assert magnified(clip, 0.5).ravel().tolist()[3:] == [130, 80]
-
-
-def test_images_are_moved_alike_and_everywhere_they_may_be():
+def test_images_are_moved_down_and_right_and_their_edges_repeated():
     x = torch.rand(2, 3, 5, 7)
-    padded = np.pad(x.numpy(), ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
-    places = {padded[..., i : i + 5, j : j + 7].tobytes() for i in range(3) for j in range(3)}
-    torch.manual_seed(0)
-    assert {shifted(x, 1).numpy().tobytes() for _ in range(200)} == places
-    assert shifted(x, 0) is x and shifted(x[:0], 1).shape == (0, 3, 5, 7)
+    padded = np.pad(x.numpy(), ((0, 0), (0, 0), (2, 2), (2, 2)), mode="edge")
+    for down in range(-2, 3):
+        for right in range(-2, 3):
+            expected = padded[..., 2 - down : 7 - down, 2 - right : 9 - right]
+            np.testing.assert_array_equal(shifted(x, (down, right)).numpy(), expected)
+    assert shifted(x[:0], (1, 0)).shape == (0, 3, 5, 7)
+
+
+def test_each_true_place_is_drawn_alike():
+    mask = torch.tensor([[False, True, False, True, True], [False, False, True, False, False]])
+    draws = (torch.arange(300).double() / 300).repeat_interleave(2)
+    places = drawn(mask.repeat(300, 1), draws).view(300, 2)
+    assert places[:, 0].bincount(minlength=5).tolist() == [0, 100, 0, 100, 100]
+    assert (places[:, 1] == 2).all()
+    highest = torch.tensor(1.0).nextafter(torch.tensor(0.0))  # times 3 it is rounded up to 3
+    assert drawn(mask[:1], highest[None]).item() == 4

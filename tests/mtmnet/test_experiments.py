@@ -1,6 +1,8 @@
 """Every row of every table runs, on a few random images; the rows differ where the paper says so."""
 
 import dataclasses
+import io
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,17 +11,19 @@ import pytest
 import torch
 from PIL import Image
 
-from mtmnet.data import Pairs
+from mtmnet.data import Pairs, images, macro_pairs
 from mtmnet.experiments import PAPER, SMOKE, Config
 from mtmnet.model import EIDNet, MTMNet
-from mtmnet.train import Disentangling, Guidance, network, start
+from mtmnet.train import Disentangling, Guidance, gradient_norms, network, start
 from shared.corpora.table import Frames
 from shared.errors import UserError
 from shared.frames import Store
-from shared.job import Job, Pretraining
+from shared.job import Job, Needs, Pretraining
 from shared.parallel import Alone
 from shared.report import printed
 from shared.tasks import TASKS
+from shared.weights import network as kept
+from shared.weights import packed
 
 CPU = torch.device("cpu")
 TINY = dict(image=32, width=4, frames=2, macro_frames=1, batch=6, pretrain_epochs=1, macro_epochs=1, epochs=1)
@@ -73,30 +77,44 @@ def experiments():
 
 @pytest.fixture(scope="module")
 def macronets(macro):
-    """MacroNet of (settings), trained when first asked for."""
+    """MacroNet's weights of (settings), trained when first asked for, where its images lie, and their table."""
     cache, clips = macro
     made = {}
 
     def of(config, task):
         needs = PAPER.pretraining(config, task)
         if needs is None:
-            return None
+            return None, cache, {}
         key = str(needs)
         if key not in made:
             torch.manual_seed(0)
-            job = Pretraining("macro", config, task, {"CK+": clips}, needs, 0, Alone(CPU), cache / "none", cache)
+            job = Pretraining("macro", Needs(needs), task, {"CK+": clips}, needs, 0, Alone(CPU), cache / "none", cache)
             made[key] = PAPER.pretrain(job)
             assert len(job.history) == 1
-        return {name: value.clone() for name, value in made[key].items()}
+        return {name: value.clone() for name, value in made[key].items()}, cache, {"CK+": clips}
 
     return of
 
 
-def job_of(config, task, macronet) -> Job:
+def job_of(config, task, pretrained) -> Job:
     samples = micro_clips(task)
     pixels = np.random.default_rng(1).integers(0, 256, (len(samples) * 3, 32, 32, 3), np.uint8)
     data = Store(tuple(samples["sample"]), pixels, 3 * np.arange(len(samples) + 1))
-    return Job("fold", config, task, task.folds(samples)[0], data, samples, 3, CPU, macronet)
+    weights, cache, clips = pretrained
+    fold = task.folds(samples)[0]
+    return Job(
+        "fold", config, task, fold, data, samples, 3, CPU, weights, cache=cache, pretraining_samples=clips
+    )  # fmt: skip
+
+
+def scores_of(job: Job) -> torch.Tensor:
+    """Of the test samples at the last epoch."""
+    (last,) = job.predictions["scores"].values()
+    return torch.tensor(last[""])
+
+
+def pairs_of(frames: torch.Tensor, y: torch.Tensor) -> Pairs:
+    return Pairs(frames, frames, y, torch.zeros_like(y))
 
 
 @pytest.mark.parametrize(("name", "config"), experiments())
@@ -104,13 +122,76 @@ def test_a_row_runs(name, config, macronets):
     task = TASKS[name]
     job = job_of(config, task, macronets(config, task))
     PAPER.train(job)
-    scores = np.array(job.predictions["scores"][str(job.scored_epoch)][""])
-    assert scores.shape == (len(job.fold.test), len(task.classes)) and np.allclose(scores.sum(axis=1), 1, atol=1e-3)
+    scores = scores_of(job)
+    assert scores.shape == (len(job.fold.test), len(task.classes)) and np.allclose(scores.sum(dim=1), 1, atol=1e-3)
     guided = config.macro != "none"
+    (norms,) = job.figures["gradients"] or [{}]
+    assert set(norms) == ({"L_cls", "L_tri", "L_adv", "L_LIR"} if guided else set())
+    for term, weight in (("L_tri", "lambda_tri"), ("L_adv", "lambda_adv")):
+        assert (norms.get(term, 0) > 0) == (getattr(config, weight) > 0)
+    assert not guided or norms["L_cls"] > 0
     assert set(job.history[0]) == {"epoch", "test", "loss", "L_cls", *(("L_tri", "L_adv", "L_LIR") if guided else ())}
     for term, weight in (("L_tri", "lambda_tri"), ("L_adv", "lambda_adv")):
         assert (job.history[0].get(term, 0) > 0) == (getattr(config, weight) > 0)
-    assert ("reconstructions" in job.figures) == (config.pretrain == "eid")
+    reconstructed = {"reconstruction-test.png", "reconstruction-train.png"} if config.pretrain == "eid" else set()
+    assert set(job.files) == reconstructed and ("reconstructions" in job.figures) == bool(reconstructed)
+    assert "iVBOR" not in json.dumps(job.figures)  # as a PNG begins in base 64
+
+
+def test_faces_lie_in_files_of_their_own(macronets):
+    task, config = TASKS["smic-3"], replace(Config(**SMOKE), **TINY)
+    weights, *rest = macronets(config, task)
+    assert set(weights) == set(EIDNet(3, 3, width=4).state_dict())
+    job = job_of(config, task, (weights, *rest))
+    PAPER.train(job)
+    for part, people in (("test", 1), ("train", 2)):
+        sample = job.figures["reconstructions"][part]["sample"]
+        assert sample in getattr(job.fold, part) and len({s.split("/")[1] for s in getattr(job.fold, part)}) == people
+        shown = np.asarray(Image.open(io.BytesIO(job.files[f"reconstruction-{part}.png"])))
+        x_N, _, x_E = job.data.clip(job.data.ids.index(sample)).astype(int)
+        assert shown.shape == (32, 3 * 32, 3) and (shown[:, :32] == x_N).all()
+        assert (shown[:, 32:64] == (x_N + 5 * (x_E - x_N)).clip(0, 255)).all()
+
+
+@pytest.mark.parametrize("magnify", [1.0, 5.0])
+def test_a_network_that_is_kept_knows_what_it_was_shown(magnify, macronets, tmp_path):
+    task, config = TASKS["smic-3"], replace(Config(**SMOKE), **TINY, magnify=magnify)
+    job = job_of(config, task, macronets(config, task))
+    PAPER.train(job)
+    (path := tmp_path / "fold.safetensors").write_bytes(packed(job.learnt, job.made))
+    net, _ = kept(path, "mtmnet")
+    x_N, *x_E = images(torch.tensor(job.data.stacked())[job.rows("test")]).unbind(1)
+    with torch.no_grad():
+        scores = sum(net.classify(x, x_N).softmax(dim=1) for x in x_E) / len(x_E)
+    torch.testing.assert_close(scores, scores_of(job), rtol=0, atol=1e-5)
+
+
+def test_gradient_norms_of_terms_that_are_known():
+    w, v = torch.ones(4, dtype=torch.double, requires_grad=True), torch.full((2,), 3.0).double().requires_grad_()
+    norms = gradient_norms({"a": 2 * w.sum() + 0 * v.sum(), "b": v.square().sum() + 3 * w[0]}, [w, v])
+    assert norms == pytest.approx({"a": 4.0, "b": 9.0})  # (2, 2, 2, 2); (3, 0, 0, 0) and (6, 6)
+
+
+def test_rows_see_the_same_shifts_and_company():
+    """Whatever their terms; without guidance the same anchors. Nothing depends on torch's own generator."""
+    y = torch.arange(12) % 3
+    pixels = torch.randint(256, (12, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    seen = []
+    for guided, changes in ((True, {}), (True, {"lambda_tri": 0.0}), (True, {"normalise": True}), (False, {})):
+        torch.manual_seed(len(seen))
+        config = replace(Config(**SMOKE), **TINY, **changes)
+        micro, macro = network(config, 3, 1, config.magnify)(), network(config, 3, 1)()
+        guide = (macro, pairs_of(pixels.flip(0), y.flip(0))) if guided else None
+        game = Guidance(micro, pairs_of(pixels, y), config, guide, torch.Generator().manual_seed(1))
+        seen.append([])
+        for net in micro, macro:
+            net.E.register_forward_pre_hook(lambda _, x, to=seen[-1]: to.append(x[0]))
+        for _ in range(5):
+            game.step(torch.arange(6))
+    *guided, alone = seen
+    for images_ in guided:
+        assert len(images_) == 10 and all(torch.equal(*pair) for pair in zip(images_, guided[0], strict=True))
+    assert all(torch.equal(both[:6], anchors) for both, anchors in zip(guided[0][::2], alone, strict=True))
 
 
 @pytest.mark.parametrize("changes", [{"reversal": True}, {"steps_D_s": 3}, {"pretrain": "classification"}])
@@ -118,11 +199,11 @@ def test_settings_beyond_the_tables_run(changes, macronets):
     task, config = TASKS["smic-3"], replace(Config(**SMOKE), **TINY, **changes)
     job = job_of(config, task, macronets(config, task))
     PAPER.train(job)
-    assert job.history and len(job.figures["first stage"]) == 1
+    assert job.predictions and len(job.figures["first stage"]) == 1
 
 
 def test_a_fold_is_the_same_when_run_again(macronets):
-    task, config = TASKS["casme2-5"], replace(Config(**SMOKE), **TINY)
+    task, config = TASKS["casme2-5-2019"], replace(Config(**SMOKE), **TINY)
     jobs = [job_of(config, task, macronets(config, task)) for _ in range(2)]
     for job in jobs:
         torch.manual_seed(job.seed)
@@ -131,31 +212,31 @@ def test_a_fold_is_the_same_when_run_again(macronets):
 
 
 def test_anchors_of_a_class_that_macro_lacks_go_unguided(macronets):
-    task, config = TASKS["casme2-5"], replace(Config(**SMOKE), **TINY)
-    macro = macronets(config, task)
-    assert {task.classes[y] for y in macro["y"].unique()} == {"happiness", "surprise", "disgust"}
+    task, config = TASKS["casme2-5-2019"], replace(Config(**SMOKE), **TINY)
+    _, cache, clips = macronets(config, task)
+    macro = macro_pairs(clips["CK+"], task, config, cache)
+    assert {task.classes[y] for y in macro.y.unique()} == {"happiness", "surprise", "disgust"}
     y = torch.arange(10) % 5
-    # Every image is filled with its class, the macro images with 10 more.
-    fill = torch.ones(1, 32, 32, 3, dtype=torch.uint8)
-    pairs = Pairs(y.view(-1, 1, 1, 1) * fill, y.view(-1, 1, 1, 1) * fill, y, y // 5)
-    macro["x_pos"] = (macro["y"].view(-1, 1, 1, 1) + 10).to(torch.uint8) * fill
-    net = EIDNet(5, 2, width=4)
-    for _ in range(5):
-        x_pos, x_neg, guided = Guidance(net, pairs, config, macro).company(y)
+    blank = torch.zeros(10, 32, 32, 3, dtype=torch.uint8)
+    guidance = Guidance(EIDNet(5, 2, width=4), pairs_of(blank, y), config, (EIDNet(5, 2, width=4), macro))
+    chosen = set()
+    for _ in range(50):
+        pos, neg, guided = guidance.company(y, torch.rand(2, 10))
         assert guided.tolist() == [task.classes[k] in ("happiness", "surprise", "disgust") for k in y]
-        assert ((255 * x_pos[:, 0, 0, 0]).round() == y[guided] + 10).all()
-        assert ((255 * x_neg[:, 0, 0, 0]).round() != y[guided]).all()
+        assert (macro.y[pos] == y[guided]).all() and (y[neg] != y[guided]).all()
+        chosen |= set(pos.tolist())
+    assert chosen == set(range(len(macro)))
 
 
-def test_the_second_stage_shifts_its_images(macronets):
-    task, config = TASKS["casme2-5"], replace(Config(**SMOKE), **TINY)
+def test_the_second_stage_shifts_its_images():
+    config = replace(Config(**SMOKE), **TINY)
     ramp = torch.arange(32, dtype=torch.uint8).view(1, 1, 32, 1).expand(6, 32, 32, 3)  # its shift shows in its values
     y, seen = torch.arange(6) % 3, []
-    macro = macronets(config, task)
-    guidance = Guidance(EIDNet(5, 3, width=4), Pairs(ramp, ramp, y, y), config, {**macro, "x_pos": ramp, "y": y})
+    macro = EIDNet(5, 3, width=4), pairs_of(ramp, y)
+    guidance = Guidance(EIDNet(5, 3, width=4), pairs_of(ramp, y), config, macro)
     guidance.net.register_forward_pre_hook(lambda _, images: seen.append([255 * x[0, 0, 0, 16] for x in images[:3]]))
     torch.manual_seed(0)
-    for _ in range(30):
+    for _ in range(60):
         guidance.step(torch.arange(6))
     for places in zip(*seen, strict=True):  # of anchors, positives, negatives
         assert {round(float(place)) for place in places} == set(range(13, 20))
@@ -164,14 +245,14 @@ def test_the_second_stage_shifts_its_images(macronets):
 def test_the_row_without_guidance_is_one_experiment_in_all_columns():
     table = PAPER.table("table2")
     configs = {tiny(table.rows[0], column) for column in table.columns}
-    assert len(configs) == 1 and PAPER.pretraining(configs.pop(), TASKS["casme2-5"]) is None
+    assert len(configs) == 1 and PAPER.pretraining(configs.pop(), TASKS["casme2-5-2019"]) is None
     assert len({tiny(table.rows[-1], column) for column in table.columns}) == 3
 
 
 def test_a_macronet_is_shared_by_rows_and_by_tasks_of_the_same_classes():
     base = Config()
     assert len({str(PAPER.pretraining(base, TASKS[name])) for name in ("smic-3", "cde-3")}) == 1
-    assert len({str(PAPER.pretraining(base, TASKS[name])) for name in ("smic-3", "samm-7", "casme2-5")}) == 3
+    assert len({str(PAPER.pretraining(base, TASKS[name])) for name in ("smic-3", "samm-7", "casme2-5-2019")}) == 3
     table = PAPER.table("table3")
     rows = [PAPER.pretraining(tiny(row, table.columns[0]), TASKS["cde-3"]) for row in table.rows]
     assert len({str(needs) for needs in rows}) == 3  # none, by classification, by L_EID
@@ -181,14 +262,39 @@ def test_a_macronet_depends_on_every_setting_but_those_of_micronet():
     names = [f.name for f in dataclasses.fields(Config)]
     own = {"frames", "magnify", "pretrain_epochs", *names[names.index("epochs") :]} - {"precision", "compile"}
     needs = PAPER.pretraining(Config(), TASKS["cde-3"])
-    assert set(names) - own == set(needs) - {"corpora", "labels", "eid"} | {"macro", "pretrain"}
+    assert set(names) - own == set(needs) - {"corpora", "labels"} | {"macro"}
+    alone = [PAPER.pretraining(Config(pretrain=how, lambda_rec=rec), TASKS["cde-3"])
+             for how, rec in (("classification", 0.1), ("none", 0.2))]  # fmt: skip
+    assert alone[0] == alone[1] and alone[0]["pretrain"] == "classification"  # nothing of the game of Eq. (5)
 
 
 def test_every_printed_cell_of_the_authors_has_a_row_and_a_column():
     for table in PAPER.tables:
         cells = {(row.name, column.name) for row, column in table.cells()}
         run = {key for key, (_, source) in printed(PAPER.folder, table.name).items() if source == "run"}
-        assert run == cells
+        assert run == {(row, column) for row, column in cells if "(ours)" not in row}
+
+
+def test_the_controls_pass_the_guided_batch_and_learn_by_l_cls_alone():
+    for name in "table2", "table3":
+        table = PAPER.table(name)
+        controls = {row.name: tiny(row, table.columns[0]) for row in table.rows if "(ours)" in row.name}
+        assert [config.pretrain for config in controls.values()] == ["none", "eid"]
+        for config in controls.values():
+            assert config.lambda_tri == config.lambda_adv == config.lambda_lir == 0 and config.macro == "CK+"
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"image": 100}, "image=100: expected a multiple of 32"),
+    ({"image": 0}, "image=0"),
+    ({"batch": 1}, "batch=1: expected 2 or more"),
+    ({"frames": 0}, "frames=0: expected 1 or more"),
+    ({"shift": -1}, "shift=-1: expected 0 or more"),
+    ({"magnify": 0.0}, "magnify=0.0: expected a positive factor"),
+])  # fmt: skip
+def test_settings_that_cannot_run_are_refused(changes, message):
+    with pytest.raises(UserError, match=message):
+        Config(**changes)
 
 
 def test_the_networks_of_the_paper_are_built():
@@ -211,6 +317,10 @@ def test_without_imagenet_weights_the_remedy_is_said(tmp_path):
 def test_what_the_paper_does_not_do_is_said():
     _, magnified, moved = PAPER.remarks(Config(magnify=5.0, shift=3))
     assert "x_N + 5 (x_E − x_N)" in magnified and "up to 3 pixels" in moved
+    epochs = [dict(L_cls=3.0, L_tri=1.0, L_adv=0.0, L_LIR=0.0), dict(L_cls=1.0, L_tri=1.0, L_adv=1.0, L_LIR=1.0)]
+    record = {"task": "smic-3", "config": {"macro": "MMI"}, "figures": {"gradients": epochs}}
+    *_, shares = PAPER.remarks(Config(), None, [record, {**record, "figures": {}}])
+    assert shares.endswith("smic-3 with MMI: L_cls 0.5, L_tri 0.25, L_adv 0.12, L_LIR 0.12")
 
 
 @pytest.mark.parametrize("steps", [2, 4])
@@ -222,8 +332,9 @@ def test_a_macronet_goes_on_where_it_was_stopped(macro, monkeypatch, tmp_path, s
     def train(folder):
         torch.manual_seed(0)
         folder.mkdir(exist_ok=True)
+        needs = Needs(PAPER.pretraining(config, task))
         job = Pretraining(
-            "macro", config, task, {"CK+": clips}, {}, 0, Alone(CPU), folder, cache, checkpoint_seconds=0.0
+            "macro", needs, task, {"CK+": clips}, {}, 0, Alone(CPU), folder, cache, checkpoint_seconds=0.0
         )
         return PAPER.pretrain(job)
 

@@ -61,7 +61,7 @@ def test_a_step_of_E_on_its_term_of_eq_5_raises_L_s(eid):
     net, x_N, x_E, y, s = eid
     before = L_s(net, x_N, x_E, s)
     out = net(x_N, x_E)
-    loss = eid_losses(out, oppose(net.D_s, out.f_E_e), x_E, y, s)["L_s"]
+    loss = eid_losses(out, oppose(net.D_s, out.f_E_e), y, s)["L_s"]
     descend([*net.E.backbone.parameters(), *net.E.branch_e.parameters()], loss, lr=1e-2)
     assert L_s(net, x_N, x_E, s) > before
 
@@ -84,7 +84,7 @@ def test_the_step_of_D_s_reaches_D_s_alone(eid):
 def test_terms_of_eq_5_reach_what_they_should_and_nothing_else(eid, term, reached):
     net, x_N, x_E, y, s = eid
     out = net(x_N, x_E)
-    eid_losses(out, oppose(net.D_s, out.f_E_e), x_E, y, s)[term].backward()
+    eid_losses(out, oppose(net.D_s, out.f_E_e), y, s)[term].backward()
     assert touched(net) == names(net, *reached)
 
 
@@ -95,7 +95,7 @@ def test_reversal_gives_E_the_same_gradient_and_D_s_the_opposite_one(eid):
     turned = oppose(net.D_s, out.f_E_e, reversal=True)
     torch.testing.assert_close(turned, held)
     (expected,) = torch.autograd.grad(-0.1 * identity_loss(held, s), out.f_E_e, retain_graph=True)
-    loss = eid_losses(out, turned, x_E, y, s)["L_s"]
+    loss = eid_losses(out, turned, y, s)["L_s"]
     f, *D_s = torch.autograd.grad(loss, [out.f_E_e, *net.D_s.parameters()], retain_graph=True)
     torch.testing.assert_close(f, expected)
     own = torch.autograd.grad(0.1 * identity_loss(net.D_s(out.f_E_e), s), list(net.D_s.parameters()))
@@ -108,7 +108,7 @@ def test_turns_in_the_order_of_the_paper_run_on_one_forward_pass(eid):
     net, x_N, x_E, y, s = eid
     out = net(x_N, x_E)
     descend(net.D_s.parameters(), identity_loss(net.D_s(out.f_E_e.detach()), s), lr=0.1)
-    sum(eid_losses(out, oppose(net.D_s, out.f_E_e), x_E, y, s).values()).backward()
+    sum(eid_losses(out, oppose(net.D_s, out.f_E_e), y, s).values()).backward()
     assert touched(net) == names(net, "E.", "D_e", "D_r")
 
 

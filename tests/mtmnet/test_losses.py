@@ -54,12 +54,12 @@ def sigmoid(z):
     return 1 / (1 + math.exp(-z))
 
 
-def eq_6(f_anc, f_pos, f_neg, m):
-    def unit(f):
+def eq_6(f_anc, f_pos, f_neg, m, normalise=False):
+    def vector(f):
         f = f.flatten().tolist()
-        return [v / length(f) for v in f]
+        return [v / length(f) for v in f] if normalise else f
 
-    anc, pos, neg = unit(f_anc), unit(f_pos), unit(f_neg)
+    anc, pos, neg = vector(f_anc), vector(f_pos), vector(f_neg)
     d_pos = length([a - p for a, p in zip(anc, pos, strict=True)])
     d_neg = length([a - n for a, n in zip(anc, neg, strict=True)])
     return max(d_pos - d_neg + m, 0)
@@ -91,8 +91,8 @@ def test_cross_entropies_of_eq_3_4_and_10(seed):
 def test_eq_5_is_the_weighted_sum_with_the_identity_term_taken_off(seed):
     f_E_e, f_E_s, f_N_s, x_hat, x_E, expression, identity = draw(seed, *[(3, 2, 2, 2)] * 5, (3, 5), (3, 7))
     y, s = labels(seed, 3, 5), labels(seed + 1, 3, 7)
-    out = EIDOutput(f_E_e, f_E_s, f_N_s, x_hat, expression)
-    terms = eid_losses(out, identity, x_E, y, s, lambda_rec=0.3, lambda_sim=0.5, lambda_s=0.7)
+    out = EIDOutput(x_E, f_E_e, f_E_s, f_N_s, x_hat, expression)
+    terms = eid_losses(out, identity, y, s, lambda_rec=0.3, lambda_sim=0.5, lambda_s=0.7)
     L_c = mean([cross_entropy(z, label) for z, label in zip(expression, y.tolist(), strict=True)])
     L_s = mean([cross_entropy(z, label) for z, label in zip(identity, s.tolist(), strict=True)])
     L_rec = mean([d * d for d in difference(x_E, x_hat)])
@@ -102,23 +102,24 @@ def test_eq_5_is_the_weighted_sum_with_the_identity_term_taken_off(seed):
 
 
 @settings(max_examples=30, deadline=None)
-@given(seed=seeds, margin=st.floats(0, 2))
-def test_eq_6(seed, margin):
+@given(seed=seeds, margin=st.floats(0, 2), normalise=st.booleans())
+def test_eq_6(seed, margin, normalise):
     f_anc, f_pos, f_neg = draw(seed, *[(4, 3, 2, 2)] * 3)
-    expected = mean([eq_6(*triplet, margin) for triplet in zip(f_anc, f_pos, f_neg, strict=True)])
-    assert triplet_loss(f_anc, f_pos, f_neg, margin=margin).item() == pytest.approx(expected, rel=1e-10, abs=1e-12)
+    expected = mean([eq_6(*triplet, margin, normalise) for triplet in zip(f_anc, f_pos, f_neg, strict=True)])
+    found = triplet_loss(f_anc, f_pos, f_neg, margin=margin, normalise=normalise)
+    assert found.item() == pytest.approx(expected, rel=1e-10, abs=1e-12)
 
 
-def test_eq_6_without_normalisation_is_the_library_triplet_loss():
+def test_eq_6_as_printed_is_the_default_and_the_library_triplet_loss():
     f_anc, f_pos, f_neg = draw(0, *[(5, 3, 2, 2)] * 3)
     library = torch.nn.TripletMarginLoss(margin=2.0, eps=0)(f_anc.flatten(1), f_pos.flatten(1), f_neg.flatten(1))
-    assert triplet_loss(f_anc, f_pos, f_neg, margin=2.0, normalise=False).item() == pytest.approx(library.item())
+    assert triplet_loss(f_anc, f_pos, f_neg, margin=2.0).item() == pytest.approx(library.item())
 
 
 def test_eq_6_has_a_gradient_where_anchor_and_positive_coincide():
     f_anc, f_neg = draw(0, (2, 3, 2, 2), (2, 3, 2, 2))
     f_pos, f_anc = f_anc.clone(), f_anc.requires_grad_()
-    triplet_loss(f_anc, f_pos, f_neg, margin=2.0).backward()
+    triplet_loss(f_anc, f_pos, f_neg, margin=20.0).backward()
     assert torch.isfinite(f_anc.grad).all() and f_anc.grad.abs().sum() > 0
 
 
@@ -176,6 +177,37 @@ def test_eq_12_of_a_batch_without_any_positive_is_the_classification_loss():
     out = MTMOutput(empty, empty, empty, expression, torch.zeros(0, 3), torch.zeros(4, dtype=torch.bool))
     terms = mtm_losses(out, torch.zeros(0), torch.zeros(0), torch.tensor([0, 1, 2, 0]))
     assert list(terms) == ["L_cls"]
+
+
+def test_an_empty_batch_has_no_loss():
+    f, logits, y = torch.zeros(0, 3, 2, 2), torch.zeros(0, 4), torch.zeros(0, dtype=torch.long)
+    for loss in (
+        lambda: similarity_loss(f, f),
+        lambda: similarity_loss(f, f, norm="euclidean"),
+        lambda: reconstruction_loss(f, f),
+        lambda: identity_loss(logits, y),
+        lambda: expression_loss(logits, y),
+        lambda: triplet_loss(f, f, f),
+        lambda: adversarial_losses(logits[:, 0], logits[:, 0]),
+        lambda: lir_loss(logits, logits, y),
+        lambda: lir_loss(logits, logits, y, per="sample"),
+    ):
+        with pytest.raises(ValueError, match="an empty batch has no mean loss"):
+            loss()
+
+
+def test_tensors_that_do_not_belong_together_are_not_broadcast():
+    f, one, logits, y = torch.zeros(4, 3, 2, 2), torch.zeros(1, 3, 2, 2), torch.zeros(4, 3), torch.arange(4) % 3
+    for loss in (lambda: similarity_loss(f, one), lambda: triplet_loss(f, one, f), lambda: triplet_loss(f, f, one)):
+        with pytest.raises(ValueError, match=r"\(1, 3, 2, 2\).*expected the same shape"):
+            loss()
+    with pytest.raises(ValueError, match=r"\(4, 3\), \(4, 5\): expected the same shape"):
+        lir_loss(logits, torch.zeros(4, 5), y)
+    for label, message in ((y[:3], r"expected \(B, K\), \(B,\)"), (y + 1, "labels 1 to 3 for 3 logits")):
+        with pytest.raises(ValueError, match=message):
+            expression_loss(logits, label)
+    with pytest.raises(ValueError, match="labels -100 to 2 for 3 logits"):
+        identity_loss(logits, torch.tensor([0, 1, 2, -100]))
 
 
 def test_an_unknown_word_is_named():

@@ -111,6 +111,103 @@ def test_mtmnet_passes_each_kind_through_its_own_network():
     assert everything.guided.all() and len(everything.f_anc) == 3
 
 
+def test_e_is_shown_the_magnified_difference():
+    plain, magnifying = (seeded(lambda by=by: EIDNet(3, 4, width=8, magnify=by)).double().eval() for by in (1.0, 5.0))
+    values = torch.tensor([100, 101, 99, 160, 60]) / 255  # by hand: 100, 105, 95, 400 and −100, cut at 255 and 0
+    x_E = values.double().view(5, 1, 1, 1).expand(5, 3, 32, 32)
+    x_N, expected = torch.full_like(x_E, 100 / 255), torch.tensor([100, 105, 95, 255, 0], dtype=torch.double)
+    seen = magnifying.shown(x_E, x_N)
+    torch.testing.assert_close(255 * seen[:, 2, 31, 0], expected, rtol=0, atol=1e-4)
+    close = torch.testing.assert_close
+    close(magnifying.classify(x_E, x_N), plain.classify(seen))
+    for found, wanted in zip(magnifying(x_N, x_E), plain(x_N, seen), strict=True):  # the target of Eq. (2) as well
+        close(found, wanted)
+    close(plain.classify(x_E, x_N), plain.classify(x_E))
+    macro, neutral = seeded(lambda: EIDNet(3, 9, width=8)).double(), (x_N[:2], x_N[2:4])
+    found, wanted = (
+        MTMNet(net, macro).eval()(*images, x_N=neutral)
+        for net, images in (
+            (magnifying, (x_E[:2], x_E[:2], x_E[2:4])), (plain, (seen[:2], x_E[:2], seen[2:4])),
+        )
+    )  # fmt: skip
+    for name in "f_anc", "f_pos", "f_neg", "expression", "expression_pos":
+        close(getattr(found, name), getattr(wanted, name))
+
+
+def test_a_network_that_magnifies_asks_for_the_neutral_image():
+    net, x = EIDNet(3, 4, width=8, magnify=5.0), torch.rand(2, 3, 32, 32)
+    with pytest.raises(ValueError, match="magnifies the motion from x_N 5 times: give x_N, too"):
+        net.classify(x)
+    with pytest.raises(ValueError, match="give x_N, too"):
+        MTMNet(net, EIDNet(3, 4, width=8))(x, x, x)
+    with pytest.raises(ValueError, match="magnify=0: expected a positive factor"):
+        EIDNet(3, 4, width=8, magnify=0)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (torch.rand(2, 3, 32, 32) * 255, r"images between .* and 25\d\.\d*: expected \[0, 1\]; divide bytes by 255"),
+        (torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8), r"torch.uint8: expected floats"),
+        (torch.rand(2, 3, 32, 32) - 0.5, "images between -0.4"),
+        (torch.full((2, 3, 32, 32), torch.nan), "images between nan and nan"),
+        (torch.rand(3, 32, 32), r"shape \(\d, 32, 32\), torch.float32: expected floats \(B, 3, H, W\)"),
+        (torch.rand(2, 32, 32, 3), r"shape \(\d, 32, 32, 3\)"),
+        (torch.rand(2, 3, 32, 40), "32×40: both sides must be multiples of 32"),
+    ],
+)
+def test_other_images_are_refused(images, message):
+    plain, magnifying = EIDNet(3, 4, width=8), EIDNet(3, 4, width=8, magnify=5.0)
+    mtm = MTMNet(plain, EIDNet(3, 4, width=8))
+    fine = torch.rand(2, 3, 32, 32)
+    for call in (
+        lambda: plain.E(images),
+        lambda: plain.classify(images),
+        lambda: plain(images, images),
+        lambda: magnifying(images, images),
+        lambda: magnifying.classify(images, images),
+        lambda: mtm(images, images, images),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+    with pytest.raises(ValueError):
+        plain(fine, images)
+
+
+def test_images_that_do_not_belong_together_are_refused():
+    net, x = EIDNet(3, 4, width=8), torch.rand(4, 3, 32, 32)
+    mtm = MTMNet(net, EIDNet(3, 4, width=8))
+    guided = torch.tensor([True, True, False, False])
+    for call in (
+        lambda: net(x[:2], x),  # 6 images, cut into halves
+        lambda: mtm(x, x[:2], x),
+        lambda: mtm(x, x, x[:2]),
+        lambda: mtm(x, x, x, guided),
+        lambda: mtm(x, torch.rand(4, 3, 64, 64), x),
+    ):
+        with pytest.raises(ValueError, match="expected the same shape"):
+            call()
+    for mask in guided[:3], guided.long():
+        with pytest.raises(ValueError, match=r"expected \(4,\), bool"):
+            mtm(x, x[:2], x[:2], mask)
+
+
+def test_two_networks_that_cannot_guide_each_other_are_refused():
+    net = EIDNet(5, 4, width=8)
+    half = EIDNet(5, 4, width=8)
+    half.E = net.E
+    for other, message in (
+        (net, "share parameters"),
+        (half, "share parameters"),
+        (EIDNet(3, 4, width=8), "MicroNet has 5 classes, MacroNet 3"),
+        (EIDNet(5, 4, width=4), "embeddings of 32 and 16 channels"),
+        (EIDNet(5, 4, width=8, magnify=2.0), "MacroNet magnifies"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            MTMNet(net, other)
+    assert all(p.requires_grad for p in net.parameters())
+
+
 def test_a_batch_without_any_positive_passes():
     net = seeded(lambda: MTMNet(EIDNet(3, 4, width=8), EIDNet(3, 9, width=8)))
     none = torch.zeros(0, 3, 64, 64)
