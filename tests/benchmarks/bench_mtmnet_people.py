@@ -1,7 +1,7 @@
 """What one image of a micro-expression tells of people never seen, and how that grows with the people learnt from.
 
 E and D_e learn by L_c alone, from random weights, single images of CASME II's five classes, ten a person; accuracy on
-those of sixty others, plain and magnified. Chance: .20.
+those of others (sixty), plain and magnified. Chance: .20.
 """
 
 import argparse
@@ -10,17 +10,17 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from mtmnet.data import Pairs, magnified
+from mtmnet.data import Pairs
 from mtmnet.experiments import SMOKE, Config
-from mtmnet.train import Disentangling, eidnet, predict
+from mtmnet.train import Disentangling, network, predict
 from shared.faces import Clip, Person
 from shared.faces.labels import Habits, generator
 from shared.faces.write import NOISE, REGISTERED
 from shared.parallel import Alone
 from shared.tasks import TASKS
 
-LEARNT, OTHERS, CLIPS = (8, 40, 200), 60, 10
-CLASSES = TASKS["casme2-5"].classes
+CLIPS = 10
+CLASSES = TASKS["casme2-5-2019"].classes
 
 
 def faces(people: int, size: int) -> tuple[np.ndarray, torch.Tensor]:
@@ -39,27 +39,30 @@ def faces(people: int, size: int) -> tuple[np.ndarray, torch.Tensor]:
     return np.stack(clips), torch.arange(people * CLIPS) % CLIPS % len(CLASSES)
 
 
-def main() -> None:
+def main(arguments=None) -> None:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--images", type=int, default=12000, help="how many each training sees")
-    args = p.parse_args()
+    p.add_argument("--learnt", type=int, nargs="+", default=[8, 40, 200], metavar="PEOPLE")
+    p.add_argument("--others", type=int, default=60, metavar="PEOPLE")
+    p.add_argument("--size", type=int, default=SMOKE["image"])
+    args = p.parse_args(arguments)
     torch.set_num_threads(1)
-    config = replace(Config(**SMOKE), pretrain="classification")
-    clips, y = faces(OTHERS + max(LEARNT), config.image)
+    config = replace(Config(**SMOKE), pretrain="classification", image=args.size)
+    clips, y = faces(args.others + max(args.learnt), config.image)
+    clips, tested = torch.from_numpy(clips), args.others * CLIPS
     for by in (1.0, SMOKE["magnify"]):
-        shown = torch.from_numpy(np.stack([magnified(clip, by) for clip in clips]))
-        for people in LEARNT:
-            rows = OTHERS * CLIPS + torch.arange(people * CLIPS)
-            pairs = Pairs.of(shown[rows], y[rows], [str(int(row) // CLIPS) for row in rows])
+        for people in args.learnt:
+            rows = tested + torch.arange(people * CLIPS)
+            pairs = Pairs.of(clips[rows], y[rows], [str(int(row) // CLIPS) for row in rows])
             torch.manual_seed(0)
-            net = eidnet(config, len(CLASSES), pairs.subjects, None)
+            net = network(config, len(CLASSES), pairs.subjects, by)()
             game = Disentangling(net, config, Alone(torch.device("cpu")))
             net.train()
             for _ in range(args.images // len(pairs)):
                 for batch in torch.randperm(len(pairs)).split(config.batch):
                     game.step(*pairs.pixels(batch))
-            others, learnt = slice(OTHERS * CLIPS), rows[: OTHERS * CLIPS]
-            right = [(predict(net, shown[k, 1:]).argmax(1) == y[k]).float().mean() for k in (others, learnt)]
+            others, learnt = slice(tested), rows[:tested]
+            right = [(predict(net, clips[k]).argmax(1) == y[k]).float().mean() for k in (others, learnt)]
             print(f"magnified {by:g} times, {people} people: others {right[0]:.3f}, learnt {right[1]:.3f}", flush=True)
 
 

@@ -76,12 +76,12 @@ def probes(net, pairs: Pairs, learnt: np.ndarray) -> dict[str, float]:
     return found
 
 
-def main() -> None:
+def main(arguments=None) -> None:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--seeds", type=int, default=2)
     p.add_argument("--epochs", type=int, default=20)
     p.add_argument("--intensity", type=float, nargs=2, default=(0.5, 1.0), metavar=("LOW", "HIGH"))
-    args = p.parse_args()
+    args = p.parse_args(arguments)
     torch.set_num_threads(1)
     pairs, learnt = faces(*args.intensity)
     rows = torch.from_numpy(np.flatnonzero(learnt))

@@ -16,7 +16,7 @@ from mtmnet.model import EIDNet
 from mtmnet.train import Disentangling, Guidance, network
 from shared.parallel import Alone
 
-CLIPS, SUBJECTS, CLASSES = 237, 25, 5  # a fold of CASME II's 246 clips of 26 people
+CLIPS, SUBJECTS, CLASSES = 239, 25, 5  # a fold of CASME II's 249 clips of 26 people
 
 
 def operations(step, rows: torch.Tensor) -> int:
@@ -43,13 +43,13 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def main() -> None:
+def main(arguments=None) -> None:
     p = argparse.ArgumentParser()
     p.add_argument("--image", type=int, default=224)
     p.add_argument("--width", type=int, default=64)
     p.add_argument("--batch", type=int, default=32)
     p.add_argument("--steps", type=int, default=5)
-    args = p.parse_args()
+    args = p.parse_args(arguments)
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     config = replace(Config(imagenet="none"), image=args.image, width=args.width, batch=args.batch)
@@ -57,8 +57,7 @@ def main() -> None:
     numbers = torch.arange(4 * args.batch, device=device)
     pairs = Pairs(*images, numbers % CLASSES, numbers % SUBJECTS)
     MicroNet = network(config, CLASSES, SUBJECTS)().to(device).train()
-    macro = {f"MacroNet.{k}": v for k, v in EIDNet(CLASSES, 118, width=args.width).to(device).state_dict().items()}
-    macro |= {"x_pos": pairs.x_E, "y": pairs.y}
+    macro = EIDNet(CLASSES, 118, width=args.width).to(device), pairs
     game = Disentangling(MicroNet, config, Alone(device))
     mtm, cls = (Guidance(MicroNet, pairs, config, guide) for guide in (macro, None))
     mtm.net.train()
