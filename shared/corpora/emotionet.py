@@ -26,7 +26,8 @@ def read(root: str | os.PathLike) -> Reading:
     sheets = find_sheets(corpus, COLUMNS, like="emotionet_facs", optional=optional)
     out, sheet = annotated(corpus, sheets, ("2020",), lambda sheet: "2020")
     labels = _labels(sheet, out)
-    images = corpus.listing(corpus.find(".", "images") or corpus.get(".", "images", holds=r"N_\d{10}_\d+", flat=True))
+    flat = {"holds": r"N_\d{10}_\d+", "flat": True, "anywhere": False}
+    images = corpus.listing(corpus.find(".", "images") or corpus.get("images", **flat))
     for group in [g for g in images.directories() if corpus.data.fullmatch(g)] or ["."]:
         folder = os.path.normpath(os.path.join(images.folder, group))
         for name in sorted(os.listdir(folder)):

@@ -173,7 +173,7 @@ class Corpus:
         """`find`; where there is none a place that is there and empty, so that each clip is missed by its name.
 
         Raises CorpusMissing."""
-        named = [place for place in places if place != "."]
+        named = [place for place in places if place != "." and not how.get("flat")]
         empty = (listing.folder for listing in self.below() if os.path.relpath(listing.folder, self.root) in named)
         folder = self.find(*places, **how) or next(empty, None)
         if folder is None:

@@ -151,6 +151,48 @@ def test_unknown_editions_and_missing_columns_are_refused(tmp_path, header, name
         casme2.read(casme2_disk(tmp_path, ROWS, header=header, name=name))
 
 
+def test_two_sheets_of_one_edition_are_named(tmp_path):
+    disk = casme2_disk(tmp_path, ROWS)
+    casme2_disk(tmp_path, ROWS, name="CASME2-coding-20140508 (1).xlsx")
+    reading = casme2.read(disk)
+    assert len(reading.samples) == 3 and not reading.problems
+    assert any("20140508.xlsx says the same as" in note and "(1).xlsx, which is read" in note for note in reading.notes)
+    other = [ROWS[0], [*ROWS[1][:-1], "sadness"], ROWS[2]]
+    casme2_disk(tmp_path, other, name="CASME2-coding-20140508 (1).xlsx")
+    (problem,) = casme2.read(disk).problems
+    assert problem.where.endswith("20140508.xlsx") and "a second sheet of one edition" in problem.what
+    assert "(1).xlsx in row 3" in problem.what
+    casme2_disk(tmp_path, [*ROWS, ROWS[0]], name="CASME2-coding-20140508 (1).xlsx")
+    assert "a second sheet" in casme2.read(disk).problems[0].what
+
+
+def test_sheets_that_are_passed_over_are_named(tmp_path):
+    disk = casme2_disk(tmp_path, ROWS)
+    casme2_disk(tmp_path, ROWS[:1], name="my own selection.xlsx")
+    (tmp_path / "CASME2/CASME2-coding-20190701.xlsx").write_text("not a workbook")
+    reading = casme2.read(disk)
+    assert len(reading.samples) == 3 and reading.editions == ("2014",)
+    assert any("20190701.xlsx: cannot be read as a sheet" in note for note in reading.notes)
+    assert any("not read: " in note and "my own selection.xlsx" in note for note in reading.notes)
+
+
+@pytest.mark.parametrize("copy", ["img59.png", "reg_img059.jpg", "reg_img59 (1).jpg", "reg_img59 - Copy.jpg"])
+def test_two_images_of_one_frame_are_named(tmp_path, copy):
+    disk = casme2_disk(tmp_path, ROWS)
+    (tmp_path / "CASME2/Cropped/sub01/EP02_01f" / copy).touch()
+    (problem,) = casme2.read(disk).problems
+    assert problem.sample == "CASME2/sub01/EP02_01f" and problem.row == 2
+    assert "two images of one frame number" in problem.what and copy in problem.what and "reg_img59.jpg" in problem.what
+
+
+@pytest.mark.parametrize("cell", ["4.9", "1O", "-4", "foo", "4+7+x", "12+146"])
+def test_a_typo_in_an_au_cell_is_a_problem(tmp_path, cell):
+    disk = casme2_disk(tmp_path, [[*ROWS[0][:7], cell, "happiness"], *ROWS[1:]])
+    reading = casme2.read(disk)
+    (problem,) = reading.problems
+    assert problem.row == 2 and f"'Action Units' holds {cell!r}" in problem.what and len(reading.samples) == 2
+
+
 @pytest.mark.parametrize("place", [
     "CASME2/Cropped-updated/Cropped/sub{:02d}", "casme2/cropped/{}", "CASME_II/CROPPED/Sub{:02d}",
     "CASME2/CASME2_RAW_selected/sub{:02d}",
@@ -237,6 +279,22 @@ def test_a_clip_of_another_subject_is_refused(tmp_path):
     assert "'Subject' holds 7, expected subject 6 of clip 006_1_2" in problem.what
 
 
+@pytest.mark.parametrize(("frames", "corrected"), [((1, 46, 40), (1, 40, 46)), ((1, 99, 40), (1, 20, 40))])
+def test_an_apex_after_its_offset_is_corrected_in_the_open(tmp_path, frames, corrected):
+    """The two stand in each other's place; an apex that is no frame of the clip becomes the midpoint."""
+    workbook(tmp_path / "MMEW/MMEW_Micro_Exp.xlsx", [MMEW_HEADER, [5, "S05-01-001", *frames, "4", "disgust"]])
+    images(tmp_path / "MMEW/Micro_Expression/disgust/S05-01-001", "{}.jpg", 1, 59)
+    header = ["Subject", "Filename", None, "OnsetF", "ApexF1", "ApexF2", "OffsetF", None, "AU", "Emotion"]
+    row = [5, "EP01_01", None, *frames[:2], 0, frames[2], None, "4", "disgust"]
+    workbook(tmp_path / "CASME/casme.xlsx", [header, row])
+    images(tmp_path / "CASME/Cropped/sub05/EP01_01", "reg_EP01_01-{}.jpg", 1, 59)
+    for module in (mmew, casme):
+        reading = module.read(tmp_path)
+        assert reading.samples[["onset", "apex", "offset"]].to_numpy().tolist() == [list(corrected)]
+        assert not reading.problems and all("the apex lies after the offset" in c.why for c in reading.corrections)
+        assert len(reading.corrections) == (2 if corrected[2] == 46 else 1)
+
+
 def test_mmew_micro_and_macro(tmp_path):
     header = MMEW_HEADER.copy()
     header[5] = "微表情"
@@ -277,6 +335,22 @@ CASME3_ROWS = [  # subject, recording, onset, apex, offset, AU, objective class,
     ["spNO.2", "d", 30, 25, 20, 1, 2, "anger"],
     ["spNO.40", "e", 2327, 2363, 0, 1, 2, "anger"],
 ]
+
+
+def test_both_editions_of_a_label_list(tmp_path):
+    """The first names wrong micro-expressions: the second is read, the first where it is asked for."""
+    header = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"]
+    name = "annotation/partA/cas(me)3_part_A_ME_label_JpgIndex_v{}.xlsx"
+    workbook(tmp_path / "CASME3" / name.format(2), [header, CASME3_ROWS[0]], "label")
+    workbook(tmp_path / "CASME3" / name.format(1), [header, *CASME3_ROWS[:2]], "label")
+    workbook(tmp_path / "CASME3/annotation/partA/cas(me)3_part_A_MaE_label_JpgIndex_v2.xlsx", [header, CASME3_ROWS[1]])
+    images(tmp_path / "CASME3/part_A/spNO.1/a/color", "{}.jpg", 1, 400)
+    reading = casme3.read(tmp_path)
+    assert reading.edition == "v2" and reading.editions == ("v2", "v1") and len(reading.samples) == 1
+    assert reading.notes[0].startswith("not read: ") and "MaE" in reading.notes[0]
+    assert reading.notes[1] == f"editions found: v2, v1; read {Path(name.format(2)).name}"
+    first = casme3.read(tmp_path, edition="v1")
+    assert first.editions == ("v1", "v2") and set(first.samples["edition"]) == {"v1"} and len(first.samples) == 2
 
 
 @pytest.mark.parametrize("base", ["part_A_split/part_A", "part_A"])
@@ -327,6 +401,23 @@ def test_smic_cameras_and_apex_list(tmp_path):
     assert reading.samples["apex"].tolist() == [pd.NA, 1033] and reading.notes == ["apex list: 1 of 2 clips"]
 
 
+def test_an_apex_list_that_counts_otherwise_is_named(tmp_path):
+    for clip in ("s1_ne_01", "s1_ne_02", "s1_ne_03"):
+        images(tmp_path / "SMIC/SMIC_all_cropped/HS/s1/micro/negative" / clip, "reg_image{:06d}.bmp", 100, 107)
+    head = "clip,onset_frame,apex_frame,offset_frame\n"
+    write(tmp_path / "SMIC/smic_apex.csv", head + "s01_ne_01,100,104,107\ns01_ne_03,17581039,17581046,17581055\n")
+    reading = smic.read(tmp_path)
+    assert reading.samples["apex"].tolist() == [104, pd.NA]
+    (problem,) = reading.problems
+    assert (problem.where, problem.row) == (f"{tmp_path}/SMIC/smic_apex.csv", 3)
+    assert "apex 17581046 is none of the frames 100..107" in problem.what and "long recordings" in problem.what
+    assert "restore" not in problem.remedy
+    write(tmp_path / "SMIC/smic_apex.csv", head + "s01_ne_01,100,104,107\n")
+    write(tmp_path / "SMIC/another_apex.csv", head + "s1_ne_01,100,103,107\n")
+    (problem,) = smic.read(tmp_path).problems
+    assert problem.row == 2 and "apex 104 here, 103 in" in problem.what
+
+
 def test_ckplus(tmp_path):
     for person, sequence, last in (("S005", "001", 11), ("S010", "002", 14), ("S011", "001", 3)):
         folder = tmp_path / "CK+/cohn-kanade-images" / person / sequence
@@ -341,6 +432,15 @@ def test_ckplus(tmp_path):
     assert (labelled["onset"], labelled["apex"], labelled["offset"]) == (1, 11, 11)
     assert reading.samples["sample"].tolist() == ["CK+/S005/001", "CK+/S010/002", "CK+/S011/001"]
     assert len(reading.problems) == 1 and "no emotion from 0 to 7" in reading.problems[0].what
+
+
+def test_action_units_that_are_missed_are_said(tmp_path):
+    images(tmp_path / "CK+/cohn-kanade-images/S005/001", "S005_001_{:08d}.png", 1, 11)
+    write(tmp_path / "CK+/Emotion/S005/001/S005_001_00000011_emotion.txt", "3.0\n")
+    reading = ckplus.read(tmp_path)
+    assert len(reading.samples) == 1
+    assert reading.notes == [
+        f"no action units: found no *_facs.txt at {tmp_path}/CK+, expected {tmp_path}/CK+/FACS"]
 
 
 def test_mmi_frontal_clips(tmp_path):
