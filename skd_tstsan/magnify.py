@@ -60,7 +60,8 @@ class MotionMagnification(nn.Module):
     """Two frames -> shape representation of the second with its motion from the first magnified (Sec. 3.1).
 
     forward(a, b): frames (B, C, H, W) -> (B, width, H/2, W/2). `a` None stands for zeros, the flow of no motion:
-    nothing in the encoder has a bias, so their representation is zero. alpha: amplification factor.
+    nothing in the encoder has a bias, so their representation is zero. alpha: amplification factor. Raises ValueError
+    for frames of two shapes.
     """
 
     def __init__(self, in_channels: int, *, width: int = 32, alpha: float = 2.0, follow: str = "release") -> None:
@@ -72,5 +73,7 @@ class MotionMagnification(nn.Module):
         if a is None:
             M_b = self.encoder(b)
             return self.manipulator(M_b.new_zeros(()), M_b)
+        if a.shape != b.shape:
+            raise ValueError(f"two frames of one shape expected, not {tuple(a.shape)} and {tuple(b.shape)}")
         M_a, M_b = self.encoder(torch.cat([a, b])).chunk(2)
         return self.manipulator(M_a, M_b)

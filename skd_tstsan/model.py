@@ -75,7 +75,8 @@ class Stream(nn.Module):
 class SKD_TSTSAN(nn.Module):
     """Logits and features of the classifiers for inputs x (B, 34 + 2 * domains, size, size), grey.
 
-    Channels of x: apex, onset, 16 apex patches, 16 onset patches, then u, v of each temporal domain's flow (Sec. 4.2).
+    Channels of x: apex, onset, 16 apex patches, 16 onset patches, all in [0, 1], then u, v of each temporal domain's
+    flow (Sec. 4.2).
     mag, eca, tsm, skd: the rows of Table 5; what is switched off is not there (without TSM the flows are one input of
     2 * domains channels, Fig. 4a; without SKD there are no auxiliary classifiers). domains: 2, 5 or 10 in Table 6.
     alpha: amplification factor. width: channels of conv1. modified=False: the baseline as TSCNN has it. Raises

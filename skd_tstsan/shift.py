@@ -7,7 +7,8 @@ from torch import Tensor, nn
 class TemporalShift(nn.Module):
     """The first C/8 channels come from the next frame, the second C/8 from the previous one (Sec. 3.3, released code).
 
-    Zeros beyond the ends; no parameters. x: (B * segments, C, H, W), the frames of a sample one after the other.
+    Zeros beyond the ends; no parameters. x: (B * segments, C, H, W), the frames of a sample one after the other; raises
+    ValueError for another number of frames.
     """
 
     def __init__(self, segments: int = 2, *, ratio: int = 8) -> None:
@@ -15,6 +16,8 @@ class TemporalShift(nn.Module):
         self.segments, self.ratio = segments, ratio
 
     def forward(self, x: Tensor) -> Tensor:
+        if len(x) % self.segments:
+            raise ValueError(f"{len(x)} frames are not those of whole samples of {self.segments} segments")
         fold = x.shape[1] // self.ratio
         frames = x.unflatten(0, (-1, self.segments))
         future, past, kept = frames.split([fold, fold, x.shape[1] - 2 * fold], 2)

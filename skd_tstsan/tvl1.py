@@ -13,9 +13,9 @@ def tvl1(I0: Tensor, I1: Tensor, *, tau: float = 0.25, lambda_: float = 0.15, th
          step: float = 0.8, warps: int = 5, epsilon: float = 0.01, inner: int = 30, outer: int = 10) -> Tensor:
     """Flow I0 -> I1 in pixels, (B, 2, H, W), right and down positive (Sec. 4.2); no gradient.
 
-    I0, I1: (B, H, W) grey, uint8 or floating in [0, 1]. Raises ValueError for other shapes.
+    I0, I1: (B, H, W) grey, uint8 or floating in [0, 1]. Raises ValueError for other shapes and values.
     """
-    if I0.ndim != 3 or I0.shape != I1.shape:
+    if I0.ndim != 3 or I0.shape != I1.shape or not I0[:1].numel():
         raise ValueError(f"two (B, H, W) batches of equal shape expected, not {tuple(I0.shape)} and {tuple(I1.shape)}")
     solver = dict(tau=tau, l_t=lambda_ * theta, theta=theta, warps=warps, epsilon=epsilon, inner=inner, outer=outer)
     I0, I1 = _grey(I0), _grey(I1)
@@ -25,7 +25,12 @@ def tvl1(I0: Tensor, I1: Tensor, *, tau: float = 0.25, lambda_: float = 0.15, th
 
 
 def _grey(I: Tensor) -> Tensor:
-    return I.float() if I.dtype == torch.uint8 else I.detach().float() * 255
+    if I.dtype == torch.uint8:
+        return I.float()
+    if not I.is_floating_point() or not ((I >= 0) & (I <= 1)).all():
+        low, high = I.aminmax()
+        raise ValueError(f"images are uint8, or floating in [0, 1], not {I.dtype} from {low:.4g} to {high:.4g}")
+    return I.detach().float() * 255
 
 
 def _in_threads(flow: Callable, I0: Tensor, I1: Tensor) -> Tensor:

@@ -88,6 +88,15 @@ def test_threads_are_left_as_they_were():
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.parametrize("image", [
+    torch.full((1, 20, 20), 200.0), torch.full((1, 20, 20), float("nan")), torch.full((1, 20, 20), -0.5),
+    torch.ones(1, 20, 20, dtype=torch.int64),
+])  # fmt: skip
+def test_images_of_another_range(image):
+    with pytest.raises(ValueError, match=r"uint8, or floating in \[0, 1\]"):
+        tvl1(image, image)
+
+
 def test_median_filter():
     x = torch.randn(2, 2, 9, 13)
     expected = scipy.ndimage.median_filter(x.numpy(), size=(1, 1, 5, 5), mode="nearest")
