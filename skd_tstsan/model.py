@@ -16,7 +16,7 @@ PATCHES = 16  # a 4×4 grid (Sec. 4.2)
 
 
 class Classified(NamedTuple):
-    """What every classifier says, the deepest last: logits (B, K) and features (B, 384) before dropout."""
+    """What every classifier says, the deepest last: logits (B, K), and features (B, 384) of L, S, T before dropout."""
 
     logits: tuple[Tensor, ...]
     features: tuple[Tensor, ...]
