@@ -78,7 +78,7 @@ def pretraining(config: Config, task) -> dict | None:
     """What the pre-trained weights depend on: never on the target task, nor on the number of temporal domains."""
     if not config.pretrained:
         return None
-    return {"corpora": data.MACRO.corpora, "domains": 2, **{name: getattr(config, name) for name in PRETRAINING}}
+    return {"corpora": data.MACRO.corpora, **{name: getattr(config, name) for name in PRETRAINING}}
 
 
 def remarks(config: Config, history=None, records=()) -> list[str]:

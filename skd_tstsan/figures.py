@@ -77,7 +77,7 @@ def heat_maps(with_eca, without_eca) -> Figure:
         column[0].set_title(f"{sample['emotion']} (AU {sample['au_codes']})", fontsize=8)
     for axis, name in zip(axes[:, 0], ("apex", "with ECA", "without ECA"), strict=True):
         axis.set_ylabel(name, fontsize=8)
-    return Figure("Figure 7: heat maps", "S-stream's conv4, for the class predicted by the last epoch", plot)
+    return Figure("Figure 7: heat maps", "S-stream's conv4, for the class predicted at the scored epoch", plot)
 
 
 def distillation(with_skd, without_skd) -> Figure:
@@ -110,7 +110,7 @@ def embeddings(title: str, panels) -> Figure:
             axis.set(xticks=[], yticks=[])
             axis.set_title(f"{person}, {name}", fontsize=8)
     axes[0, -1].legend(fontsize=6)
-    return Figure(title, "Clips of people that the fold's network never saw, last epoch; places mean nothing", plot)
+    return Figure(title, "Clips of people that the fold's network never saw, scored epoch; places mean nothing", plot)
 
 
 def people(experiment) -> list[str]:

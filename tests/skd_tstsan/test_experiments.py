@@ -1,6 +1,6 @@
 """Every distinct row runs, on a few random images; inputs and stages are what the paper says."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,13 +12,14 @@ from torch import Tensor
 
 from shared.corpora.table import Frames
 from shared.errors import UserError
-from shared.job import Job, Pretraining
+from shared.job import Job, Needs, Pretraining
 from shared.parallel import Alone
+from shared.report import pooled
 from shared.tasks import TASKS
 from shared.temporal import tim
 from skd_tstsan import data, skd_loss
 from skd_tstsan.experiments import PAPER, PLAIN, PRETRAINING, SMOKE, TABLES, Config
-from skd_tstsan.train import LAST, network, of_all, pretrain, train
+from skd_tstsan.train import CLASSIFIERS, LAST, network, of_all, pretrain, train
 from skd_tstsan.tvl1 import tvl1
 
 CPU = torch.device("cpu")
@@ -57,10 +58,21 @@ def corpora(tmp_path_factory):
     return folder / "cache", micro, clips_of("CK+", TASKS["ckplus-7"].classes, folder, frames=7)
 
 
+class Read(Needs):
+    """A pre-training's settings; `names` are those that were read."""
+
+    names: set[str] = set()
+
+    def __getattribute__(self, name: str):
+        Read.names.add(name)
+        return super().__getattribute__(name)
+
+
 def pretrained(config: Config, corpora):
     cache, _, macro = corpora
     torch.manual_seed(0)
-    job = Pretraining("tiny", config, TASK, {"CK+": macro}, {}, 0, Alone(CPU), cache / "stage", cache)
+    needs = Read(PAPER.pretraining(config, TASK))
+    job = Pretraining("tiny", needs, TASK, {"CK+": macro}, {}, 0, Alone(CPU), cache / "stage", cache)
     return pretrain(job), job
 
 
@@ -117,9 +129,12 @@ def test_casme2_is_that_of_the_release():
     assert TASK.classes == ("happiness", "surprise", "disgust", "repression", "others")
 
 
-def test_what_pretraining_depends_on():
-    later = {"domains", "batch", "pretrain", "iterations"}
-    assert {field.name for field in fields(Config)} - later == set(PRETRAINING)
+def test_pretraining_depends_on_what_it_reads(corpora):
+    """And on nothing else: what its key does not contain cannot be read."""
+    Read.names.clear()
+    pretrained(BASE, corpora)
+    assert {name for name in Read.names if not name.startswith("_")} == set(PRETRAINING)
+    assert set(PAPER.pretraining(BASE, TASK)) == {"corpora", *PRETRAINING}
 
 
 def face(clip, number: int) -> Tensor:
@@ -192,6 +207,26 @@ def test_a_fold_is_the_same_twice(corpora):
         torch.manual_seed(1)
         train(job)
     assert first.predictions == second.predictions and first.history == second.history
+
+
+def test_each_classifier_is_scored_at_its_own_best_epoch(corpora):
+    """Table 7, from training's scores to the table's."""
+    job = replace(fold_of(BASE, corpora), rule="best_on_test", metrics=("uf1", "uar"))
+    right = torch.nn.functional.one_hot(job.targets, 5).float()
+    wrong = right.roll(1, dims=1)
+    for epoch, best in enumerate(("AC1", "", "AC2")):  # each is right in one epoch alone
+        job.score(epoch, lambda rows, best=best: {n: (right if n == best else wrong)[rows] for n in CLASSIFIERS})
+    rows = job.rows("test")
+    record = {
+        "fold": job.fold.name, "corpora": ["CASME2"] * len(rows), "subjects": [job.fold.name] * len(rows),
+        "targets": job.targets[rows].tolist(), "predictions": job.predictions,
+    }  # fmt: skip
+    column = next(c for c in PAPER.table("table7").columns if c.task == TASK.name)
+    for row in PAPER.table("table7").rows:
+        _, targets, answers, *_ = pooled([record], "best_on_test", row.output, column)
+        assert (answers == targets).all(), row.name
+        _, targets, answers, *_ = pooled([record], "last", row.output, column)
+        assert (answers == targets).all() == (row.output == "AC2"), row.name
 
 
 @pytest.mark.parametrize(("changes", "message"), [
