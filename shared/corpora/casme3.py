@@ -39,7 +39,7 @@ def read(root: str | os.PathLike, *, edition: str | None = None) -> Reading:
     recordings: dict[str, Frames] = {}
 
     def images(clip: micro.Clip) -> Frames:
-        own = tree.listing().find(f"{clip.subject}_{clip.name}_{clip.printed}")
+        own = tree.listing().find(*(f"{clip.subject}_{clip.name}_{onset}" for onset in (clip.printed, clip.onset)))
         folder = own or tree.listing(clip.subject, clip.name).find("color") or tree.path(clip.subject, clip.name)
         if folder not in recordings:
             recordings[folder] = frames(folder)

@@ -14,7 +14,7 @@ from .table import Collector, SheetError
 
 EXTENSIONS = (".xlsx", ".xls", ".csv")
 HEADER_WITHIN = 40
-OTHERS = 20  # sheets not named like the release that are looked into
+OTHERS, LARGE = 20, 2**22  # sheets not named like the release that are looked into: how many, and up to which size
 
 
 @dataclass
@@ -189,10 +189,14 @@ def find_sheets(
 
     What is passed over goes to the corpus's notes. Raises SheetError when there is none, with what the likeliest one
     lacks."""
-    paths = corpus.files(*EXTENSIONS)
-    named = [bool(re.search(like, os.path.basename(path), re.IGNORECASE)) for path in paths]
-    likely = [path for path, fits in zip(paths, named, strict=True) if fits]
-    others = [p for p in paths if p not in likely and os.path.dirname(p) != corpus.beside][:OTHERS]
+
+    def distance(path: str) -> tuple[bool, int, int]:
+        return os.path.dirname(path) == corpus.beside, path.count(os.sep), len(path)
+
+    paths = sorted(corpus.files(*EXTENSIONS), key=distance)
+    likely = [path for path in paths if re.search(like, os.path.basename(path), re.IGNORECASE)]
+    others = [p for p in paths if p not in likely and os.path.dirname(p) != corpus.beside]
+    others = [p for p in others if os.path.getsize(p) < LARGE][:OTHERS]
     errors: list[SheetError] = []
 
     def read(paths: list[str]) -> list[Sheet]:

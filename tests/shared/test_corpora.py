@@ -156,12 +156,12 @@ def test_two_sheets_of_one_edition_are_named(tmp_path):
     casme2_disk(tmp_path, ROWS, name="CASME2-coding-20140508 (1).xlsx")
     reading = casme2.read(disk)
     assert len(reading.samples) == 3 and not reading.problems
-    assert any("20140508.xlsx says the same as" in note and "(1).xlsx, which is read" in note for note in reading.notes)
+    assert any("(1).xlsx says the same as" in note and "20140508.xlsx, which is read" in note for note in reading.notes)
     other = [ROWS[0], [*ROWS[1][:-1], "sadness"], ROWS[2]]
     casme2_disk(tmp_path, other, name="CASME2-coding-20140508 (1).xlsx")
     (problem,) = casme2.read(disk).problems
-    assert problem.where.endswith("20140508.xlsx") and "a second sheet of one edition" in problem.what
-    assert "(1).xlsx in row 3" in problem.what
+    assert problem.where.endswith("(1).xlsx") and "a second sheet of one edition" in problem.what
+    assert "20140508.xlsx in row 3" in problem.what
     casme2_disk(tmp_path, [*ROWS, ROWS[0]], name="CASME2-coding-20140508 (1).xlsx")
     assert "a second sheet" in casme2.read(disk).problems[0].what
 
