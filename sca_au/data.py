@@ -80,8 +80,11 @@ def central(clips: Tensor, size: int) -> Tensor:
     return clips[:, :, m : m + size, m : m + size]
 
 
-def augmented(clips: Tensor, size: int, *, flip: bool, generator: torch.Generator | None = None) -> Tensor:
-    """Training: a crop of `size` from a random place (Sec. 4.2) and a random flip, one for all frames of a clip."""
+def augmented(clips: Tensor, size: int, *, flip: bool, generator: torch.Generator) -> Tensor:
+    """Training: a crop of `size` from a random place (Sec. 4.2) and a random flip, one for all frames of a clip.
+
+    They are drawn from `generator`, on the CPU.
+    """
     B, _, R, _, _ = clips.shape
     corners = torch.randint(R - size + 1, (B, 2), generator=generator).tolist()
     crops = torch.stack([c[:, y : y + size, x : x + size] for c, (y, x) in zip(clips, corners, strict=True)])

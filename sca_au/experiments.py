@@ -79,9 +79,10 @@ def remarks(config: Config, history=None, records=()) -> list[str]:
 
 
 def columns(task: str, metric: str) -> tuple[Column, ...]:
-    """A column an action unit of the task, and their mean."""
-    units = tuple(Column(f"AU{au}", task, metric, au=au) for au in TASKS[task].aus)
-    return (*units, Column("AVG", task, metric))
+    """A column an action unit of the task, and their mean. Printed F1 are means over folds, as their digits show."""
+    joined = "mean of folds" if metric == F1 else "pooled"
+    units = tuple(Column(f"AU{au}", task, metric, au=au, joined=joined) for au in TASKS[task].aus)
+    return (*units, Column("AVG", task, metric, joined=joined))
 
 
 METHODS = (

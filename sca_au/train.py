@@ -67,9 +67,9 @@ def detect(job: Job) -> None:
         total = 0.0
         for rows in job.shuffled(train, least=1):
             clock = time.perf_counter()
-            batch = floats(augmented(clips[rows], config.size, flip=config.flip))
+            crops = augmented(clips[rows], config.size, flip=config.flip, generator=job.augmentation)
             with autocast(config, job.device):
-                loss = total_loss(net(batch), target[rows])
+                loss = total_loss(net(floats(crops)), target[rows])
             job.check(loss, epoch, rows)
             sgd.zero_grad()
             loss.backward()
