@@ -38,7 +38,7 @@ def shortest_step(module: nn.Module, x: torch.Tensor, loss, repeats: int) -> flo
 
 def main(batch: int = 8, size: int = 112, repeats: int = 3) -> None:
     device = "cuda" if CUDA else "cpu"
-    clips = torch.randn(batch, 3, 10, size, size, device=device)
+    clips = torch.rand(batch, 3, 10, size, size, device=device)
     y = torch.randint(0, 2, (batch, 8), device=device)
     print(f"batch {batch}, 10 frames of {size}×{size}, {device}")
     print(f"{'attention':<10} {'parameters':>11} {'attention':>11} {'step':>10} {'share':>7}")
