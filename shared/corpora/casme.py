@@ -28,7 +28,9 @@ def read(root: str | os.PathLike) -> Reading:
     tree = Tree(micro.released(corpus, *IMAGES))
     micro.collect(
         sheet, out, emotions=EMOTIONS, subject="sub{:02d}", fps=FPS,
-        images=lambda clip: frames(tree.path(micro.spelled(clip.subject), clip.name)),
+        images=lambda clip: frames(
+            tree.clip(micro.spelled(clip.subject), clip.name, alone=f"{clip.subject}_{clip.name}")
+        ),
     )
     return out.reading()
 

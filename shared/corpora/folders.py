@@ -33,7 +33,7 @@ class Listing:
         self.folder = os.fspath(folder)
         self.names: list[str] = []
         self._directories: set[str] = set()
-        if os.path.isdir(self.folder):
+        if os.path.isdir(self.folder) and os.access(self.folder, os.R_OK | os.X_OK):
             with os.scandir(self.folder) as entries:
                 for entry in entries:
                     if not entry.name.startswith((".", "~$", "__MACOSX")):
@@ -86,6 +86,11 @@ class Tree:
             return self.folder
         names = (steps[-1],) if isinstance(steps[-1], str) else steps[-1]
         return self.listing(*steps[:-1]).path(*names)
+
+    def clip(self, *steps: str | tuple[str, ...], alone: str) -> str:
+        """The folder that the steps lead to or, where it is not there, the one that stands `alone` at the top."""
+        folder = self.path(*steps)
+        return folder if os.path.isdir(folder) else self.listing().find(alone) or folder
 
 
 class Corpus:

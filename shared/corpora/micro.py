@@ -24,7 +24,7 @@ COLUMNS = {
 }
 
 
-SUBJECTS = r"(sub(ject)?|s|p)?[ _-]?\d{1,3}"  # names of folders
+SUBJECTS = r"(sub(ject)?|s|p)?[ _-]?\d{1,3}(_EP.*)?"  # names of folders
 NEVER = r".*(video|flow|feature).*"
 
 

@@ -12,13 +12,14 @@ from .table import Collector, Frames, Reading, loader
 NAME = "MMEW"
 NAMES = (NAME, "MMEW_Final")
 FPS = 90.0
+CLIP = r"S\d+-\d+-\d+"
 EMOTIONS = ("happiness", "disgust", "surprise", "fear", "sadness", "anger", "others")
 
 
 def _corpus(root: str | os.PathLike) -> Corpus:
     return Corpus(
         root, NAMES, signs=(r"MMEW.*\.(xlsx?|csv)", r"Micro_Expression", r"Macro_Expression"),
-        data=f"{'|'.join(EMOTIONS)}|S\\d+", never=micro.NEVER,
+        data=f"{'|'.join(EMOTIONS)}|S\\d+|{CLIP}", never=micro.NEVER,
     )
 
 
@@ -27,10 +28,10 @@ def read(root: str | os.PathLike) -> Reading:
     corpus = _corpus(root)
     sheets = find_sheets(corpus, micro.COLUMNS, like=r"mmew.*micro", positions=True)
     out, sheet = annotated(corpus, sheets, ("2021",), lambda sheet: "2021")
-    tree = Tree(corpus.get("Micro_Expression", holds="|".join(EMOTIONS), anywhere=False))
+    tree = Tree(corpus.get("Micro_Expression", holds=f"{'|'.join(EMOTIONS)}|{CLIP}", anywhere=False))
     micro.collect(
         sheet, out, emotions=EMOTIONS, subject="S{:02d}", fps=FPS, prefixed=True,
-        images=lambda clip: frames(tree.path(clip.emotion, clip.name)),
+        images=lambda clip: frames(tree.clip(clip.emotion, clip.name, alone=clip.name)),
     )
     return out.reading()
 

@@ -21,13 +21,13 @@ def read(root: str | os.PathLike, *, edition: str | None = None) -> Reading:
     """SAMM under `root`; where both forms of its sheet lie there, the one asked for, else the one without notes.
 
     Raises CorpusMissing, SheetError."""
-    corpus = Corpus(root, NAMES, signs=(r"SAMM.*\.(xlsx?|csv)",), data=r"\d{1,3}", never=micro.NEVER)
+    corpus = Corpus(root, NAMES, signs=(r"SAMM.*\.(xlsx?|csv)",), data=r"\d{1,3}(_\d+_\d+)?", never=micro.NEVER)
     sheets = find_sheets(corpus, micro.COLUMNS, like=r"samm.*(micro|code)|samm_20\d{6}")
     out, sheet = annotated(corpus, sheets, EDITIONS, lambda sheet: EDITIONS[sheet.header_row > 1], edition)
     tree = Tree(corpus.get(*IMAGES))
     micro.collect(
         sheet, out, emotions=EMOTIONS, subject="{:03d}", fps=FPS, prefixed=True,
-        images=lambda clip: frames(tree.path(clip.subject, clip.name)),
+        images=lambda clip: frames(tree.clip(clip.subject, clip.name, alone=clip.name)),
     )
     return out.reading()
 

@@ -112,6 +112,10 @@ READ = [
     ("FERV39k", {"4_setups/": ""}, ""), ("AFEW", {"Train_AFEW": "Train", "Val_AFEW": "Val"}, ""),
     ("AFEW", {"/{n:05d}.jpg": ".avi"}, ""), ("EmotioNet", {"EmotioNet/N": "EmotioNet/images/N"}, ""),
     ("EmotioNet", {"/N_{s:010d}/": "/images/"}, ""),
+    # clips alone, without the folder of their subject or emotion
+    ("CASME", {"sub{s:02d}/{clip}": "sub{s:02d}_{clip}"}, ""),
+    ("CASME2", {"sub{s:02d}/{clip}": "sub{s:02d}_{clip}"}, ""),
+    ("SAMM", {"{s:03d}/{clip}": "{clip}"}, ""), ("MMEW", {"{emotion}/": ""}, ""),
     # sheets beside the images, one level away, under another name
     ("CASME", {"CASME/casme": "CASME/Cropped/casme"}, ""),
     ("CASME2", {"CASME2/CASME2-c": "CASME2/Cropped/CASME2-c"}, ""),
