@@ -20,7 +20,8 @@ def skd_tstsan(weights=None, **arguments):
 
 
 def mtmnet(weights=None, **arguments):
-    """EIDNet(classes, subjects, width=64), MTMNet's MicroNet: `classify` takes images (B, 3, H, W) in [0, 1]."""
+    """EIDNet(classes, subjects, width=64, magnify=1.0), MTMNet's MicroNet: `classify` takes expression images
+    (B, 3, H, W) in [0, 1] and, where it magnifies, the neutral ones."""
     return _network("mtmnet", "EIDNet", weights, arguments)
 
 
