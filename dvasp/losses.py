@@ -1,6 +1,7 @@
 """Eq. (1)-(16): the losses of the teacher, of the student and of the distillation methods it is compared with.
 
-A feature list is one view's activations (B, C, H, W), a tensor a layer, first layer first.
+Features are one view's activations: a tensor (B, C, H, W), or a sequence of them, a layer each, first layer first. All
+is computed in float32 where it is given in half precision. Shapes and labels that do not fit raise ValueError.
 """
 
 import math
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 AUS = (1, 2, 4, 5, 6, 9, 12, 17, 20, 25, 26, 43)  # the AUs of EmotioNet, in the teacher's order (Sec. IV-A)
+Features = Tensor | Sequence[Tensor]
 RATIOS = (0.2, 0.3, 0.2, 0.2, 0.5, 0.2, 0.5, 0.2, 0.1, 0.5, 0.2, 0.3)  # w: wanted share of positives (released code)
 
 
@@ -31,6 +33,25 @@ def is_release(follow: str) -> bool:
     return follow == "release"
 
 
+def _wide(x: Tensor) -> Tensor:
+    """x in float32 where it is narrower: squares of activations of 22, summed over channels, overflow in half."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def _same(**tensors: Tensor) -> None:
+    """Raises ValueError where the tensors differ in shape or are of no image."""
+    if len({x.shape for x in tensors.values()}) > 1 or not next(iter(tensors.values())).numel():
+        shapes = ", ".join(f"{name} {tuple(x.shape)}" for name, x in tensors.items())
+        raise ValueError(f"{shapes}: expected the same shape, of one image at least")
+
+
+def _check_labels(p: Tensor, *, missing: bool) -> None:
+    """Raises ValueError where labels are not 1, 0 or, if they may be missing, NaN."""
+    known = (p == 0) | (p == 1) | (p.isnan() if missing else False)
+    if not known.all():
+        raise ValueError(f"a label is {p[~known][0].item():g}: expected 1, 0{' or NaN (missing)' * missing}")
+
+
 # Sec. III-B: the teacher
 
 
@@ -46,10 +67,17 @@ def selective_weights(
     "release" (released code): where positives are too few, ceil(N_c w_c) negatives drawn at random keep weight 1, the
     others get 0. "original" (selective learning, AAAI 2018): of the class that is too frequent a random part is kept,
     the class that is too rare is weighted up. A missing label weighs 0. `lots` (B, C) decide the draws, lowest first;
-    by default torch draws them, uniform in [0, 1). Raises ValueError for another `selective`.
+    by default torch draws them, uniform in [0, 1).
     """
+    if p.ndim != 2 or p.shape[1] != len(ratios):
+        raise ValueError(
+            f"labels {tuple(p.shape)} and {len(ratios)} ratios: expected (B, {len(ratios)}), a ratio for each AU; the "
+            f"released ones are of AUs {', '.join(map(str, AUS))}, give `ratios` for others"
+        )
+    _check_labels(p, missing=True)
     positive, negative = p == 1, p == 0
     lots = torch.rand(p.shape, device=p.device) if lots is None else lots
+    _same(labels=p, lots=lots)
     N = (positive | negative).sum(0)
     w = torch.tensor(ratios, dtype=torch.float64, device=p.device)
     wanted = (N * w).round(decimals=6)  # 10 x 0.3 is 3, not a hair above it
@@ -71,26 +99,41 @@ def _draw(members: Tensor, n: Tensor, lots: Tensor) -> Tensor:
     return members & (lots.masked_fill(~members, torch.inf).argsort(0).argsort(0) < n)
 
 
-def teacher_view_loss(z: Tensor, p: Tensor, a: Tensor) -> Tensor:
-    """L'_vi, Eq. (1): mean over the images that carry a label; logits z, labels p (NaN missing), weights a: (B, C)."""
-    known = ~p.isnan()
-    C = p.shape[1]
-    total = F.binary_cross_entropy_with_logits(z, p.nan_to_num(), weight=a * known, reduction="sum")
-    return total / (C * known.any(1).sum().clamp(min=1))
+def teacher_view_loss(z: Tensor, p: Tensor, a: Tensor, *, follow: str = "paper") -> Tensor:
+    """L'_vi, Eq. (1): mean over the images that carry a label; logits z, labels p (NaN missing), weights a: (B, C).
+
+    The released code has no 1/C: it takes the sum over AUs.
+    """
+    _same(logits=z, labels=p, weights=a)
+    _check_labels(p, missing=True)
+    known, z = ~p.isnan(), _wide(z)
+    total = F.binary_cross_entropy_with_logits(z, p.nan_to_num().to(z), weight=a * known, reduction="sum")
+    return total / ((1 if is_release(follow) else p.shape[1]) * known.any(1).sum().clamp(min=1))
 
 
 def co_regularization_loss(z_1: Tensor, z_2: Tensor, *, follow: str = "paper") -> Tensor:
     """L'_cr, Eq. (2): Jensen-Shannon divergence of the two views' predictions, logits (B, C), mean over AUs and images.
 
-    The released code clips the probabilities to [0.001, 0.999] first. It also takes the absolute value of the mean
-    difference, which is never negative.
+    The released code takes the absolute difference of mean entropies instead: each of the three means leaves out the
+    probabilities below .001 and above .999, and .001 is added to 1 - p and to the mean probability.
     """
+    _same(logits=z_1, others=z_2)
+    z_1, z_2 = _wide(z_1), _wide(z_2)
     if is_release(follow):
-        z_1, z_2 = (z.sigmoid().clamp(1e-3, 1 - 1e-3).logit() for z in (z_1, z_2))
+        p_1, p_2 = z_1.sigmoid(), z_2.sigmoid()
+        H = _mean_entropy((p_1 + p_2) / 2, 1e-3) - (_mean_entropy(p_1, 0) + _mean_entropy(p_2, 0)) / 2
+        return H.abs()
     log_p, log_q = (torch.logaddexp(F.logsigmoid(s * z_1), F.logsigmoid(s * z_2)) - math.log(2) for s in (1, -1))
     H_mean = -(log_p.exp() * log_p + log_q.exp() * log_q)
     H_1, H_2 = (F.softplus(z) - z * z.sigmoid() for z in (z_1, z_2))
     return (H_mean - (H_1 + H_2) / 2).mean()
+
+
+def _mean_entropy(p: Tensor, more: float) -> Tensor:
+    """Of the probabilities in [.001, .999] (released code); 0 where there is none."""
+    p = p[(p >= 1e-3) & (p <= 1 - 1e-3)]
+    p, q = p + more, 1 - p + 1e-3
+    return -(p * p.log() + q * q.log()).sum() / max(len(p), 1)
 
 
 def multi_view_loss(W_1: Tensor, W_2: Tensor) -> Tensor:
@@ -99,7 +142,8 @@ def multi_view_loss(W_1: Tensor, W_2: Tensor) -> Tensor:
     Printed without the absolute value, Eq. (3) is least where the classifiers are opposite, not where they are
     orthogonal as the text says; the released code takes the absolute value.
     """
-    return F.cosine_similarity(W_1, W_2, dim=1).abs().mean()
+    _same(classifiers=W_1, others=W_2)
+    return F.cosine_similarity(_wide(W_1), _wide(W_2), dim=1).abs().mean()
 
 
 def teacher_loss(
@@ -114,14 +158,19 @@ def teacher_loss(
 ) -> dict[str, Tensor]:
     """Eq. (4) as weighted terms to be summed, of a Teacher's output and labels p (B, C); a teacher of one view has L_v.
 
-    An image of which no label is known is unlabelled. Raises ValueError where cr_on is not "unlabelled" or "all".
+    Weights a (B, C), or (2, B, C) of each view. An image of which no label is known is unlabelled; L'_cr is of those,
+    or with cr_on="all", as in the released code, of all.
     """
     if cr_on not in ("unlabelled", "all"):
         raise ValueError(f'cr_on={cr_on!r}: expected "unlabelled" or "all"')
-    terms = {"L_v": torch.stack([teacher_view_loss(z, p, a) for z in output.views]).mean()}
+    if a.shape not in (p.shape, output.views.shape):
+        raise ValueError(f"weights {tuple(a.shape)}: expected {tuple(p.shape)} or {tuple(output.views.shape)}")
+    pairs = zip(output.views, a.expand_as(output.views), strict=True)
+    terms = {"L_v": torch.stack([teacher_view_loss(z, p, a_v, follow=follow) for z, a_v in pairs]).mean()}
     if len(output.views) == 2:
         terms["L_mv"] = lambda_mv * multi_view_loss(*output.W)
-        z_1, z_2 = output.views if cr_on == "all" else output.views[:, p.isnan().all(1)]
+        everything = cr_on == "all" or is_release(follow)
+        z_1, z_2 = output.views if everything else output.views[:, p.isnan().all(1)]
         L_cr = co_regularization_loss(z_1, z_2, follow=follow) if len(z_1) else z_1.sum()  # 0 of no image
         terms["L_cr"] = lambda_cr * L_cr
     return terms
@@ -135,7 +184,10 @@ def student_view_loss(z: Tensor, p: Tensor) -> Tensor:
 
     Printed, the second term has the wrong sign: it would reward a wrong "absent".
     """
-    return F.cross_entropy(z.flatten(0, 1), p.flatten().long())
+    if z.shape != (*p.shape, 2) or p.ndim != 2 or not p.numel():
+        raise ValueError(f"logits {tuple(z.shape)} and labels {tuple(p.shape)}: expected (B, N, 2) and (B, N)")
+    _check_labels(p, missing=False)
+    return F.cross_entropy(_wide(z).flatten(0, 1), p.flatten().long())
 
 
 # Sec. III-C-2: knowledge distillation
@@ -143,57 +195,97 @@ def student_view_loss(z: Tensor, p: Tensor) -> Tensor:
 
 def attention(A: Tensor) -> Tensor:
     """At, Eq. (9) and (10): A (B, C, H, W) -> (B, 1, H, W)."""
-    return A.square().sum(1, keepdim=True)
+    return _wide(A).square().sum(1, keepdim=True)
 
 
 def similarity(Q: Tensor) -> Tensor:
     """G, Eq. (13) and (14): Q (B, ...) -> (B, B), rows of length 1."""
-    Q = Q.flatten(1)
-    Q = Q / Q.detach().abs().max().clamp(min=1e-30)  # G is blind to scale; |A|^12 would leave the range of float32
-    return F.normalize(Q @ Q.T, dim=1)
+    Q = _scaled(Q)[0].flatten(1)
+    with torch.autocast(Q.device.type, enabled=False):
+        return F.normalize(Q @ Q.T, dim=1)
 
 
-def asp_loss(A_T: Sequence[Tensor], A_S: Sequence[Tensor], *, follow: str = "paper") -> Tensor:
-    """L_asp_i, Eq. (9)-(15), of one view's teacher and student feature lists; only B has to agree.
+def _scaled(A: Tensor) -> tuple[Tensor, Tensor]:
+    """A over its largest magnitude, and that: G and normalised At are blind to scale, |A|^12 would leave float32."""
+    A = _wide(A)
+    most = A.detach().abs().amax().clamp(min=torch.finfo(A.dtype).tiny)
+    return A / most, most
+
+
+def asp_loss(A_T: Features, A_S: Features, *, follow: str = "paper") -> Tensor:
+    """L_asp_i, Eq. (9)-(15), of one view's teacher and student features; only B has to agree.
 
     The released code divides At by its spatial L2 norm and takes the mean over layers instead of the sum.
     """
 
     def G(A: Tensor) -> Tensor:
-        At = attention(A)
-        if is_release(follow):
-            At = At / (At.flatten(1).norm(dim=1)[:, None, None, None] + 1e-6)
+        A, most = _scaled(A)
+        At = _unit(attention(A), 1e-6 / most**2) if is_release(follow) else attention(A)
         return similarity(At * A)  # Eq. (11), (12)
 
-    return _distance(G, A_T, A_S) / (len(A_T) if is_release(follow) else 1)
+    return _distance(G, A_T, A_S, follow)
 
 
-def sp_loss(A_T: Sequence[Tensor], A_S: Sequence[Tensor]) -> Tensor:
-    """Similarity-preserving distillation [28]: Eq. (13)-(15) without the attention."""
-    return _distance(similarity, A_T, A_S)
+def sp_loss(A_T: Features, A_S: Features, *, follow: str = "paper") -> Tensor:
+    """Similarity-preserving distillation [28]: Eq. (13)-(15) without attention; released code: the mean over layers."""
+    return _distance(similarity, A_T, A_S, follow)
 
 
-def _distance(G: Callable[[Tensor], Tensor], A_T: Sequence[Tensor], A_S: Sequence[Tensor]) -> Tensor:
-    """Eq. (15), left: sum over layers of |G(A_T) - G(A_S)|^2_F / b^2."""
-    return torch.stack([(G(T) - G(S)).square().mean() for T, S in zip(A_T, A_S, strict=True)]).sum()
+def _distance(G: Callable[[Tensor], Tensor], A_T: Features, A_S: Features, follow: str) -> Tensor:
+    """Eq. (15), left: |G(A_T) - G(A_S)|^2_F / b^2, summed over layers, or their mean (released code)."""
+    each = torch.stack([(G(T) - G(S)).square().mean() for T, S in _layers(A_T, A_S)])
+    return each.mean() if is_release(follow) else each.sum()
 
 
-def at_loss(A_T: Sequence[Tensor], A_S: Sequence[Tensor]) -> Tensor:
+def _unit(At: Tensor, eps: Tensor | float) -> Tensor:
+    """Maps (B, 1, H, W) over their L2 norm and a little."""
+    return At / (At.flatten(1).norm(dim=1)[:, None, None, None] + eps)
+
+
+def at_loss(A_T: Features, A_S: Features, *, follow: str = "paper") -> Tensor:
     """Attention transfer [15], p = 2: mean over layers of the squared distance of normalised maps, H and W agreeing.
 
-    Divided by the number of elements, as its weight of 1000 supposes.
+    Divided by the number of elements, as its weight of 1000 supposes. Released code: 1e-6 is added to the norms.
     """
-    maps = ([F.normalize(attention(A).flatten(1), dim=1) for A in features] for features in (A_T, A_S))
-    return torch.stack([F.mse_loss(S, T) for T, S in zip(*maps, strict=True)]).mean()
+
+    def maps(A: Tensor) -> Tensor:
+        A, most = _scaled(A)
+        return _unit(attention(A), 1e-6 / most**2 if is_release(follow) else 1e-12)
+
+    pairs = _layers(A_T, A_S)
+    if any(T.shape[2:] != S.shape[2:] for T, S in pairs):
+        raise ValueError("AT compares maps: height and width of teacher and student have to agree in every layer")
+    return torch.stack([F.mse_loss(maps(S), maps(T)) for T, S in pairs]).mean()
 
 
-def fit_loss(A_T: Sequence[Tensor], A_S: Sequence[Tensor]) -> Tensor:
+def fit_loss(A_T: Features, A_S: Features) -> Tensor:
     """FitNets [25]: mean squared error of the last layer, whose shapes agree here without a regressor."""
-    return F.mse_loss(A_S[-1], A_T[-1])
+    T, S = _layers(A_T, A_S)[-1]
+    if T.shape != S.shape:
+        raise ValueError(f"Fit compares activations: {tuple(T.shape)} of the teacher, {tuple(S.shape)} of the student")
+    return F.mse_loss(_wide(S), _wide(T))
+
+
+def _layers(A_T: Features, A_S: Features) -> list[tuple[Tensor, Tensor]]:
+    """Teacher's and student's activations layer by layer."""
+    T, S = ([A] if isinstance(A, Tensor) else list(A) for A in (A_T, A_S))
+    if len(T) != len(S) or not T:
+        raise ValueError(f"{len(T)} layers of the teacher, {len(S)} of the student: expected as many, and one at least")
+    for t, s in zip(T, S, strict=True):
+        if t.ndim != 4 or s.ndim != 4 or len(t) != len(s) or not (t.numel() and s.numel()):
+            raise ValueError(
+                f"activations {tuple(t.shape)} of the teacher, {tuple(s.shape)} of the student: expected (B, C, H, W), "
+                "of the same images"
+            )
+    return list(zip(T, S, strict=True))
 
 
 DISTILLATION = {"Fit": fit_loss, "AT": at_loss, "SP": sp_loss, "ASP": asp_loss}
-ALPHA = {"Fit": 100.0, "AT": 1000.0, "SP": 3000.0, "ASP": 100.0}  # ASP: Sec. IV-C; the others: their usual values
+# ASP: Sec. IV-C; the others are not in the paper: usual values of FitNets, AT and SP, and those of the released code
+ALPHA = {
+    "paper": {"Fit": 100.0, "AT": 1000.0, "SP": 3000.0, "ASP": 100.0},
+    "release": {"Fit": 100.0, "AT": 100.0, "SP": 100.0, "ASP": 100.0},
+}
 
 
 def student_loss(
@@ -209,18 +301,24 @@ def student_loss(
     """Eq. (8) and (16) as weighted terms to be summed, of a student's output, labels p (B, N) and the teacher's output.
 
     One view has L_v and the distillation only. Without a teacher there is no distillation; alpha is the method's
-    own where None. The released code also distils conv1 in ASP, and sums over views where Eq. (15) takes the mean.
+    own where None. The released code gives each view loss the weight 1 instead of 1/2, distils conv1 (before batch
+    norm), too, and sums over views where Eq. (15) takes the mean.
     """
-    terms = {"L_v": torch.stack([student_view_loss(z, p) for z in output.views]).mean()}
+    release = is_release(follow)
+    views = torch.stack([student_view_loss(z, p) for z in output.views])
+    terms = {"L_v": views.sum() if release else views.mean()}
     if len(output.views) == 2:
         terms["L_vs"] = student_view_loss(output.fused, p)
         terms["L_mv"] = lambda_mv * multi_view_loss(*output.W)
     if teacher is not None:
-        alpha = ALPHA[method] if alpha is None else alpha
-        release = method == "ASP" and is_release(follow)
-        options = {"follow": follow} if method == "ASP" else {}
+        if method not in DISTILLATION:
+            raise ValueError(f"method={method!r}: expected one of {', '.join(DISTILLATION)}")
+        if len(teacher.features) != len(output.features):
+            raise ValueError(f"{len(teacher.features)} views of the teacher, {len(output.features)} of the student")
+        alpha = ALPHA[follow][method] if alpha is None else alpha
+        options = {} if method == "Fit" else {"follow": follow}
         layers = slice(0 if release else 1, None)
         pairs = zip(teacher.features, output.features, strict=True)
-        losses = [DISTILLATION[method](A_T[layers], A_S[layers], **options) for A_T, A_S in pairs]
-        terms[f"L_{method.lower()}"] = alpha * torch.stack(losses).sum() / (1 if release else len(losses))
+        losses = torch.stack([DISTILLATION[method](A_T[layers], A_S[layers], **options) for A_T, A_S in pairs])
+        terms[f"L_{method.lower()}"] = alpha * (losses.sum() if release else losses.mean())
     return terms

@@ -1,6 +1,7 @@
 """Every equation of the paper against float64 loops written from it: values, and gradients by central differences."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -49,12 +50,22 @@ def eq1(z, p, a):
     return sum(losses) / len(losses)
 
 
-def eq2(z_1, z_2, clip=0.0):
+def eq2(z_1, z_2):
     total = 0.0
     for x, y in zip(z_1.flat, z_2.flat, strict=True):
-        p, q = (min(max(sigmoid(z), clip), 1 - clip) for z in (x, y))
+        p, q = sigmoid(x), sigmoid(y)
         total += H((p + q) / 2) - (H(p) + H(q)) / 2
     return total / z_1.size
+
+
+def eq2_released(z_1, z_2):
+    def mean_entropy(probabilities, more):
+        kept = [p for p in probabilities if 0.001 <= p <= 0.999]
+        return -sum((p + more) * math.log(p + more) + (1.001 - p) * math.log(1.001 - p) for p in kept) / len(kept)
+
+    p, q = ([sigmoid(x) for x in z.flat] for z in (z_1, z_2))
+    mean = [(x + y) / 2 for x, y in zip(p, q, strict=True)]
+    return abs(mean_entropy(mean, 0.001) - (mean_entropy(p, 0) + mean_entropy(q, 0)) / 2)
 
 
 def eq3(W_1, W_2):
@@ -162,11 +173,18 @@ def test_eq_1_of_a_batch_without_labels_is_zero_and_its_gradient_finite():
     assert loss == 0 and (z.grad == 0).all()
 
 
-@pytest.mark.parametrize(("follow", "clip"), [("paper", 0.0), ("release", 1e-3)])
-def test_eq_2(follow, clip):
+@pytest.mark.parametrize(("follow", "reference"), [("paper", eq2), ("release", eq2_released)])
+def test_eq_2(follow, reference):
     z_1, z_2 = double(B, C, seed=1) * 3, double(B, C, seed=2) * 3
-    z_1[0, 0] = -9.0  # p = 0.0001, which the release clips
-    assert_agrees(lambda z: co_regularization_loss(*z, follow=follow), lambda z: eq2(*z, clip), [z_1, z_2])
+    z_1[0, 0], z_2[1, 1] = -9.0, 8.0  # p = .0001 and .9997, which the release leaves out of its means
+    assert_agrees(lambda z: co_regularization_loss(*z, follow=follow), lambda z: reference(*z), [z_1, z_2])
+
+
+def test_eq_2_as_released_of_nothing_but_certain_predictions_is_0():
+    z = torch.full((2, 3), 9.0, requires_grad=True)
+    loss = co_regularization_loss(z, z, follow="release")
+    loss.backward()
+    assert loss == 0 and (z.grad == 0).all()
 
 
 def test_eq_2_is_between_0_and_log_2_and_finite_for_certain_predictions():
@@ -208,14 +226,15 @@ def test_eq_5_and_6():
     assert_agrees(lambda z: student_view_loss(z[0], PRESENT), lambda z: eq5(z[0], PRESENT.numpy()), [double(B, C, 2)])
 
 
-def test_eq_8():
+@pytest.mark.parametrize(("follow", "share"), [("paper", 1 / 2), ("release", 1)])
+def test_eq_8(follow, share):
     def loss(z, W):
         output = Output(torch.stack(z[:2]), z[2], torch.stack(W), [])
-        return sum(student_loss(output, PRESENT, lambda_mv=3).values())
+        return sum(student_loss(output, PRESENT, lambda_mv=3, follow=follow).values())
 
     def reference(z, W):
         L_v1, L_v2, L_vs = (eq5(z_i, PRESENT.numpy()) for z_i in z)
-        return (L_v1 + L_v2) / 2 + L_vs + 3 * eq3(*W)
+        return share * (L_v1 + L_v2) + L_vs + 3 * eq3(*W)
 
     assert_agrees(loss, reference, [double(B, C, 2, seed=i) for i in range(3)], [double(C, 4), double(C, 4, seed=3)])
 
@@ -226,10 +245,11 @@ def test_eq_8():
         (asp_loss, asp_reference, (4, 2)),
         (lambda T, S: asp_loss(T, S, follow="release"), lambda T, S: asp_reference(T, S, released=True), (4, 2)),
         (sp_loss, sp_reference, (4, 2)),
+        (lambda T, S: sp_loss(T, S, follow="release"), lambda T, S: sp_reference(T, S) / 2, (4, 2)),
         (at_loss, at_reference, (4, 2)),
         (fit_loss, fit_reference, (2, 3)),
     ],
-    ids=["Eq. 9-15", "Eq. 9-15, release", "SP", "AT", "Fit"],
+    ids=["Eq. 9-15", "Eq. 9-15, release", "SP", "SP, release", "AT", "Fit"],
 )
 def test_distillation(loss, reference, channels):
     assert_agrees(
@@ -260,8 +280,11 @@ def test_asp_of_large_and_small_activations_in_float32():
         ("ASP", "paper", lambda T, S: asp_reference(T[1:], S[1:]) / 2, 100),
         ("ASP", "release", lambda T, S: asp_reference(T, S, released=True), 100),
         ("SP", "paper", lambda T, S: sp_reference(T[1:], S[1:]) / 2, 3000),
+        ("SP", "release", lambda T, S: sp_reference(T, S) / 3, 100),
         ("AT", "paper", lambda T, S: at_reference(T[1:], S[1:]) / 2, 1000),
+        ("AT", "release", at_reference, 100),
         ("Fit", "paper", lambda T, S: fit_reference(T[1:], S[1:]) / 2, 100),
+        ("Fit", "release", fit_reference, 100),
     ],
 )
 def test_eq_16(method, follow, reference, alpha):
@@ -271,8 +294,62 @@ def test_eq_16(method, follow, reference, alpha):
     teacher = Output(None, None, None, T)
     terms = student_loss(student, PRESENT, teacher, method=method, follow=follow)
     views = [reference(*([A.numpy() for A in view] for view in pair)) for pair in zip(T, S, strict=True)]
-    assert terms.pop(f"L_{method.lower()}").item() == pytest.approx(alpha * sum(views))
-    assert terms == student_loss(student, PRESENT)
+    assert terms.pop(f"L_{method.lower()}").item() == pytest.approx(alpha * sum(views), rel=1e-6)
+    assert terms == student_loss(student, PRESENT, follow=follow)
+
+
+LOSSES = {
+    "ASP": asp_loss,
+    "ASP, release": partial(asp_loss, follow="release"),
+    "SP": sp_loss,
+    "AT": at_loss,
+    "Fit": fit_loss,
+}
+of_each_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+
+
+@of_each_loss
+def test_a_tensor_is_one_layer(loss):
+    """Not a sequence of B layers: one of the mistakes that give a number."""
+    (T,), (S,) = features(1, (2,)), features(2, (2,))
+    assert loss(T, S) == loss([T], [S]) == loss((T,), S)
+
+
+@of_each_loss
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_does_not_overflow(loss, dtype):
+    """At activations of 22, 512 channels have squares of 65,504 and more in sum, the end of float16."""
+    T, S = (22 * double(4, 512, 7, 7, seed=seed).abs().to(dtype) for seed in (1, 2))
+    S.requires_grad_()
+    value = loss(T, S)
+    (2**20 * value).backward()  # scaled, as is usual in float16
+    assert value.dtype == torch.float32 and S.grad.isfinite().all() and S.grad.any()
+    assert value.item() == pytest.approx(loss(T.double(), S.detach().double()).item(), rel=1e-3)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert loss(T, S) == value
+
+
+@of_each_loss
+def test_activations_that_do_not_fit_are_refused(loss):
+    A = features(1)
+    for other, said in (
+        (A[:1], "2 layers of the teacher, 1 of the student"),
+        ([], "2 layers of the teacher, 0"),
+        ([a[:-1] for a in A], "expected"),
+        ([a[0] for a in A], "expected"),
+        ([a[:0] for a in A], "expected"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            loss(A, other)
+    with pytest.raises(ValueError, match="one at least"):
+        loss([], [])
+
+
+def test_maps_and_activations_of_other_shapes_are_refused():
+    with pytest.raises(ValueError, match="height and width"):
+        at_loss(double(2, 3, 4, 4), double(2, 3, 2, 2))
+    with pytest.raises(ValueError, match="Fit compares"):
+        fit_loss(double(2, 3, 4, 4), double(2, 2, 4, 4))
 
 
 def test_one_view_has_no_fused_classifier_and_no_multi_view_loss():
@@ -323,3 +400,32 @@ def test_unknown_words_are_refused():
         selective_weights(PRESENT, (0.1,) * 3, selective="both")
     with pytest.raises(ValueError, match="cr_on="):
         teacher_loss(Output(double(2, B, C), None, double(2, C, 4), []), LABELS, WEIGHTS, cr_on="labelled")
+    student = Output(double(2, B, C, 2), double(B, C, 2), double(2, C, 4), [features(1)] * 2)
+    with pytest.raises(ValueError, match="method='asp': expected one of Fit, AT, SP, ASP"):
+        student_loss(student, PRESENT, student, method="asp")
+
+
+def test_shapes_and_labels_that_do_not_fit_are_refused():
+    """In the form of a sentence, and not as a number."""
+    output = Output(double(2, B, C), None, double(2, C, 4), [])
+    student = Output(double(2, B, C, 2), double(B, C, 2), double(2, C, 4), [features(1)] * 2)
+    coded = PRESENT * 2 - 1  # as MLCR's files code them
+    for said, call in (
+        ("5, 3\\) and 12 ratios: expected \\(B, 12\\)", lambda: selective_weights(PRESENT)),
+        ("label is -1: expected 1, 0 or NaN", lambda: selective_weights(coded, (0.1,) * 3)),
+        ("lots", lambda: selective_weights(PRESENT, (0.1,) * 3, lots=double(B, 2))),
+        ("label is -1", lambda: teacher_view_loss(double(B, C), coded, WEIGHTS)),
+        ("logits", lambda: teacher_view_loss(double(B, 2), LABELS, WEIGHTS)),
+        ("weights", lambda: teacher_loss(output, LABELS, WEIGHTS[:1])),
+        ("same shape", lambda: co_regularization_loss(double(B, C), double(B, 1))),
+        ("one image at least", lambda: co_regularization_loss(double(0, C), double(0, C))),
+        ("same shape", lambda: multi_view_loss(double(C, 4), double(C, 5))),
+        ("label is -1: expected 1, 0$", lambda: student_view_loss(double(B, C, 2), coded)),
+        ("label is nan", lambda: student_view_loss(double(B, C, 2), LABELS)),
+        ("expected \\(B, N, 2\\)", lambda: student_view_loss(double(B, C), PRESENT)),
+        ("expected \\(B, N, 2\\)", lambda: student_view_loss(double(0, C, 2), PRESENT[:0])),
+        ("1 views of the teacher, 2 of the student", lambda: student_loss(
+            student, PRESENT, student._replace(features=[features(1)]))),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=said):
+            call()
