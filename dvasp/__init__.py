@@ -1,8 +1,8 @@
 """Dual-view attentive similarity-preserving distillation for micro-expression action unit detection (FG 2021)."""
 
 from .losses import asp_loss, co_regularization_loss, multi_view_loss, selective_weights
-from .magnify import magnify
-from .model import DualView, SingleView, Teacher
+from .magnify import magnify, prepare
+from .model import DualView, SingleView, Teacher, read_teacher
 
 __all__ = [
     "DualView",
@@ -12,5 +12,7 @@ __all__ = [
     "co_regularization_loss",
     "magnify",
     "multi_view_loss",
+    "prepare",
+    "read_teacher",
     "selective_weights",
 ]

@@ -1,6 +1,5 @@
 """Inputs: the apex of a micro-expression, magnified against its onset, and faces in the wild."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from shared.apex import with_apex
 from shared.errors import UserError
-from shared.frames import Store, derive, prepare
+from shared.frames import Store, derive, prepare, stream
 from shared.job import say
 from shared.tasks import TASKS
 
@@ -18,10 +17,7 @@ from .magnify import magnify
 
 ONSET, APEX, MAGNIFIED = range(3)
 
-Statistics = tuple[Sequence[float], Sequence[float]]  # mean and standard deviation of R, G, B in 0..1
-IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-EMOTIONET = (0.5355, 0.4249, 0.3801), (0.2832, 0.2578, 0.2548)  # released code of co-training
-PLAIN = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+CACHED = 50_000  # of EmotioNet's images without labels, those that are decoded once; more are read as they are needed
 
 
 def load(samples: pd.DataFrame, config, cache) -> Store:
@@ -46,13 +42,13 @@ def load(samples: pd.DataFrame, config, cache) -> Store:
     return replace(store, array=clips.reshape(-1, *clips.shape[2:]), start=3 * np.arange(len(store.ids) + 1))
 
 
-def augmented(images: Tensor, draws: Tensor, size: int) -> Tensor:
-    """Random crop and flip (Sec. IV-C): (B, R, R, 3) uint8 and draws (B, 3) in [0, 1) -> (B, 3, size, size) in 0..1."""
+def augmented(images: Tensor, draws: Tensor, size: int, *, flip: bool = True) -> Tensor:
+    """Random crop (Sec. IV-C) and flip: (B, R, R, 3) uint8 and draws (B, 3) in [0, 1) -> (B, 3, size, size) in 0..1."""
     B, R, _, _ = images.shape
     along = torch.arange(size, device=images.device)
     top, left = (draws[:, :2] * (R - size + 1)).long().unbind(1)
     columns = left[:, None] + along
-    columns = torch.where(draws[:, 2:] < 0.5, columns.flip(1), columns)
+    columns = torch.where(draws[:, 2:] < flip / 2, columns.flip(1), columns)
     each = torch.arange(B, device=images.device)[:, None, None]
     return images[each, (top[:, None] + along)[:, :, None], columns[:, None]].movedim(-1, 1) / 255
 
@@ -63,10 +59,18 @@ def centred(images: Tensor, size: int) -> Tensor:
     return images[:, start : start + size, start : start + size].movedim(-1, 1) / 255
 
 
-def normalised(images: Tensor, statistics: Statistics) -> Tensor:
-    """(B, 3, H, W) in 0..1, less the mean, over the standard deviation."""
-    mean, std = (torch.tensor(values, device=images.device)[:, None, None] for values in statistics)
-    return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+def used(samples: pd.DataFrame, config) -> pd.DataFrame:
+    """Of EmotioNet the labelled images and the share of the million others that co-training draws from; else all.
+
+    The share is drawn once, the same for every seed.
+    """
+    wild = samples["corpus"] == "EmotioNet"
+    if not wild.any():
+        return samples
+    others = wild & ~samples["sample"].isin(TASKS["emotionet-au12"].select(samples[wild])["sample"])
+    wanted = config.unlabelled if config.unlabelled_each else 0
+    chosen = samples[others].sample(min(wanted, int(others.sum())), random_state=0).index
+    return samples[~others | samples.index.isin(chosen)].reset_index(drop=True)
 
 
 class Faces(torch.utils.data.Dataset):
@@ -74,21 +78,21 @@ class Faces(torch.utils.data.Dataset):
 
     An item holds images (1 + each, resize, resize, 3) uint8, labels (1 + each, C) with NaN where none is known, and
     draws in [0, 1) for the crops (1 + each, 3) and for a_c (1 + each, C), all from (seed, epoch, index). A third of
-    the labelled images, about, are `held_out` (Sec. IV-A: 15,000 of 20,722 train).
+    the labelled images, about, are `held_out` (Sec. IV-A: 15,000 of 20,722 train). Of the others, CACHED are decoded
+    into the cache.
     """
 
-    def __init__(self, images: pd.DataFrame, *, each: int, unlabelled: int, resize: int, seed: int, cache):
+    def __init__(self, images: pd.DataFrame, *, each: int, resize: int, seed: int, cache):
         task = TASKS["emotionet-au12"]
         labelled = task.select(images)
         (fold,) = task.folds(labelled)
-        others = images[~images["sample"].isin(labelled["sample"])]
+        others = images[~images["sample"].isin(labelled["sample"])][: None if each else 0]
         if each and others.empty:
             raise UserError(
                 "EmotioNet has no image without labels, which co-training needs: put some of the million that have no "
                 "row in the sheet beside the others, or --set cr_on=all --set unlabelled_each=0"
             )
-        others = others.sample(min(unlabelled, len(others)), random_state=0) if each else others[:0]
-        wanted = pd.concat([labelled, others], ignore_index=True)
+        wanted = pd.concat([labelled, others[:CACHED]], ignore_index=True)
         self.store = prepare(wanted, [[f.numbers[0]] for f in wanted["frames"]], size=resize, cache=cache)
         if problems := self.store.problems:
             say(f"EmotioNet: {len(problems)} images that cannot be read are left out, the first: {problems[0]}")
@@ -96,8 +100,8 @@ class Faces(torch.utils.data.Dataset):
         target = dict(zip(labelled["sample"], labelled["target"], strict=True))
         self.train, self.held_out = ([s for s in part if s in place] for part in (fold.train, fold.test))
         self.target = {s: [float("nan") if value < 0 else float(value) for value in target[s]] for s in target}
-        self.place, self.each, self.seed = place, each, seed
-        self.others = [place[s] for s in others["sample"] if s in place]
+        self.place, self.each, self.seed, self.resize = place, each, seed, resize
+        self.others = [place[s] for s in others["sample"][:CACHED] if s in place] + list(others["frames"][CACHED:])
 
     def __len__(self) -> int:
         return len(self.train)
@@ -106,14 +110,21 @@ class Faces(torch.utils.data.Dataset):
         epoch, index = item
         rng = np.random.default_rng((self.seed, epoch, index))
         sample = self.train[index]
-        C, images = len(self.target[sample]), 1 + self.each
-        rows = [self.place[sample], *(self.others[i] for i in rng.integers(len(self.others), size=self.each))]
-        p = torch.full((images, C), torch.nan)
+        others = [self._other(i) for i in rng.integers(len(self.others), size=self.each)]
+        p = torch.full((1 + self.each, len(self.target[sample])), torch.nan)
         p[0] = torch.tensor(self.target[sample])
-        draws = torch.from_numpy(rng.random((images, 3 + C), np.float32))
-        return torch.from_numpy(self.store.array[rows]), p, draws[:, :3], draws[:, 3:]
+        draws = torch.from_numpy(rng.random((len(p), 3 + p.shape[1]), np.float32))
+        images = np.stack([self.store.array[self.place[sample]], *others])
+        return torch.from_numpy(images), p, draws[:, :3], draws[:, 3:]
+
+    def _other(self, i: int) -> np.ndarray:
+        """An image without labels, from the cache or from its file."""
+        other = self.others[i]
+        if isinstance(other, int):
+            return self.store.array[other]
+        return stream(other.path(other.numbers[0]), self.resize, box=other.box)
 
     def tested(self) -> tuple[Tensor, Tensor]:
-        """The held-out images (n, resize, resize, 3) uint8 and their labels (n, C), -1 where not scored."""
+        """The held-out images (n, resize, resize, 3) uint8 and their labels (n, C), NaN where not scored."""
         rows = [self.place[s] for s in self.held_out]
         return torch.from_numpy(self.store.array[rows]), torch.tensor([self.target[s] for s in self.held_out])

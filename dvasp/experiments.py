@@ -7,6 +7,7 @@ from typing import Literal
 from shared.experiment import Column, Paper, Precision, Row, Table
 
 from . import data, figures, train
+from .losses import is_release
 from .model import weights_file
 
 
@@ -16,7 +17,8 @@ class Config:
     init: Literal["imagenet", "random"] = "imagenet"  # Sec. IV-C
     resize: int = 240  # Sec. IV-C
     size: int = 224  # Sec. IV-C: random crops
-    ratio: float = 30.0  # of the magnification (Sec. IV-C); 1 is off
+    flip: bool = True  # half of the images; not in the paper: released code
+    ratio: float = 30.0  # of the magnification (Sec. IV-C); 1 is off; not in the paper: a gain of 30, not of 1 + 30
     lambda_c: float = 8.0  # pixels; not in the paper: finer structure is magnified less
     width: int = 64  # ResNets (Fig. 2)
     # the student
@@ -24,7 +26,7 @@ class Config:
     depth: int = 18  # Fig. 2
     method: Literal["none", "fine-tune", "Fit", "AT", "SP", "ASP"] = "ASP"
     lambda_mv: float = 100.0  # Sec. IV-C
-    alpha: float = 100.0  # of L_asp (Sec. IV-C)
+    alpha: float = 100.0  # of L_asp (Sec. IV-C); follow="release": of every method
     alpha_fit: float = 100.0  # not in the paper: the usual value
     alpha_at: float = 1000.0  # not in the paper: the usual value
     alpha_sp: float = 3000.0  # not in the paper: the usual value
@@ -34,10 +36,11 @@ class Config:
     lr: float = 0.01  # Sec. IV-C
     momentum: float = 0.9  # released code
     # the teacher
+    teacher: str = ""  # a file that holds one, in the folder of --weights or as a path; "": it is trained on EmotioNet
     teacher_depth: int = 34  # Fig. 2
     teacher_lambda_mv: float = 400.0  # Sec. IV-C
     lambda_cr: float = 100.0  # Sec. IV-C
-    cr_on: Literal["unlabelled", "all"] = "unlabelled"  # Eq. (2); released code: all
+    cr_on: Literal["unlabelled", "all"] = "unlabelled"  # Eq. (2); follow="release": all
     selective: Literal["release", "original"] = "release"  # a_c of Eq. (1): only cited
     unlabelled: int = 50_000  # images without labels; released code, the paper has about a million
     unlabelled_each: int = 3  # beside each labelled image of a batch; not in the paper
@@ -51,6 +54,8 @@ class Config:
     @property
     def weight(self) -> float:
         """α of Eq. (16), or of the method in the place of ASP."""
+        if is_release(self.follow):
+            return self.alpha
         return {"Fit": self.alpha_fit, "AT": self.alpha_at, "SP": self.alpha_sp}.get(self.method, self.alpha)
 
 
@@ -62,26 +67,42 @@ SMOKE = dict(
 )  # fmt: skip
 
 PRETRAINING = (
-    "follow", "init", "resize", "size", "width", "views", "teacher_depth", "teacher_epochs", "teacher_batch",
+    "follow", "init", "resize", "size", "flip", "width", "views", "teacher_depth", "teacher_epochs", "teacher_batch",
     "teacher_lr", "selective", "precision", "compile",
 )  # fmt: skip
 CO_TRAINING = ("teacher_lambda_mv", "lambda_cr", "cr_on", "unlabelled", "unlabelled_each")
 
 
 def pretraining(config: Config, task) -> dict | None:
-    """What the teacher depends on: never on the target task."""
-    if config.method == "none":
+    """What the teacher depends on: never on the target task. A student without one, or of a file, needs none."""
+    if config.method == "none" or config.teacher:
         return None
     return {"corpora": ("EmotioNet",), **{name: getattr(config, name) for name in PRETRAINING + CO_TRAINING}}
 
 
 def remarks(config: Config, history=None, records=()) -> list[str]:
-    """What the networks started from."""
-    depths = {config.depth} if config.method == "none" else {config.depth, config.teacher_depth}
+    """What the networks started from, and how good the teacher is: one that learnt nothing teaches nothing."""
+    depths = {config.depth}
+    if config.method != "none" and not config.teacher:
+        depths.add(config.teacher_depth)
     files = ", ".join(map(weights_file, sorted(depths)))
     first = f"ImageNet's ({files} of torchvision)" if config.init == "imagenet" else "random, not ImageNet's"
-    teacher = {"none": "", "fine-tune": "; then the teacher's, pre-trained here on EmotioNet"}
-    return [f"weights: {first}{teacher.get(config.method, '; the teacher pre-trained here on EmotioNet')}"]
+    if config.method == "none":
+        return [f"weights: {first}"]
+    origin = "pre-trained here on EmotioNet"
+    if config.teacher:
+        view = "" if config.views == 2 else ", of its first view (net1, or trunks.0) alone, co-trained or not"
+        origin = f"of {config.teacher}{view}; its F1 is not known here"
+    then = f"; {'then' if config.method == 'fine-tune' else 'taught by'} the teacher {origin}"
+    lines = [f"weights: {first}{then}"]
+    if history:
+        f1, constant = history[-1][train.HELD_OUT], history[-1][train.CONSTANT]
+        dead = "; it has learnt nothing" if f1 <= constant else ""
+        views = "two views" if config.views == 2 else "one view"
+        lines.append(
+            f"teacher of {views}: macro F1 {f1:.3f} on held-out images of EmotioNet, all absent {constant:.3f}{dead}"
+        )
+    return lines
 
 
 def columns(task: str, *aus: int) -> tuple[Column, ...]:
@@ -149,6 +170,7 @@ PAPER = Paper(
     headline=("table1",),
     rule="last",  # released code
     load=data.load,
+    used=data.used,
     train=train.train,
     apply=train.apply,
     pretraining=pretraining,

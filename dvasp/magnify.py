@@ -7,6 +7,28 @@ from torch import Tensor
 BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 
 
+def prepare(
+    onset: Tensor, apex: Tensor, *, resize: int = 240, size: int = 224, ratio: float = 30.0, lambda_c: float = 8.0
+) -> Tensor:
+    """What a student sees at test: onset and apex (B, 3, resize, resize) in 0..1 -> (B, 3, size, size), magnified.
+
+    The middle is cut out and values are those of 8 bits, as training has them. A student's own settings: `net.input`.
+    """
+    if onset.shape[-2:] != (resize, resize):
+        raise ValueError(f"images of {tuple(onset.shape[-2:])}: expected {resize} x {resize}; resize the faces first")
+    start = (resize - size) // 2
+    magnified = magnify(onset, apex, ratio=ratio, lambda_c=lambda_c)
+    return magnified[..., start : start + size, start : start + size].mul(255).round() / 255
+
+
+def check_images(x: Tensor) -> None:
+    """Raises ValueError where images are not (B, C, H, W) or not in 0..1."""
+    if x.ndim != 4 or not x.is_floating_point() or not x.numel():
+        raise ValueError(f"images {tuple(x.shape)} of {x.dtype}: expected (B, C, H, W), floats in 0..1")
+    if x.min() < -1e-3 or x.max() > 1 + 1e-3 or x.isnan().any():
+        raise ValueError(f"images from {x.min():g} to {x.max():g}: expected values in 0..1 (divide bytes by 255)")
+
+
 def magnify(onset: Tensor, apex: Tensor, *, ratio: float = 30.0, lambda_c: float = 8.0) -> Tensor:
     """The apex as if it had moved `ratio` times as far from the onset: images (B, C, H, W) in 0..1 -> the same.
 
@@ -15,6 +37,15 @@ def magnify(onset: Tensor, apex: Tensor, *, ratio: float = 30.0, lambda_c: float
     mostly noise, and the mean brightness stay as they are, as in the code of [31]. lambda_c is not in the paper: with 8
     brows and lids are still magnified wholly in images of 240 x 240.
     """
+    for images in onset, apex:
+        check_images(images)
+    if onset.shape != apex.shape or min(onset.shape[-2:]) < 2 * len(BINOMIAL):
+        raise ValueError(
+            f"onset {tuple(onset.shape)} and apex {tuple(apex.shape)}: expected the same shape, {2 * len(BINOMIAL)} "
+            "pixels or more along each side"
+        )
+    if not (ratio >= 0 and lambda_c > 0):
+        raise ValueError(f"ratio={ratio:g}, lambda_c={lambda_c:g}: expected a ratio of 0 or more and a positive length")
     *bands, residual = laplacian_pyramid(apex - onset)
     change = residual
     for level, band in reversed(list(enumerate(bands))):

@@ -1,6 +1,11 @@
-"""Fig. 2 and 3: the teacher (two ResNet-34) and the student (two ResNet-18), and their single-view forms."""
+"""Fig. 2 and 3: the teacher (two ResNet-34) and the student (two ResNet-18), and their single-view forms.
+
+All take images (B, 3, H, W) in 0..1 and normalise them themselves, by `statistics`: see STATISTICS.
+"""
 
 import os
+import re
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -9,8 +14,14 @@ from torchvision.models import ResNet18_Weights, ResNet34_Weights
 from torchvision.models.resnet import BasicBlock, conv1x1
 
 from .losses import AUS, Output, is_release
+from .magnify import check_images
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
+STATISTICS = {  # mean and standard deviation of R, G, B in 0..1; "none": images come as they are to be seen
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "emotionet": ((0.5355, 0.4249, 0.3801), (0.2832, 0.2578, 0.2548)),  # released code of co-training
+    "none": None,
+}
 WEIGHTS = {18: ResNet18_Weights.IMAGENET1K_V1, 34: ResNet34_Weights.IMAGENET1K_V1}
 
 
@@ -22,7 +33,7 @@ class Trunk(nn.Module):
 
     def __init__(self, depth: int, *, width: int = 64):
         super().__init__()
-        self.depth = depth
+        self.depth, self.width = depth, width
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         one, two, three, four = BLOCKS[depth]
@@ -55,12 +66,22 @@ def stage(inplanes: int, planes: int, *, blocks: int, stride: int) -> nn.Sequent
 class Views(nn.Module):
     """Views side by side, each a trunk and its classifier FC_i: f_i (V, B, 8 width), logits, feature lists."""
 
-    def __init__(self, outputs: int, *, depth: int, views: int, width: int):
+    def __init__(self, outputs: int, *, depth: int, views: int, width: int, statistics: str):
         super().__init__()
+        known = {"depth": (depth, BLOCKS), "views": (views, (1, 2)), "statistics": (statistics, STATISTICS)}
+        for name, (value, choices) in known.items():
+            if value not in choices:
+                raise ValueError(f"{name}={value!r}: expected one of {', '.join(map(repr, choices))}")
+        self.statistics = STATISTICS[statistics]
         self.trunks = nn.ModuleList(Trunk(depth, width=width) for _ in range(views))
         self.FC = nn.ModuleList(nn.Linear(8 * width, outputs) for _ in range(views))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, list[list[Tensor]]]:
+        if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
+            raise ValueError(f"images {tuple(x.shape)} of {x.dtype}: expected (B, 3, H, W), floats in 0..1")
+        if self.statistics:
+            mean, std = (x.new_tensor(values)[:, None, None] for values in self.statistics)
+            x = (x - mean) / std
         f, features = zip(*(trunk(x) for trunk in self.trunks), strict=True)
         z = torch.stack([FC(f_i) for FC, f_i in zip(self.FC, f, strict=True)])
         return torch.stack(f), z, list(features)
@@ -78,9 +99,10 @@ class Teacher(Views):
     """
 
     def __init__(
-        self, C: int = len(AUS), *, depth: int = 34, views: int = 2, width: int = 64, follow: str = "paper"
-    ):
-        super().__init__(C, depth=depth, views=views, width=width)
+        self, C: int = len(AUS), *, depth: int = 34, views: int = 2, width: int = 64, follow: str = "paper",
+        statistics: str = "emotionet",
+    ):  # fmt: skip
+        super().__init__(C, depth=depth, views=views, width=width, statistics=statistics)
         self.bias_in_W = is_release(follow)
 
     def forward(self, x: Tensor) -> Output:
@@ -92,11 +114,16 @@ class Student(Views):
     """N AUs, each its own two-way softmax (Sec. III-C-1): DualView, or SingleView for the rows without "DV".
 
     Two views are fused through N classifiers FC_s of f_s = f_1 + f_2; follow="release": the mean of their logits.
+    It sees images magnified as `input` says: `prepare(onset, apex, **net.input)`.
     """
 
-    def __init__(self, N: int, *, depth: int = 18, views: int, width: int = 64, follow: str = "paper"):
-        super().__init__(2 * N, depth=depth, views=views, width=width)
+    def __init__(
+        self, N: int, *, depth: int = 18, views: int, width: int = 64, follow: str = "paper",
+        statistics: str = "imagenet", resize: int = 240, size: int = 224, ratio: float = 30.0, lambda_c: float = 8.0,
+    ):  # fmt: skip
+        super().__init__(2 * N, depth=depth, views=views, width=width, statistics=statistics)
         self.N, self.follow = N, follow
+        self.input = {"resize": resize, "size": size, "ratio": ratio, "lambda_c": lambda_c}
         self.FC_s = nn.Linear(8 * width, 2 * N) if views == 2 and not is_release(follow) else None
 
     def forward(self, x: Tensor) -> Output:
@@ -110,27 +137,58 @@ class Student(Views):
 
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
-        """Probability of each AU: images (B, 3, H, W) -> (B, N)."""
+        """Probability of each AU: images (B, 3, H, W) in 0..1 -> (B, N)."""
+        check_images(x)
         return self(x).fused.softmax(-1)[..., 1]
 
 
 class DualView(Student):
-    """Two-view student of N AUs (Fig. 2), ResNets of `depth` 18 or 34."""
+    """Two-view student of N AUs (Fig. 2), ResNets of `depth` 18 or 34; options as of Student."""
 
-    def __init__(self, N: int, *, depth: int = 18, width: int = 64, follow: str = "paper"):
-        super().__init__(N, depth=depth, views=2, width=width, follow=follow)
+    def __init__(self, N: int, *, depth: int = 18, width: int = 64, follow: str = "paper", **options):
+        super().__init__(N, depth=depth, views=2, width=width, follow=follow, **options)
 
 
 class SingleView(Student):
     """One-view student of N AUs: the baselines Res18 and Res34, and the students of a single-view teacher."""
 
-    def __init__(self, N: int, *, depth: int = 18, width: int = 64, follow: str = "paper"):
-        super().__init__(N, depth=depth, views=1, width=width, follow=follow)
+    def __init__(self, N: int, *, depth: int = 18, width: int = 64, follow: str = "paper", **options):
+        super().__init__(N, depth=depth, views=1, width=width, follow=follow, **options)
 
 
 def freeze(teacher: Teacher) -> Teacher:
     """The teacher in eval mode, without gradients: neither weights nor batch statistics move (Sec. III-C)."""
     return teacher.eval().requires_grad_(False)
+
+
+def read_teacher(state: Mapping, *, views: int = 2, **options) -> Teacher:
+    """A Teacher of the first `views` ResNets in `state`, of the depth and width that they have.
+
+    state: the public checkpoint of co-training, its ResNets net1.* and net2.* under torchvision's names (a "state_dict"
+    around it and the "module." of data-parallel training are seen through); or the state dict of a Teacher. Where there
+    are ResNets alone, FC is random: distillation and DVFT take no more. Raises ValueError saying what is missing.
+    """
+    state = state.get("state_dict", state) if isinstance(state, Mapping) else {}
+    state = {name.removeprefix("module."): value for name, value in state.items() if isinstance(value, Tensor)}
+    given = {re.sub(r"^net([12])\.", lambda m: f"trunks.{int(m[1]) - 1}.", name): w for name, w in state.items()}
+    for v in range(views):
+        if f"trunks.{v}.conv1.weight" not in given:
+            raise ValueError(
+                f"no net{v + 1}.conv1.weight and no trunks.{v}.conv1.weight, view {v + 1} of {views} of a teacher, in "
+                f"{len(state)} tensors {', '.join(list(state)[:3])} …"
+            )
+    depth = 34 if "trunks.0.layer3.5.conv1.weight" in given else 18
+    C = len(given["FC.0.weight"]) if "FC.0.weight" in given else len(AUS)
+    teacher = Teacher(C, depth=depth, views=views, width=len(given["trunks.0.conv1.weight"]), **options)
+    own = teacher.state_dict()
+    spare = {name: w for name, w in own.items() if name.startswith("FC.") or name.endswith("num_batches_tracked")}
+    given = {**spare, **{name: w for name, w in given.items() if name in own}}
+    for name, w in own.items():
+        if name not in given or given[name].shape != w.shape or not given[name].isfinite().all():
+            found = f"{name} {tuple(given[name].shape)}" if name in given else f"no {name}"
+            raise ValueError(f"{found}: expected {tuple(w.shape)} of a ResNet-{depth}, finite numbers")
+    teacher.load_state_dict(given)
+    return teacher
 
 
 def weights_file(depth: int) -> str:

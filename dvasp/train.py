@@ -8,24 +8,33 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from shared.errors import UserError
 from shared.gradcam import gradcam, scaled
-from shared.job import Job, Pretraining, autocast
-from shared.metrics import score
-from shared.weights import published
+from shared.job import Job, Pretraining, autocast, say
+from shared.metrics import constant_baseline, score
+from shared.weights import published, tensors
 
-from .data import EMOTIONET, IMAGENET, MAGNIFIED, PLAIN, Faces, Statistics, augmented, centred, normalised
+from .data import MAGNIFIED, Faces, augmented, centred, used
 from .losses import is_release, selective_weights, student_loss, teacher_loss
-from .model import DualView, SingleView, Student, Teacher, Views, freeze, load_imagenet, weights_file
+from .model import DualView, SingleView, Student, Teacher, Views, freeze, load_imagenet, read_teacher, weights_file
+
+HELD_OUT, CONSTANT = "held-out f1_macro", "held-out f1_macro of all absent"
 
 
-def build_teacher(config) -> Teacher:
-    return Teacher(depth=config.teacher_depth, views=config.views, width=config.width, follow=config.follow)
+def build_teacher(config, statistics: str = "emotionet") -> Teacher:
+    return Teacher(
+        depth=config.teacher_depth, views=config.views, width=config.width, follow=config.follow, statistics=statistics
+    )
 
 
 def network(config, N: int) -> partial:
-    """What makes the student."""
-    student = DualView if config.views == 2 else SingleView
-    return partial(student, N=N, depth=config.depth, width=config.width, follow=config.follow)
+    """What makes the student. One that continues a teacher sees images as that did; released code: none normalised."""
+    statistics = "none" if is_release(config.follow) else "emotionet" if config.method == "fine-tune" else "imagenet"
+    return partial(
+        DualView if config.views == 2 else SingleView, N=N, depth=config.depth, width=config.width,
+        follow=config.follow, statistics=statistics, resize=config.resize, size=config.size, ratio=config.ratio,
+        lambda_c=config.lambda_c,
+    )  # fmt: skip
 
 
 def start(net: Views, config, weights) -> None:
@@ -39,11 +48,14 @@ def start(net: Views, config, weights) -> None:
 def pretrain(job: Pretraining) -> dict[str, Tensor]:
     """Sec. III-B: the weights of the teacher; of one view, it learns from the labelled images alone."""
     config = job.config
+    if config.views == 2 and config.init == "random" and config.lambda_cr > 10 and job.team.is_main_process:
+        say(f"{job.name}: from random weights, L'_cr times {config.lambda_cr:g} makes the views agree before they have "
+            "learnt anything; the teacher's held-out F1 will show it; --set lambda_cr=2 lets them learn")  # fmt: skip
     teacher = build_teacher(config)
     start(teacher, config, job.weights)
     faces = Faces(
-        job.samples["EmotioNet"], each=config.unlabelled_each if config.views == 2 else 0,
-        unlabelled=config.unlabelled, resize=config.resize, seed=job.seed, cache=job.cache,
+        used(job.samples["EmotioNet"], config), each=config.unlabelled_each if config.views == 2 else 0,
+        resize=config.resize, seed=job.seed, cache=job.cache,
     )  # fmt: skip
     teacher = job.synchronised(teacher)
     adam = torch.optim.Adam(teacher.parameters(), lr=config.teacher_lr)
@@ -55,29 +67,53 @@ def pretrain(job: Pretraining) -> dict[str, Tensor]:
         everyone = job.team.gather(p), job.team.gather(lots)  # a_c is "calculated in each batch"
         a = selective_weights(everyone[0], selective=config.selective, lots=everyone[1])[share]
         with autocast(config, job.device):
-            output = parallel(normalised(augmented(images, draws, config.size), EMOTIONET))
-            terms = teacher_loss(
-                output, p, a, lambda_mv=config.teacher_lambda_mv, lambda_cr=config.lambda_cr, cr_on=config.cr_on,
-                follow=config.follow,
-            )  # fmt: skip
+            output = parallel(augmented(images, draws, config.size, flip=config.flip))
+        terms = teacher_loss(
+            output, p, a, lambda_mv=config.teacher_lambda_mv, lambda_cr=config.lambda_cr, cr_on=config.cr_on,
+            follow=config.follow,
+        )  # fmt: skip
         adam.zero_grad()
         job.team.backward(sum(terms.values()))
         adam.step()
         job.log(**terms)
     if job.team.is_main_process:
-        job.history[-1]["held-out f1_macro"] = round(held_out(teacher, faces, config.size), 4)
+        job.history[-1] |= held_out(teacher, faces, config.size)
     return teacher.state_dict()
 
 
 @torch.no_grad()
-def held_out(teacher: Teacher, faces: Faces, size: int) -> float:
-    """Macro F1 of the labelled images that the teacher did not learn from, mean over its AUs."""
+def held_out(teacher: Teacher, faces: Faces, size: int) -> dict[str, float]:
+    """Macro F1 of the labelled images that the teacher did not learn from, mean over its AUs, and of "all absent"."""
     teacher.eval()
     images, p = faces.tested()
     device = teacher.FC[0].weight.device
-    inputs = (normalised(centred(part.to(device), size), EMOTIONET) for part in images.split(64))
-    z = torch.cat([teacher(x).fused for x in inputs]).cpu()
-    return score(p.nan_to_num(-1).numpy(), (z > 0).numpy(), 2, "f1_macro")
+    z = torch.cat([teacher(centred(part.to(device), size)).fused for part in images.split(64)]).cpu()
+    target = p.nan_to_num(-1).numpy()
+    f1 = score(target, (z > 0).numpy(), 2, "f1_macro")
+    return {HELD_OUT: round(f1, 4), CONSTANT: round(constant_baseline(target, 2, "f1_macro"), 4)}
+
+
+def trained_teacher(config, weights: str | Path, pretrained: dict[str, Tensor] | None) -> Teacher | None:
+    """The teacher that a row learns from: of the pre-training, or of the file that `teacher` names; None without."""
+    statistics = "none" if is_release(config.follow) else "emotionet"
+    if config.method == "none":
+        return None
+    if not config.teacher:
+        teacher = build_teacher(config, statistics)
+        teacher.load_state_dict(pretrained)
+        return teacher
+    path = Path(weights, config.teacher)  # a whole path stays as it is
+    path = path if path.is_file() or not Path(config.teacher).is_file() else Path(config.teacher)
+    with published(path, f"a teacher of {config.views} view(s)", "without --set teacher one is trained on EmotioNet"):
+        teacher = read_teacher(tensors(path), views=config.views, follow=config.follow, statistics=statistics)
+    trunk = teacher.trunks[0]
+    same = {"fine-tune": (trunk.depth, trunk.width) == (config.depth, config.width), "Fit": trunk.width == config.width}
+    if not same.get(config.method, True):
+        raise UserError(
+            f"{path} holds a ResNet-{trunk.depth} of width {trunk.width}; {config.method} needs the student's own: "
+            f"ResNet-{config.depth} of width {config.width}; --set width={trunk.width}"
+        )
+    return teacher
 
 
 def train(job: Job) -> None:
@@ -87,19 +123,17 @@ def train(job: Job) -> None:
     train, test, p = job.rows("train"), job.rows("test"), job.targets
     student = job.build(network(config, len(job.task.aus))).to(memory_format=torch.channels_last)
     start(student, config, job.weights)
-    teacher = None
-    if job.pretrained:
-        teacher = build_teacher(config).to(job.device, memory_format=torch.channels_last)
-        teacher.load_state_dict(job.pretrained)
+    teacher = trained_teacher(config, job.weights, job.pretrained)
     if config.method == "fine-tune":
         student.trunks.load_state_dict(teacher.trunks.state_dict())
         teacher = None
-    own = statistics(config)
+    if teacher:
+        teacher = freeze(teacher.to(job.device, memory_format=torch.channels_last))
     sgd = torch.optim.SGD(student.parameters(), lr=config.lr, momentum=config.momentum)
     decay = torch.optim.lr_scheduler.StepLR(sgd, config.drop, gamma=0.1)
 
-    def held_out(rows: Tensor) -> Tensor:
-        return normalised(centred(images[rows], config.size), own)
+    def middle(rows: Tensor) -> Tensor:
+        return centred(images[rows], config.size)
 
     b = min(config.batch, len(train))  # smaller batches are left out: L_asp goes with 1 / b
     for epoch in range(config.epochs):
@@ -107,13 +141,13 @@ def train(job: Job) -> None:
         losses = []
         for some in job.shuffled(train, least=b):
             draws = torch.rand(len(some), 3, generator=job.augmentation).to(job.device)
-            crops = augmented(images[some], draws, config.size)
+            crops = augmented(images[some], draws, config.size, flip=config.flip)
             with autocast(config, job.device):
-                taught = attend(teacher, crops) if teacher else None
-                terms = student_loss(
-                    student(normalised(crops, own)), p[some], taught, lambda_mv=config.lambda_mv, method=config.method,
-                    alpha=config.weight, follow=config.follow,
-                )  # fmt: skip
+                output, taught = student(crops), teacher(crops) if teacher else None
+            terms = student_loss(
+                output, p[some], taught, lambda_mv=config.lambda_mv, method=config.method, alpha=config.weight,
+                follow=config.follow,
+            )  # fmt: skip
             loss = sum(terms.values())
             job.check(loss, epoch, some)
             sgd.zero_grad()
@@ -121,19 +155,8 @@ def train(job: Job) -> None:
             sgd.step()
             losses.append(loss.item())
         decay.step()
-        job.score(epoch, lambda rows: predict(student, held_out(rows)), loss=fmean(losses))
-    job.figures["maps"] = activation_maps(job.scored(), held_out(test), p[test])
-
-
-def statistics(config) -> Statistics:
-    """What the student's images are normalised by."""
-    return EMOTIONET if config.method == "fine-tune" else PLAIN if is_release(config.follow) else IMAGENET
-
-
-@torch.no_grad()
-def attend(teacher: Teacher, crops: Tensor):
-    """The frozen teacher's output of images (B, 3, H, W) in 0..1."""
-    return freeze(teacher)(normalised(crops, EMOTIONET))
+        job.score(epoch, lambda rows: predict(student, middle(rows)), loss=fmean(losses))
+    job.figures["maps"] = activation_maps(job.scored(), middle(test), p[test])
 
 
 def predict(student: Student, x: Tensor) -> Tensor:
@@ -163,7 +186,7 @@ def activation_maps(student: Student, x: Tensor, p: Tensor) -> list[dict[str, li
 
 def apply(student: Student, data, config) -> tuple[Tensor, Tensor]:
     """For a user's clips: the probability of each AU (N, AUs) and its map on the face (N, AUs, resize, resize)."""
-    x = normalised(centred(torch.tensor(data.stacked()[:, MAGNIFIED]), config.size), statistics(config))
+    x = centred(torch.tensor(data.stacked()[:, MAGNIFIED]), config.size)
     scores = predict(student, x)
     maps = [torch.tensor([m[str(au)] for au in range(student.N)]) for m in activation_maps(student, x, scores + 1)]
     maps = F.interpolate(torch.stack(maps).mean(dim=2), (config.size, config.size), mode="bilinear")  # of both views

@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from dvasp.data import EMOTIONET, augmented, centred, load, normalised
+from dvasp import data as module
+from dvasp.data import Faces, augmented, centred, load, used
 from dvasp.experiments import Config
 from dvasp.magnify import magnify
 
@@ -58,7 +59,35 @@ def test_crops_of_any_draw_lie_within_the_image():
         assert augmented(images, largest, size).shape == (1000, 3, size, size)
 
 
-def test_normalised_images_of_the_statistics_are_standard():
-    mean, std = (torch.tensor(values)[None, :, None, None] for values in EMOTIONET)
-    x = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(normalised(x * std + mean, EMOTIONET), x, rtol=1e-4, atol=1e-5)
+def test_no_crop_is_mirrored_where_flips_are_off():
+    images = torch.arange(9 * 9 * 3).view(1, 9, 9, 3).byte()
+    mirrored, plain = (augmented(images, torch.zeros(1, 3), 9, flip=flip) for flip in (True, False))
+    assert torch.equal(plain, images.movedim(-1, 1) / 255) and torch.equal(mirrored, plain.flip(-1))
+
+
+@pytest.fixture
+def images(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    from faces import wild
+
+    return wild(tmp_path / "wild", labelled=20, others=12)
+
+
+def test_of_emotionet_the_labelled_images_and_a_share_of_the_others_are_used(images, samples):
+    config = Config(unlabelled=5)
+    found = used(images, config)
+    assert len(found) == 25 and list(found["sample"][:20]) == list(images["sample"][:20])
+    assert used(found, config).equals(found)  # in the pre-training, of what was read
+    assert len(used(images, Config(unlabelled_each=0))) == 20 and len(used(images, Config())) == 32
+    assert used(samples, config) is samples
+
+
+def test_images_beyond_the_cached_share_are_read_as_they_are_needed(images, tmp_path, monkeypatch):
+    def items(cached):
+        monkeypatch.setattr(module, "CACHED", cached)
+        faces = Faces(images, each=3, resize=24, seed=0, cache=tmp_path / "cache")
+        assert len(faces.store.ids) == 20 + min(cached, 12)
+        return [faces[0, i][0] for i in range(len(faces))]
+
+    for some, all_read in zip(items(12), items(3), strict=True):
+        assert torch.equal(some, all_read)

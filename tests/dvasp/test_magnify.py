@@ -6,7 +6,7 @@ import torch
 from scipy.ndimage import correlate1d, gaussian_filter, map_coordinates
 from scipy.optimize import minimize_scalar
 
-from dvasp import magnify
+from dvasp import magnify, prepare
 from shared.faces import Clip, Person
 
 X = torch.arange(240, dtype=torch.float64)
@@ -55,7 +55,7 @@ def pyramid_reference(onset, apex, ratio, lambda_c):
 def test_against_scipy(shape):
     rng = np.random.default_rng(0)
     onset, apex = rng.random((2, 2, 3, *shape))
-    apex = onset + 0.02 * (apex - 0.5)
+    onset, apex = 0.1 + 0.8 * onset, 0.1 + 0.8 * onset + 0.02 * (apex - 0.5)
     result = magnify(torch.from_numpy(onset), torch.from_numpy(apex), ratio=7, lambda_c=20).numpy()
     for b, c in np.ndindex(2, 3):
         np.testing.assert_allclose(result[b, c], pyramid_reference(onset[b, c], apex[b, c], 7, 20), atol=1e-12)
@@ -78,6 +78,25 @@ def test_ratio_1_is_the_apex_and_brightness_as_a_whole_is_not_magnified():
     onset, apex = grating(20, 0, angle=0.4), grating(20, 0.7, angle=0.4)
     torch.testing.assert_close(magnify(onset, apex, ratio=1), apex)
     torch.testing.assert_close(magnify(onset, onset + 0.01), onset + 0.01)
+
+
+def test_images_that_are_no_pair_in_0_to_1_are_refused():
+    x = torch.rand(2, 3, 40, 40)
+    for said, onset, apex, options in (
+        ("255", x, 255 * x, {}),
+        ("uint8", (255 * x).byte(), (255 * x).byte(), {}),
+        ("nan", x, x * torch.nan, {}),
+        ("same shape", x, x[:1], {}),
+        ("10 pixels or more", x[..., :9], x[..., :9], {}),
+        ("expected \\(B, C, H, W\\)", x[0], x[0], {}),
+        ("floats", x[:0], x[:0], {}),
+        ("ratio=-1", x, x, {"ratio": -1.0}),
+        ("lambda_c=0", x, x, {"lambda_c": 0.0}),
+    ):
+        with pytest.raises(ValueError, match=said):
+            magnify(onset, apex, **options)
+    with pytest.raises(ValueError, match="expected 240 x 240"):
+        prepare(x, x)
 
 
 def onset_apex_motion(seed, sway, aus):

@@ -5,7 +5,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from dvasp import DualView, SingleView, Teacher
 from dvasp.losses import student_loss, teacher_loss
-from dvasp.model import freeze, load_imagenet
+from dvasp.model import STATISTICS, freeze, load_imagenet
 
 
 def images(B=2, size=64):
@@ -34,7 +34,8 @@ def test_features_are_torchvisions(depth, imagenet):
     nodes = ["conv1", "layer1", "layer2", "layer3", "layer4", "flatten"]
     x = images(size=224) if depth == 18 else images()
     with torch.no_grad():
-        *expected, f = create_feature_extractor(reference.eval(), nodes)(x).values()
+        mean, std = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[..., None, None]
+        *expected, f = create_feature_extractor(reference.eval(), nodes)((x - mean) / std).values()
         output = net(x)
         torch.testing.assert_close(output.features[0], expected)
         torch.testing.assert_close(output.views[0].flatten(1), net.FC[0](f))
@@ -78,7 +79,8 @@ def test_student_of_the_paper_fuses_features_and_that_of_the_release_logits():
     paper, release = (DualView(8, follow=follow).eval() for follow in ("paper", "release"))
     with torch.no_grad():
         output = paper(images())
-        f_1, f_2 = (trunk(images())[0] for trunk in paper.trunks)
+        mean, std = torch.tensor(STATISTICS["imagenet"])[..., None, None]
+        f_1, f_2 = (trunk((images() - mean) / std)[0] for trunk in paper.trunks)
         torch.testing.assert_close(output.fused.flatten(1), (f_1 + f_2) @ paper.FC_s.weight.T + paper.FC_s.bias)
         torch.testing.assert_close(output.views[1].flatten(1), f_2 @ paper.FC[1].weight.T + paper.FC[1].bias)
         z = release(images())
@@ -93,6 +95,33 @@ def test_prediction_is_the_probability_of_presence():
     net.FC[0].bias.data = torch.tensor([0.0, 0.0, 0.0, 2.0, 1.0, 0.0, 0.0, -1.0])
     expected = torch.tensor([0.0, 2.0, -1.0, -1.0]).sigmoid()
     torch.testing.assert_close(net.predict(images()), expected.expand(2, 4))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("statistics", ["emotionet", "none"])
+def test_images_are_normalised_inside(statistics):
+    """As a person who takes the network has nothing else to know of its input."""
+    torch.manual_seed(0)
+    net = DualView(4, width=4, statistics=statistics).eval()
+    same = DualView(4, width=4, statistics="none").eval()
+    same.load_state_dict(net.state_dict())
+    mean, std = torch.tensor([[0.5355, 0.4249, 0.3801], [0.2832, 0.2578, 0.2548]])[..., None, None]
+    x = images() if statistics == "none" else (images() - mean) / std
+    torch.testing.assert_close(net(images()).fused, same(x).fused)
+
+
+def test_arguments_and_images_that_cannot_be_are_refused():
+    for options, said in (({"depth": 50}, "depth=50: expected one of 18, 34"), ({"statistics": "mine"}, "'imagenet'")):
+        with pytest.raises(ValueError, match=said):
+            DualView(4, width=4, **options)
+    with pytest.raises(ValueError, match="views=3"):
+        Teacher(4, width=4, views=3)
+    net = SingleView(4, width=4)
+    for x in (images()[0], images()[:, :1], (255 * images()).byte()):
+        with pytest.raises(ValueError, match="expected \\(B, 3, H, W\\)"):
+            net(x)
+    with pytest.raises(ValueError, match="divide bytes by 255"):
+        net.predict(255 * images())
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import f1_score
 from toy.shell import ROOT
 
 from dvasp.data import Faces
+from dvasp.experiments import Config, remarks
+from dvasp.train import CONSTANT, HELD_OUT
 from shared.errors import UserError
 from shared.parallel import Alone, launch
+from shared.tasks import TASKS
 
 CPU = torch.device("cpu")
 
@@ -28,6 +32,25 @@ def here():
         torch.set_default_dtype(torch.float32)
 
 
+def check_held_out(job, images):
+    """The record names the teacher's F1 and that of a teacher that never sees anything, by scikit-learn."""
+    task = TASKS["emotionet-au12"]
+    labelled = task.select(images)
+    (fold,) = task.folds(labelled)
+    target = np.array(labelled["target"][labelled["sample"].isin(fold.test)].tolist())
+    constant = [
+        f1_score(t[t >= 0], np.zeros((t >= 0).sum()), average="macro", labels=[0, 1], zero_division=0) for t in target.T
+    ]
+    last = job.history[-1]
+    assert last["held-out f1_macro of all absent"] == pytest.approx(np.mean(constant), abs=1e-4)
+    assert 0 <= last["held-out f1_macro"] <= 1
+    f1 = f"{last['held-out f1_macro']:.3f} on held-out images of EmotioNet, all absent {np.mean(constant):.3f}"
+    assert f1 in remarks(Config(), history=job.history)[1]
+    assert "learnt nothing" in remarks(Config(), history=[{HELD_OUT: 0.449, CONSTANT: 0.449}])[1]
+    assert "learnt nothing" not in remarks(Config(), history=[{HELD_OUT: 0.66, CONSTANT: 0.449}])[1]
+    assert len(remarks(Config())) == len(remarks(Config(method="none"), history=None)) == 1
+
+
 @pytest.fixture(scope="module")
 def alone(here, tmp_path_factory):
     """(folder, weights, curve) of a teacher trained by one process."""
@@ -38,7 +61,7 @@ def alone(here, tmp_path_factory):
     images = wild(folder)
     images.to_pickle(folder / "images.pkl")
     weights, curve, job = teach(CONFIG, images, folder / "cache", folder / "alone", Alone(CPU))
-    assert 0 <= job.history[-1]["held-out f1_macro"] <= 1
+    check_held_out(job, images)
     return folder, images, weights, curve
 
 
@@ -74,13 +97,13 @@ def test_the_single_view_teacher_sees_labelled_images_alone(alone):
     config = replace(CONFIG, views=1, teacher_epochs=1)
     _, curve, _ = teach(config, images.assign(), folder / "cache", folder / "single", Alone(CPU))
     assert curve.shape[1] == 1  # L_v
-    faces = Faces(images, each=0, unlabelled=9, resize=40, seed=0, cache=folder / "cache")
+    faces = Faces(images, each=0, resize=40, seed=0, cache=folder / "cache")
     assert faces[0, 0][0].shape == (1, 40, 40, 3) and not faces[0, 0][1].isnan().all()
 
 
 def test_items_hang_on_seed_epoch_and_index(alone):
     folder, images, *_ = alone
-    faces, again = (Faces(images, each=3, unlabelled=9, resize=40, seed=5, cache=folder / "cache") for _ in range(2))
+    faces, again = (Faces(images, each=3, resize=40, seed=5, cache=folder / "cache") for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(faces[2, 1][2:], again[2, 1][2:], strict=True))
     assert not torch.equal(faces[2, 1][2], faces[3, 1][2]) and not torch.equal(faces[2, 1][2], faces[2, 2][2])
     pictures, p, draws, lots = faces[0, 0]
@@ -91,10 +114,10 @@ def test_items_hang_on_seed_epoch_and_index(alone):
     first = dict(part.split("=") for part in known[faces.train[0]].split())
     expected = [float(first.get(str(au), "nan")) for au in (1, 2, 4, 5, 6, 9, 12, 17, 20, 25, 26, 43)]
     np.testing.assert_array_equal(p[0].numpy(), expected)
-    assert len(faces.others) == 9
+    assert len(faces.others) == 12
 
 
 def test_co_training_without_unlabelled_images_is_refused(alone):
     folder, images, *_ = alone
     with pytest.raises(UserError, match="no image without labels"):
-        Faces(images[images["au_codes"] != ""], each=1, unlabelled=9, resize=40, seed=0, cache=folder / "cache")
+        Faces(images[images["au_codes"] != ""], each=1, resize=40, seed=0, cache=folder / "cache")
