@@ -10,7 +10,10 @@ dependencies = ["torch", "torchvision", "safetensors"]
 
 
 def dvasp(weights=None, **arguments):
-    """DualView(N, depth=18, width=64): the student; images (B, 3, H, W) -> its `fused` logits (B, N, 2) and more."""
+    """DualView(N, depth=18, width=64): the student; images (B, 3, H, W) in 0..1 -> `fused` logits (B, N, 2) and more.
+
+    Magnified ones, `dvasp.prepare(onset, apex, **net.input)`; the network normalises them itself.
+    """
     return _network("dvasp", "DualView", weights, arguments)
 
 

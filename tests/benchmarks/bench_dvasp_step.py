@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import torch
 
-from dvasp.data import IMAGENET, augmented, normalised
+from dvasp.data import augmented
 from dvasp.experiments import SMOKE, Config
 from dvasp.losses import asp_loss, student_loss
-from dvasp.train import attend, build_teacher, network
+from dvasp.model import freeze
+from dvasp.train import build_teacher, network
 
 
 def parts(config: Config, N: int = 8, device: str = "cpu"):
@@ -19,30 +20,29 @@ def parts(config: Config, N: int = 8, device: str = "cpu"):
     images = torch.randint(0, 256, (121, config.resize, config.resize, 3), dtype=torch.uint8, device=device)
     p = torch.randint(0, 2, (config.batch, N), device=device)
     student = network(config, N)().to(device, memory_format=torch.channels_last).train()
-    teacher = build_teacher(config).to(device, memory_format=torch.channels_last)
+    teacher = freeze(build_teacher(config).to(device, memory_format=torch.channels_last))
     sgd = torch.optim.SGD(student.parameters(), lr=0.0, momentum=0.9)
 
     def data():
         some = torch.randperm(len(images), device=device)[: config.batch]
-        crops = augmented(images[some], torch.rand(config.batch, 3, device=device), config.size)
-        return crops, normalised(crops, IMAGENET)
+        return augmented(images[some], torch.rand(config.batch, 3, device=device), config.size)
 
-    crops, x = data()
-    taught = attend(teacher, crops)
-    features = [[A.detach().clone().requires_grad_() for A in view[1:]] for view in student(x).features]
+    crops = data()
+    taught = teacher(crops)
+    features = [[A.detach().clone().requires_grad_() for A in view[1:]] for view in student(crops).features]
 
     def asp():
         losses = [asp_loss(A_T[1:], A_S) for A_T, A_S in zip(taught.features, features, strict=True)]
         torch.stack(losses).mean().backward()
 
     def step():
-        crops, x = data()
-        loss = sum(student_loss(student(x), p, attend(teacher, crops), alpha=config.alpha).values())
+        crops = data()
+        loss = sum(student_loss(student(crops), p, teacher(crops), alpha=config.alpha).values())
         sgd.zero_grad()
         loss.backward()
         sgd.step()
 
-    return {"step": step, "teacher's forward": lambda: attend(teacher, crops), "ASP": asp, "images": data}
+    return {"step": step, "teacher's forward": lambda: teacher(crops), "ASP": asp, "images": data}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Every distinct row runs on tiny random corpora; at paper scale every network fits its teacher."""
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch.utils._pytree import tree_map_only
 
+import dvasp
 from dvasp import data
 from dvasp.experiments import PAPER, SMOKE, TABLES, Config
 from dvasp.losses import student_loss
@@ -81,6 +83,19 @@ def check(config: Config, task: str, corpora) -> Job:
 @pytest.mark.parametrize(("config", "task"), ROWS, ids=ROWS.values())
 def test_every_row_runs(config, task, corpora):
     check(config, task, corpora)
+
+
+def test_a_network_that_is_shared_knows_of_its_input(corpora):
+    """Onset and apex as they are stored are all that it takes to have a record's scores."""
+    job = fold_of(replace(BASE, ratio=5.0), "samm-au4", corpora)
+    train(job)
+    arguments = json.loads(json.dumps(job.made["arguments"]))  # as they lie in the header of the weights
+    net = getattr(dvasp, job.made["network"])(**arguments).eval()
+    net.load_state_dict(job.scored().state_dict())
+    stored = torch.tensor(job.data.stacked()[job.rows("test").numpy()]).movedim(-1, 2) / 255
+    scores = net.predict(dvasp.prepare(stored[:, data.ONSET], stored[:, data.APEX], **net.input))
+    recorded = torch.tensor(job.predictions["scores"][str(job.scored_epoch)][""])
+    torch.testing.assert_close(scores, recorded, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(
