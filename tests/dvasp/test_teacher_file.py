@@ -121,7 +121,7 @@ SPOILT = {
     "text": lambda content: b"no weights",
     "empty": lambda content: b"",
     "cut": lambda content: content[: len(content) // 2],
-    "changed": lambda content: content[:-9000] + b"x" + content[-8999:],  # a safetensors file has no checksum
+    "changed": lambda b: b[: len(b) // 2] + bytes([b[len(b) // 2] ^ 255]) + b[len(b) // 2 + 1 :],  # not of safetensors
 }
 
 
