@@ -121,7 +121,7 @@ SPOILT = {
     "text": lambda content: b"no weights",
     "empty": lambda content: b"",
     "cut": lambda content: content[: len(content) // 2],
-    "changed": lambda b: b[: len(b) // 2] + bytes([b[len(b) // 2] ^ 255]) + b[len(b) // 2 + 1 :],  # not of safetensors
+    "changed": lambda b: b[: len(b) // 2] + bytes([b[len(b) // 2] ^ 255]) + b[len(b) // 2 + 1 :],
 }
 
 
