@@ -95,7 +95,11 @@ class Autoencoder(nn.Module):
 
 
 class PoolAutoencoder(nn.Module):
-    """For quick runs, not in the paper: Z is the image `factor` times smaller, its grey mean the fourth channel."""
+    """For quick runs, not in the paper: Z is the image `factor` times smaller, its grey mean the fourth channel.
+
+    Scaled to about unit variance on faces, as the published one: without it DiT is slow to learn to copy Z_t."""
+
+    scale = 3.0
 
     def __init__(self, factor: int = 8):
         super().__init__()
@@ -104,11 +108,11 @@ class PoolAutoencoder(nn.Module):
     def encode(self, I: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Z; there is no posterior to draw from, so the generator changes nothing."""
         divisible(I, self.factor)
-        small = F.avg_pool2d(I, self.factor)
+        small = F.avg_pool2d(I, self.factor) * self.scale
         return torch.cat([small, small.mean(dim=1, keepdim=True)], dim=1)
 
     def decode(self, Z: Tensor) -> Tensor:
-        return F.interpolate(Z[:, :3], scale_factor=float(self.factor))
+        return F.interpolate(Z[:, :3] / self.scale, scale_factor=float(self.factor))
 
 
 class Residual(nn.Module):

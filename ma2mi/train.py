@@ -67,16 +67,18 @@ def network(config, classes: int | None = None) -> partial:
 
 
 def dit(config) -> DiT:
+    """What predicts Z_{t+δ}, 8 times smaller than the image (Sec. 3.2), or its pixels. Raises UserError for sizes that
+    do not divide."""
     if config.pretrain == "pixels":
         place = dict(size=config.size, patch=config.patch_pixels, channels=3)
+    elif config.size % 8:
+        raise UserError(f"size={config.size} is no multiple of 8, by which the autoencoder divides it")
     else:
-        place = dict(size=config.size // downscale(config), patch=config.patch, channels=4)
-    return DiT(**place, dim=config.dit_dim, depth=config.dit_depth, heads=config.dit_heads, condition=config.dim)
-
-
-def downscale(config) -> int:
-    """How many times smaller Z is than the image: 8 (Sec. 3.2); pooling gives the paper's 32×32 at any size."""
-    return max(config.size // 32, 1) if config.autoencoder == "pool" else 8
+        place = dict(size=config.size // 8, patch=config.patch, channels=4)
+    try:
+        return DiT(**place, dim=config.dit_dim, depth=config.dit_depth, heads=config.dit_heads, condition=config.dim)
+    except ValueError as error:
+        raise UserError(f"settings of the DiT: {error}") from error
 
 
 def autoencoder(config, weights) -> nn.Module | None:
@@ -87,7 +89,7 @@ def autoencoder(config, weights) -> nn.Module | None:
         with published(weights, "the published autoencoder", "--set autoencoder=random or =pool goes on without"):
             return Autoencoder.load(weights)
     if config.autoencoder == "pool":
-        return PoolAutoencoder(downscale(config))
+        return PoolAutoencoder()
     return Autoencoder()
 
 

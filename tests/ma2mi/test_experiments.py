@@ -13,6 +13,7 @@ from ma2mi.experiments import PAPER, SMOKE, TABLES, Config
 from ma2mi.losses import draw_tau
 from ma2mi.train import Reconstruction, autoencoder, finetune, network, optimiser, pretrain
 from shared.corpora.table import Frames
+from shared.errors import UserError
 from shared.job import Job, Pretraining
 from shared.parallel import Alone
 from shared.tasks import TASKS
@@ -188,6 +189,15 @@ def test_the_learning_rate_ends_at_its_share():
         decay.step()
     assert adamw.param_groups[0]["lr"] == pytest.approx(4e-6)
     assert adamw.param_groups[0]["weight_decay"] == 0.1
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [({"size": 68}, "size=68 is no multiple of 8"), ({"patch": 3}, "size 8 must be a multiple of patch 3")],
+)
+def test_sizes_that_do_not_divide_are_named(changes, sentence):
+    with pytest.raises(UserError, match=sentence):
+        Reconstruction(replace(BASE, **changes), None)
 
 
 def test_both_frames_of_a_pair_are_augmented_alike():

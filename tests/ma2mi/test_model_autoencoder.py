@@ -178,8 +178,8 @@ def test_pooling_for_quick_runs():
     I = torch.rand(2, 3, 32, 16)
     Z = net.encode(I)
     assert Z.shape == (2, 4, 4, 2)
-    assert float(Z[1, 2, 3, 0]) == pytest.approx(float(I[1, 2, 24:, :8].mean()), abs=1e-6)
-    assert float(Z[0, 3, 0, 1]) == pytest.approx(float(I[0, :, :8, 8:].mean()), abs=1e-6)
+    assert float(Z[1, 2, 3, 0]) == pytest.approx(3 * float(I[1, 2, 24:, :8].mean()), abs=1e-6)
+    assert float(Z[0, 3, 0, 1]) == pytest.approx(3 * float(I[0, :, :8, 8:].mean()), abs=1e-6)
     decoded = net.decode(Z)
     assert decoded.shape == I.shape
     torch.testing.assert_close(net.encode(decoded), Z)
