@@ -101,7 +101,7 @@ def others():
     nan = torch.full_like(whole["trunks.1.conv1.weight"], torch.nan)
     return {
         "one view": ({k: v for k, v in whole.items() if "s.1" not in k}, "no net2.conv1.weight and no trunks.1"),
-        "without a layer": ({k: v for k, v in whole.items() if "0.bn1.bias" not in k}, "no trunks.0.bn1.bias: expected"),
+        "without a layer": ({k: v for k, v in whole.items() if "0.bn1.bias" not in k}, "no trunks.0.bn1.bias"),
         "other width": (whole | {"trunks.1.bn1.weight": torch.ones(8)}, r"bn1.weight \(8,\): expected \(4,\)"),
         "NaN": (whole | {"trunks.1.conv1.weight": nan}, "trunks.1.conv1.weight .*: expected .* finite"),
         "another network": ({"fc.weight": torch.ones(2)}, "in 1 tensors fc.weight"),
