@@ -45,15 +45,18 @@ def parts(config: Config, N: int = 8, device: str = "cpu"):
     return {"step": step, "teacher's forward": lambda: teacher(crops), "ASP": asp, "images": data}
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--paper", action="store_true", help="at paper scale")
-    parser.add_argument("--batch", type=int)
-    parser.add_argument("--device", default="cpu")
-    args = parser.parse_args()
+def main(arguments: list[str] | None = None) -> None:
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--steps", type=int, default=10)
+    p.add_argument("--paper", action="store_true", help="at paper scale")
+    p.add_argument("--batch", type=int)
+    p.add_argument("--device", default="cpu")
+    p.add_argument("--small", action="store_true", help="one step of small networks: to see that it runs")
+    args = p.parse_args(arguments)
     config = Config() if args.paper else Config(**SMOKE)
     config = replace(config, batch=args.batch or config.batch)
+    if args.small:
+        args.steps, config = 1, replace(config, batch=2, resize=36, size=32, width=8)
     timed = parts(config, device=args.device)
     clock = time.process_time if args.device == "cpu" else time.perf_counter
     taken = {name: [] for name in timed}
@@ -68,4 +71,8 @@ if __name__ == "__main__":
     print(f"{config.size} pixels, width {config.width}, batch {config.batch}, {torch.get_num_threads()} threads")
     for name, times in taken.items():
         part = statistics.median(times)
-        print(f"{name}: {part * 1e3:.1f} ms ({part / whole:.1%}), fastest {min(times) * 1e3:.1f} ms")
+        print(f"{name}: {part * 1e3:.1f} ms, ratio {part / whole:.3f} to the step, fastest {min(times) * 1e3:.1f} ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -5,15 +5,22 @@ batch: what it costs at all, and per pair), with weights, gradients and AdamW's 
 activations that live for a moment in the frozen autoencoder.
 """
 
-import sys
+import argparse
+from dataclasses import replace
 
 import torch
 
-from ma2mi.autoencoder import Autoencoder
 from ma2mi.experiments import Config
-from ma2mi.train import Reconstruction
+from ma2mi.losses import draw_tau
+from ma2mi.train import Reconstruction, autoencoder
 
 BATCH = 32
+
+
+def step(model: torch.nn.Module, batch: int, size: int, device: str) -> torch.Tensor:
+    """L_pre of random pairs."""
+    I_t, I_td = torch.randn(2, batch, 3, size, size, device=device)
+    return sum(model(I_t, I_td, draw_tau(batch)).values())
 
 
 def kept(model: torch.nn.Module, batch: int, size: int) -> int:
@@ -28,14 +35,18 @@ def kept(model: torch.nn.Module, batch: int, size: int) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss = sum(model(*torch.randn(2, batch, 3, size, size).unbind()).values())
+        loss = step(model, batch, size, "cpu")
     del loss
     return sum(seen.values())
 
 
-def main() -> None:
-    config = Config()
-    model = Reconstruction(config, Autoencoder())
+def main(arguments: list[str] | None = None) -> None:
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--small", action="store_true", help="small networks: to see that it runs")
+    config = replace(Config(), autoencoder="random")  # of the published one's size
+    if p.parse_args(arguments).small:
+        config = replace(config, size=64, width=8, autoencoder="pool", dit_dim=48, dit_depth=1, dit_heads=3, patch=4)
+    model = Reconstruction(config, autoencoder(config, None))
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     held = sum(p.numel() for p in model.parameters())
     print(f"parameters: {trained:,} trained, {held - trained:,} frozen")
@@ -43,10 +54,11 @@ def main() -> None:
         model.cuda()
         adamw = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
         for _ in range(3):
-            sum(model(*torch.randn(2, BATCH, 3, config.size, config.size, device="cuda").unbind()).values()).backward()
+            step(model, BATCH, config.size, "cuda").backward()
             adamw.step()
             adamw.zero_grad()
-        print(f"measured peak at batch {BATCH}: {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
+        peak = torch.cuda.max_memory_allocated()
+        print(f"measured peak at batch {BATCH}: {peak / 2**30:.1f} GiB, ratio {peak / (4 * held):.1f} to the weights")
         return
     two, three = (kept(model, batch, config.size) for batch in (2, 3))
     activations = two + (BATCH - 2) * (three - two)
@@ -54,8 +66,9 @@ def main() -> None:
     moment = 4 * BATCH * 128 * config.size**2 * 3  # three maps of the autoencoder's first level at once
     total = states + activations + moment
     print(f"weights, gradients, moments {states / 2**30:.1f} GiB; kept activations {activations / 2**30:.1f} GiB;")
-    print(f"autoencoder's passing activations {moment / 2**30:.1f} GiB; estimated peak {total / 2**30:.1f} GiB")
+    print(f"autoencoder's passing activations {moment / 2**30:.1f} GiB; estimated peak {total / 2**30:.1f} GiB, "
+          f"ratio {total / (4 * held):.1f} to the weights")  # fmt: skip
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

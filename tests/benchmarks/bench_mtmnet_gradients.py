@@ -36,11 +36,11 @@ def faces(people: int, size: int, strength: float, first: int) -> Pairs:
 def printed(title: str, steps: list[dict[str, float]]) -> None:
     first, *others = steps[0]
     ratios = {name: [norms[name] / norms[first] for norms in steps] for name in others}
-    terms = ", ".join(f"{name} {min(v):.2g} to {max(v):.2g}" for name, v in ratios.items())
-    print(f"{title}: of {first} {terms}", flush=True)
+    terms = ", ".join(f"{name} ratio {min(v):.3g} to {max(v):.3g}" for name, v in ratios.items())
+    print(f"{title}: to {first}: {terms}", flush=True)
 
 
-def main(arguments=None) -> None:
+def main(arguments: list[str] | None = None) -> None:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--image", type=int, default=224)
     p.add_argument("--width", type=int, default=64)
@@ -48,7 +48,10 @@ def main(arguments=None) -> None:
     p.add_argument("--people", type=int, default=8, help="in each of the two corpora")
     p.add_argument("--macro-steps", type=int, default=10, help="of MacroNet, before it is frozen")
     p.add_argument("--steps", type=int, default=3, help="of MicroNet in each stage")
+    p.add_argument("--small", action="store_true", help="a step of small networks: to see that it runs")
     args = p.parse_args(arguments)
+    if args.small:
+        args.image, args.width, args.batch, args.people, args.macro_steps, args.steps = 32, 8, 6, 2, 1, 1
     torch.set_num_threads(1)
     torch.manual_seed(0)
     config = replace(Config(imagenet="none"), image=args.image, width=args.width, batch=args.batch)

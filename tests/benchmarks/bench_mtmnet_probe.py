@@ -20,7 +20,7 @@ from mtmnet.train import Disentangling, network
 from shared.faces import Clip, Person
 from shared.parallel import Alone
 
-PEOPLE, CLIPS, LEARNT, SIZE = 12, 9, 6, 64
+CLIPS, LEARNT = 9, 6  # a person's, and those learnt from
 SHOWN = (((12,), (6, 12), (12, 25)), ((1, 2), (1, 2, 5), (1, 2, 25)), ((4, 7), (4, 9), (4, 10)))
 MODES = {
     "L_c alone": {"pretrain": "classification"},
@@ -30,16 +30,16 @@ MODES = {
 }
 
 
-def faces(low: float, high: float) -> tuple[Pairs, np.ndarray]:
+def faces(low: float, high: float, count: int, size: int) -> tuple[Pairs, np.ndarray]:
     """Pairs at intensities between `low` and `high`, and which of them are learnt from."""
     clips, y, people, learnt = [], [], [], []
-    for number in range(PEOPLE):
+    for number in range(count):
         person = Person.draw(100 + number)
         for take in range(CLIPS):
             rng = np.random.default_rng((number, take))
             aus = {au: rng.uniform(low, high) for au in SHOWN[take % 3][rng.integers(3)]}
             clip = Clip(person, aus, frames=10, onset=0, apex=5, offset=9, fps=20.0, seed=100 * number + take)
-            clips.append(torch.from_numpy(clip.render(SIZE))[[0, 4, 5, 6]])
+            clips.append(torch.from_numpy(clip.render(size))[[0, 4, 5, 6]])
             y.append(take % 3)
             people.append(str(number).zfill(2))
             learnt += [take < LEARNT] * 3
@@ -76,21 +76,26 @@ def probes(net, pairs: Pairs, learnt: np.ndarray) -> dict[str, float]:
     return found
 
 
-def main(arguments=None) -> None:
+def main(arguments: list[str] | None = None) -> None:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--seeds", type=int, default=2)
     p.add_argument("--epochs", type=int, default=20)
     p.add_argument("--intensity", type=float, nargs=2, default=(0.5, 1.0), metavar=("LOW", "HIGH"))
+    p.add_argument("--small", action="store_true", help="three people, one epoch: to see that it runs")
     args = p.parse_args(arguments)
+    people, size = (3, 32) if args.small else (12, 64)
     torch.set_num_threads(1)
-    pairs, learnt = faces(*args.intensity)
+    pairs, learnt = faces(*args.intensity, people, size)
     rows = torch.from_numpy(np.flatnonzero(learnt))
     base = replace(Config(**SMOKE), norm="mean_square", batch=32, macro_epochs=args.epochs)
+    if args.small:
+        args.seeds, base = 1, replace(base, width=8, macro_epochs=1)
     for mode, changes in MODES.items():
         nets = [trained(replace(base, **changes), pairs, rows, seed) for seed in range(args.seeds)]
         runs = [probes(net, pairs, learnt) for net in nets]
         cells = (f"{name} " + "|".join(f"{run[name]:.2f}" for run in runs) for name in runs[0])
-        print(f"{mode}: {', '.join(cells)}", flush=True)
+        times = np.mean([run["identity on f^e"] for run in runs]) * people
+        print(f"{mode}: {', '.join(cells)}; identity on f^e ratio {times:.1f} to chance", flush=True)
 
 
 if __name__ == "__main__":

@@ -43,13 +43,16 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def main(arguments=None) -> None:
-    p = argparse.ArgumentParser()
+def main(arguments: list[str] | None = None) -> None:
+    p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--image", type=int, default=224)
     p.add_argument("--width", type=int, default=64)
     p.add_argument("--batch", type=int, default=32)
     p.add_argument("--steps", type=int, default=5)
+    p.add_argument("--small", action="store_true", help="one step of small networks: to see that it runs")
     args = p.parse_args(arguments)
+    if args.small:
+        args.image, args.width, args.batch, args.steps = 32, 8, 2, 1
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     config = replace(Config(imagenet="none"), image=args.image, width=args.width, batch=args.batch)
@@ -68,13 +71,15 @@ def main(arguments=None) -> None:
     }
     name = torch.cuda.get_device_name() if device.type == "cuda" else "one CPU thread"
     print(f"images of {args.image}, width {args.width}, batches of {args.batch}, {name}, torch {torch.__version__}")
+    first = None
     for stage, step in stages.items():
         took = seconds(step, numbers, args.batch, args.steps)
+        first = first or took
         count = operations(step, numbers[: args.batch]) / 1e9
         steps = -(-CLIPS * config.frames // args.batch) * config.epochs
         print(
             f"{stage}: {took:.3f} s and {count:.1f} Gflop a step; {steps} steps in a fold's {config.epochs} epochs: "
-            f"{took * steps:.0f} s, {count * steps / 1e3:.0f} Tflop"
+            f"{took * steps:.0f} s, {count * steps / 1e3:.0f} Tflop; ratio {took / first:.2f} to the first"
         )
 
 

@@ -23,6 +23,7 @@ import sca_au.train
 import skd_tstsan.experiments
 import skd_tstsan.train
 from dvasp.losses import student_loss
+from ma2mi.losses import draw_tau
 from sca_au.losses import total_loss
 from shared.engine import set_precision
 from shared.job import autocast
@@ -33,14 +34,16 @@ LIMITS = {  # Tflop/s that the makers print, dense: float32, TF32, bf16
     "NVIDIA H200": (66.9, 494.7, 989.4),
     "NVIDIA A100-SXM4-80GB": (19.5, 156.0, 312.0),
 }
-SMALL = {"image": 64, "size": 64, "resize": 72, "width": 8, "batch": 4, "pretrain_batch": 4, "dit_depth": 1}
+SMALL = {"image": 32, "size": 64, "resize": 72, "frames": 2, "width": 8, "batch": 2, "pretrain_batch": 2}
+SMALL |= {"dit_dim": 48, "dit_depth": 1, "dit_heads": 3, "patch": 4}
 
 
 def ma2mi_step(config, device) -> Callable:
     """A step of pre-training (Eq. 10): MIACNet, DiT and the frozen autoencoder."""
     net = ma2mi.train.Reconstruction(config, ma2mi.train.autoencoder(config, None)).to(device).train()
+    tau = draw_tau(config.pretrain_batch)
     I_t, I_td = torch.rand(2, config.pretrain_batch, 3, config.size, config.size, device=device) * 2 - 1
-    return step(net, torch.optim.AdamW(net.parameters(), fused=True), config, lambda: sum(net(I_t, I_td).values()))
+    return step(net, torch.optim.AdamW(net.parameters(), fused=True), config, lambda: sum(net(I_t, I_td, tau).values()))
 
 
 def skd_tstsan_step(config, device) -> Callable:
@@ -99,11 +102,11 @@ def step(net, optimiser, config, loss: Callable[[], Tensor]) -> Callable:
     return run
 
 
-def measured(run: Callable, device: torch.device, steps: int) -> tuple[float, float]:
-    """Seconds of a step, the mean of `steps` after three, and the peak of the card's memory in GiB."""
+def measured(run: Callable, device: torch.device, steps: int, before: int) -> tuple[float, float]:
+    """Seconds of a step, the mean of `steps` after those `before`, and the peak of the card's memory in GiB."""
     wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    for i in range(steps + 3):
-        if i == 3:
+    for i in range(steps + before):
+        if i == before:
             wait()
             clock = time.perf_counter()
         run()
@@ -112,12 +115,15 @@ def measured(run: Callable, device: torch.device, steps: int) -> tuple[float, fl
     return seconds, torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else float("nan")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--small", action="store_true", help="small networks: to see that it runs")
     p.add_argument("--steps", type=int, default=20)
     p.add_argument("--compile", action="store_true", help="a compiled step in bf16, too")
-    args = p.parse_args()
+    args = p.parse_args(arguments)
+    before = 3  # steps that do not count
+    if args.small:
+        args.steps, before = 1, 0
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     card = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
     limits = dict(zip(("float32", "tf32", "bf16"), LIMITS.get(card, [float("nan")] * 3), strict=True))
@@ -125,7 +131,7 @@ def main() -> None:
     for package in (dvasp, skd_tstsan, mtmnet, sca_au, ma2mi):
         base = package.experiments.Config()
         if package is ma2mi:
-            base = vary(base, autoencoder="random")  # of the published one's size
+            base = vary(base, autoencoder="pool" if args.small else "random")  # of the published one's size
         if args.small:
             base = vary(base, **SMALL)
         for compiled, precision in [*((False, name) for name in limits), *[(True, "bf16")] * args.compile]:
@@ -139,11 +145,12 @@ def main() -> None:
             if precision == "float32":
                 with FlopCounterMode(display=False) as counter:
                     run()
-                yardstick, _ = measured(run, device, args.steps)
-            seconds, memory = measured(run, device, args.steps)
+                yardstick, _ = measured(run, device, args.steps, before)
+            seconds, memory = measured(run, device, args.steps, before)
             share = counter.get_total_flops() / seconds / limits[precision] / 1e12
-            print(f"{package.__name__:11}{precision + ' compiled' * compiled:14}{1e3 * seconds:9.2f} ms"
-                  f"{yardstick / seconds:7.2f} x{share:8.1%} of the limit{memory:7.2f} GiB", flush=True)  # fmt: skip
+            print(f"{package.__name__:11}{precision + ' compiled' * compiled:14}{1e3 * seconds:9.2f} ms, "
+                  f"ratio {yardstick / seconds:.2f} to float32, {share:.1%} of the limit, {memory:.2f} GiB",
+                  flush=True)  # fmt: skip
             del run
 
 

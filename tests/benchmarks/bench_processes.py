@@ -18,17 +18,20 @@ from pathlib import Path
 
 from shared.faces.write import write
 
+TESTS = Path(__file__).parents[1]
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
-def run(folder: Path, processes: int, epochs: int) -> dict[str, float]:
+def run(folder: Path, processes: int, small: bool, epochs: int) -> dict[str, float]:
     """Folds a minute of a run from nothing but the decoded images."""
     out = folder / "out"
-    shutil.rmtree(out / "ma2mi", ignore_errors=True)
-    command = ["-m", "ma2mi", "table1/w/o (baseline)@CASME", "--data", folder / "faces", "--out", out, "--processes"]
-    command += [str(processes), "--set", f"epochs={epochs}"]
+    shutil.rmtree(out, ignore_errors=True)
+    what = ["toy", "table1"] if small else ["ma2mi", "table1/w/o (baseline)@CASME"]
+    command = ["-m", *what, "--data", folder / "faces", "--out", out, "--processes", str(processes)]
+    command += ["--set", f"epochs={epochs}"]
+    environment = {**os.environ, **THREADS, "PYTHONPATH": os.pathsep.join(map(str, (TESTS.parent, TESTS)))}
     clock = time.monotonic()
-    subprocess.run([sys.executable, *command], env={**os.environ, **THREADS}, check=True, capture_output=True)
+    subprocess.run([sys.executable, *command], env=environment, check=True, capture_output=True)
     clock = time.monotonic() - clock
     times = [json.loads(path.read_text())["times"] for path in out.rglob("seed-0/*.json")]
     begun = [datetime.fromisoformat(t["started"]).timestamp() for t in times]
@@ -37,22 +40,33 @@ def run(folder: Path, processes: int, epochs: int) -> dict[str, float]:
     return {"folds": 60 * len(times) / span, "command": 60 * len(times) / clock, "busy": sum(busy) / span / processes}
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=4)
-    args = parser.parse_args()
+def main(arguments: list[str] | None = None) -> None:
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--processes", type=int, default=2)
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--epochs", type=int, default=4)
+    p.add_argument("--small", action="store_true", help="one round of the tests' toy: to see that it runs")
+    args = p.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write(folder / "faces", ["CASME2"], scale="full", size=72, tight=True)
-        run(folder, args.processes, 1)  # decodes
+        if args.small:
+            from toy.corpus import write_casme2
+
+            args.rounds, args.epochs = 1, 1
+            write_casme2(folder / "faces")
+        else:
+            write(folder / "faces", ["CASME2"], scale="full", size=72, tight=True)
+            run(folder, args.processes, False, 1)  # decodes
         found = {1: [], args.processes: []}
         for _ in range(args.rounds):
             for processes, runs in found.items():
-                runs.append(run(folder, processes, args.epochs))
+                runs.append(run(folder, processes, args.small, args.epochs))
                 print("{}: {folds:.2f} folds a minute, {command:.2f} by the whole command, busy {busy:.1%}".format(
                     processes, **runs[-1]), flush=True)  # fmt: skip
         for what in ("folds", "command"):
             one, several = (statistics.median(r[what] for r in runs) for runs in found.values())
-            print(f"{what}: {several / one:.3f} times as many a minute in {args.processes} processes (medians)")
+            print(f"{what}: ratio {several / one:.3f} in {args.processes} processes to one (medians)")
+
+
+if __name__ == "__main__":
+    main()

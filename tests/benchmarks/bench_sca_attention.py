@@ -1,11 +1,11 @@
-"""Share of a training step that each attention takes: bench_sca_attention.py [batch] [size] [repeats]
+"""Share of a training step that each attention takes.
 
 A step is forward, loss, backward and update of Res3D18 and its attention on clips of 10 frames, on the GPU where there
 is one. The attention's own part is its forward, backward and update on a feature map of that step. Times are the
 shortest of the repeats; on the CPU they are processor seconds of all threads, which other programs disturb less.
 """
 
-import sys
+import argparse
 import time
 
 import torch
@@ -36,21 +36,29 @@ def shortest_step(module: nn.Module, x: torch.Tensor, loss, repeats: int) -> flo
     return min(times[1:])
 
 
-def main(batch: int = 8, size: int = 112, repeats: int = 3) -> None:
+def main(arguments: list[str] | None = None) -> None:
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--batch", type=int, default=8)
+    p.add_argument("--size", type=int, default=112)
+    p.add_argument("--repeats", type=int, default=3)
+    p.add_argument("--small", action="store_true", help="a small network, once: to see that it runs")
+    args = p.parse_args(arguments)
+    batch, size, repeats, width = (2, 48, 1, 8) if args.small else (args.batch, args.size, args.repeats, 64)
     device = "cuda" if CUDA else "cpu"
     clips = torch.rand(batch, 3, 10, size, size, device=device)
     y = torch.randint(0, 2, (batch, 8), device=device)
     print(f"batch {batch}, 10 frames of {size}×{size}, {device}")
-    print(f"{'attention':<10} {'parameters':>11} {'attention':>11} {'step':>10} {'share':>7}")
+    print(f"{'attention':<10} {'parameters':>11} {'attention':>11} {'step':>10} {'':>6}share")
     for attention in ("SA", "CA", *FUSIONS):
-        network = SCANetwork(8, attention=attention, size=size).to(device)
+        network = SCANetwork(8, attention=attention, size=size, width=width).to(device)
         with torch.no_grad():
             F_ = network.backbone.features(clips).mean(2)
         step = shortest_step(network, clips, lambda logits: total_loss(logits, y), repeats)
         part = shortest_step(network.attention, F_.requires_grad_(), torch.Tensor.sum, 10 * repeats)
         parameters = sum(p.numel() for p in network.attention.parameters())
-        print(f"{attention:<10} {parameters:>11,} {1e3 * part:>8.1f} ms {1e3 * step:>7.0f} ms {part / step:>7.2%}")
+        print(f"{attention:<10} {parameters:>11,} {1e3 * part:>8.1f} ms {1e3 * step:>7.0f} ms   "
+              f"ratio {part / step:.4f}")  # fmt: skip
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

@@ -17,7 +17,7 @@ from skd_tstsan import SKD_TSTSAN, skd_loss
 def straightforward(model: SKD_TSTSAN, x: torch.Tensor):
     apex, onset, apex_patches, onset_patches, flow = x.split([1, 1, 16, 16, 4], 1)
     flow = flow.unflatten(1, (2, 2)).flatten(0, 1)
-    inputs = {"S": (onset, apex), "L": (onset_patches, apex_patches), "T": (torch.zeros_like(flow), flow)}
+    inputs = {"L": (onset_patches, apex_patches), "S": (onset, apex), "T": (torch.zeros_like(flow), flow)}
     per_stream = []
     for s, (a, b) in inputs.items():
         stream = model.streams[s]
@@ -44,11 +44,13 @@ def step(forward, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Te
     return loss.item()
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=10)
-    steps = parser.parse_args().steps
-    x, y = torch.rand(16, 38, 48, 48), torch.randint(0, 5, (16,))
+def main(arguments: list[str] | None = None) -> None:
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--steps", type=int, default=10)
+    p.add_argument("--small", action="store_true", help="one step of a small batch: to see that it runs")
+    args = p.parse_args(arguments)
+    batch, steps = (2, 1) if args.small else (16, args.steps)
+    x, y = torch.rand(batch, 38, 48, 48), torch.randint(0, 5, (batch,))
     plain, plain_adam = build(torch.contiguous_format)
     model, adam = build(torch.channels_last, fused=True)
     arms = {"straightforward": (lambda x: straightforward(plain, x), plain_adam), "SKD_TSTSAN": (model, adam)}
@@ -65,3 +67,7 @@ if __name__ == "__main__":
     for kind, times in (("wall-clock", wall), ("processor", cpu)):
         a, b = (statistics.median(times[name]) for name in arms)
         print(f"{kind} time a step: straightforward {a * 1e3:.0f} ms, here {b * 1e3:.0f} ms; ratio {b / a:.2f}")
+
+
+if __name__ == "__main__":
+    main()
