@@ -12,14 +12,13 @@ import numpy as np
 from .corpora.printed import PRINTED
 from .experiment import Column, Paper
 from .metrics import METRICS
-from .report import printed
+from .report import COUNTS, printed
 from .tasks import TASKS, Task
 
 READINGS = ("rounded", "truncated")
 NEAR = 50  # printed values on either side, a unit of the last digit apart, that show how many are allowed by chance
 DRAWS = 200_000  # confusion matrices of three classes or more
 EPSILON = 1e-12  # floating point; distinct ratios of these counts are further apart
-COUNTS = "Number of samples"  # a printed row that is no result
 
 
 @cache
