@@ -23,6 +23,7 @@ import sca_au.train
 import skd_tstsan.experiments
 import skd_tstsan.train
 from dvasp.losses import student_loss
+from dvasp.model import freeze
 from ma2mi.losses import draw_tau
 from sca_au.losses import total_loss
 from shared.engine import set_precision
@@ -76,13 +77,13 @@ def sca_au_step(config, device) -> Callable:
 def dvasp_step(config, device) -> Callable:
     """A step of the student under its teacher (Eq. 16)."""
     student = dvasp.train.network(config, 8)().to(device, memory_format=torch.channels_last).train()
-    teacher = dvasp.train.build_teacher(config).to(device, memory_format=torch.channels_last)
+    teacher = freeze(dvasp.train.build_teacher(config).to(device, memory_format=torch.channels_last))
     x = torch.rand(config.batch, 3, config.size, config.size, device=device)
     p = torch.randint(2, (config.batch, 8), device=device)
     sgd = torch.optim.SGD(student.parameters(), config.lr, momentum=config.momentum)
 
     def loss() -> Tensor:
-        return sum(student_loss(student(x), p, dvasp.train.attend(teacher, x), alpha=config.alpha).values())
+        return sum(student_loss(student(x), p, teacher(x), alpha=config.alpha).values())
 
     return step(student, sgd, config, loss)
 
