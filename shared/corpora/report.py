@@ -182,7 +182,9 @@ def _lines(part: Part, generated: bool) -> list[str]:
     if part.missing:
         return [f"{part.name}: {part.missing}"]
     where = f" in {part.reading.root}" if part.reading else ""
-    edition = f", {part.reading.edition}" if part.reading and part.reading.edition not in ("", part.name) else ""
+    edition = f", {part.reading.edition or 'edition not named'}" if part.reading else ""
+    if part.reading and part.name.endswith(f" {part.reading.edition}"):
+        edition = ""
     lines = [f"{part.name}{edition}{where}"]
     plain = [count for count in part.counts if count.printed is None]
     width = max((len(count.what) for count in part.counts), default=0)

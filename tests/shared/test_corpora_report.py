@@ -56,6 +56,7 @@ def test_editions_counts_corrections_and_broken_rows(disk):
     assert "cde-3: needs SAMM, SMIC" in report
     assert "corrected: CASME2/sub04/EP12_01f, apex: / → 3" in report
     assert "broken rows and clips: 2\n" in report and "20140508.xlsx, row 5 (CASME2/sub05/EP03)" in report
+    assert f"\nCASME2 2014 in {disk}/CASME2\n" in report and f"\nCASME2 2019 in {disk}/CASME2\n" in report
     assert report.count("a subset: 3 of 255 samples (release)") == 2 and "not explained" not in report
 
 
