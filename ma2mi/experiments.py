@@ -49,7 +49,7 @@ class Config:
 
 SMOKE = dict(
     size=64, resize=72, width=16, dim=192, autoencoder="pool", dit_dim=192, dit_depth=1, dit_heads=3,
-    patch=2, pretrain_epochs=60, pretrain_batch=8, pretrain_lr=5e-3, epochs=26, batch=8, lr=3e-3,
+    patch=2, pretrain_epochs=60, pretrain_batch=8, pretrain_lr=4e-3, epochs=26, batch=8, lr=3e-3,
 )  # fmt: skip
 
 NETWORK = ("size", "width", "dim", "join", "position")
