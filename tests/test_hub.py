@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 NETWORKS = {  # entry point: arguments, a class of that name, inputs, shape of what it says
     "dvasp": (dict(N=3, width=8), "DualView", [(2, 3, 32, 32)], (2, 3, 2)),
     "skd_tstsan": (dict(classes=3, size=20, width=8), "SKD_TSTSAN", [(2, 38, 20, 20)], (2, 3)),
-    "mtmnet": (dict(classes=3, subjects=4, width=4), "EIDNet", [(2, 3, 32, 32)] * 2, (2, 3)),
-    "sca_au": (dict(M=3, size=64, width=4, reduced=8), "SCANetwork", [(2, 3, 4, 64, 64)], (2, 3)),
+    "mtmnet": (dict(classes=3, subjects=4, width=8), "EIDNet", [(2, 3, 32, 32)] * 2, (2, 3)),
+    "sca_au": (dict(M=3, size=64, width=8, reduced=8), "SCANetwork", [(2, 3, 4, 64, 64)], (2, 3)),
     "ma2mi": (dict(classes=3, width=8, dim=12), "MIACNet", [(2, 3, 32, 32)] * 2, (2, 3)),
 }
 
@@ -39,7 +39,7 @@ def test_networks_come_from_the_hub(name, tmp_path):
     same = torch.hub.load(str(ROOT), name, source="local", weights=str(path))
     assert not same.training and torch.equal(said(same(*x)), said(net(*x)))
     with pytest.raises(TypeError, match="leave width out"):
-        torch.hub.load(str(ROOT), name, source="local", weights=str(path), width=4)
+        torch.hub.load(str(ROOT), name, source="local", weights=str(path), width=8)
     other = next(n for n in NETWORKS if n != name)
     with pytest.raises(UserError, match=f"holds a network of {name}, not of {other}"):
         torch.hub.load(str(ROOT), other, source="local", weights=str(path))
@@ -48,7 +48,7 @@ def test_networks_come_from_the_hub(name, tmp_path):
 def test_the_hub_needs_no_more_than_it_names():
     """Neither pandas nor accelerate is loaded, with weights or without."""
     code = (
-        "import torch, sys; torch.hub.load(sys.argv[1], 'ma2mi', source='local', classes=2, width=4, dim=8);"
+        "import torch, sys; torch.hub.load(sys.argv[1], 'ma2mi', source='local', classes=2, width=8, dim=8);"
         "sys.path.insert(0, sys.argv[1]); import shared.weights;"
         "assert not {'pandas', 'accelerate', 'matplotlib', 'scipy'} & set(sys.modules), 'too much'"
     )
