@@ -80,13 +80,19 @@ def pretraining(config: Config, task) -> dict | None:
     return {"corpora": ("EmotioNet",), **{name: getattr(config, name) for name in PRETRAINING + CO_TRAINING}}
 
 
-def remarks(config: Config, history=None, records=()) -> list[str]:
-    """What the networks started from, and how good the teacher is: one that learnt nothing teaches nothing."""
+def files(config: Config) -> tuple[str, ...]:
+    """The published files that the networks start from, by name."""
     depths = {config.depth}
     if config.method != "none" and not config.teacher:
         depths.add(config.teacher_depth)
-    files = ", ".join(map(weights_file, sorted(depths)))
-    first = f"ImageNet's ({files} of torchvision)" if config.init == "imagenet" else "random, not ImageNet's"
+    imagenet = tuple(map(weights_file, sorted(depths))) if config.init == "imagenet" else ()
+    return imagenet + ((config.teacher,) if config.method != "none" and config.teacher else ())
+
+
+def remarks(config: Config, history=None, records=()) -> list[str]:
+    """What the networks started from, and how good the teacher is: one that learnt nothing teaches nothing."""
+    start = ", ".join(name for name in files(config) if name != config.teacher)
+    first = f"ImageNet's ({start} of torchvision)" if start else "random, not ImageNet's"
     if config.method == "none":
         return [f"weights: {first}"]
     origin = "pre-trained here on EmotioNet"
@@ -176,5 +182,6 @@ PAPER = Paper(
     pretraining=pretraining,
     pretrain=train.pretrain,
     figures=figures.figures,
+    files=files,
     remarks=remarks,
 )

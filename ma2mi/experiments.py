@@ -69,6 +69,12 @@ def pretraining(config: Config, task) -> dict | None:
     return {"corpora": (config.source,), **{name: getattr(config, name) for name in names}}
 
 
+def files(config: Config) -> tuple[str, ...]:
+    """The published files that the networks start from, by name."""
+    latents = config.pretrain == "latents" or (config.reconstruct and config.pretrain != "pixels")
+    return (FILE,) if latents and config.autoencoder == "published" else ()
+
+
 def remarks(config: Config, history: list[dict[str, float]] | None = None, records=()) -> list[str]:
     """What the networks started from, and whether their pre-training, `history`, learnt motion."""
     if config.pretrain == "none":
@@ -137,5 +143,6 @@ PAPER = Paper(
     pretraining=pretraining,
     pretrain=train.pretrain,
     figures=figures.figures,
+    files=files,
     remarks=remarks,
 )

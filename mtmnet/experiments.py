@@ -88,6 +88,11 @@ def pretraining(config: Config, task) -> dict | None:
     return {"corpora": (config.macro,), "labels": data.LABELS[task.name], **settings}
 
 
+def files(config: Config) -> tuple[str, ...]:
+    """The published files that the networks start from, by name."""
+    return () if config.imagenet == "none" else (config.imagenet,)
+
+
 def remarks(config: Config, history=None, records=()) -> list[str]:
     """What the networks started from, what is done to the images that the paper does not do, and how much of the
     gradient on E is each term's."""
@@ -175,5 +180,6 @@ PAPER = Paper(
     pretraining=pretraining,
     pretrain=train.pretrain,
     figures=figures.figures,
+    files=files,
     remarks=remarks,
 )

@@ -65,6 +65,12 @@ class Config:
 SMOKE = dict(size=56, resize=64, reduced=32, width=16, backbone="random", subtract=True, epochs=40, batch=8)
 
 
+def files(config: Config) -> tuple[str, ...]:
+    """The published files that the networks start from, by name."""
+    zoo = train.zoo(config) if config.descriptor == "none" else None
+    return (zoo.file,) if zoo else ()
+
+
 def remarks(config: Config, history=None, records=()) -> list[str]:
     """What the networks started from, and what is done to them that the paper does not."""
     if config.descriptor != "none":
@@ -143,5 +149,6 @@ PAPER = Paper(
     train=train.train,
     apply=train.apply,
     figures=figures.figures,
+    files=files,
     remarks=remarks,
 )

@@ -8,6 +8,7 @@ import pandas as pd
 
 from .corpora.table import Problem
 from .frames import derive, prepare
+from .keys import code
 from .temporal import spot_apex
 
 SIZE = 128  # pixels of the grey frames that an apex is looked for in
@@ -28,7 +29,8 @@ def with_apex(
             for frames, onset, offset in zip(*columns, strict=True)
         ]
         store = prepare(clips, within, size=SIZE, gray=True, cache=cache)
-        places = derive(store, find.__name__, {"fps": fps}, lambda clip, fps=fps: np.int64(find(clip[..., 0], fps)))
+        settings = {"fps": fps, "find": code(find.__module__)}
+        places = derive(store, find.__name__, settings, lambda clip, fps=fps: np.int64(find(clip[..., 0], fps)))
         taken = dict(zip(clips["sample"], within, strict=True))
         clips = clips[clips["sample"].isin(store.ids)]
         known.append(clips.assign(apex=[taken[i][p] for i, p in zip(store.ids, places, strict=True)]))

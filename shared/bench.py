@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from safetensors.torch import load
 
+from . import keys
 from .boxes import DetectorMissing, boxed
 from .corpora import CORPORA
 from .corpora.table import CorpusMissing, Problem, Reading
@@ -21,9 +22,10 @@ from .errors import UserError
 from .experiment import Column, Paper, Row
 from .job import Job, Pretraining, say
 from .protocols import Fold
-from .records import digest, fingerprint, read_json, refuse_others
+from .records import digest, locked, plain, read_json, write_json
 from .tasks import TASKS, Task
 from .videos import decoded
+from .weights import mislaid
 
 
 @dataclass(eq=False)
@@ -41,6 +43,7 @@ class Bench:
     keep_weights: bool = True  # of each fold, beside its record
     editions: Mapping[str, str] = field(default_factory=dict)  # corpus -> the edition asked for, whatever the task's
     chosen_rule: str = ""  # instead of the paper's
+    accept_code: bool = False  # use records that other code has made
 
     @cached_property
     def base(self) -> Any:
@@ -61,6 +64,11 @@ class Bench:
     def prepared(self) -> Path:
         return self.out / "cache"
 
+    @property
+    def but(self) -> tuple[str, ...]:
+        """Entries of a record's settings that may differ."""
+        return ("code",) * self.accept_code
+
     @cache  # noqa: B019 (a bench lives as long as its process)
     def reading(self, corpus: str, edition: str | None = None) -> Reading | str:
         """What the paper uses of a corpus on disk, videos decoded and faces found, or why it cannot be used.
@@ -78,8 +86,19 @@ class Bench:
             return str(error)
 
     @cache  # noqa: B019
-    def fingerprint(self, corpus: str) -> dict[str, Any]:
-        return fingerprint(self.reading(corpus).samples)
+    def key(self, corpus: str) -> dict[str, Any]:
+        """What a pre-training on a corpus depends on: its labels, clips, boxes and image files."""
+        samples = self.reading(corpus).samples
+        return {**keys.table(samples), "pixels": keys.pixels(samples)}
+
+    @cached_property
+    def code(self) -> str:
+        """The code that trains and scores, of the package and of `shared`; not that of tables and figures."""
+        return keys.code(f"{self.paper.name}.train", f"{self.paper.name}.data", "shared.engine")
+
+    def files(self, config: Any) -> dict[str, str]:
+        """The published files that a Config starts from, and their content."""
+        return keys.published(self.weights, self.paper.files(config))
 
     def experiments(self, row: Row, column: Column, seeds: int) -> list["Experiment"]:
         if row.records:
@@ -123,7 +142,7 @@ class Bench:
         """The task's data, for records: which editions, samples and pixels."""
         samples, data = self.inputs(task, config)
         editions = {c: self.reading(c, task.edition.get(c)).edition for c in task.corpora}
-        return {"editions": editions, **fingerprint(samples), "pixels": data.digest}
+        return {"editions": editions, **keys.table(samples), "pixels": data.digest}
 
     def problems(self, experiments: list["Experiment"], *, pixels: bool = True) -> list[Problem]:
         """Every broken row that `experiments` meet and, with `pixels`, every broken image."""
@@ -216,18 +235,34 @@ class Experiment:
             "metrics": list(self.metrics),
             "config": dataclasses.asdict(self.config),
             "data": self.bench.described(self.task, self.config),
+            "published": self.bench.files(self.config),
+            "code": self.bench.code,
             "pretraining": self.pretraining and self.pretraining.settings(),
         }
 
+    def claim_settings(self) -> None:
+        """Write the settings of the folder's folds, or compare them: two commands never mix theirs in one folder."""
+        claim_settings(self.folder, self.settings(), self.bench.but)
+
     def records(self) -> list[dict]:
-        """The records there are. Raises UserError when one was made under other settings or on other data."""
+        """The records there are. Raises UserError when one is of other settings, data, code or folds.
+
+        Each has the ids of its fold, of which all together test every sample once: a copied record is none of them.
+        """
+        if not self.folder.exists():
+            return []
         wanted, found = self.settings(), []
         for fold in self.folds:
             if (path := self.record(fold)).exists():
                 record = read_json(path)
-                refuse_others(path, record, wanted)
+                keys.refuse_others(path, record, wanted | parts_of(fold), self.bench.but)
                 found.append(record)
         return found
+
+    def mislaid(self) -> list[str]:
+        """What is wrong with weights that the records say were kept."""
+        paths = {fold.name: self.record(fold) for fold in self.folds}
+        return [line for r in self.records() if (line := mislaid(paths[r["fold"]], r))]
 
     def tested(self, part: Callable[[dict], Sequence]) -> dict[str, Any]:
         """sample -> what `part` gives of its fold's record for it."""
@@ -294,14 +329,20 @@ class Stage:
             "generated": self.bench.generated,
             "seed": self.seed,
             "needs": dict(self.needs),
-            "data": {c: self.bench.fingerprint(c) for c in self.corpora},
+            "data": {c: self.bench.key(c) for c in self.corpora},
+            "published": self.bench.files(self.config),
+            "code": self.bench.code,
         }
+
+    def claim_settings(self) -> None:
+        """Write the settings of the pre-training's folder, or compare them."""
+        claim_settings(self.folder, self.settings(), self.bench.but)
 
     def done(self) -> bool:
         path = self.folder / "record.json"
         if not path.exists():
             return False
-        refuse_others(path, read_json(path), self.settings())
+        keys.refuse_others(path, read_json(path), self.settings(), self.bench.but)
         return True
 
     def load(self) -> dict[str, torch.Tensor]:
@@ -318,6 +359,21 @@ class Stage:
 
     def tell(self, job: Pretraining) -> None:
         say(f"{self.name}: done, {len(job.history)} epochs")
+
+
+def parts_of(fold: Fold) -> dict[str, Any]:
+    """What a record says of its fold."""
+    return {"fold": fold.name, "train": list(fold.train), "val": list(fold.val), "samples": list(fold.test)}
+
+
+def claim_settings(folder: Path, settings: Mapping[str, Any], but: Sequence[str]) -> None:
+    """Write the settings of a folder's records, or compare them with those there. Raises UserError."""
+    path = folder / ".claims" / "settings.json"
+    with locked(folder / ".claims" / "settings.lock"):
+        if path.exists():
+            keys.refuse_others(path, read_json(path), settings, but)
+        else:
+            write_json(path, plain(settings))
 
 
 def predicted(record: Mapping, rule: str, metric: str, output: str = "") -> list:

@@ -21,9 +21,11 @@ from .corpora.table import Frames, Problem, Reading
 from .errors import UserError
 from .frames import Box, in_order
 from .job import say
-from .records import locked, replacing, sweep
+from .keys import code, stamp
+from .records import digest, locked, replacing, sweep
 
 COLUMNS = ("sample", "left", "top", "right", "bottom")
+FOUND = "found in"  # a further column of boxes that a detector found: what they depend on
 LOOKED_AT = 50  # clips, evenly spread, by which a corpus is judged
 WIDE = 1.1  # width / height from which a frame shows more than a face
 WIDENED = 0.1  # of its side, on each side: the detector's box cuts through raised brows and chins
@@ -41,8 +43,8 @@ def boxed(reading: Reading, cache: str | Path) -> Reading:
 
     A clip's box comes from `boxes.csv` in the corpus's folder, or else from the file in `cache`, into which those of
     clips that neither names are written as a detector finds them in the clip's onset frame; beside it lies a contact
-    sheet. Clips without a face leave the samples and are one problem, a count. Raises UserError for a broken file,
-    DetectorMissing.
+    sheet. What was found in another image, or by other code, is found again. Clips without a face leave the samples and
+    are one problem, a count. Raises UserError for a broken file, DetectorMissing.
     """
     if not has_background(reading.samples):
         return reading
@@ -51,8 +53,10 @@ def boxed(reading: Reading, cache: str | Path) -> Reading:
     made = Path(cache) / "boxes" / f"{place}.csv"
     with locked(made.with_suffix(".lock")):
         sweep(made.parent, f"{place}.*")
-        known, given = load(made), load(own)
-        lacking = reading.samples[~reading.samples["sample"].isin({*known, *given})]
+        known, given, marks = load(made), load(own), _marks(made)
+        lacking = reading.samples[~reading.samples["sample"].isin(given)]
+        stale = [row.sample in marks and marks[row.sample] != _mark(row) for row in lacking.itertuples()]
+        lacking = lacking[~lacking["sample"].isin(known) | np.array(stale, dtype=bool)]
         if len(lacking):
             if not importlib.util.find_spec("dlib"):
                 raise DetectorMissing(
@@ -61,7 +65,7 @@ def boxed(reading: Reading, cache: str | Path) -> Reading:
                     f"boxes in {own}, columns {', '.join(COLUMNS)}, in pixels (samples are named like "
                     f"{lacking['sample'].iloc[0]})"
                 )
-            _detect(lacking, reading.corpus, made, known)
+            _detect(lacking, reading.corpus, made, known, marks)
         sheet = made.with_suffix(".png")
         if not sheet.exists() or any(f.exists() and f.stat().st_mtime > sheet.stat().st_mtime for f in (own, made)):
             contact_sheet(reading.samples, known | given, sheet)
@@ -155,16 +159,34 @@ def _first(row) -> str:
     return frames.path(frames.numbers[0] if pd.isna(row.onset) else row.onset)
 
 
-def _detect(samples: pd.DataFrame, corpus: str, made: Path, known: dict[str, Box | None]) -> None:
-    """Add the boxes of `samples` to `known` and, as they are found, to the file `made`.
+def _mark(row) -> str:
+    """What a detected box depends on: the image and the code."""
+    try:
+        return digest([stamp(_first(row)), code(__name__)])
+    except OSError:  # named when the clip's frames are prepared
+        return ""
+
+
+def _marks(made: Path) -> dict[str, str]:
+    """What the boxes of a file were found in; of those that somebody has written by hand nothing."""
+    if not made.exists():
+        return {}
+    with open(made, newline="", encoding="utf-8-sig", errors="replace") as file:
+        return {row["sample"]: row[FOUND] for row in csv.DictReader(file) if row.get(FOUND)}
+
+
+def _detect(
+    samples: pd.DataFrame, corpus: str, made: Path, known: dict[str, Box | None], marks: dict[str, str]
+) -> None:
+    """Add the boxes of `samples` to `known`, what they were found in to `marks`, and both, as they come, to `made`.
 
     A clip whose image cannot be read gets no row: that is not to be remembered.
     """
 
-    def one(row) -> tuple[str, Box | None] | None:
+    def one(row) -> tuple[str, Box | None, str] | None:
         try:
             with Image.open(_first(row)) as image:
-                return row.sample, detect(np.asarray(image.convert("RGB")))
+                return row.sample, detect(np.asarray(image.convert("RGB"))), _mark(row)
         except (OSError, SyntaxError, ValueError):
             return None
 
@@ -172,18 +194,20 @@ def _detect(samples: pd.DataFrame, corpus: str, made: Path, known: dict[str, Box
     try:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             found = in_order(pool, one, samples.itertuples())
-            for box in tqdm(found, f"faces of {corpus}", len(samples), unit="clip", disable=None, leave=False):
-                known |= [box] if box else []
+            for face in tqdm(found, f"faces of {corpus}", len(samples), unit="clip", disable=None, leave=False):
+                if face:
+                    known[face[0]], marks[face[0]] = face[1:]
                 if time.monotonic() - saved > SAVED:
-                    _write(made, known)
+                    _write(made, known, marks)
                     saved = time.monotonic()
     finally:
-        _write(made, known)
+        _write(made, known, marks)
 
 
-def _write(path: Path, boxes: Mapping[str, Box | None]) -> None:
+def _write(path: Path, boxes: Mapping[str, Box | None], marks: Mapping[str, str]) -> None:
+    rows = ((sample, *(box or [""] * 4), marks.get(sample, "")) for sample, box in boxes.items())
     with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([COLUMNS, *((sample, *(box or [""] * 4)) for sample, box in boxes.items())])
+        csv.writer(file).writerows([(*COLUMNS, FOUND), *rows])
 
 
 def contact_sheet(samples: pd.DataFrame, boxes: Mapping[str, Box | None], path: Path) -> None:

@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timezone
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,13 @@ import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list
 
-from .bench import Experiment, Stage
+from .bench import Experiment, Stage, parts_of
 from .errors import UserError
 from .job import Job, Needs, Pretraining, seed_of
 from .parallel import Alone, wait_for_others
 from .protocols import Fold
-from .records import digest, locked, plain, replacing, sweep, write_json
-from .weights import packed
+from .records import locked, plain, replacing, sweep, write_json
+from .weights import packed, weights_of
 
 
 def run(experiments: list[Experiment], *, device: torch.device, team=None, workers: int = 0) -> None:
@@ -73,6 +72,7 @@ def claim(path: Path) -> Iterator[bool]:
 
 def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     """Train one fold and write its record."""
+    experiment.claim_settings()
     started, clock = datetime.now(timezone.utc), time.monotonic()
     seed = seed_of(experiment.task.name, fold.name, experiment.seed)  # not of the row: rows of a table are paired
     seed_everything(seed)
@@ -91,17 +91,15 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     parts = experiment.samples.set_index("sample").loc[list(fold.test)]
     record = {
         **experiment.settings(),
-        "fold": fold.name,
-        "train": list(fold.train),
-        "val": list(fold.val),
-        "samples": list(fold.test),
+        **parts_of(fold),
         "corpora": parts["corpus"].tolist(),
         "subjects": parts["subject"].tolist(),
         "targets": parts["target"].tolist(),
         "predictions": job.predictions,
         "history": job.history,
         "figures": job.figures,
-        **surroundings(device, experiment.paper.folder),
+        "kept weights": None,
+        **surroundings(device),
         "times": {
             "started": started.isoformat(timespec="milliseconds"),
             "seconds": round(time.monotonic() - clock, 2),
@@ -114,8 +112,10 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
             "epoch": job.scored_epoch, "rule": job.rule,
             **{k: record[k] for k in ("scale", "generated", "shuffled", "seed", "config", "fold", "code")},
         }  # fmt: skip
+        content = packed(job.learnt, plain(about))
+        record["kept weights"] = zlib.crc32(content)
         with replacing(weights_of(experiment.record(fold))) as temporary:
-            temporary.write_bytes(packed(job.learnt, plain(about)))
+            temporary.write_bytes(content)
     for suffix, content in job.files.items():
         with replacing(experiment.record(fold).with_suffix(f".{suffix}")) as temporary:
             temporary.write_bytes(content)
@@ -136,6 +136,8 @@ def _pretrain_together(stage: Stage, team, workers: int) -> bool:
 def _pretrain(stage: Stage, team, workers: int) -> None:
     """Run one pre-training; its weights come first, its record, which says that it is done, last."""
     started, clock = datetime.now(timezone.utc), time.monotonic()
+    if team.is_main_process:
+        stage.claim_settings()
     seed = seed_of("pre-training", stage.seed)
     seed_everything(seed)
     set_precision(stage.config)
@@ -154,7 +156,7 @@ def _pretrain(stage: Stage, team, workers: int) -> None:
         **stage.settings(),
         "weights": zlib.crc32(content),
         "history": job.history,
-        **surroundings(team.device, stage.paper.folder),
+        **surroundings(team.device),
         "times": {
             "started": started.isoformat(timespec="milliseconds"),
             "seconds": round(time.monotonic() - clock, 2),
@@ -164,11 +166,6 @@ def _pretrain(stage: Stage, team, workers: int) -> None:
     write_json(stage.folder / "record.json", record)
     (stage.folder / "checkpoint.pt").unlink(missing_ok=True)
     stage.tell(job)
-
-
-def weights_of(record: Path) -> Path:
-    """Where a fold's weights lie, beside its record."""
-    return record.with_suffix(".safetensors")
 
 
 def set_precision(config: Any) -> None:
@@ -183,17 +180,9 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def surroundings(device: torch.device, folder: Path) -> dict[str, Any]:
-    """What a record says of the code, the libraries and the machine."""
+def surroundings(device: torch.device) -> dict[str, Any]:
+    """What a record says of the libraries and the machine."""
     return {
-        "code": code_digest(folder),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
-
-
-@cache
-def code_digest(folder: Path) -> str:
-    """A digest of the package's and of shared's sources."""
-    files = sorted([*folder.rglob("*.py"), *Path(__file__).parent.rglob("*.py")])
-    return digest([[f.name, f.read_text()] for f in files])

@@ -79,6 +79,7 @@ class Paper:
     # (config, history of the pre-training or None, records of folds) -> what a reader must know: one line "weights: …",
     # lines "input: …" and "training: …" of what the paper does not do
     remarks: Callable[..., list[str]] = lambda config, history=None, records=(): []
+    files: Callable[[Any], tuple[str, ...]] = lambda config: ()  # published files that a Config starts from, by name
     compares: str = ""  # the metric by which epochs are compared, where the paper's code fixes it; else the column's
 
     def table(self, name: str) -> Table:

@@ -19,9 +19,10 @@ from tqdm import tqdm
 
 from . import metrics
 from .errors import UserError
+from .keys import refuse_others
 from .parallel import Batches, synchronised
 from .protocols import Fold
-from .records import plain, refuse_others, sealed, sealing
+from .records import plain, sealed, sealing
 from .tasks import Task
 
 

@@ -17,6 +17,7 @@ from .engine import run
 from .errors import UserError, unknown
 from .experiment import Paper
 from .job import say
+from .keys import VERIFY
 from .parallel import PARENT, accelerator, follow_parent, launch, launched, process_count, wait_for_others
 from .records import REMEDY, digest, locked, replacing, sweep
 
@@ -79,6 +80,8 @@ def parser(name: str) -> argparse.ArgumentParser:
     p.add_argument("--shuffle-labels", action="store_true", help="a control: nothing above chance may come out")
     p.add_argument("--skip-broken", action="store_true", help="go on without the samples that cannot be used")
     p.add_argument("--no-weights", action="store_true", help="do not keep a fold's weights beside its record")
+    p.add_argument("--verify", action="store_true", help="know files by their content, not by size and time of change")
+    p.add_argument("--accept-code", action="store_true", help="use records that other code has made, and say so")
     p.add_argument("--diff", action="store_true", help="print the tables from the records, run nothing")
     p.add_argument(
         "--strict", action="store_true",
@@ -107,6 +110,8 @@ def _main(paper: Paper, arguments: list[str]) -> int:
     cells = [(table, row, column) for table, rows in chosen for row, column in table.cells() if row in rows]
     own = [(row, column) for _, row, column in cells if not row.records]
     refuse_overridden(bench, cells)
+    if args.verify:
+        os.environ[VERIFY] = "1"
     wanted = dict.fromkeys(e for row, column in own for e in bench.experiments(row, column, args.seeds))
     if bench.data == args.out / "faces":
         draw_faces(bench, wanted)
@@ -116,10 +121,14 @@ def _main(paper: Paper, arguments: list[str]) -> int:
         follow_parent()
     else:
         _check(bench, wanted, experiments, args.skip_broken)
+        for line in (line for e in experiments for line in e.mislaid()):
+            say(f"{line}; remove its record to train the fold again")
     checked = digest([e.settings() for e in experiments])
     if os.environ.get(CHECKED, checked) != checked:
         raise UserError(f"{bench.data} does not hold what it held when this run began; {REMEDY}")
     todo = [] if args.diff else [e for e in experiments if len(e.records()) < len(e.folds)]
+    for thing in [*todo, *(e.pretraining for e in todo if e.pretraining)]:
+        thing.claim_settings()
     if todo and not worker:
         processes = min(processes, sum(len(e.folds) for e in todo))
         say(f"{paper.name}: {len(todo)} experiments to run in {processes} process{'es' * (processes > 1)}")
@@ -163,7 +172,7 @@ def open_bench(paper: Paper, args: argparse.Namespace) -> Bench:
     scale = args.scale or ("smoke" if generated else "paper")
     bench = Bench(
         paper, args.out, data, scale, generated, overrides, args.weights, args.shuffle_labels, not args.no_weights,
-        editions, args.rule,
+        editions, args.rule, args.accept_code,
     )  # fmt: skip
     bench.base  # noqa: B018 (a wrong --set is said before anything is read)
     return bench

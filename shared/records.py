@@ -1,4 +1,4 @@
-"""Records of runs on disk: written whole or not at all, hashed, and compared before they are trusted."""
+"""Files on disk: written whole or not at all, and under a checksum."""
 
 import fcntl
 import hashlib
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import pandas as pd
 
 from .errors import UserError
 
@@ -120,37 +119,9 @@ def digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=_plain).encode()).hexdigest()[:12]
 
 
-def fingerprint(samples: pd.DataFrame) -> dict[str, Any]:
-    """What a table of samples holds, short: counts and a digest of ids, labels, key frames and clip lengths."""
-    columns = [c for c in ("sample", "subject", "target", "onset", "apex", "offset") if c in samples]
-    lengths = [len(f) if hasattr(f, "__len__") else 0 for f in samples["frames"]]
-    rows = samples[columns].astype(str).assign(length=lengths).sort_values("sample")
-    return {"samples": len(rows), "subjects": int(rows["subject"].nunique()), "table": digest(rows.values.tolist())}
-
-
-def refuse_others(path: Path, record: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Raise UserError, naming each entry of `wanted` that differs, when a record was made under other settings."""
-    found, now = _flat({key: record.get(key) for key in wanted}), _flat(plain(wanted))
-    differing = [
-        f"  {key}: recorded {found.get(key, 'nothing')!r}, now {now.get(key, 'nothing')!r}"
-        for key in sorted({*found, *now})
-        if found.get(key) != now.get(key)
-    ]
-    if differing:
-        remedy = "give another --out, or remove that folder to run it again"
-        raise UserError("\n".join([f"{path} was made under other settings:", *differing, remedy]))
-
-
 def plain(content: Any) -> Any:
     """`content` as it comes back from a record: lists for tuples, numbers for numpy's."""
     return json.loads(json.dumps(content, default=_plain))
-
-
-def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for key, value in content.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
 
 
 def _plain(value: Any) -> Any:

@@ -316,8 +316,9 @@ def _remarks(experiment: Experiment, records: Sequence[Mapping]) -> list[str]:
         lines.append(f"epochs are compared by {by} on each fold, as the paper's code does")
     if experiment.bench.rule != experiment.paper.rule:
         lines.append(f"rule: {experiment.bench.rule}, where the paper scores {experiment.paper.rule}")
-    if len({r["code"] for r in records}) > 1:
-        lines.append(f"{task.name}: its records come from more than one state of the code")
+    if others := [r["code"] for r in records if r["code"] != experiment.bench.code]:
+        codes = ", ".join(dict.fromkeys(others))
+        lines.append(f"{task.name}: {len(others)} of {len(records)} records were made by other code ({codes})")
     return lines
 
 

@@ -1,8 +1,6 @@
 """Videos: decoded once into folders of images in the cache, so that from there on a clip is a clip."""
 
 import dataclasses
-import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -15,7 +13,8 @@ from tqdm import tqdm
 from .corpora.folders import frames
 from .corpora.table import Frames, Problem, Reading, Video
 from .errors import UserError
-from .records import REMEDY, locked
+from .keys import code, stamp
+from .records import REMEDY, digest, locked, read_json, write_json
 
 WHOLE = 0.9  # share of the frames that a file's header announces from which it counts as whole: headers miscount a few
 SIZES = "sizes.json"  # beside the images of a video
@@ -24,8 +23,8 @@ SIZES = "sizes.json"  # beside the images of a video
 def decoded(reading: Reading, cache: str | Path) -> Reading:
     """The reading with each Video as the Frames of its images, numbered from 0; a missing offset is the last frame.
 
-    A video is decoded once, into a folder named by its path, size and time of change. One that cannot be decoded
-    leaves the samples and joins the problems. Raises UserError when the cache cannot be written.
+    A video is decoded once, into a folder named by its path, by what the file is known by and by the code. One that
+    cannot be decoded leaves the samples and joins the problems. Raises UserError when the cache cannot be written.
     """
     samples = reading.samples
     videos = list(dict.fromkeys(f for f in samples["frames"] if isinstance(f, Video)))
@@ -48,10 +47,9 @@ def decoded(reading: Reading, cache: str | Path) -> Reading:
 def _images(path: str, cache: Path) -> Frames | Problem:
     """The images of a video, from the cache or decoded into it."""
     try:
-        stat = os.stat(path)
+        key = digest([os.path.abspath(path), stamp(path), code(__name__)])
     except OSError as error:
         return Problem(path, None, f"cannot be read: {error.strerror}", "copy it again from the release")
-    key = hashlib.sha256(f"{os.path.abspath(path)} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()[:16]
     folder = cache / key
     if not _whole(folder):
         for left in [folder, *cache.glob(f".{key}.*")]:  # spoilt, or of a process that died
@@ -68,8 +66,8 @@ def _images(path: str, cache: Path) -> Frames | Problem:
 def _whole(folder: Path) -> bool:
     """Whether a folder of the cache is there and its images have the sizes that were written."""
     try:
-        return json.loads((folder / SIZES).read_text(encoding="utf-8")) == _sizes(folder)
-    except (OSError, ValueError):
+        return read_json(folder / SIZES) == _sizes(folder)
+    except (UserError, OSError):
         return False
 
 
@@ -98,7 +96,7 @@ def _decode(path: str, folder: Path) -> str | None:
             return f"the video cannot be decoded after {count} frames ({error})"
         if count == 0 or count < WHOLE * announced:
             return f"the video is cut off: {count} of {announced or 'no'} frames"
-        (temporary / SIZES).write_text(json.dumps(_sizes(temporary)), encoding="utf-8")
+        write_json(temporary / SIZES, _sizes(temporary))
         os.chmod(temporary, 0o755)
         os.rename(temporary, folder)
     finally:

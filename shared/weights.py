@@ -1,8 +1,10 @@
 """Weights on disk: what a fold has learnt, with all that makes its network again; and published files, read safely."""
 
 import json
+import os
 import pickle
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -15,12 +17,39 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from .errors import UserError
+from .keys import VERIFY
 
 
 def packed(state: Mapping[str, Tensor], about: Mapping[str, Any] | None = None) -> bytes:
     """A safetensors file of `state`; `about` (anything JSON can hold) lies in its header."""
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
     return save(tensors, about and {"about": json.dumps(about)})
+
+
+def weights_of(record: Path) -> Path:
+    """Where a fold's weights lie, beside its record."""
+    return record.with_suffix(".safetensors")
+
+
+def mislaid(record: Path, content: Mapping[str, Any]) -> str:
+    """What is wrong with the weights that a fold's record says were kept: gone, or of another fold; else nothing.
+
+    Under --verify their whole content is compared."""
+    path, crc = weights_of(record), content["kept weights"]
+    if crc is None:
+        return ""
+    if not path.is_file():
+        return f"{path} is missing, which its record says was kept"
+    if VERIFY in os.environ:
+        same = zlib.crc32(path.read_bytes()) == crc
+    else:
+        try:
+            with safe_open(path, "pt") as file:
+                about = json.loads(file.metadata()["about"])
+            same = all(about[key] == content[key] for key in ("fold", "seed", "config", "scale", "generated", "code"))
+        except (SafetensorError, KeyError, TypeError, ValueError, OSError):
+            same = False
+    return "" if same else f"{path} is not the file that was written beside its record"
 
 
 def network(path: str | Path, package: str) -> tuple[nn.Module, dict[str, Any]]:

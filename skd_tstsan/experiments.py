@@ -81,6 +81,11 @@ def pretraining(config: Config, task) -> dict | None:
     return {"corpora": data.MACRO.corpora, **{name: getattr(config, name) for name in PRETRAINING}}
 
 
+def files(config: Config) -> tuple[str, ...]:
+    """The published files that the networks start from, by name."""
+    return tuple(name for name in (config.start, config.magnifier) if name != "none")
+
+
 def remarks(config: Config, history=None, records=()) -> list[str]:
     """What the networks started from."""
     first = "random"
@@ -168,5 +173,6 @@ PAPER = Paper(
     pretraining=pretraining,
     pretrain=train.pretrain,
     figures=figures.figures,
+    files=files,
     remarks=remarks,
 )

@@ -44,8 +44,10 @@ def whole(tmp_path_factory) -> tuple[Path, Path]:
 
 @pytest.fixture(autouse=True)
 def no_data_named(monkeypatch):
-    """The tests' own folders alone: not what this machine's user has set."""
-    monkeypatch.delenv("MER_DATA", raising=False)
+    """The tests' own folders and options alone: not what this machine's user, or another test, has set."""
+    for name in ("MER_DATA", "MER_VERIFY"):
+        monkeypatch.setenv(name, "")  # so that it is put back afterwards, as it was
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture

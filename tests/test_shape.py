@@ -155,6 +155,9 @@ def test_every_row_can_be_run(package):
                 assert task.protocol and column.metric in METRICS
                 assert column.au is None or column.au in task.aus
                 assert column.corpus is None or column.corpus in task.corpora
+                if row.records:
+                    lender, _, lent = p.lent(row, column)
+                    assert column.metric in lender.metrics(lent.task), row.records
                 needs = p.pretraining(config, task)
                 assert needs is None or (p.pretrain and needs["corpora"])
             assert all(any(r is row for r, _ in table.cells()) for row in table.rows)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from .. import keys
 from ..errors import UserError
 from ..records import replacing
 from ..tasks import TASKS, Task
@@ -266,6 +267,7 @@ def main(arguments: Sequence[str], papers: Iterable[Paper] = ()) -> int:
     parser = argparse.ArgumentParser(prog="data", description=__doc__)
     parser.add_argument("--data", type=Path, help="folder that holds the corpora (else $MER_DATA)")
     parser.add_argument("--csv", type=Path, help="write the survey there too")
+    parser.add_argument("--verify", action="store_true", help="read every image file, and name each corpus's content")
     args = parser.parse_args(arguments)
     data = args.data or (Path(os.environ["MER_DATA"]) if os.environ.get("MER_DATA") else None)
     if data is None:
@@ -276,6 +278,12 @@ def main(arguments: Sequence[str], papers: Iterable[Paper] = ()) -> int:
     if not data.is_dir():
         raise UserError(f"{data} is not a folder; --data names the folder that holds the corpora, one folder each")
     parts = survey(data)
+    if args.verify:
+        os.environ[keys.VERIFY] = "1"
+    for corpus, group in itertools.groupby(parts, key=lambda part: part.corpus):
+        if (first := next(group)).reading is not None and corpus:
+            known = keys.pixels(first.reading.samples)
+            first.remarks += [f"files known by their {by}: {name}" for by, name in known.items()]
     possible = runnable(parts, papers)
     print(text(parts, generated=(data / "GENERATED.txt").exists()))
     for paper, group in itertools.groupby(possible, key=lambda line: line[0]):

@@ -18,13 +18,14 @@ from toy.experiments import PAPER
 from toy.left import halves, records, table
 from toy.shell import ENVIRONMENT, ROOT, no_file_beyond, python
 
+from shared.bench import slug
 from shared.errors import UserError
 from shared.frames import stream
 from shared.job import Pretraining
 from shared.parallel import Alone
 from shared.records import REMEDY, sealing
 
-STAGE = Path("toy/paper/pretraining/corpora=CASME2,lr=0.05,norm=batch,pretrain_batch=8,pretrain_epochs=4/seed-0")
+STAGE = Path("toy/paper/pretraining", slug(PAPER.pretraining(PAPER.config(pretrain=True), None)), "seed-0")
 PLAIN, PRETRAINED = (Path("toy/paper/casme2-5") / name / "seed-0" for name in ("default", "pretrain=True"))
 
 
@@ -62,14 +63,19 @@ def goes_on(whole, toy):
 
 @pytest.mark.parametrize(("size", "what"), [
     (1_000, "cannot write prepared frames in {out}/cache"),
+    (500, "cannot write {out}/{plain}/.claims/settings.json"),
     (500, "cannot write {out}/{stage}/weights.safetensors"),
     (2_000, "cannot write {out}/{plain}/CASME2_sub01.safetensors"),
     (20_000, "cannot write {out}/toy/paper/index.html"),
-], ids=["cache", "weights", "fold", "page"])  # fmt: skip
+], ids=["cache", "settings", "weights", "fold", "page"])  # fmt: skip
 def test_a_full_disk(whole, toy, goes_on, tmp_path, size, what):
     data, out = whole[0], tmp_path / "out"
-    if "weights" in what:
+    if size == 500:
         shutil.copytree(whole[1] / "cache", out / "cache")
+    if "weights" in what:
+        for path in whole[1].rglob(".claims/settings.json"):
+            (there := out / path.relative_to(whole[1])).parent.mkdir(parents=True)
+            shutil.copy(path, there)
     with no_file_beyond(size):
         code, _, said = toy("table1", "--data", data, "--out", out, page=True)
     assert code == 2 and f"error: {what.format(out=out, stage=STAGE, plain=PLAIN)}: File too large" in said
@@ -198,7 +204,7 @@ def test_a_corrupt_record_of_a_pretraining(whole, toy, goes_on, half):
 
 
 def test_corrupt_files_in_the_cache_are_made_again_without_a_word(half, goes_on):
-    files = [path for path in (half / "cache").rglob("*") if path.is_file() and path.suffix != ".lock"]
+    files = [p for p in (half / "cache").rglob("*") if p.is_file() and p.suffix not in (".lock", ".checked")]
     assert len(files) == 2
     for path in files:
         path.write_bytes(path.read_bytes()[::-1])

@@ -159,7 +159,7 @@ def test_a_cache_is_checksummed_once_a_day_and_after_a_change(samples, tmp_path,
         del sums[:]
         store = prepare(samples, key_frames(samples), size=8, gray=True, cache=tmp_path / "cache")
         derive(store, "mean", {}, lambda clip: clip.mean())
-        return len(sums)
+        return len([content for content, *_ in sums if not isinstance(content, bytes)])  # that of the index is small
 
     opened()  # decoded and derived
     assert [opened() for _ in range(3)] == [1, 0, 0]  # of what is derived, by the first that finds it there

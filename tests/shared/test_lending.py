@@ -8,9 +8,9 @@ from toy.experiments import PAPER
 from shared.experiment import Column, Row, Table
 
 LENT = Row("lent", records="toy/table1/plain")
-COLUMNS = (Column("UAR", "casme2-5", "uar"),)
+COLUMNS = (Column("F1", "casme2-5", "uf1"),)
 BORROWER = replace(PAPER, name="borrower", tables=(Table("table1", "Table 1", COLUMNS, (Row("own", lr=0.01), LENT)),),
-                   headline=("table1",), remarks=lambda config: ["weights: the borrower's"])  # fmt: skip
+                   headline=("table1",), remarks=lambda config, **_: ["weights: the borrower's"])  # fmt: skip
 
 
 def line(text: str, row: str) -> list[str]:
@@ -23,16 +23,15 @@ def test_a_row_is_read_from_another_papers_records(toy, casme2, tmp_path):
     code, out, _ = toy("table1", *where, paper=BORROWER)
     assert code == 0 and line(out, "lent")[-1] == "not run: no records of toy/table1/plain"
     assert not (tmp_path / "out" / "toy").exists()
-    uar = replace(PAPER, tables=(replace(PAPER.tables[0], columns=COLUMNS), *PAPER.tables[1:]))
-    code, own, _ = toy("table1/plain", *where, paper=uar)
+    code, own, _ = toy("table1/plain@UF1", *where)
     code, out, _ = toy("table1", *where, paper=BORROWER)
-    assert code == 0 and line(out, "lent")[2] == line(own, "plain")[2]
+    assert code == 0 and line(out, "lent")[2] == line(own, "plain")[3]
     assert line(out, "lent")[-1] == "4 of 4 folds, of toy/table1/plain"
     assert out.count("casme2-5: 12 samples of 4 subjects") == 1  # of both rows
     assert "  weights: random [rows: lent]" in out and "  weights: the borrower's [rows: own]" in out
-    assert len([p for p in (tmp_path / "out" / "borrower").rglob("*.json")]) == 4  # of its own row alone
+    assert len([p for p in (tmp_path / "out" / "borrower").rglob("CASME2_*.json")]) == 4  # of its own row alone
     code, out, _ = toy("table1/lent", *where, "--set", "lr=0.05", paper=BORROWER)
-    assert code == 0 and line(out, "lent")[2] == line(own, "plain")[2]  # the settings are the lender's own
+    assert code == 0 and line(out, "lent")[2] == line(own, "plain")[3]  # the settings are the lender's own
 
 
 def test_records_under_other_settings_are_not_read(toy, casme2, tmp_path):

@@ -2,17 +2,15 @@
 
 import errno
 import fcntl
-import json
 import os
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from toy.shell import no_file_beyond
 
 from shared.errors import UserError
-from shared.records import fingerprint, locked, read_json, refuse_others, replacing, sealed, sealing, write_json
+from shared.records import locked, read_json, replacing, sealed, sealing, write_json
 
 OLD = {"a": "old"}
 
@@ -123,42 +121,3 @@ def test_what_is_sealed_is_known_by_every_byte(tmp_path, size):
     for spoilt in (b"", written[:-1], written + b"\0", written[:3], b"\0", bytes(4), bytes(size + 4)):
         path.write_bytes(spoilt)
         assert not sealed(path)
-
-
-def test_each_entry_that_differs_is_named_and_no_other():
-    record = {"seed": 0, "config": {"lr": 0.1, "delta": [3, 8], "size": 64}, "data": {"samples": 12}, "code": "abc"}
-    wanted = {"seed": 0, "config": {"lr": 0.2, "delta": (3, 8), "size": 64}, "data": {"samples": np.int64(11)}}
-    with pytest.raises(UserError) as refused:
-        refuse_others(Path("runs/a.json"), record, wanted)
-    lines = str(refused.value).splitlines()
-    assert "runs/a.json" in lines[0]
-    assert lines[1:-1] == ["  config.lr: recorded 0.1, now 0.2", "  data.samples: recorded 12, now 11"]
-    assert "--out" in lines[-1]
-
-
-def test_the_same_settings_are_accepted_as_they_come_back_from_disk(tmp_path):
-    wanted = {"config": {"delta": (3, 8), "rate": 1 / 3, "none": None}, "count": np.int64(3)}
-    write_json(tmp_path / "record.json", {**wanted, "more": 1})
-    refuse_others(tmp_path / "record.json", read_json(tmp_path / "record.json"), wanted)
-
-
-def test_a_setting_that_only_one_side_has_is_a_difference():
-    with pytest.raises(UserError, match="new: recorded 'nothing', now 1"):
-        refuse_others(Path("a"), {"config": {}}, {"config": {"new": 1}})
-    with pytest.raises(UserError, match="old: recorded 1, now 'nothing'"):
-        refuse_others(Path("a"), {"config": {"old": 1}}, {"config": {}})
-
-
-def test_fingerprint_sees_ids_labels_key_frames_and_lengths_but_not_the_order():
-    table = pd.DataFrame({
-        "sample": ["a", "b"], "subject": ["s1", "s2"], "target": [0, 1], "onset": [1, 1], "apex": [2, 2],
-        "offset": [3, 3], "frames": [(1, 2, 3), (1, 2, 3)],
-    })  # fmt: skip
-    found = fingerprint(table)
-    assert found["samples"] == 2 and found["subjects"] == 2
-    assert fingerprint(table.iloc[::-1]) == found
-    for column, value in dict(sample="c", subject="s3", target=2, onset=0, apex=3, offset=4, frames=(1, 2)).items():
-        changed = table.copy()
-        changed.at[1, column] = value
-        assert fingerprint(changed) != found, column
-    json.dumps(found)

@@ -57,7 +57,7 @@ class Experiment:
 
     def __init__(self, records, folds=2, task=TASK, missing=(), targets=(0, 0, 1, 2), config="random"):
         self.config = config
-        self.bench, self.metrics = SimpleNamespace(rule="last"), ("accuracy",)
+        self.bench, self.metrics = SimpleNamespace(rule="last", code="abc"), ("accuracy",)
         self._records, self.folds, self.task, self._missing = records, range(folds), task, list(missing)
         self.samples = pd.DataFrame({
             "sample": list("abcd")[: len(targets)], "subject": ["s1", "s1", "s2", "s2"][: len(targets)],
@@ -260,12 +260,12 @@ def test_missing_corpora_and_cited_rows_stand_in_their_cells(tmp_path):
     assert ("Someone", "UF1") not in found  # a column that was not asked for
 
 
-def test_records_of_several_states_of_the_code_are_remarked(tmp_path):
+def test_records_of_other_code_are_remarked(tmp_path):
     records = [SEEDS[0][0], dict(SEEDS[0][1], code="def")]
     _, made = cells(tmp_path, table(ACC), [Experiment(records)])
-    assert any("more than one state of the code" in remark for remark in made.remarks)
+    assert "casme2-3: 1 of 2 records were made by other code (def)" in made.remarks
     _, made = cells(tmp_path, table(ACC), [Experiment(SEEDS[0])])
-    assert not any("state of the code" in remark for remark in made.remarks)
+    assert not any("other code" in remark for remark in made.remarks)
     assert made.remarks.count("input: narrow") == 1  # what the paper has to say of them
 
 

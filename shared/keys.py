@@ -1,0 +1,144 @@
+"""Keys: what a kept thing depends on, spelt out beside it, so that a stale one is noticed and what differs is named.
+
+Fold records, pre-trainings, prepared frames, derived arrays, decoded videos, boxes and weights all build theirs from
+these: labels as read, files, code, settings."""
+
+import ast
+import hashlib
+import os
+from collections.abc import Collection, Iterable, Mapping
+from functools import cache
+from importlib.util import find_spec, resolve_name
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .errors import UserError
+from .records import digest, plain
+
+VERIFY = "MER_VERIFY"  # set by --verify: files are known by their content
+TIMES, CONTENT = "size and time of change", "content"
+LABELS = (
+    "sample", "subject", "target", "emotion", "aus", "au_codes", "edition", "fps", "onset", "apex", "offset",
+)  # fmt: skip
+
+
+def times(path: str | os.PathLike) -> str:
+    """Size and time of change of a file. Raises OSError."""
+    stat = os.stat(path)
+    return f"{stat.st_size} {stat.st_mtime_ns}"
+
+
+def stamp(path: str | os.PathLike) -> str:
+    """What a file is known by: its size and time of change or, under --verify, its content. Raises OSError."""
+    return content(path) if VERIFY in os.environ else times(path)
+
+
+def content(path: str | os.PathLike) -> str:
+    """The SHA-256 of a file. Raises OSError."""
+    sha = hashlib.sha256()
+    with open(path, "rb") as file:
+        while part := file.read(1 << 20):
+            sha.update(part)
+    return sha.hexdigest()
+
+
+def published(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """The content of published files, by their name in a folder or their path; "missing" of one that is not there."""
+    found = {}
+    for name in names:
+        path = next((p for p in (folder / name, Path(name)) if p.is_file()), None)
+        found[name] = _large(path, times(path)) if path else "missing"
+    return found
+
+
+@cache
+def _large(path: Path, seen: str) -> str:
+    """`content` in short, computed again only when what is `seen` of the file changes."""
+    return content(path)[:16]
+
+
+def table(samples: pd.DataFrame) -> dict[str, Any]:
+    """What a table of samples holds, short: counts, and a digest of ids, labels, key frames, clip lengths and boxes."""
+    columns = [c for c in LABELS if c in samples]
+    clips = [(len(f), getattr(f, "box", None)) if hasattr(f, "__len__") else (0, None) for f in samples["frames"]]
+    rows = samples[columns].astype(str).assign(clip=[str(c) for c in clips]).sort_values("sample")
+    return {"samples": len(rows), "subjects": int(rows["subject"].nunique()), "table": digest(rows.values.tolist())}
+
+
+def pixels(samples: pd.DataFrame) -> dict[str, str]:
+    """What the image files of a table of samples are known by. Raises UserError for one that cannot be read."""
+    known = {TIMES: times} | ({CONTENT: stamp} if VERIFY in os.environ else {})
+    shas = {name: hashlib.sha256() for name in known}
+    for sample, frames in sorted(zip(samples["sample"], samples["frames"], strict=True), key=lambda row: row[0]):
+        video = not hasattr(frames, "numbers")
+        for number, path in [(0, frames.path)] if video else ((n, frames.path(n)) for n in frames.numbers):
+            try:
+                for name, by in known.items():
+                    shas[name].update(f"{sample} {number} {by(path)}\n".encode())
+            except OSError as error:
+                raise UserError(f"{path} cannot be read any more: {error.strerror}; copy it again") from error
+    return {name: sha.hexdigest()[:16] for name, sha in shas.items()}
+
+
+@cache
+def code(*modules: str) -> str:
+    """Twelve digits that name the sources of modules and of all that they import of their packages and `shared`."""
+    tops = {"shared", *(name.partition(".")[0] for name in modules)}
+    sources, todo = {}, list(modules)
+    while todo:
+        name = todo.pop()
+        if name in sources or name.partition(".")[0] not in tops:
+            continue
+        try:
+            spec = find_spec(name)
+        except ModuleNotFoundError:  # `from .module import name`: a name that is no module
+            continue
+        if spec is None or spec.origin is None:
+            continue
+        sources[name] = Path(spec.origin).read_text(encoding="utf-8")
+        package = name if spec.submodule_search_locations else name.rpartition(".")[0]
+        for node in ast.walk(ast.parse(sources[name])):
+            if isinstance(node, ast.Import):
+                todo += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                base = "." * node.level + (node.module or "")
+                base = resolve_name(base, package) if node.level else base
+                todo += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return digest(sources)
+
+
+def refuse_others(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any], but: Collection[str] = ()) -> None:
+    """Raise UserError, naming each entry of `wanted` that differs, when a kept thing depends on something else.
+
+    Entries `but` are not compared; files are compared by content where both sides know it.
+    """
+    before, now = _flat({key: found.get(key) for key in wanted}), _flat(plain(wanted))
+    for key in [k for k in {*before, *now} if k.endswith(f".{CONTENT}")]:
+        known = key if key not in before or key not in now else key.removesuffix(CONTENT) + TIMES
+        before.pop(known, None), now.pop(known, None)
+    differing = [
+        f"  {key}: recorded {_short(before.get(key, 'nothing'))}, now {_short(now.get(key, 'nothing'))}"
+        for key in sorted({*before, *now})
+        if before.get(key) != now.get(key) and key.rpartition(".")[2] not in but
+    ]
+    if differing:
+        remedy = "give another --out, or remove that folder to run it again"
+        if all(line.partition(":")[0].endswith("code") for line in differing):
+            remedy = f"--accept-code uses it and says so under the table; or {remedy}"
+        raise UserError("\n".join([f"{path} was made under other settings:", *differing, remedy]))
+
+
+def _short(value: Any) -> str:
+    """A value in a message; of long lists the first entries."""
+    if isinstance(value, list) and len(value) > 3:
+        return f"{len(value)}: {', '.join(map(str, value[:3]))}, …"
+    return repr(value)
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in content.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
