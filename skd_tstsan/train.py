@@ -33,8 +33,8 @@ def network(config, classes: int, domains: int = 2) -> partial:
 
 def start(net: SKD_TSTSAN, config, weights: Path) -> None:
     """Takes up the released weights that it may start from, files in the folder `weights`. Raises UserError."""
-    for field, part in (("start", "network"), ("magnifier", "magnifier")):
-        if (file := getattr(config, field)) != "none":
+    for field, part, file in (("start", "network", config.start), ("magnifier", "magnifier", config.magnifier)):
+        if file != "none":
             try:
                 load_released(weights / file, net, transfer=True, part=part)
             except (OSError, ValueError) as error:

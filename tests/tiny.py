@@ -15,6 +15,12 @@ ROWS = {
     "sca_au": ("table1/Res3D18 + SCA", "size=40 resize=60 width=8 reduced=8 tim=10 frames=4 epochs=2"),
     "ma2mi": ("table1/w/o (baseline)@CASME", "size=64 resize=72 width=8 dim=12 epochs=2"),
 }
+STAGES = {  # what makes the pre-trainings short, beside ROWS
+    "dvasp": "teacher_epochs=1",
+    "skd_tstsan": "face=16 pretrain=auto pretrain_iterations=1",
+    "mtmnet": "macro_epochs=1 macro_frames=1",
+    "ma2mi": "pretrain_epochs=1 pretrain_batch=4 dit_dim=12 dit_depth=1",
+}
 
 
 def paper_of(package: str):

@@ -14,7 +14,7 @@ from ma2mi.losses import draw_tau
 from ma2mi.train import Reconstruction, autoencoder, finetune, network, optimiser, pretrain
 from shared.corpora.table import Frames
 from shared.errors import UserError
-from shared.job import Job, Pretraining
+from shared.job import Job, Needs, Pretraining
 from shared.parallel import Alone
 from shared.tasks import TASKS
 
@@ -54,8 +54,9 @@ def corpora(tmp_path_factory):
 def pretrained(config: Config, corpora):
     cache, _, macro = corpora
     torch.manual_seed(0)
-    samples = {config.source: macro}
-    job = Pretraining("tiny", config, TASKS["casme2-5-2019"], samples, {}, 0, Alone(CPU), cache / "stage", cache)
+    task, samples = TASKS["casme2-5-2019"], {config.source: macro}
+    needs = Needs(PAPER.pretraining(config, task))
+    job = Pretraining("tiny", needs, task, samples, {}, 0, Alone(CPU), cache / "stage", cache)
     return pretrain(job), job
 
 
@@ -158,28 +159,6 @@ def test_under_the_table_stands_whether_motion_was_learnt(copying, foreign, endi
     assert said.endswith(ending)
     said = PAPER.remarks(Config(pretrain="recognition"), [{"epoch": 9, "cross_entropy": 1.5}])[1]
     assert said == "pre-training, epoch 9: cross-entropy 1.5000"
-
-
-class Watched:
-    """A Config that notes the fields that are read of it."""
-
-    def __init__(self, config):
-        self.config, self.read = config, set()
-
-    def __getattr__(self, name):
-        self.read.add(name)
-        return getattr(self.config, name)
-
-
-KINDS = ({}, {"pretrain": "pixels"}, {"pretrain": "recognition"}, {"position": False}, {"position_loss": False})
-
-
-@pytest.mark.parametrize("changes", KINDS, ids=str)
-def test_the_key_of_a_pretraining_names_what_it_reads(changes, corpora):
-    config = Watched(replace(BASE, **changes))
-    _, job = pretrained(config, corpora)
-    job.synchronised(torch.nn.Identity())
-    assert config.read == {*PAPER.pretraining(config.config, None)} - {"corpora"}
 
 
 def test_the_learning_rate_ends_at_its_share():

@@ -18,7 +18,7 @@ from shared.report import pooled
 from shared.tasks import TASKS
 from shared.temporal import tim
 from skd_tstsan import data, skd_loss
-from skd_tstsan.experiments import PAPER, PLAIN, PRETRAINING, SMOKE, TABLES, Config
+from skd_tstsan.experiments import PAPER, PLAIN, SMOKE, TABLES, Config
 from skd_tstsan.train import CLASSIFIERS, LAST, network, of_all, pretrain, train
 from skd_tstsan.tvl1 import tvl1
 
@@ -58,20 +58,10 @@ def corpora(tmp_path_factory):
     return folder / "cache", micro, clips_of("CK+", TASKS["ckplus-7"].classes, folder, frames=7)
 
 
-class Read(Needs):
-    """A pre-training's settings; `names` are those that were read."""
-
-    names: set[str] = set()
-
-    def __getattribute__(self, name: str):
-        Read.names.add(name)
-        return super().__getattribute__(name)
-
-
 def pretrained(config: Config, corpora):
     cache, _, macro = corpora
     torch.manual_seed(0)
-    needs = Read(PAPER.pretraining(config, TASK))
+    needs = Needs(PAPER.pretraining(config, TASK))
     job = Pretraining("tiny", needs, TASK, {"CK+": macro}, {}, 0, Alone(CPU), cache / "stage", cache)
     return pretrain(job), job
 
@@ -127,14 +117,6 @@ def test_casme2_is_that_of_the_release():
     five = {c.task for c in columns if c.task != "cde-3"}
     assert five == {TASK.name} and TASK.expected == {"CASME2": 244}
     assert TASK.classes == ("happiness", "surprise", "disgust", "repression", "others")
-
-
-def test_pretraining_depends_on_what_it_reads(corpora):
-    """And on nothing else: what its key does not contain cannot be read."""
-    Read.names.clear()
-    pretrained(BASE, corpora)
-    assert {name for name in Read.names if not name.startswith("_")} == set(PRETRAINING)
-    assert set(PAPER.pretraining(BASE, TASK)) == {"corpora", *PRETRAINING}
 
 
 def face(clip, number: int) -> Tensor:

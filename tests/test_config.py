@@ -1,0 +1,122 @@
+"""Every setting is read, and a pre-training reads what its key contains: of all packages, by construction."""
+
+import ast
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from test_shape import DECLARED, ROOT, name, paper
+from tiny import STAGES, options
+
+from shared import engine
+from shared.bench import Stage
+from shared.faces.write import write
+from shared.job import Needs
+from shared.main import open_bench, parser
+from shared.parallel import Alone
+from shared.tasks import TASKS
+
+RUNNING = [ROOT / "shared" / file for file in ("job.py", "engine.py", "parallel.py")]
+PRETRAINED = [package for package in DECLARED if paper(package).pretrain]
+
+
+def attributes(node: ast.AST, of: str) -> set[str]:
+    """The attributes that code reads of what it calls `of`, or of an attribute of that name (`job.config.batch`)."""
+    return {
+        part.attr
+        for part in ast.walk(node)
+        if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Load)
+        and of in (getattr(part.value, "id", ""), getattr(part.value, "attr", ""))
+    }  # fmt: skip
+
+
+def parts(file: Path, left_out: str) -> Iterator[ast.AST]:
+    """The statements of a file, but for the function `left_out`."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return (node for node in tree.body if getattr(node, "name", "") != left_out)
+
+
+def read(package: Path) -> set[str]:
+    """The settings that a package's code reads, and shared's that runs it.
+
+    What only stands under a table is not read; nor is what Config only looks at to refuse it. What it makes of some
+    settings, a property or another setting, counts where that is read.
+    """
+    p = paper(package)
+    files = [*sorted(package.rglob("*.py")), *RUNNING]
+    found = {a for file in files for node in parts(file, p.remarks.__name__) for a in attributes(node, "config")}
+    (config,) = (n for n in parts(package / "experiments.py", "") if getattr(n, "name", "") == p.config.__name__)
+    for method in (node for node in config.body if isinstance(node, ast.FunctionDef)):
+        if method.name in found:
+            found |= attributes(method, "self")
+        elif method.name == "__post_init__":
+            setting = [node for node in method.body if "__setattr__" in attributes(node, "object")]
+            found |= {a for node in setting for a in attributes(node, "self")}
+    return found
+
+
+@pytest.mark.parametrize("package", DECLARED, ids=name)
+def test_every_setting_is_read(package):
+    fields = {field.name for field in dataclasses.fields(paper(package).config)}
+    unread = fields - read(package)
+    assert not unread
+
+
+@pytest.mark.parametrize("package", PRETRAINED, ids=name)
+def test_every_setting_that_a_key_contains_is_read(package):
+    """Of each cell at both scales. What is no setting, such as the corpora, is there for Stage."""
+    p = paper(package)
+    fields, found = {field.name for field in dataclasses.fields(p.config)}, read(package)
+    for scale in ("smoke", "paper"):
+        for row, column in (cell for table in p.tables for cell in table.cells()):
+            config = dataclasses.replace(p.base(scale, {}), **{**row.changes, **column.changes})
+            unread = fields & set(p.pretraining(config, TASKS[column.task]) or ()) - found
+            assert not unread
+
+
+class Watched(Needs):
+    """A pre-training's settings; `names` are those that were asked for of any of them."""
+
+    names: set[str] = set()
+
+    def __getattribute__(self, name: str):
+        Watched.names.add(name)
+        return super().__getattribute__(name)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """The folder of the generated corpora."""
+    return tmp_path_factory.mktemp("faces") / "faces"
+
+
+def stages(package: Path, data: Path, out: Path) -> list[Stage]:
+    """Pre-trainings of the tables, tiny, on the corpora of the first of them: each switch, word and number of the keys
+    is met in one of them."""
+    p, found, met = paper(package), [], set()
+    bench = open_bench(p, parser(p.name).parse_args(options(p.name, data, out, *STAGES[p.name].split())))
+    for row, column in (cell for table in p.tables for cell in table.cells() if not cell[0].records):
+        stage = bench.experiments(row, column, 1)[0].pretraining
+        if stage and stage.corpora == (found or [stage])[0].corpora:
+            values = {(key, value) for key, value in stage.needs.items() if isinstance(value, (str, int))}
+            found += [stage] * bool(values - met)
+            met |= values
+    return found
+
+
+@pytest.mark.parametrize("package", PRETRAINED, ids=name)
+def test_a_pretraining_reads_what_its_key_contains(package, data, tmp_path, monkeypatch):
+    """And nothing else: what its key does not contain cannot be read (Needs)."""
+    monkeypatch.setattr(engine, "Needs", Watched)
+    monkeypatch.setattr(Watched, "names", set())
+    keys = set()
+    write(data, stages(package, tmp_path, tmp_path)[0].corpora, size=48, workers=1)  # those that are not there yet
+    for stage in stages(package, data, tmp_path / "out"):
+        engine._pretrain(stage, Alone(torch.device("cpu")), 0)
+        assert stage.done() and stage.load()
+        keys |= set(stage.needs)
+    fields = {field.name for field in dataclasses.fields(paper(package).config)}
+    unread = keys & fields - Watched.names
+    assert not unread
