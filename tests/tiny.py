@@ -10,14 +10,14 @@ from shared.main import open_bench, parser
 
 ROWS = {
     "dvasp": ("table1/Lv+Lmv", "resize=36 size=32 width=8 epochs=2"),
-    "skd_tstsan": ("table5/Mag + ECA + TSM + SKD@CASME II", "face=32 size=20 width=8 iterations=10 pretrain=false"),
+    "skd_tstsan": ("table5/Mag + ECA + TSM + SKD@CASME II", "face=16 size=20 width=8 iterations=10 pretrain=false"),
     "mtmnet": ("table2/L_cls@CASME2(CK+)", "image=32 width=8 epochs=2"),
     "sca_au": ("table1/Res3D18 + SCA", "size=40 resize=60 width=8 reduced=8 tim=10 frames=4 epochs=2"),
     "ma2mi": ("table1/w/o (baseline)@CASME", "size=64 resize=72 width=8 dim=12 epochs=2"),
 }
 STAGES = {  # what makes the pre-trainings short, beside ROWS
     "dvasp": "teacher_epochs=1",
-    "skd_tstsan": "face=16 pretrain=auto pretrain_iterations=1",
+    "skd_tstsan": "pretrain=auto pretrain_iterations=1",
     "mtmnet": "macro_epochs=1 macro_frames=1",
     "ma2mi": "pretrain_epochs=1 pretrain_batch=4 dit_dim=12 dit_depth=1",
 }
