@@ -27,7 +27,7 @@ def L_2(F_1: Tensor, F_2: Tensor) -> Tensor:
     """Mean similarity of positions that do not match over two faces, less that of those that do, Eq. (3).
 
     Raises ValueError for maps of different sizes, and as L_1."""
-    alike(F_1=F_1, F_2=F_2)
+    check_alike(F_1=F_1, F_2=F_2)
     S = unit(F_1).mT @ unit(F_2)  # (B, HW, HW)
     HW = S.shape[2]
     best = S.max(dim=2).values.sum(1)  # at j*, Eq. (4): no gradient through the choice
@@ -41,7 +41,7 @@ def L_3(F_of_tau: Tensor, tau_of_F: Tensor, inside: Tensor, *, norm: str = "posi
     norm="position" is the mean over positions of the channel vectors' length; "map" the 2-norm of the whole map.
     Where no position is left L_3 is 0. Raises ValueError for an empty batch, or maps of different sizes.
     """
-    alike(F_of_tau=F_of_tau, tau_of_F=tau_of_F)
+    check_alike(F_of_tau=F_of_tau, tau_of_F=tau_of_F)
     if inside.shape != F_of_tau[:, 0].shape:
         raise ValueError(f"inside must be {tuple(F_of_tau[:, 0].shape)}, not {tuple(inside.shape)}")
     difference = (at_least_single(F_of_tau) - at_least_single(tau_of_F)) * inside[:, None]
@@ -78,7 +78,7 @@ def reconstruction_loss(Z_hat: Tensor, Z: Tensor) -> Tensor:
     """L_rec, Eq. (9): the 1-norm, as a mean over elements so that its weight does not depend on the size of Z.
 
     Raises ValueError for an empty batch, and for different sizes."""
-    alike(Z_hat=Z_hat, Z=Z)
+    check_alike(Z_hat=Z_hat, Z=Z)
     return F.l1_loss(Z_hat, Z)
 
 
@@ -138,7 +138,7 @@ def at_least_single(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def alike(**tensors: Tensor) -> None:
+def check_alike(**tensors: Tensor) -> None:
     """Raises ValueError unless two tensors have one shape and are not empty: they would be broadcast, or give NaN."""
     (a, one), (b, other) = tensors.items()
     if one.shape != other.shape or not one.numel():

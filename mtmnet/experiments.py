@@ -16,7 +16,7 @@ from .model import STRIDE
 class Config:
     image: int = 224  # Sec. 4.1
     frames: int = 5  # centred at the apex (Sec. 4.1)
-    magnify: float = 1.0  # what E is shown of micro-expressions' x_E − x_N; not in the paper: for want of weights
+    magnify: float = 1.0  # of micro-expressions' x_E − x_N before E; not in the paper: makes up for missing weights
     macro_frames: int = 3  # at the peak; not in the paper
     macro: str = "CK+"  # the macro-expressions; others in Tables 2 and 3, "none" where nothing guides
     width: int = 64  # ResNet-18 (Sec. 4.1)

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .model import check_alike
+
 if TYPE_CHECKING:
     from .model import EIDOutput, MTMOutput
 
@@ -21,10 +23,10 @@ Per = Literal["batch", "sample"]
 def distance(a: Tensor, b: Tensor, norm: Norm = "mean_square") -> Tensor:
     """The ‖a − b‖₂ of Eq. (1) and (2) for (B, ...).
 
-    Not in the paper: "mean_square", over all elements, so that λ's meaning does not hang on the image's size;
+    Not in the paper: "mean_square", over all elements, so that λ's meaning does not depend on the image's size;
     "euclidean" is the norm as printed, a sample at a time. ValueError for another word.
     """
-    check_alike(a, b)
+    check_batches(a=a, b=b)
     if norm == "mean_square":
         return F.mse_loss(a, b)
     if norm == "euclidean":
@@ -32,23 +34,24 @@ def distance(a: Tensor, b: Tensor, norm: Norm = "mean_square") -> Tensor:
     raise ValueError(f"norm {norm!r}: expected 'mean_square' or 'euclidean'")
 
 
-def check_alike(*tensors: Tensor) -> None:
-    """Raise ValueError where (B, ...) tensors differ in shape, which would be broadcast, or are empty."""
-    shapes = [tuple(tensor.shape) for tensor in tensors]
-    if len(set(shapes)) > 1:
-        raise ValueError(f"tensors of {', '.join(map(str, shapes))}: expected the same shape")
-    if not tensors[0].numel():
+def check_batches(**tensors: Tensor) -> None:
+    """Raise ValueError where tensors (B, ...) differ in shape, which would be broadcast, or are empty."""
+    check_alike(**tensors)
+    if not all(tensor.numel() for tensor in tensors.values()):
         raise ValueError("an empty batch has no mean loss")
 
 
 def cross_entropy(logits: Tensor, label: Tensor, reduction: str = "mean") -> Tensor:
-    """torch's, of logits (B, K) and labels (B,); ValueError where a label is none of 0 … K − 1 (torch skips −100)."""
+    """torch's, of logits (B, K) and labels (B,); ValueError where a label is none of 0 … K − 1 (torch skips −100).
+
+    Labels are looked at on the CPU only: a GPU would be waited for, which checks them itself but for −100.
+    """
     if logits.ndim != 2 or label.shape != logits.shape[:1] or label.is_floating_point():
         raise ValueError(
             f"logits {tuple(logits.shape)} and labels {tuple(label.shape)}, {label.dtype}: expected (B, K), (B,)"
         )
-    check_alike(logits)
-    if not torch.compiler.is_compiling() and not ((label >= 0) & (label < logits.shape[1])).all():
+    check_batches(logits=logits)
+    if label.is_cpu and not ((label >= 0) & (label < logits.shape[1])).all():
         raise ValueError(f"labels {label.min().item()} to {label.max().item()} for {logits.shape[1]} logits")
     return F.cross_entropy(logits, label, reduction=reduction)
 
@@ -105,7 +108,7 @@ def triplet_loss(
     Not in the paper: the margin, 1, and `normalise`, each flattened embedding to length 1, which makes the term's
     gradient far weaker.
     """
-    check_alike(f_anc, f_pos, f_neg)
+    check_batches(f_anc=f_anc, f_pos=f_pos, f_neg=f_neg)
     f_anc, f_pos, f_neg = (f.flatten(1) for f in (f_anc, f_pos, f_neg))  # B, C h w
     if normalise:
         f_anc, f_pos, f_neg = (F.normalize(f, dim=1) for f in (f_anc, f_pos, f_neg))
@@ -119,8 +122,8 @@ def adversarial_losses(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
 
     D learns from the first of `D(f_pos, f_anc.detach())`, MicroNet from the second of `oppose(D, f_pos, f_anc)`.
     """
-    check_alike(real)
-    check_alike(fake)
+    check_batches(real=real)
+    check_batches(fake=fake)
     L_D = F.softplus(-real).mean() + F.softplus(fake).mean()  # −log σ(z) = softplus(−z), −log(1 − σ(z)) = softplus(z)
     L_adv = F.softplus(-fake).mean()
     return L_D, L_adv
@@ -132,7 +135,7 @@ def lir_loss(logits: Tensor, logits_pos: Tensor, y: Tensor, *, per: Per = "batch
     Not in the paper: `per`, whether the two losses are compared as means over the batch or sample by sample.
     ValueError for another word.
     """
-    check_alike(logits, logits_pos)
+    check_batches(logits=logits, logits_pos=logits_pos)
     excess = cross_entropy(logits, y, "none") - cross_entropy(logits_pos, y, "none")  # B
     if per == "batch":
         return F.relu(excess.mean())

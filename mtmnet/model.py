@@ -46,10 +46,13 @@ def conv_block(C_in: int, C: int, activation: nn.Module) -> nn.Sequential:
 
 
 def check_images(x: Tensor) -> None:
-    """Raise ValueError for what is no image (B, 3, H, W) in [0, 1]: its colours would be normalised to nonsense."""
+    """Raise ValueError for what is no image (B, 3, H, W) in [0, 1]: its colours would be normalised to nonsense.
+
+    Values are looked at on the CPU only, where no GPU has to be waited for, and not in a graph that is compiled.
+    """
     if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
         raise ValueError(f"images of shape {tuple(x.shape)}, {x.dtype}: expected floats (B, 3, H, W) in [0, 1]")
-    if x.numel() and not (x.is_meta or torch.compiler.is_compiling()):
+    if x.numel() and x.is_cpu and not torch.compiler.is_compiling():
         low, high = (value.item() for value in x.detach().aminmax())
         if not (low >= -ROUNDING and high <= 1 + ROUNDING):
             raise ValueError(f"images between {low:g} and {high:g}: expected [0, 1]; divide bytes by 255")
@@ -103,10 +106,10 @@ class Classifier(nn.Sequential):
         super().__init__(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
 
 
-def check_alike(**images: Tensor) -> None:
-    """Raise ValueError where images that belong together differ in shape."""
-    if len({tuple(x.shape) for x in images.values()}) > 1:
-        shapes = ", ".join(f"{name} {tuple(x.shape)}" for name, x in images.items())
+def check_alike(**tensors: Tensor) -> None:
+    """Raise ValueError where tensors that belong together differ in shape."""
+    if len({tuple(x.shape) for x in tensors.values()}) > 1:
+        shapes = ", ".join(f"{name} {tuple(x.shape)}" for name, x in tensors.items())
         raise ValueError(f"{shapes}: expected the same shape")
 
 

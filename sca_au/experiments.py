@@ -74,7 +74,9 @@ def files(config: Config) -> tuple[str, ...]:
 def remarks(config: Config, history=None, records=()) -> list[str]:
     """What the networks started from, and what is done to them that the paper does not."""
     if config.descriptor != "none":
-        return ["weights: none (an SVM)"]
+        failed = sum(record["figures"].get("not converged", 0) for record in records)
+        unsure = f"{config.descriptor}: {failed} SVMs have not converged: decisions may depend on the samples' order"
+        return ["weights: none (an SVM)", *[unsure] * (failed > 0)]
     if (zoo := train.zoo(config)) is None:
         first = "random, not those of Kinetics and UCF-101"
     else:

@@ -181,10 +181,14 @@ class SCANetwork(nn.Module):
         self.head = nn.Linear(getattr(self.attention, "out_channels", c), M)  # row i is the linear head of AU i
 
     def centred(self, clips: Tensor) -> Tensor:
-        """What the backbone sees: 0-255 less the zoo's mean, or less the first frame. ValueError outside [0, 1]."""
+        """What the backbone sees: 0-255 less the zoo's mean, or less the first frame.
+
+        ValueError for values outside [0, 1], which are looked at on the CPU only, and not in a graph that is compiled.
+        """
         if clips.ndim != 5 or clips.shape[1] != 3 or not clips.is_floating_point():
             raise ValueError(f"expected clips (B, 3, T, H, W) of floats, got {tuple(clips.shape)} of {clips.dtype}")
-        if not (clips.is_meta or ((clips >= 0) & (clips <= 1)).all()):
+        looked_at = clips.is_cpu and not torch.compiler.is_compiling()
+        if looked_at and not ((clips >= 0) & (clips <= 1)).all():
             low, high = clips.aminmax()
             raise ValueError(f"expected clips with values in [0, 1], got {low:.4g} to {high:.4g}")
         first = clips[:, :, :1] if self.subtract else clips.new_tensor(MEAN).view(3, 1, 1, 1) / 255

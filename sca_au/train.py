@@ -2,11 +2,13 @@
 
 import math
 import time
+import warnings
 from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -124,7 +126,10 @@ def classify(job: Job) -> None:
     """Sec. 4.3: an SVM an AU on the descriptor; C is the best on the validation fold."""
     x, y = np.asarray(job.data.x), job.targets.cpu().numpy()
     train, val = (job.rows(part).cpu().numpy() for part in ("train", "val"))
-    scores, C = svm_scores((x[train], y[train]), (x[val], y[val]), x)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        scores, C = svm_scores((x[train], y[train]), (x[val], y[val]), x)
     present = torch.from_numpy(scores).sigmoid().to(job.device)
     job.score(0, lambda rows: present[rows])
+    job.figures["not converged"] = sum(issubclass(w.category, ConvergenceWarning) for w in caught)
     job.figures["C"] = [None if math.isnan(c) else c for c in C]

@@ -51,8 +51,8 @@ def holdout(samples: pd.DataFrame, share: float, seed: int = 0) -> list[Fold]:
 
 
 def with_validation(folds: Sequence[Fold], samples: pd.DataFrame, share: float = 0.2, seed: int = 0) -> list[Fold]:
-    """The folds, each with a validation part: of its training subjects, in random order, as many as hold about `share`
-    of the training samples, one at least. Raises ProtocolError where a fold trains on a single subject."""
+    """The folds, each with a validation part: of its training subjects, in random order, until they hold at least
+    `share` of the training samples or one is left. Raises ProtocolError where a fold trains on a single subject."""
     subjects = dict(zip(samples["sample"], samples["subject"], strict=True))
     made = []
     for fold in folds:

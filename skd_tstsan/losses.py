@@ -1,7 +1,7 @@
 """Sec. 3.4, self-knowledge distillation: one function an equation.
 
 follow: "release" or "paper", where the released code and the equation as printed differ. Each raises ValueError for an
-empty batch and for shapes that do not belong together.
+empty batch and for shapes that do not belong together; values are looked at on the CPU only: a GPU would be waited for.
 """
 
 from collections.abc import Sequence
@@ -29,11 +29,13 @@ def focal_loss(z: Tensor, y: Tensor, alpha: Tensor | None = None, *, gamma: floa
     The sum over classes has one term, that of the label. follow "release": its mean over the batch weighted by alpha_y,
     so that alpha's size does not matter; "paper": its plain mean.
     """
-    _check(follow, z)
-    if y.shape != z.shape[:1] or y.dtype != torch.int64 or ((y < 0) | (y >= z.shape[1])).any():
+    check_follow(follow)
+    check_alike(z)
+    outside = y.is_cpu and bool(((y < 0) | (y >= z.shape[1])).any())
+    if y.shape != z.shape[:1] or y.dtype != torch.int64 or outside:
         raise ValueError(f"labels y must be ({len(z)},) int64 from 0 to {z.shape[1] - 1}, one for each of the logits "
                          f"{tuple(z.shape)}; they are {tuple(y.shape)} {y.dtype}: {y.flatten()[:9].tolist()}")
-    if alpha is not None and (alpha.shape != z.shape[1:] or not (alpha >= 0).all()):
+    if alpha is not None and (alpha.shape != z.shape[1:] or (alpha.is_cpu and not (alpha >= 0).all())):
         raise ValueError(f"alpha must be {z.shape[1]} weights of 0 or more, a class each, not {alpha.tolist()}")
     if gamma < 0:
         raise ValueError(f"gamma must be 0 or more, not {gamma}")
@@ -50,7 +52,7 @@ def focal_loss(z: Tensor, y: Tensor, alpha: Tensor | None = None, *, gamma: floa
 
 def kl_loss(z_i: Tensor, z_C: Tensor, *, T: float = 3.0) -> Tensor:
     """L_KL, Eq. (8): an auxiliary classifier's logits (B, K) towards the deepest one's; scalar, mean over the batch."""
-    _check("release", z_i, z_C)
+    check_alike(z_i, z_C)
     if T <= 0:
         raise ValueError(f"the temperature T must be above 0, not {T}")
     return T**2 * F.kl_div((z_i / T).log_softmax(1), (z_C / T).log_softmax(1), reduction="batchmean", log_target=True)
@@ -61,7 +63,8 @@ def feature_loss(F_i: Tensor, F_C: Tensor, *, follow: str = "release") -> Tensor
 
     The released code leaves out positions where neither feature is positive: as means of ReLUs, both are 0 there.
     """
-    _check(follow, F_i, F_C)
+    check_follow(follow)
+    check_alike(F_i, F_C)
     squares = (F_i - F_C).square().sum(1)
     return squares.sum() if follow == "release" else squares.mean()
 
@@ -87,9 +90,14 @@ def skd_loss(logits: Sequence[Tensor], features: Sequence[Tensor], y: Tensor, al
     return terms
 
 
-def _check(follow: str, *batches: Tensor) -> None:
+def check_follow(follow: str) -> None:
+    """Raises ValueError for another word."""
     if follow not in ("release", "paper"):
         raise ValueError(f'follow is "release" or "paper", not {follow!r}')
+
+
+def check_alike(*batches: Tensor) -> None:
+    """Raises ValueError unless all are (B, n) of one shape, with a sample at least."""
     if any(x.ndim != 2 or not x.numel() or x.shape != batches[0].shape for x in batches):
         shapes = " and ".join(str(tuple(x.shape)) for x in batches)
         raise ValueError(f"expected (B, n) with a sample at least, alike in shape; got {shapes}")

@@ -201,7 +201,7 @@ def test_tensors_that_do_not_belong_together_are_not_broadcast():
     for loss in (lambda: similarity_loss(f, one), lambda: triplet_loss(f, one, f), lambda: triplet_loss(f, f, one)):
         with pytest.raises(ValueError, match=r"\(1, 3, 2, 2\).*expected the same shape"):
             loss()
-    with pytest.raises(ValueError, match=r"\(4, 3\), \(4, 5\): expected the same shape"):
+    with pytest.raises(ValueError, match=r"logits \(4, 3\), logits_pos \(4, 5\): expected the same shape"):
         lir_loss(logits, torch.zeros(4, 5), y)
     for label, message in ((y[:3], r"expected \(B, K\), \(B,\)"), (y + 1, "labels 1 to 3 for 3 logits")):
         with pytest.raises(ValueError, match=message):

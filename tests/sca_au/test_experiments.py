@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ import torch
 
 from sca_au import Res3D
 from sca_au.experiments import ABLATION, METHODS, PAPER
-from sca_au.train import network, start
+from sca_au.svm import PENALTIES, svm_scores
+from sca_au.train import classify, network, start
 from shared.errors import UserError
 from shared.main import open_bench, parser
 
@@ -132,3 +135,21 @@ def test_the_kept_network_says_of_stored_images_what_its_record_says(subtract, t
         said, kept = net(torch.from_numpy(images).permute(0, 4, 1, 2, 3) / 255).sigmoid(), experiment.scores()
         recorded = torch.tensor([kept[sample] for sample in record["samples"]])
         torch.testing.assert_close(said, recorded, rtol=0, atol=1e-4)
+
+
+def test_svms_that_do_not_converge_are_counted_under_the_table(monkeypatch):
+    """Each unit's SVM at each C; here after two iterations."""
+    monkeypatch.setattr("sca_au.train.svm_scores", partial(svm_scores, iterations=2))
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 9)), torch.from_numpy(rng.integers(0, 2, (40, 2))).float()
+    job = SimpleNamespace(
+        data=SimpleNamespace(x=x), targets=y, rows=lambda part: torch.arange(20) + 20 * (part == "val"),
+        device=torch.device("cpu"), score=lambda epoch, predict: None, figures={},
+    )  # fmt: skip
+    classify(job)
+    count = job.figures["not converged"]
+    assert 2 <= count <= 2 * len(PENALTIES)
+    record = {"figures": job.figures}
+    _, unsure = PAPER.remarks(PAPER.config(descriptor="HOG3D"), None, [record, record, {"figures": {}}])
+    assert unsure.startswith(f"HOG3D: {2 * count} SVMs have not converged")
+    assert len(PAPER.remarks(PAPER.config(descriptor="HOG3D"), None, [{"figures": {"not converged": 0}}])) == 1
