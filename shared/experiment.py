@@ -80,7 +80,6 @@ class Paper:
     # lines "input: …" and "training: …" of what the paper does not do
     remarks: Callable[..., list[str]] = lambda config, history=None, records=(): []
     files: Callable[[Any], tuple[str, ...]] = lambda config: ()  # published files that a Config starts from, by name
-    compares: str = ""  # the metric by which epochs are compared, where the paper's code fixes it; else the column's
 
     def table(self, name: str) -> Table:
         known = {t.name: t for t in self.tables}
@@ -135,8 +134,7 @@ class Paper:
 
     def metrics(self, task: str) -> tuple[str, ...]:
         """The metrics by which a task's epochs are compared: those that the tables print, in their order."""
-        printed = dict.fromkeys(c.metric for t in self.tables for c in t.columns if c.task == task)
-        return (self.compares,) if self.compares else tuple(printed)
+        return tuple(dict.fromkeys(c.metric for t in self.tables for c in t.columns if c.task == task))
 
     def base(self, scale: str, overrides: Mapping[str, str]) -> Any:
         """The Config of the paper's own method at a scale, with `--set` on top."""

@@ -232,10 +232,8 @@ def _measured(
     if done < wanted:
         return [replace(cell, note=note)]
     other_rule = "last" if cell.rule == "best_on_test" else "best_on_test"
-    metric = experiments[0].paper.compares or column.metric
     runs = {
-        rule: [pooled(r, rule, row.output, column, metric) for r in records]
-        for rule in {cell.rule, "last", "best_on_test"}
+        rule: [pooled(r, rule, row.output, column) for r in records] for rule in {cell.rule, "last", "best_on_test"}
     }
     found = []
     for joined in dict.fromkeys((column.joined, "pooled")):
@@ -243,7 +241,12 @@ def _measured(
         for rule, seeds in runs.items():
             parts = [(*s[:3], s[3] if joined == "mean of folds" else None) for s in seeds]
             classes = seeds[0][4]
-            means[rule] = k * float(np.mean([score(t, p, classes, column.metric, f) for _, t, p, f in parts]))
+            each = [k * score(t, p, classes, column.metric, f) for _, t, p, f in parts]
+            means[rule] = float(np.mean(each))
+            if rule == cell.rule and len(each) > 1:
+                decimals = replace(cell, measured=means[rule]).decimals
+                ends = (number(end, decimals) for end in (min(each), max(each)))
+                note = f"{done} of {wanted} folds, seeds {' to '.join(ends)}"
             draws[rule] = k * bootstrap(parts, classes, column.metric)
         low, high = interval(draws[cell.rule])
         leak_low, leak_high = interval(draws["best_on_test"] - draws["last"])
@@ -312,8 +315,6 @@ def _remarks(experiment: Experiment, records: Sequence[Mapping]) -> list[str]:
         lines[0] += f" (the literature has {expected}{', ' + task.source if task.source else ''})"
     history = experiment.pretraining.history() if experiment.pretraining and experiment.pretraining.done() else None
     lines += task.remarks(samples) + experiment.paper.remarks(experiment.config, history=history, records=records)
-    if (by := experiment.paper.compares) and experiment.bench.rule != "last":
-        lines.append(f"epochs are compared by {by} on each fold, as the paper's code does")
     if experiment.bench.rule != experiment.paper.rule:
         lines.append(f"rule: {experiment.bench.rule}, where the paper scores {experiment.paper.rule}")
     if others := [r["code"] for r in records if r["code"] != experiment.bench.code]:

@@ -52,7 +52,7 @@ class Experiment:
     identity, pretraining = "default", None
     editions = {"CASME2": "2014", "SAMM": "header in row 1", "AFEW": ""}
     paper = SimpleNamespace(
-        remarks=lambda config, history, records: ["input: narrow", f"weights: {config}"], compares="", rule="last"
+        remarks=lambda config, history, records: ["input: narrow", f"weights: {config}"], rule="last"
     )
 
     def __init__(self, records, folds=2, task=TASK, missing=(), targets=(0, 0, 1, 2), config="random"):
@@ -133,7 +133,7 @@ def test_seeds_are_averaged_after_pooling(tmp_path):
     assert found["ours", "Acc (%)"].measured == pytest.approx((75 + 50) / 2)
     assert found["ours", "UF1"].measured == pytest.approx((7 / 9 + 2 / 9) / 2)
     assert found["ours", "UF1"].leak == pytest.approx((1 + 5 / 9) / 2 - (7 / 9 + 2 / 9) / 2)
-    assert found["ours", "Acc (%)"].note == "4 of 4 folds"
+    assert found["ours", "Acc (%)"].note == "4 of 4 folds, seeds 50.00 to 75.00"
 
 
 def resampled(runs, metric, draws):
