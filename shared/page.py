@@ -53,7 +53,9 @@ def page(bench: Bench, results: Sequence[Result], cells: Sequence[tuple], seeds:
         sections.append(("Confusion matrices", _images(confusions)))
     if figures := bench.paper.figures(bench, list(runs), results):
         sections.append(("Figures", _images(figures)))
-    note = f'<p class="banner">{html.escape(banner(bench))}</p>' if banner(bench) else ""
+    faces = "" if bench.generated or not figures else "shows faces of licensed corpora: not to be published"
+    lines = [line for line in (banner(bench), faces) if line]
+    note = "".join(f'<p class="banner">{html.escape(line)}</p>' for line in lines)
     links = " ".join(f'<a href="#{name.split()[0]}">{name}</a>' for name, _ in sections)
     body = "".join(
         f'<h2 id="{name.split()[0]}">{name}</h2>{note if name != "Tables" else ""}{content}'
