@@ -64,6 +64,23 @@ def test_a_lost_fold_alone_is_run_again_and_comes_out_the_same(whole, toy):
     assert records(out) == before and not halves(out)
 
 
+def test_files_beside_a_record_are_written_and_swept_with_it(casme2, toy, tmp_path):
+    def train(job):
+        PAPER.train(job)
+        job.files["faces.png"] = job.name.encode()
+
+    paper, arguments = dataclasses.replace(PAPER, train=train), ("table1/plain", "--data", casme2, "--out", tmp_path)
+    assert toy(*arguments, paper=paper)[0] == 0
+    path = tmp_path / "toy/paper/casme2-5/default/seed-0/CASME2_sub03.json"
+    beside = path.with_suffix(".faces.png")
+    assert beside.read_bytes().endswith(b" CASME2/sub03") and len(list(path.parent.glob("*.faces.png"))) == 4
+    path.unlink()
+    for kept in (path, beside, path.with_suffix(".safetensors")):  # by a process that was killed
+        kept.with_name(f".{kept.name}.abc.tmp").touch()
+    assert toy(*arguments, paper=paper)[0] == 0
+    assert path.exists() and not halves(tmp_path)
+
+
 def test_seeds_are_runs_of_their_own_and_the_first_is_as_without(whole, toy, tmp_path):
     data, out = whole
     assert toy("table1/plain", "--data", data, "--out", tmp_path, "--seeds", 2)[0] == 0

@@ -8,11 +8,13 @@ import shutil
 import sys
 
 import pytest
+from safetensors import safe_open
 from toy.corpus import HEADER, read_sheet, write_casme2, write_sheet
 from toy.experiments import PAPER
 from toy.shell import ENVIRONMENT
 
 from shared.faces import write as faces
+from shared.records import read_json
 
 
 @pytest.fixture
@@ -369,3 +371,43 @@ def test_all_papers_end_in_one_page_that_leads_to_theirs(casme2, tmp_path, monke
     assert "<td>constant baseline (largest class)</td>" in page and "toy: done" in capsys.readouterr().out
     assert command.main(["all", "--data", str(tmp_path / "nowhere"), "--out", str(out)]) == 2
     assert "toy: ended with exit code 2" in capsys.readouterr().out
+
+
+def test_rule_val_draws_a_validation_part_of_the_training_subjects(toy, casme2, tmp_path):
+    arguments = ("table1/plain", "--data", casme2, "--out", tmp_path / "out", "--set", "epochs=4")
+    code, printed, _ = toy(*arguments, "--rule", "val")
+    assert code == 0 and "rule: val, where the paper scores last" in printed
+    folder = tmp_path / "out" / "toy" / "paper-val"
+    records = [read_json(path) for path in folder.rglob("CASME2_sub*.json")]
+    assert len(records) == 4 and [path.name for path in folder.parent.iterdir() if path.is_dir()] == ["paper-val"]
+    for record in records:
+        people = [{sample.split("/")[1] for sample in record[part]} for part in ("train", "val", "samples")]
+        assert list(map(len, people)) == [2, 1, 1] and len(set.union(*people)) == 4
+        best = max(record["history"], key=lambda entry: (entry["val"], entry["epoch"]))
+        assert record["rule"] == "val" and record["predictions"]["epochs"]["val"]["accuracy"][""] == str(best["epoch"])
+        (weights,) = folder.rglob(f"{record['fold'].replace('/', '_')}.safetensors")
+        with safe_open(weights, "pt") as file:
+            assert json.loads(file.metadata()["about"])["epoch"] == best["epoch"]
+    row = next(line for line in printed.splitlines() if line.startswith("plain "))
+    assert " val " in row and " best_on_test " in row
+    code, printed, _ = toy(*arguments)
+    assert code == 0 and "where the paper scores" not in printed and (folder.parent / "paper").is_dir()
+
+
+COLUMN_SETS = dataclasses.replace(
+    PAPER.tables[0], columns=(dataclasses.replace(PAPER.tables[0].columns[0], changes={"delta": (1, 2)}),)
+)
+
+
+@pytest.mark.parametrize(("names", "given", "said"), [
+    (["table1"], "pretrain=true", "--set pretrain=true: row “w/ pre-training” of table1 sets pretrain=True itself"),
+    (["table1/plain"], "delta=(3, 4)", "--set delta=(3, 4): column “Acc (%)” of table1 sets delta=(1, 2) itself"),
+    (["table1/plain"], "pretrain=true", ""),
+    (["table1/plain"], "lr=0.01", ""),
+], ids=str)  # fmt: skip
+def test_a_setting_that_a_chosen_row_or_column_sets_is_refused(toy, casme2, tmp_path, names, given, said):
+    """It would change nothing there, and be printed as if it did. What the chosen ones do not set is set."""
+    paper = dataclasses.replace(PAPER, tables=(COLUMN_SETS, *PAPER.tables[1:]))
+    code, printed, errors = toy(*names, "--set", given, "--data", casme2, "--out", tmp_path / "out", paper=paper)
+    assert code == (2 if said else 0) and said in errors and (f"set: {given}" in printed) == (not said)
+    assert said or list((tmp_path / "out").rglob("CASME2_sub01.json"))

@@ -93,3 +93,42 @@ def test_labels_outside_the_classes_are_refused():
         metrics.confusion([0, 1], [0, 3], 3)
     with pytest.raises(ValueError, match="differ in shape"):
         metrics.confusion([0, 1], [0], 3)
+
+
+def of_folds(seed: int = 3):
+    """(subjects, targets, predictions, folds) of 200 samples of two units, 10 people in 4 folds."""
+    rng = np.random.default_rng(seed)
+    subject = rng.choice(list("abcdefghij"), 200)
+    target = (rng.random((200, 2)) < (.2, .5)).astype(int)
+    pred = np.where(rng.random((200, 2)) < .7, target, 1 - target)
+    return subject, target, pred, [f"fold{'abcdefghij'.index(s) % 4}" for s in subject]
+
+
+def test_the_mean_of_folds_is_scikit_learns():
+    _, target, pred, folds = of_folds()
+    each = [np.array(folds) == fold for fold in sorted(set(folds))]
+    by_fold = [[sk.f1_score(target[f, a], pred[f, a], zero_division=0) for a in range(2)] for f in each]
+    assert metrics.score(target, pred, 2, "f1_binary", folds) == pytest.approx(np.mean(by_fold))
+    assert metrics.score(target, pred, 2, "f1_binary") != pytest.approx(np.mean(by_fold), abs=1e-4)
+    ones = np.mean([[sk.f1_score(target[f, a], np.ones(f.sum()), zero_division=0) for a in range(2)] for f in each])
+    assert metrics.constant_baseline(target, 2, "f1_binary", folds) == pytest.approx(ones)
+
+
+def test_bootstrap_of_the_mean_of_folds_is_that_of_resampled_subjects():
+    """The same draws, subject by subject; a fold of which no subject is drawn is left out of the mean."""
+    subject, target, pred, folds = of_folds()
+    names, n = sorted(set(subject)), 200
+    draws = np.random.default_rng(7).multinomial(len(names), np.full(len(names), 1 / len(names)), size=n)
+    values = []
+    for draw in draws:
+        by_fold = {}
+        for times, name in zip(draw, names, strict=True):
+            rows = np.flatnonzero(subject == name)
+            by_fold.setdefault(folds[rows[0]], []).extend(np.tile(rows, times))
+        parts = [np.array(rows) for rows in by_fold.values() if len(rows)]
+        values.append(np.mean([
+            [sk.f1_score(target[rows, a], pred[rows, a], zero_division=0) for a in range(2)] for rows in parts
+        ]))  # fmt: skip
+    found = metrics.bootstrap([(subject, target, pred, folds)], 2, "f1_binary", n=n, seed=7)
+    np.testing.assert_allclose(found, values)
+    assert any(0 in np.bincount(np.arange(10) % 4, weights=draw) for draw in draws)  # a fold was left out

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.protocols import Fold, ProtocolError, check, holdout, kfold, loso
+from shared.protocols import Fold, ProtocolError, check, holdout, kfold, loso, with_validation
 
 tables = st.lists(st.integers(0, 12), min_size=8, max_size=60).filter(lambda s: len(set(s)) >= 5).map(
     lambda subjects: pd.DataFrame({
@@ -77,3 +77,35 @@ def test_too_few_subjects():
 def test_broken_folds_are_refused(folds, message):
     with pytest.raises(ProtocolError, match=message):
         check(folds, table(2, 1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(tables, st.integers(0, 9), st.sampled_from([.1, .2, .5, .9]), st.randoms(use_true_random=False))
+def test_validation_of_training_subjects(table, seed, share, random):
+    """At least the share, but all training subjects less one at most; whole subjects; the same in any order of rows."""
+    before = loso(table)
+    folds = with_validation(before, table, share, seed)
+    subject = dict(zip(table["sample"], table["subject"], strict=True))
+    for old, fold in zip(before, folds, strict=True):
+        train, val, test = ({subject[i] for i in ids} for ids in (fold.train, fold.val, fold.test))
+        assert train and val and not train & val and not (train | val) & test
+        assert (fold.name, fold.test) == (old.name, old.test) and sorted(fold.train + fold.val) == list(old.train)
+        assert len(fold.val) >= share * len(old.train) or len(train) == 1
+        largest = max(sum(subject[i] == one for i in fold.val) for one in val)
+        assert len(fold.val) - largest < share * len(old.train)  # no more subjects than it takes
+    order = list(range(len(table)))
+    random.shuffle(order)
+    assert with_validation(before, table.iloc[order], share, seed) == folds
+
+
+def test_seeds_and_folds_draw_other_validation_subjects():
+    before = loso(table(*[2] * 12))
+    first, second = (with_validation(before, table(*[2] * 12), seed=seed) for seed in (0, 1))
+    assert first != second
+    assert len({fold.val for fold in first}) > 3
+
+
+def test_a_single_training_subject_is_not_split():
+    folds = loso(table(3, 4))
+    with pytest.raises(ProtocolError, match="fold C/00: a single training subject cannot be split for validation"):
+        with_validation(folds, table(3, 4))

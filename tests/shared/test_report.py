@@ -237,6 +237,113 @@ def test_action_units_one_by_one_and_in_the_mean(tmp_path):
     assert [found[label, c.name].measured for c in columns] == pytest.approx([80, 80, 0, 80, 60])
 
 
+UNITS = TASKS["casme-au4"]  # units 1, 4, 9, 14
+SHOWN = [[1, 1, 0, 0], [1, 0, 0, 1], [0, 1, 0, 1], [1, 0, 0, 1]]  # two samples of s1, two of s2
+F1 = tuple(Column(f"AU{au}", UNITS.name, "f1_binary", au=au, joined="mean of folds") for au in UNITS.aus)
+
+
+def of_units(said):
+    """Two folds, of two samples each."""
+    records = []
+    for subject, rows in (("s1", slice(0, 2)), ("s2", slice(2, 4))):
+        scores = predictions(**{rule: {"": said[rows]} for rule in ("last", "best_on_test")})
+        records.append(record(subject, SHOWN[rows], (), ()) | {"predictions": scores})
+    experiment = Experiment(records, task=UNITS, targets=SHOWN)
+    experiment.folds = [SimpleNamespace(name="s1", test=("a", "b")), SimpleNamespace(name="s2", test=("c", "d"))]
+    return experiment
+
+
+def test_beside_a_mean_of_folds_stands_the_pooled_number_which_no_paper_prints(tmp_path):
+    """AU1 is said to be shown by a, b and c: F1 of the first fold 1, of the second 0, pooled 2 · 2 / (3 + 3). All
+    present: 1 and 2/3, pooled 6/7."""
+    write_printed(tmp_path, "ours,AU1,.5,run")
+    _, made = cells(tmp_path, table(F1[0]), [of_units([[0.9] * 4, [0.9] * 4, [0.9] * 4, [0.1] * 4])])
+    mean, pool = (c for c in made.cells if c.row == "ours")
+    assert (mean.joined, mean.paper, mean.measured) == ("mean of folds", ".5", pytest.approx(0.5))
+    assert (pool.joined, pool.paper, pool.measured) == ("pooled", "", pytest.approx(2 / 3))
+    assert mean.texts()[4] == "+0.0" and pool.difference is None and mean.note == pool.note == "2 of 2 folds"
+    assert (mean.low, mean.high) == (pytest.approx(0), pytest.approx(1))
+    all_present = [(c.joined, c.measured) for c in made.cells if c.row.startswith("constant baseline")]
+    assert all_present == [("mean of folds", pytest.approx(5 / 6)), ("pooled", pytest.approx(6 / 7))]
+
+
+def test_strict_compares_a_printed_mean_of_folds_with_the_measured_one(tmp_path):
+    """All right in both folds but for AU4, which only the first shows: 1 and 0; pooled it is 1, without an interval."""
+    said = [[0.9 if unit else 0.1 for unit in row] for row in SHOWN]
+    write_printed(tmp_path, "ours,AU1,1.0,run", "ours,AU9,.5,run")
+    made = bench(tmp_path, [of_units(said)])
+    t = table(F1[0], F1[2])
+    said, code = report.strict(made, [report.result(made, t, t.rows, 1)])
+    assert code == 1 and "2 cells that the authors ran, 0 without a number yet, 2 compared: 1 outside" in said
+    assert said.splitlines()[1:] == ["  table1/ours, AU9: paper .5, measured 0.0 [0.0, 0.0]"]
+
+
+def test_where_positives_differ_the_column_is_not_compared(tmp_path):
+    """Ours: 3, 2, 0 and 3. A mean over units is comparable where all are."""
+    counts = ["Number of samples,AU1,3,run", "Number of samples,AU4,5,run"]
+    write_printed(tmp_path, *counts, "ours,AU1,.9,run", "ours,AU4,.9,run", "ours,AVG,.9,run", "ours,AU9,.9,run")
+    average = Column("AVG", UNITS.name, "f1_binary")
+    experiment = of_units([[0.9] * 4] * 4)
+    made = bench(tmp_path, [experiment])
+    t = table(*F1, average)
+    result = report.result(made, t, t.rows, 1)
+    number = {c.column: c for c in result.cells if c.row == "Number of samples"}
+    assert {name: (c.paper, c.measured) for name, c in number.items()} == {
+        "AU1": ("3", 3), "AU4": ("5", 2), "AVG": ("", None)
+    }  # fmt: skip
+    assert "positives differ" in number["AU4"].note and not number["AU1"].note
+    assert number["AVG"].note == "differs in some units"
+    ours = {c.column: c for c in result.cells if c.row == "ours" and c.paper}
+    assert {name: c.comparable for name, c in ours.items()} == {"AU1": True, "AU4": False, "AVG": False, "AU9": True}
+    assert ours["AU4"].texts()[4] == "" and ours["AU4"].note.endswith("printed of other samples")
+    assert ours["AU1"].texts()[4] != "" and "other samples" not in ours["AU1"].note
+    said, code = report.strict(made, [result])
+    assert "2 cells that the authors ran, 0 without a number yet, 2 compared" in said.splitlines()[0]
+    assert said.splitlines()[0].endswith("; 2 printed of other samples, not compared")
+    assert not [line for line in said.splitlines() if "Number of samples" in line]
+    write_printed(tmp_path, "Number of samples,AU1,3,run", "ours,AVG,.9,run")
+    found, _ = cells(tmp_path, t, [experiment])
+    assert found["ours", "AVG"].comparable and not found["Number of samples", "AVG"].note
+
+
+def of_papers_tables(tmp_path, experiment):
+    """A bench of two tables whose rows are one experiment; the first prints no accuracy."""
+    (tmp_path / "tables").mkdir()
+    for name, rows in (("table1", ("ours,UF1,0.8,run",)), ("table2", ("MA,Acc (%),75.00,run", "MA,UF1,0.8,cited"))):
+        (tmp_path / "tables" / f"{name}.csv").write_text("\n".join(("row,column,value,source", *rows)) + "\n")
+    first = table(ACC, UF1)
+    second = Table("table2", "Table 2", (ACC, UF1), (Row("MA"),))
+    made = bench(tmp_path, [experiment])
+    made.paper.tables = (first, second)
+    return made, (first, second)
+
+
+def test_a_blank_cell_that_another_table_prints_is_shown_with_its_name(tmp_path):
+    made, tables = of_papers_tables(tmp_path, Experiment(SEEDS[0]))
+    results = [report.result(made, t, t.rows, 1) for t in tables]
+    shown = {(r.table.name, c.row, c.column): c.texts()[2] for r in results for c in r.cells}
+    assert shown["table1", "ours", "Acc (%)"] == "75.00 (table2)" and shown["table1", "ours", "UF1"] == "0.8"
+    assert shown["table2", "MA", "Acc (%)"] == "75.00" and shown["table2", "MA", "UF1"] == "0.8 (cited)"
+    (cell,) = [c for c in results[0].cells if (c.row, c.column) == ("ours", "Acc (%)")]
+    assert cell.difference == pytest.approx(0)
+    said, _ = report.strict(made, results)
+    assert "2 cells that the authors ran" in said  # each printed number once
+
+
+@pytest.mark.parametrize("other", [
+    Row("ours", output="teacher"), Row("ours", records="another/table1/x"), Column("Acc (%)", "casme2-3", "accuracy"),
+    Column("Acc (%)", "casme2-3", "accuracy", 100, corpus="SAMM"), Column("Acc (%)", "casme2-5", "accuracy", 100),
+], ids=["output", "records", "unit", "corpus", "task"])  # fmt: skip
+def test_what_another_experiment_or_score_prints_is_not_borrowed(tmp_path, other):
+    made, (_, second) = of_papers_tables(tmp_path, Experiment(SEEDS[0]))
+    rows, columns = ((other,), (ACC,)) if isinstance(other, Row) else ((Row("ours"),), (other,))
+    first = Table("table1", "Table 1", columns, rows)
+    made.paper.tables = (first, second)
+    numbers = report.borrowed(made.paper)
+    assert report._same(made.paper, rows[0], columns[0]) not in numbers or rows[0].records
+    assert len(numbers) == 1
+
+
 def test_the_constant_baseline_stands_last(tmp_path):
     _, made = cells(tmp_path, table(ACC, UF1), [Experiment(SEEDS[0])])
     acc, uf1 = made.cells[-2:]
