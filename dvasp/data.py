@@ -1,5 +1,6 @@
 """Inputs: the apex of a micro-expression, magnified against its onset, and faces in the wild."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +10,7 @@ from torch import Tensor
 
 from shared.apex import with_apex
 from shared.errors import UserError
-from shared.frames import Store, derive, prepare, stream
-from shared.job import say
+from shared.frames import Store, derive, prepare, stream, unreadable
 from shared.tasks import TASKS
 
 from .magnify import magnify
@@ -73,16 +73,22 @@ def used(samples: pd.DataFrame, config) -> pd.DataFrame:
     return samples[~others | samples.index.isin(chosen)].reset_index(drop=True)
 
 
+def pretraining_data(samples: Mapping[str, pd.DataFrame], config, cache) -> "Faces":
+    """What the teacher sees; of one view, it learns from the labelled images alone (Sec. III-B)."""
+    each = config.unlabelled_each if config.views == 2 else 0
+    return Faces(used(samples["EmotioNet"], config), each=each, resize=config.resize, cache=cache)
+
+
 class Faces(torch.utils.data.Dataset):
     """For the teacher: an image with AU labels, one an epoch, beside `each` others without, drawn anew (Sec. III-B).
 
     An item holds images (1 + each, resize, resize, 3) uint8, labels (1 + each, C) with NaN where none is known, and
     draws in [0, 1) for the crops (1 + each, 3) and for a_c (1 + each, C), all from (seed, epoch, index). A third of
     the labelled images, about, are `held_out` (Sec. IV-A: 15,000 of 20,722 train). Of the others, CACHED are decoded
-    into the cache.
+    into the cache, the rest are checked. Those that cannot be read are left out, each with an entry in `problems`.
     """
 
-    def __init__(self, images: pd.DataFrame, *, each: int, resize: int, seed: int, cache):
+    def __init__(self, images: pd.DataFrame, *, each: int, resize: int, cache):
         task = TASKS["emotionet-au12"]
         labelled = task.select(images)
         (fold,) = task.folds(labelled)
@@ -94,22 +100,22 @@ class Faces(torch.utils.data.Dataset):
             )
         wanted = pd.concat([labelled, others[:CACHED]], ignore_index=True)
         self.store = prepare(wanted, [[f.numbers[0]] for f in wanted["frames"]], size=resize, cache=cache)
-        if problems := self.store.problems:
-            say(f"EmotioNet: {len(problems)} images that cannot be read are left out, the first: {problems[0]}")
+        streamed, broken = others[CACHED:], unreadable(others[CACHED:], cache)
+        streamed = streamed[~streamed["sample"].isin([p.sample for p in broken])]
+        self.problems = self.store.problems + broken
         place = {sample: i for i, sample in enumerate(self.store.ids)}
         target = dict(zip(labelled["sample"], labelled["target"], strict=True))
         self.train, self.held_out = ([s for s in part if s in place] for part in (fold.train, fold.test))
         self.target = {s: [float("nan") if value < 0 else float(value) for value in target[s]] for s in target}
-        self.place, self.each, self.seed, self.resize = place, each, seed, resize
-        self.others = [place[s] for s in others["sample"][:CACHED] if s in place] + list(others["frames"][CACHED:])
+        self.place, self.each, self.resize = place, each, resize
+        self.others = [place[s] for s in others["sample"][:CACHED] if s in place] + list(streamed["frames"])
 
     def __len__(self) -> int:
         return len(self.train)
 
-    def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        epoch, index = item
-        rng = np.random.default_rng((self.seed, epoch, index))
-        sample = self.train[index]
+    def __getitem__(self, place: tuple[int, int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        rng = np.random.default_rng(place)
+        sample = self.train[place[-1]]
         others = [self._other(i) for i in rng.integers(len(self.others), size=self.each)]
         p = torch.full((1 + self.each, len(self.target[sample])), torch.nan)
         p[0] = torch.tensor(self.target[sample])

@@ -14,7 +14,7 @@ from shared.job import Job, Pretraining, autocast, say
 from shared.metrics import constant_baseline, score
 from shared.weights import published, tensors
 
-from .data import MAGNIFIED, Faces, augmented, centred, used
+from .data import MAGNIFIED, Faces, augmented, centred
 from .losses import is_release, selective_weights, student_loss, teacher_loss
 from .model import DualView, SingleView, Student, Teacher, Views, freeze, load_imagenet, read_teacher, weights_file
 
@@ -53,15 +53,11 @@ def pretrain(job: Pretraining) -> dict[str, Tensor]:
             "learnt anything; the teacher's held-out F1 will show it; --set lambda_cr=2 lets them learn")  # fmt: skip
     teacher = build_teacher(config)
     start(teacher, config, job.weights)
-    faces = Faces(
-        used(job.samples["EmotioNet"], config), each=config.unlabelled_each if config.views == 2 else 0,
-        resize=config.resize, seed=job.seed, cache=job.cache,
-    )  # fmt: skip
     teacher = job.synchronised(teacher)
     adam = torch.optim.Adam(teacher.parameters(), lr=config.teacher_lr)
     job.keep(teacher=teacher, adam=adam)
     parallel, adam = job.team.prepare(teacher.train(), adam)
-    for _, _, batch in job.batches(faces, epochs=config.teacher_epochs, batch=config.teacher_batch):
+    for _, _, batch in job.batches(epochs=config.teacher_epochs, batch=config.teacher_batch):
         images, p, draws, lots = (part.flatten(0, 1) for part in batch)
         share = slice(job.team.process_index * len(p), (job.team.process_index + 1) * len(p))
         everyone = job.team.gather(p), job.team.gather(lots)  # a_c is "calculated in each batch"
@@ -77,7 +73,7 @@ def pretrain(job: Pretraining) -> dict[str, Tensor]:
         adam.step()
         job.log(**terms)
     if job.team.is_main_process:
-        job.history[-1] |= held_out(teacher, faces, config.size)
+        job.history[-1] |= held_out(teacher, job.data, config.size)
     return teacher.state_dict()
 
 

@@ -1,6 +1,7 @@
 """Inputs: onset and apex of a micro-expression, and pairs of near frames of a macro-expression clip."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from shared.frames import Store, prepare, stream
+from shared.frames import Store, prepare, stream, unreadable
 
 IN_MEMORY = 4 << 30  # bytes of decoded clips that are prepared; more are decoded as they are needed
 
@@ -55,28 +56,35 @@ def augmented(
     return I.view(B, 2, 3, size, size).unbind(1)
 
 
+def pretraining_data(samples: Mapping[str, pd.DataFrame], config, cache) -> "Pairs | Labelled":
+    """What the first stage learns from (Sec. 3.2); under "recognition", MAER of Table 1."""
+    clips = samples[config.source]
+    if config.pretrain == "recognition":
+        return Labelled(clips, size=config.size, cache=cache)
+    return Pairs(clips, size=config.size, delta=config.delta, cache=cache)
+
+
 class Pairs(torch.utils.data.Dataset):
     """(I_t, I_{t+δ}) of macro-expression clips, uint8 (size, size, 3) each: one pair a clip an epoch (Sec. 3.2).
 
     t and δ are drawn from (seed, epoch, clip), δ from `delta` = (low, high), both included; a clip shorter than that
-    gives its first and last frame.
+    gives its first and last frame. A clip with an image that cannot be read is left out, with an entry in `problems`.
     """
 
-    def __init__(self, clips: pd.DataFrame, *, size: int, delta: tuple[int, int], seed: int, cache):
+    def __init__(self, clips: pd.DataFrame, *, size: int, delta: tuple[int, int], cache):
         clips = clips[clips["frames"].map(len).gt(1)]
-        self.frames, self.size, self.delta, self.seed = list(clips["frames"]), size, delta, seed
-        total = sum(map(len, self.frames)) * size * size * 3
-        self.store = (
-            prepare(clips, [f.numbers for f in self.frames], size=size, cache=cache) if total < IN_MEMORY else None
-        )
+        self.size, self.delta, self.store = size, delta, None
+        if clips["frames"].map(len).sum() * size * size * 3 < IN_MEMORY:
+            self.store = prepare(clips, [f.numbers for f in clips["frames"]], size=size, cache=cache)
+        self.problems = self.store.problems if self.store else unreadable(clips, cache)
+        self.frames = list(clips["frames"][~clips["sample"].isin([p.sample for p in self.problems])])
 
     def __len__(self) -> int:
-        return len(self.store.ids if self.store else self.frames)
+        return len(self.frames)
 
-    def __getitem__(self, place: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        epoch, index = place
-        rng = np.random.default_rng((self.seed, epoch, index))
-        count = len(self.store.clip(index)) if self.store else len(self.frames[index])
+    def __getitem__(self, place: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+        rng, index = np.random.default_rng(place), place[-1]
+        count = len(self.frames[index])
         delta = min(int(rng.integers(self.delta[0], self.delta[1] + 1)), count - 1)
         t = int(rng.integers(0, count - delta))
         return self._frame(index, t), self._frame(index, t + delta)
@@ -110,6 +118,7 @@ class Labelled(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, place: tuple[int, int]) -> tuple[Tensor, Tensor, int]:
-        first, peak = (torch.from_numpy(stream(path, self.size, box=box).copy()) for path, box in self.pairs[place[1]])
-        return first, peak, self.label[place[1]]
+    def __getitem__(self, place: tuple[int, int, int]) -> tuple[Tensor, Tensor, int]:
+        index = place[-1]
+        first, peak = (torch.from_numpy(stream(path, self.size, box=box).copy()) for path, box in self.pairs[index])
+        return first, peak, self.label[index]

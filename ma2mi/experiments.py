@@ -141,6 +141,7 @@ PAPER = Paper(
     train=train.finetune,
     apply=train.apply,
     pretraining=pretraining,
+    pretraining_data=data.pretraining_data,
     pretrain=train.pretrain,
     figures=figures.figures,
     files=files,

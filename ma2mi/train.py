@@ -12,7 +12,7 @@ from shared.job import Job, Pretraining, autocast
 from shared.weights import published
 
 from .autoencoder import Autoencoder, PoolAutoencoder
-from .data import Labelled, Pairs, augmented, normalised, whole
+from .data import augmented, normalised, whole
 from .dit import DiT
 from .losses import draw_tau, position_loss, reconstruction_loss
 from .model import MIACNet
@@ -103,17 +103,15 @@ def optimiser(model: nn.Module, *, lr: float, final: float, epochs: int, weight_
 def pretrain(job: Pretraining) -> dict[str, Tensor]:
     """Sec. 3.2, first stage: weights of "miacnet.*" and, where frames are reconstructed, "dit.*"."""
     config = job.config
-    clips = job.samples[config.source]
     if config.pretrain == "recognition":
-        return recognise(job, Labelled(clips, size=config.size, cache=job.cache))
-    pairs = Pairs(clips, size=config.size, delta=config.delta, seed=job.seed, cache=job.cache)
+        return recognise(job)
     model = job.synchronised(Reconstruction(config, autoencoder(config, job.weights)))
     adamw, decay = optimiser(
         model, lr=config.pretrain_lr, final=config.final, epochs=config.pretrain_epochs, weight_decay=0.0
     )
     job.keep(model=model, adamw=adamw, decay=decay)
     parallel, adamw = job.team.prepare(model, adamw)
-    for _, last, (I_t, I_td) in job.batches(pairs, epochs=config.pretrain_epochs, batch=config.pretrain_batch):
+    for _, last, (I_t, I_td) in job.batches(epochs=config.pretrain_epochs, batch=config.pretrain_batch):
         with autocast(config, job.device):
             tau = draw_tau(len(I_t), job.augmentation)
             terms = parallel(channels_last(normalised(I_t)), channels_last(normalised(I_td)), tau, compare=True)
@@ -137,16 +135,16 @@ def motion(epoch: dict[str, float]) -> str:
     return f"pre-training, epoch {epoch['epoch']}: L_rec {epoch['L_rec']:.4f}, {found}{learnt}"
 
 
-def recognise(job: Pretraining, clips: Labelled) -> dict[str, Tensor]:
+def recognise(job: Pretraining) -> dict[str, Tensor]:
     """MAER of Table 1: MIACNet learns the macro-expressions by cross-entropy."""
     config = job.config
-    model = job.synchronised(channels_last(network(config, len(clips.classes))()))
+    model = job.synchronised(channels_last(network(config, len(job.data.classes))()))
     adamw, decay = optimiser(
         model, lr=config.pretrain_lr, final=config.final, epochs=config.pretrain_epochs, weight_decay=0.0
     )
     job.keep(model=model, adamw=adamw, decay=decay)
     parallel, adamw = job.team.prepare(model, adamw)
-    for _, last, (first, peak, label) in job.batches(clips, epochs=config.pretrain_epochs, batch=config.pretrain_batch):
+    for _, last, (first, peak, label) in job.batches(epochs=config.pretrain_epochs, batch=config.pretrain_batch):
         with autocast(config, job.device):
             loss = F.cross_entropy(parallel(channels_last(normalised(first)), channels_last(normalised(peak))), label)
         adamw.zero_grad()

@@ -1,7 +1,7 @@
 """Inputs: frames at the peak of micro- and of macro-expressions, each with its neutral face."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from shared.apex import with_apex
+from shared.corpora.table import Problem
 from shared.frames import Store, prepare
-from shared.tasks import TASKS, Task
+from shared.tasks import TASKS
 
 LABELS = {"casme2-5-2019": "macro-casme2-5", "smic-3": "macro-3", "samm-7": "macro-samm-7", "cde-3": "macro-3"}
 
@@ -34,17 +35,18 @@ class Pairs(torch.utils.data.Dataset):
     x_E: Tensor
     y: Tensor
     s: Tensor
+    problems: list[Problem] = field(default_factory=list)  # clips that are left out
 
     @classmethod
-    def of(cls, frames: Tensor, y: Tensor, subjects: list[str]) -> "Pairs":
+    def of(cls, frames: Tensor, y: Tensor, subjects: list[str], problems: Sequence[Problem] = ()) -> "Pairs":
         """From clips (N, 1 + T, H, W, 3), a pair for each of the T expression images."""
         T = frames.shape[1] - 1
         s = torch.from_numpy(pd.factorize(np.array(subjects))[0]).to(frames.device)
         x_N, y, s = (v.repeat_interleave(T, dim=0) for v in (frames[:, 0], y, s))
-        return cls(x_N, frames[:, 1:].flatten(0, 1), y, s)
+        return cls(x_N, frames[:, 1:].flatten(0, 1), y, s, list(problems))
 
     def to(self, device: torch.device) -> "Pairs":
-        return Pairs(*(part.to(device) for part in (self.x_N, self.x_E, self.y, self.s)))
+        return Pairs(*(part.to(device) for part in (self.x_N, self.x_E, self.y, self.s)), self.problems)
 
     @property
     def subjects(self) -> int:
@@ -57,19 +59,23 @@ class Pairs(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.y)
 
-    def __getitem__(self, place: tuple[int, int]) -> tuple[Tensor, ...]:
-        return tuple(part[place[1]] for part in (self.x_N, self.x_E, self.y, self.s))
+    def __getitem__(self, place: tuple[int, int, int]) -> tuple[Tensor, ...]:
+        return tuple(part[place[-1]] for part in (self.x_N, self.x_E, self.y, self.s))
 
 
-def macro_pairs(clips: pd.DataFrame, task: Task, config, cache) -> Pairs:
-    """Macro-expressions in the classes of the micro task: the first frame, and `macro_frames` at the peak.
+def pretraining_data(samples: Mapping[str, pd.DataFrame], config, cache) -> Pairs:
+    """What MacroNet learns from: macro-expressions in the classes of the micro task (`labels`), the first frame, and
+    `macro_frames` at the peak.
 
     CK+ and Oulu-CASIA end at the peak. MMI returns to neutral: its peak is the frame that differs most from the first.
     """
-    clips, _ = with_apex(TASKS[LABELS[task.name]].select(clips), cache, most_different)
+    (clips,) = samples.values()
+    clips, problems = with_apex(TASKS[config.labels].select(clips), cache, most_different)
     store = prepare(clips, numbers(clips, config.macro_frames), size=config.image, cache=cache)
     clips = clips.set_index("sample").loc[list(store.ids)]
-    return Pairs.of(torch.tensor(store.stacked()), torch.tensor(clips["target"].tolist()), list(clips["subject"]))
+    frames = torch.tensor(store.array.reshape(-1, 1 + config.macro_frames, *store.array.shape[1:]))
+    target = torch.tensor(clips["target"].tolist(), dtype=torch.long)
+    return Pairs.of(frames, target, list(clips["subject"]), problems + store.problems)
 
 
 def numbers(samples: pd.DataFrame, count: int) -> list[list[int]]:

@@ -7,7 +7,6 @@ from PIL import Image
 
 from shared.draw import Figure, pictures
 
-from .data import macro_pairs
 from .train import macronet
 
 
@@ -65,7 +64,7 @@ def reconstructions(experiment, count: int = 4) -> list[Figure]:
 def macro_reconstructions(experiment) -> Figure:
     """The same of MacroNet, on its own training images, a row a class; and with the expression left out."""
     config, stage = experiment.config, experiment.pretraining
-    pairs = macro_pairs(stage.samples[config.macro], experiment.task, config, stage.prepared)
+    pairs = stage.data
     net = macronet(stage.load(), config).eval()
     first = {int(y): i for i, y in reversed(list(enumerate(pairs.y)))}
     x_N, x_E, _, _ = pairs.pixels(torch.tensor(sorted(first.values())))

@@ -14,7 +14,7 @@ from shared.job import Job, Pretraining, autocast
 from shared.parallel import Alone
 from shared.weights import published
 
-from .data import Pairs, drawn, images, macro_pairs, shifted
+from .data import Pairs, drawn, images, shifted
 from .losses import adversarial_losses, eid_losses, expression_loss, identity_loss, mtm_losses
 from .model import EIDNet, MTMNet, oppose
 
@@ -110,13 +110,12 @@ class Disentangling:
 
 def pretrain(job: Pretraining) -> dict[str, Tensor]:
     """The weights of MacroNet, of a macro corpus in the classes of the micro task."""
-    config, (clips,) = job.config, job.samples.values()
-    pairs = macro_pairs(clips, job.task, config, job.cache)
-    start(net := network(config, len(job.task.classes), pairs.subjects)(), config, job.weights)
+    config = job.config
+    start(net := network(config, len(job.task.classes), job.data.subjects)(), config, job.weights)
     net = job.synchronised(net).train()
     game = Disentangling(net, config, job.team)
     job.keep(net=net, adam=game.adam, adam_s=game.adam_s)
-    for _, _, (x_N, x_E, y, s) in job.batches(pairs, epochs=config.macro_epochs, batch=config.batch):
+    for _, _, (x_N, x_E, y, s) in job.batches(epochs=config.macro_epochs, batch=config.batch):
         job.log(**game.step(images(x_N), images(x_E), y, s))
     return net.state_dict()
 
@@ -231,8 +230,7 @@ def train(job: Job) -> None:
             job.figures["reconstructions"][part], job.files[f"reconstruction-{part}.png"] = said, png
     macro = None
     if job.pretrained:  # the images come from the cache, never with the weights
-        expressions = macro_pairs(job.pretraining_samples[config.macro], job.task, config, job.cache)
-        macro = macronet(job.pretrained, config), expressions.to(job.device)
+        macro = macronet(job.pretrained, config), job.pretraining_data().to(job.device)
     guidance = Guidance(MicroNet, pairs, config, macro, job.augmentation)
     guidance.due = not config.compile  # a compiled backward pass runs once
     for epoch, terms in run(job, guidance.net, guidance.step, rows, config.epochs, "second"):

@@ -5,6 +5,7 @@ import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 
+from shared.corpora.table import Reading
 from shared.draw import Figure, grid, image, overlay
 
 from .data import central
@@ -19,7 +20,7 @@ def figures(bench, experiments, results) -> list[Figure]:
         if task.name == "casme2-au8":
             macro = bench.reading("CK+")
             samples = next(e.samples for e in experiments if e.task == task)
-            drawn.append(correlations(samples, None if isinstance(macro, str) else macro.samples, task.aus))
+            drawn.append(correlations(samples, None if isinstance(macro, str) else macro, task.aus))
         if chosen:
             drawn += [activation_maps(chosen), failures(chosen)]
     if networks:
@@ -27,14 +28,15 @@ def figures(bench, experiments, results) -> list[Figure]:
     return drawn
 
 
-def correlations(samples: pd.DataFrame, macro: pd.DataFrame | None, aus: tuple[int, ...]) -> Figure:
+def correlations(samples: pd.DataFrame, macro: Reading | None, aus: tuple[int, ...]) -> Figure:
     """Figure 1: how action units go together, micro-expressions below the diagonal, macro-expressions above it."""
     matrix = correlation(samples, aus)
     beside = "macro-expressions are not drawn: no CK+ here"
     if macro is not None:
         upper = np.triu_indices(len(aus), 1)
-        matrix[upper] = correlation(macro, aus)[upper]
-        beside = f"above it in CK+ ({len(macro)} clips; the paper adds GFT and BP4D)"
+        matrix[upper] = correlation(macro.samples, aus)[upper]
+        broken = f", {len(macro.problems)} broken ones left out" if macro.problems else ""
+        beside = f"above it in CK+ ({len(macro.samples)} clips{broken}; the paper adds GFT and BP4D)"
     else:
         matrix[np.triu_indices(len(aus), 1)] = np.nan
     plot, axis = plt.subplots(figsize=(4.6, 4.2), layout="constrained")

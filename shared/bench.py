@@ -19,8 +19,8 @@ from .boxes import DetectorMissing, boxed
 from .corpora import CORPORA
 from .corpora.table import CorpusMissing, Problem, Reading
 from .errors import UserError
-from .experiment import Column, Paper, Row
-from .job import Job, Pretraining, say
+from .experiment import Column, Paper, PretrainingData, Row
+from .job import Job, Needs, Pretraining, say
 from .protocols import Fold
 from .records import digest, locked, plain, read_json, write_json
 from .tasks import TASKS, Task
@@ -137,6 +137,18 @@ class Bench:
             raise UserError("\n  ".join(lines))
         return samples, data
 
+    @lru_cache(maxsize=1)  # noqa: B019
+    def pretraining_data(self, needs: tuple[tuple[str, Any], ...]) -> PretrainingData:
+        """What a pre-training learns from. Raises UserError, with every problem there is, when that is nothing."""
+        needs = Needs(dict(needs))
+        readings = {corpus: self.reading(corpus) for corpus in needs.corpora}
+        data = self.paper.pretraining_data({c: r.samples for c, r in readings.items()}, needs, self.prepared)
+        if not len(data):
+            what = f"pre-training of {self.paper.name}: nothing of {', '.join(readings)} in {self.data} can be used"
+            problems = [p for r in readings.values() for p in r.problems] + data.problems
+            raise UserError("\n  ".join([what, *map(str, problems)]))
+        return data
+
     @cache  # noqa: B019
     def described(self, task: Task, config: Any) -> dict[str, Any]:
         """The task's data, for records: which editions, samples and pixels."""
@@ -145,13 +157,15 @@ class Bench:
         return {"editions": editions, **keys.table(samples), "pixels": data.digest}
 
     def problems(self, experiments: list["Experiment"], *, pixels: bool = True) -> list[Problem]:
-        """Every broken row that `experiments` meet and, with `pixels`, every broken image."""
+        """Every broken row that `experiments` and their pre-trainings meet and, with `pixels`, every broken image."""
         readings = {id(r): r for e in experiments for r in e.readings.values()}.values()
         found = list(dict.fromkeys(p for r in readings for p in r.problems))
         if not pixels:
             return found
         for task, config in dict.fromkeys((e.task, e.config) for e in experiments):
             found += [p for p in self.inputs(task, config)[1].problems if p not in found]
+        for stage in {str(e.pretraining.needs): e.pretraining for e in experiments if e.pretraining}.values():
+            found += [p for p in stage.data.problems if p not in found]
         return found
 
 
@@ -315,12 +329,8 @@ class Stage:
         return self.folder / "weights.safetensors"
 
     @property
-    def samples(self) -> dict[str, pd.DataFrame]:
-        return {c: self.bench.reading(c).samples for c in self.corpora}
-
-    @property
-    def prepared(self) -> Path:
-        return self.bench.prepared
+    def data(self) -> PretrainingData:
+        return self.bench.pretraining_data(tuple(self.needs.items()))
 
     def settings(self) -> dict[str, Any]:
         return {

@@ -83,7 +83,7 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     job = Job(
         name, experiment.config, experiment.task, fold, data, experiment.samples, seed, device,
         stage and stage.load(), experiment.bench.weights, experiment.bench.rule, experiment.metrics,
-        experiment.bench.prepared, stage.samples if stage else {},
+        stage and (lambda: stage.data),
     )  # fmt: skip
     experiment.paper.train(job)
     if not job.history:
@@ -142,8 +142,8 @@ def _pretrain(stage: Stage, team, workers: int) -> None:
     seed_everything(seed)
     set_precision(stage.config)
     job = Pretraining(
-        stage.name, Needs(stage.needs), stage.task, stage.samples, stage.settings(), seed, team, stage.folder,
-        stage.prepared, stage.bench.weights, workers,
+        stage.name, Needs(stage.needs), stage.task, stage.data, stage.settings(), seed, team, stage.folder,
+        stage.bench.weights, workers,
     )  # fmt: skip
     weights = stage.paper.pretrain(job)
     wait_for_others(team)

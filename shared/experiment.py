@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Protocol, get_args, get_origin, get_type_hints
 
 import pandas as pd
 import torch
 
+from .corpora.table import Problem
 from .errors import UserError, unknown
 from .job import Job, Pretraining
 from .tasks import TASKS, Task
@@ -57,9 +58,20 @@ class Table:
         return [(r, c) for r in self.rows for c in self.columns if r.tasks is None or c.task in r.tasks]
 
 
+class PretrainingData(Protocol):
+    """What a pre-training learns from: clips or images that can all be read, checked before anything is trained."""
+
+    problems: list[Problem]  # what is broken, and left out
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, place: tuple[int, int, int]) -> Any:
+        """The item at (seed, epoch, index), from which alone everything random in it is drawn."""
+
+
 @dataclass(frozen=True, eq=False)
 class Paper:
-    """One paper: its settings, tables and the four functions that make it run."""
+    """One paper: its settings, tables and the functions that make it run."""
 
     name: str
     title: str
@@ -73,6 +85,7 @@ class Paper:
     train: Callable[[Job], None]
     apply: Callable[..., Any]  # (net, data, config) -> scores (N, K) and activation maps (N, 1 or K, h, w)
     pretraining: Callable[[Any, Task], dict[str, Any] | None] = lambda config, task: None  # what it depends on
+    pretraining_data: Callable[..., PretrainingData] | None = None  # (samples by corpus, Needs, cache) -> what it reads
     pretrain: Callable[[Pretraining], dict[str, torch.Tensor]] | None = None
     used: Callable[[pd.DataFrame, Any], pd.DataFrame] = lambda samples, config: samples  # of a corpus: who needs a box
     figures: Callable[..., list] = lambda bench, experiments, results: []

@@ -20,9 +20,9 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from .corpora.table import Problem
+from .corpora.table import Frames, Problem
 from .errors import UserError
-from .keys import VERIFY, code, stamp
+from .keys import VERIFY, code, pixels, stamp
 from .records import REMEDY, digest, locked, read_json, sealed, sealing, sweep, write_json
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels of the released frame
@@ -65,16 +65,20 @@ def read(
     with Image.open(path) as image:
         image = image.convert("L" if gray else "RGB")
         if box:  # cut out first: a resize of the box alone would mix in what lies around it
-            left, top = max(box[0], 0), max(box[1], 0)
-            right, bottom = min(box[2], image.width), min(box[3], image.height)
-            if left >= right or top >= bottom:
-                raise BoxError(f"the box {box} lies outside the image of {image.width} × {image.height} pixels")
-            image = image.crop((left, top, right, bottom))
+            image = image.crop(_within(box, image))
         if image.size != (width, height):
             if not smooth:
                 return sampled(np.asarray(image).reshape(image.height, image.width, -1), height, width)
             image = image.resize((width, height), Image.Resampling.BILINEAR)
         return np.asarray(image).reshape(height, width, -1)
+
+
+def _within(box: Box, image: Image.Image) -> Box:
+    """What an image holds of `box`. Raises BoxError when that is nothing."""
+    left, top, right, bottom = max(box[0], 0), max(box[1], 0), min(box[2], image.width), min(box[3], image.height)
+    if left >= right or top >= bottom:
+        raise BoxError(f"the box {box} lies outside the image of {image.width} × {image.height} pixels")
+    return left, top, right, bottom
 
 
 def sampled(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -136,6 +140,55 @@ def prepare(
     return store
 
 
+def unreadable(samples: pd.DataFrame, cache: str | Path) -> list[Problem]:
+    """A problem for each sample with a frame that `stream` could not read, for samples that fit in no memory.
+
+    Every image is decoded once, as small as its format allows; what was found stays in the cache, under a key of the
+    files, the boxes and the code.
+    """
+    ids, clips = list(samples["sample"]), list(samples["frames"])
+    key = digest([pixels(samples), [clip.box for clip in clips], code(__name__)])
+    path = Path(cache) / f"checked-{key}.json"
+    with locked(path.with_suffix(".lock")):
+        try:
+            problems = read_json(path)["problems"]
+        except (UserError, OSError):  # spoilt, or not there
+            sweep(path.parent, path.name)
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                found = in_order(pool, _check, ids, clips)
+                bar = tqdm(found, "checking images", len(ids), unit="clip", disable=None, leave=False)
+                problems = [vars(problem) for problem in bar if problem]
+            write_json(path, {"problems": problems})
+    return [Problem(**problem) for problem in problems]
+
+
+def _check(sample: str, frames: Frames) -> Problem | None:
+    for number in frames.numbers:
+        try:
+            _decodes(path := frames.path(number), frames.box)
+        except (OSError, SyntaxError, ValueError) as error:
+            return _problem(error, path, sample)
+    return None
+
+
+def _decodes(path: str, box: Box | None = None) -> None:
+    """Decode an image, a JPEG at an eighth of its size. Raises what `read` raises."""
+    with Image.open(path) as image:
+        if box:
+            _within(box, image)
+        image.draft("L", (1, 1))
+        image.load()
+
+
+def _problem(error: Exception, path: str, sample: str) -> Problem:
+    """What keeps a sample out whose image `path` raised `error`. Raises UserError where that is the disk's fault."""
+    if getattr(error, "errno", None):  # not to be remembered
+        raise UserError(f"{path} cannot be read: {error.strerror}; {REMEDY}") from error
+    if isinstance(error, BoxError):
+        return Problem(path, None, str(error), "correct it", sample)
+    return Problem(path, None, f"the image cannot be decoded ({error})", "copy it again from the release", sample)
+
+
 def derive(
     store: Store, name: str, settings: Mapping[str, Any], one: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
@@ -163,16 +216,13 @@ def _decode(
     """Decode into a temporary folder and rename it: what `folder` names is always whole."""
 
     def one(sample: str, files: list[str], box: Box | None) -> np.ndarray | Problem:
+        images, file = [], sample
         try:
-            return np.stack([read(file, size, box=box, gray=gray, smooth=smooth) for file in files])
+            for file in files:
+                images.append(read(file, size, box=box, gray=gray, smooth=smooth))
+            return np.stack(images)
         except (OSError, SyntaxError, ValueError) as error:
-            where = next((f for f in files if not _readable(f)), (*files, sample)[0])
-            if getattr(error, "errno", None):  # the disk, not the image: not to be remembered
-                raise UserError(f"{where} cannot be read: {error.strerror}; {REMEDY}") from error
-            if isinstance(error, BoxError):
-                return Problem(files[0], None, str(error), "correct it", sample)
-            what = f"the image cannot be decoded ({error})"
-            return Problem(where, None, what, "copy it again from the release", sample)
+            return _problem(error, file, sample)
 
     temporary = None
     try:
@@ -210,14 +260,6 @@ def in_order(pool: ThreadPoolExecutor, one: Callable, *columns: Iterable) -> Ite
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
-
-
-def _readable(path: str) -> bool:
-    try:
-        read(path, 8)
-    except (OSError, SyntaxError, ValueError):
-        return False
-    return True
 
 
 def _open(folder: Path) -> Store | None:

@@ -42,8 +42,7 @@ class Job:
     weights: Path = Path("weights")  # folder of published weights
     rule: str = "last"  # the epoch that is scored: "last", "val" or "best_on_test"
     metrics: tuple[str, ...] = ()  # by which epochs are compared; the first chooses the weights that are kept
-    cache: Path = Path("cache")  # of prepared frames
-    pretraining_samples: Mapping[str, pd.DataFrame] = field(default_factory=dict)  # by corpus, those it learnt
+    pretraining_data: Callable[[], Any] | None = None  # reads what the pre-training learnt from
     network: nn.Module | None = None  # what `build` made
     made: dict[str, Any] = field(default_factory=dict)  # how
     best: dict[str, Tensor] = field(default_factory=dict)  # its weights at the scored epoch, where that is not the last
@@ -177,12 +176,11 @@ class Pretraining:
     name: str
     config: Needs  # what its key contains
     task: Task
-    samples: Mapping[str, pd.DataFrame]  # the tables of the corpora that the paper asked for
+    data: Any  # what the paper's `pretraining_data` returned
     settings: Mapping[str, Any]  # what has to be the same for a checkpoint to be this pre-training's
     seed: int
     team: Any  # an Accelerator, or Alone
     folder: Path
-    cache: Path
     weights: Path = Path("weights")  # folder of published weights
     workers: int = 0
     checkpoint_seconds: float = 600.0
@@ -233,21 +231,19 @@ class Pretraining:
                     f"{path} is not the checkpoint that was written ({what}); remove it and run again: the rest is kept"
                 ) from error
 
-    def batches(self, dataset, *, epochs: int, batch: int) -> Iterator[tuple[int, bool, Any]]:
-        """(epoch, whether it is the epoch's last step, batch on the device); the loop between two of them is timed.
+    def batches(self, *, epochs: int, batch: int) -> Iterator[tuple[int, bool, Any]]:
+        """(epoch, whether it is the epoch's last step, batch of `data` on the device); the loop between two is timed.
 
         Before each step torch and `augmentation` are seeded from (seed, epoch, step, process): nothing but the weights
         and the place has to be kept to resume as if nothing had happened.
         """
         team = self.team
-        if team.is_main_process and (problems := getattr(dataset, "problems", [])):
-            say("\n  ".join([f"{self.name}: left out, {len(problems)} clips:", *map(str, problems)]))
         sampler = Batches(
-            len(dataset), batch=batch, epochs=epochs, seed=self.seed, start=self._start,
+            len(self.data), batch=batch, epochs=epochs, seed=self.seed, start=self._start,
             rank=team.process_index, processes=team.num_processes,
         )  # fmt: skip
         loader = torch.utils.data.DataLoader(
-            dataset, batch_sampler=sampler, num_workers=self.workers, pin_memory=self.device.type == "cuda",
+            self.data, batch_sampler=sampler, num_workers=self.workers, pin_memory=self.device.type == "cuda",
             persistent_workers=self.workers > 0,
         )  # fmt: skip
         epoch, step = self._start

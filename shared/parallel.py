@@ -114,10 +114,10 @@ class Alone:
 
 
 class Batches(torch.utils.data.Sampler):
-    """This process's share of every batch, as (epoch, index) pairs: the same batches whatever the number of processes.
+    """This process's share of every batch, as places (seed, epoch, index): the same batches on any number of processes.
 
-    A dataset that draws its randomness from (epoch, index) then gives the same samples in any worker, and training
-    that stopped at `start` = (epoch, step) goes on with the very next batch.
+    A dataset that draws what is random from the place gives the same samples in any worker, and training that stopped
+    at `start` = (epoch, step) resumes with the very next batch.
     """
 
     def __init__(
@@ -136,12 +136,12 @@ class Batches(torch.utils.data.Sampler):
     def __len__(self) -> int:
         return self.epochs * self.steps - self.start[0] * self.steps - self.start[1]
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+    def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
         for epoch in range(self.start[0], self.epochs):
             order = torch.randperm(self.count, generator=torch.Generator().manual_seed(self.seed + epoch)).tolist()
             for step in range(self.start[1] if epoch == self.start[0] else 0, self.steps):
                 batch = order[step * self.batch : (step + 1) * self.batch]
-                yield [(epoch, index) for index in batch[self.share]]
+                yield [(self.seed, epoch, index) for index in batch[self.share]]
 
 
 def synchronised(model: nn.Module, processes: int) -> nn.Module:

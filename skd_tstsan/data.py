@@ -1,5 +1,6 @@
 """Inputs: apex and onset, whole and in patches, and the flow between key frames (Sec. 4.2)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -101,17 +102,23 @@ def grey(flow: Tensor) -> Tensor:
     return stretched((stretched(flow) * 255).floor())
 
 
+def pretraining_data(samples: Mapping[str, pd.DataFrame], config, cache) -> "MacroExpressions":
+    """What the pre-training learns from (Sec. 4.2)."""
+    return MacroExpressions(samples[MACRO.corpora[0]], config, cache)
+
+
 class MacroExpressions(torch.utils.data.Dataset):
     """x and class of each labelled CK+ sequence: the last frame is apex, the first is onset and offset (Sec. 4.2)."""
 
     def __init__(self, clips: pd.DataFrame, config, cache):
         samples = MACRO.select(clips)
         data = inputs(samples.assign(offset=samples["onset"]), config, cache, domains=2)
-        self.x, self.problems = data.tensor(torch.device("cpu"), follow=config.follow), data.problems
+        self.x = data.tensor(torch.device("cpu"), follow=config.follow) if data.ids else torch.empty(0)
+        self.problems = data.problems
         self.y = torch.tensor(samples.set_index("sample").loc[list(data.ids), "target"].tolist())
 
     def __len__(self) -> int:
         return len(self.y)
 
-    def __getitem__(self, place: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        return self.x[place[1]], self.y[place[1]]
+    def __getitem__(self, place: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+        return self.x[place[-1]], self.y[place[-1]]

@@ -171,6 +171,7 @@ PAPER = Paper(
     train=train.train,
     apply=train.apply,
     pretraining=pretraining,
+    pretraining_data=data.pretraining_data,
     pretrain=train.pretrain,
     figures=figures.figures,
     files=files,

@@ -11,7 +11,7 @@ from shared.errors import UserError
 from shared.gradcam import gradcam, scaled
 from shared.job import Job, Pretraining, autocast
 
-from .data import MACRO, MacroExpressions
+from .data import MACRO
 from .losses import class_weights, skd_loss
 from .model import SKD_TSTSAN, TSCNN
 from .release import load_released
@@ -61,15 +61,14 @@ def criterion(net: nn.Module, x: Tensor, y: Tensor, alpha: Tensor, config) -> di
 
 def pretrain(job: Pretraining) -> dict[str, Tensor]:
     """CK+ (Sec. 4.2), in two temporal domains: all weights but those of the last linear layers."""
-    config, (corpus,) = job.config, MACRO.corpora
-    clips = MacroExpressions(job.samples[corpus], config, job.cache)
+    config = job.config
     start(net := network(config, len(MACRO.classes), domains=2)(), config, job.weights)
     net = job.synchronised(net).train()
-    optimiser, alpha = adam(net, config), frequencies(clips.y, len(MACRO.classes)).to(job.device)
+    optimiser, alpha = adam(net, config), frequencies(job.data.y, len(MACRO.classes)).to(job.device)
     job.keep(net=net, adam=optimiser)
     parallel, optimiser = job.team.prepare(net, optimiser)
-    epochs = math.ceil(config.pretrain_iterations / max(len(clips) // config.pretrain_batch, 1))
-    for _, _, (x, y) in job.batches(clips, epochs=epochs, batch=config.pretrain_batch):
+    epochs = math.ceil(config.pretrain_iterations / max(len(job.data) // config.pretrain_batch, 1))
+    for _, _, (x, y) in job.batches(epochs=epochs, batch=config.pretrain_batch):
         with autocast(config, job.device):
             terms = criterion(parallel, x, y, alpha, config)
         optimiser.zero_grad()

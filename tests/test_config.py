@@ -10,7 +10,7 @@ import torch
 from test_shape import DECLARED, ROOT, name, paper
 from tiny import STAGES, options
 
-from shared import engine
+from shared import bench, engine
 from shared.bench import Stage
 from shared.faces.write import write
 from shared.job import Needs
@@ -109,7 +109,8 @@ def stages(package: Path, data: Path, out: Path) -> list[Stage]:
 @pytest.mark.parametrize("package", PRETRAINED, ids=name)
 def test_a_pretraining_reads_what_its_key_contains(package, data, tmp_path, monkeypatch):
     """And nothing else: what its key does not contain cannot be read (Needs)."""
-    monkeypatch.setattr(engine, "Needs", Watched)
+    for module in bench, engine:
+        monkeypatch.setattr(module, "Needs", Watched)
     monkeypatch.setattr(Watched, "names", set())
     keys = set()
     write(data, stages(package, tmp_path, tmp_path)[0].corpora, size=48, workers=1)  # those that are not there yet

@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 from PIL import Image
 
+from dvasp.data import pretraining_data
 from dvasp.train import pretrain
 from shared.corpora.table import Frames
 from shared.job import Pretraining
@@ -58,7 +59,8 @@ def teach(config, images: pd.DataFrame, cache: Path, stage: Path, team, *, stop:
     """A teacher's weights and the curve of its losses (steps, terms); stopped after `stop` steps where it is given."""
     torch.manual_seed(0)
     job = Pretraining(
-        "teacher", config, None, {"EmotioNet": images}, {}, 0, team, stage, cache, checkpoint_seconds=0.0
+        "teacher", config, None, pretraining_data({"EmotioNet": images}, config, cache), {}, 0, team, stage,
+        checkpoint_seconds=0.0,
     )
     curve, log = [], job.log
 

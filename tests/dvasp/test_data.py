@@ -85,9 +85,9 @@ def test_of_emotionet_the_labelled_images_and_a_share_of_the_others_are_used(ima
 def test_images_beyond_the_cached_share_are_read_as_they_are_needed(images, tmp_path, monkeypatch):
     def items(cached):
         monkeypatch.setattr(module, "CACHED", cached)
-        faces = Faces(images, each=3, resize=24, seed=0, cache=tmp_path / "cache")
+        faces = Faces(images, each=3, resize=24, cache=tmp_path / "cache")
         assert len(faces.store.ids) == 20 + min(cached, 12)
-        return [faces[0, i][0] for i in range(len(faces))]
+        return [faces[0, 0, i][0] for i in range(len(faces))]
 
     for some, all_read in zip(items(12), items(3), strict=True):
         assert torch.equal(some, all_read)

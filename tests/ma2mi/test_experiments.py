@@ -54,9 +54,10 @@ def corpora(tmp_path_factory):
 def pretrained(config: Config, corpora):
     cache, _, macro = corpora
     torch.manual_seed(0)
-    task, samples = TASKS["casme2-5-2019"], {config.source: macro}
+    task = TASKS["casme2-5-2019"]
     needs = Needs(PAPER.pretraining(config, task))
-    job = Pretraining("tiny", needs, task, samples, {}, 0, Alone(CPU), cache / "stage", cache)
+    clips = PAPER.pretraining_data({config.source: macro}, needs, cache)
+    job = Pretraining("tiny", needs, task, clips, {}, 0, Alone(CPU), cache / "stage")
     return pretrain(job), job
 
 
@@ -209,12 +210,12 @@ def test_an_unrotated_crop_is_a_window_of_the_image_or_of_its_mirror():
 
 def test_pairs_are_drawn_from_seed_epoch_and_clip(corpora):
     cache, _, macro = corpora
-    pairs = data.Pairs(macro, size=36, delta=(3, 8), seed=1, cache=cache)
+    pairs = data.Pairs(macro, size=36, delta=(3, 8), cache=cache)
     clip = torch.from_numpy(pairs.store.clip(2).copy())
     seen = set()
     for epoch in range(60):
-        I_t, I_td = pairs[epoch, 2]
-        assert torch.equal(I_t, pairs[epoch, 2][0])
+        I_t, I_td = pairs[1, epoch, 2]
+        assert torch.equal(I_t, pairs[1, epoch, 2][0])
         t, later = ((clip == I).flatten(1).all(1).nonzero().item() for I in (I_t, I_td))
         seen.add(later - t)
     assert seen == set(range(3, 9))
@@ -222,18 +223,18 @@ def test_pairs_are_drawn_from_seed_epoch_and_clip(corpora):
 
 def test_short_clips_give_their_first_and_last_frame(corpora):
     cache, micro, _ = corpora
-    pairs = data.Pairs(micro, size=36, delta=(9, 14), seed=1, cache=cache)
+    pairs = data.Pairs(micro, size=36, delta=(9, 14), cache=cache)
     clip = pairs.store.clip(0)
-    assert all(np.array_equal(I, clip[at]) for I, at in zip(pairs[0, 0], (0, -1), strict=True))
+    assert all(np.array_equal(I, clip[at]) for I, at in zip(pairs[1, 0, 0], (0, -1), strict=True))
 
 
 def test_streamed_pairs_are_the_prepared_ones(corpora, monkeypatch):
     cache, _, macro = corpora
-    prepared = data.Pairs(macro, size=36, delta=(3, 8), seed=1, cache=cache)
+    prepared = data.Pairs(macro, size=36, delta=(3, 8), cache=cache)
     monkeypatch.setattr(data, "IN_MEMORY", 0)
-    streamed = data.Pairs(macro, size=36, delta=(3, 8), seed=1, cache=cache)
+    streamed = data.Pairs(macro, size=36, delta=(3, 8), cache=cache)
     assert streamed.store is None
-    for place in [(0, 0), (3, 5)]:
+    for place in [(1, 0, 0), (1, 3, 5)]:
         assert all(torch.equal(a, b) for a, b in zip(prepared[place], streamed[place], strict=True))
 
 
@@ -241,7 +242,7 @@ def test_the_pair_of_a_labelled_clip_ends_at_its_most_different_frame(tmp_path):
     clips = clips_of("DFEW", ("anger",), tmp_path, frames=5, people=1)
     for number, grey in zip(range(1, 6), (100, 110, 90, 180, 130), strict=True):
         Image.new("RGB", (36, 36), (grey,) * 3).save(clips["frames"][0].path(number))
-    first, peak, label = data.Labelled(clips, size=36, cache=tmp_path / "cache")[0, 0]
+    first, peak, label = data.Labelled(clips, size=36, cache=tmp_path / "cache")[0, 0, 0]
     assert (int(first[0, 0, 0]), int(peak[0, 0, 0]), label) == (100, 180, 0)
 
 

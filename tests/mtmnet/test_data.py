@@ -6,9 +6,10 @@ import pytest
 import torch
 from PIL import Image
 
-from mtmnet.data import Pairs, about, drawn, images, load, macro_pairs, most_different, numbers, shifted
+from mtmnet.data import Pairs, about, drawn, images, load, most_different, numbers, pretraining_data, shifted
 from mtmnet.experiments import Config
 from shared.corpora.table import Frames
+from shared.job import Needs
 from shared.tasks import TASKS
 
 
@@ -72,8 +73,8 @@ def test_macro_expressions_at_their_peak_whether_the_corpus_names_it_or_not(tmp_
         written(tmp_path, "MMI", "S2", "surprise", 5, rising),
         written(tmp_path, "MMI", "S2", "fear", 5, rising),  # no class of CASME II
     ]
-    config = Config(image=32, macro_frames=3)
-    pairs = macro_pairs(table(rows), TASKS["casme2-5-2019"], config, tmp_path / "cache")
+    needs = Needs({"image": 32, "macro_frames": 3, "labels": "macro-casme2-5"})
+    pairs = pretraining_data({"MMI": table(rows)}, needs, tmp_path / "cache")
     assert pairs.x_N[:, 0, 0, 0].tolist() == [10] * 6
     assert pairs.x_E[:, 0, 0, 0].tolist() == [20, 60, 20, 30, 40, 50]
     assert pairs.y.tolist() == [0, 0, 0, 1, 1, 1] and pairs.s.tolist() == [0, 0, 0, 1, 1, 1]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mtmnet.data import Pairs, images, macro_pairs
+from mtmnet.data import Pairs, images
 from mtmnet.experiments import PAPER, SMOKE, Config
 from mtmnet.model import EIDNet, MTMNet
 from mtmnet.train import Disentangling, Guidance, gradient_norms, network, start
@@ -77,21 +77,21 @@ def experiments():
 
 @pytest.fixture(scope="module")
 def macronets(macro):
-    """MacroNet's weights of (settings), trained when first asked for, where its images lie, and their table."""
+    """MacroNet's weights of (settings), trained when first asked for, and its images."""
     cache, clips = macro
     made = {}
 
     def of(config, task):
         needs = PAPER.pretraining(config, task)
         if needs is None:
-            return None, cache, {}
-        key = str(needs)
+            return None, None
+        key, pairs = str(needs), PAPER.pretraining_data({"CK+": clips}, Needs(needs), cache)
         if key not in made:
             torch.manual_seed(0)
-            job = Pretraining("macro", Needs(needs), task, {"CK+": clips}, needs, 0, Alone(CPU), cache / "none", cache)
+            job = Pretraining("macro", Needs(needs), task, pairs, needs, 0, Alone(CPU), cache / "none")
             made[key] = PAPER.pretrain(job)
             assert len(job.history) == 1
-        return {name: value.clone() for name, value in made[key].items()}, cache, {"CK+": clips}
+        return {name: value.clone() for name, value in made[key].items()}, pairs
 
     return of
 
@@ -100,11 +100,8 @@ def job_of(config, task, pretrained) -> Job:
     samples = micro_clips(task)
     pixels = np.random.default_rng(1).integers(0, 256, (len(samples) * 3, 32, 32, 3), np.uint8)
     data = Store(tuple(samples["sample"]), pixels, 3 * np.arange(len(samples) + 1))
-    weights, cache, clips = pretrained
-    fold = task.folds(samples)[0]
-    return Job(
-        "fold", config, task, fold, data, samples, 3, CPU, weights, cache=cache, pretraining_samples=clips
-    )  # fmt: skip
+    (weights, pairs), fold = pretrained, task.folds(samples)[0]
+    return Job("fold", config, task, fold, data, samples, 3, CPU, weights, pretraining_data=lambda: pairs)
 
 
 def scores_of(job: Job) -> torch.Tensor:
@@ -213,8 +210,7 @@ def test_a_fold_is_the_same_when_run_again(macronets):
 
 def test_anchors_of_a_class_that_macro_lacks_go_unguided(macronets):
     task, config = TASKS["casme2-5-2019"], replace(Config(**SMOKE), **TINY)
-    _, cache, clips = macronets(config, task)
-    macro = macro_pairs(clips["CK+"], task, config, cache)
+    _, macro = macronets(config, task)
     assert {task.classes[y] for y in macro.y.unique()} == {"happiness", "surprise", "disgust"}
     y = torch.arange(10) % 5
     blank = torch.zeros(10, 32, 32, 3, dtype=torch.uint8)
@@ -333,9 +329,8 @@ def test_a_macronet_goes_on_where_it_was_stopped(macro, monkeypatch, tmp_path, s
         torch.manual_seed(0)
         folder.mkdir(exist_ok=True)
         needs = Needs(PAPER.pretraining(config, task))
-        job = Pretraining(
-            "macro", needs, task, {"CK+": clips}, {}, 0, Alone(CPU), folder, cache, checkpoint_seconds=0.0
-        )
+        pairs = PAPER.pretraining_data({"CK+": clips}, needs, cache)
+        job = Pretraining("macro", needs, task, pairs, {}, 0, Alone(CPU), folder, checkpoint_seconds=0.0)
         return PAPER.pretrain(job)
 
     def stop_after(game, *batch, left=[steps]):  # noqa: B006 (counts down over calls)

@@ -157,17 +157,17 @@ class Streamed(torch.utils.data.Dataset):
         return len(self.paths)
 
     def __getitem__(self, place):
-        return (torch.from_numpy(stream(self.paths[place[1]], 8).copy()),)
+        return (torch.from_numpy(stream(self.paths[place[-1]], 8).copy()),)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_corpus_that_goes_while_a_pretraining_streams_it(casme2, tmp_path, workers):
     paths = sorted(map(str, (casme2 / "CASME2").rglob("*.png")))
     alone = Alone(torch.device("cpu"))
-    job = Pretraining("streamed", None, None, {}, {}, 0, alone, tmp_path, tmp_path, workers=workers)
+    job = Pretraining("streamed", None, None, Streamed(paths), {}, 0, alone, tmp_path, workers=workers)
     os.remove(paths[7])
     with pytest.raises(UserError) as error:
-        list(job.batches(Streamed(paths), epochs=1, batch=4))
+        list(job.batches(epochs=1, batch=4))
     assert str(error.value) == f"{paths[7]} cannot be read: No such file or directory; {REMEDY}"
 
 

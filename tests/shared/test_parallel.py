@@ -32,8 +32,8 @@ def test_the_shares_of_all_processes_are_the_batches_of_one(processes):
     assert all(len(part) == 12 // processes for share in shares for part in share)
     for epoch in range(3):
         drawn = [place for batch in one[3 * epoch : 3 * epoch + 3] for place in batch]
-        assert {e for e, _ in drawn} == {epoch} and len({i for _, i in drawn}) == 36
-    assert one[0] != [(0, i) for i in range(12)] and [i for _, i in one[0]] != [i for _, i in one[3]]
+        assert {place[:2] for place in drawn} == {(5, epoch)} and len({i for *_, i in drawn}) == 36
+    assert one[0] != [(5, 0, i) for i in range(12)] and [i for *_, i in one[0]] != [i for *_, i in one[3]]
 
 
 @pytest.mark.parametrize("start", [(0, 0), (0, 2), (1, 0), (2, 1), (3, 0)])
@@ -45,7 +45,7 @@ def test_batches_go_on_where_they_stopped(start):
 
 
 def test_a_set_smaller_than_the_batch_is_one_batch():
-    assert [sorted(i for _, i in batch) for batch in Batches(3, batch=8, epochs=2, seed=0)] == [[0, 1, 2]] * 2
+    assert [sorted(i for *_, i in batch) for batch in Batches(3, batch=8, epochs=2, seed=0)] == [[0, 1, 2]] * 2
 
 
 def test_batches_that_cannot_be_are_refused():

@@ -62,7 +62,8 @@ def pretrained(config: Config, corpora):
     cache, _, macro = corpora
     torch.manual_seed(0)
     needs = Needs(PAPER.pretraining(config, TASK))
-    job = Pretraining("tiny", needs, TASK, {"CK+": macro}, {}, 0, Alone(CPU), cache / "stage", cache)
+    clips = PAPER.pretraining_data({"CK+": macro}, needs, cache)
+    job = Pretraining("tiny", needs, TASK, clips, {}, 0, Alone(CPU), cache / "stage")
     return pretrain(job), job
 
 
@@ -167,7 +168,7 @@ def test_macro_expressions_end_where_they_began(corpora):
     start, end = (face(macro.loc[0], number)[None] for number in (2, 4))
     back = torch.nn.functional.interpolate(tvl1(end, start), (20, 20), mode="bilinear")
     paper = data.MacroExpressions(macro, replace(BASE, follow="paper"), cache)
-    torch.testing.assert_close(paper[0, list(macro["sample"]).index(macro["sample"][0])][0][36:], back[0])
+    torch.testing.assert_close(paper[0, 0, list(macro["sample"]).index(macro["sample"][0])][0][36:], back[0])
 
 
 def test_transfer_takes_all_but_the_last_layers(corpora):

@@ -55,6 +55,7 @@ PAPER = Paper(
     train=train.train,
     apply=train.apply,
     pretraining=pretraining,
+    pretraining_data=lambda samples, config, cache: train.Onsets(samples[config.corpora[0]], cache),
     pretrain=train.pretrain,
     remarks=lambda config, history=None, records=(): ["weights: random"],
 )

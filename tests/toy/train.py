@@ -25,18 +25,17 @@ class Net(nn.Module):
 class Onsets(torch.utils.data.Dataset):
     """Onset (0) or apex (1) of a clip, drawn from (seed, epoch, clip)."""
 
-    def __init__(self, samples, seed, cache):
+    def __init__(self, samples, cache):
         numbers = list(zip(samples["onset"], samples["apex"], strict=True))
-        self.frames = prepare(samples, numbers, size=8, gray=True, cache=cache).stacked()
-        self.seed = seed
+        store = prepare(samples, numbers, size=8, gray=True, cache=cache)
+        self.frames, self.problems = store.array.reshape(-1, 2, 8, 8, 1), store.problems
 
     def __len__(self):
         return len(self.frames)
 
     def __getitem__(self, place):
-        epoch, index = place
-        which = int(np.random.default_rng((self.seed, epoch, index)).integers(2))
-        return torch.from_numpy(self.frames[index, which].copy()), which
+        which = int(np.random.default_rng(place).integers(2))
+        return torch.from_numpy(self.frames[place[-1], which].copy()), which
 
 
 def images(frames):
@@ -60,14 +59,12 @@ def predict(net, x):
 
 def pretrain(job):
     config = job.config
-    (samples,) = job.samples.values()
     net = job.synchronised(Net(2, config.norm))
     sgd = torch.optim.SGD(net.parameters(), lr=config.lr, momentum=0.9)
     job.checkpoint_seconds = config.checkpoint
     job.keep(net=net, sgd=sgd)
     parallel, sgd = job.team.prepare(net, sgd)
-    data = Onsets(samples, job.seed, job.cache)
-    for _, _, (x, y) in job.batches(data, epochs=config.pretrain_epochs, batch=config.pretrain_batch):
+    for _, _, (x, y) in job.batches(epochs=config.pretrain_epochs, batch=config.pretrain_batch):
         loss = F.cross_entropy(parallel(images(x)), y)
         sgd.zero_grad()
         job.team.backward(loss)
