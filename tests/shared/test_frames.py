@@ -5,6 +5,7 @@ import os
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from shared import frames as module
 from shared.corpora import casme2 as corpus
 from shared.corpora.table import FrameMissing
 from shared.errors import UserError
-from shared.frames import derive, in_order, prepare, read, stream
+from shared.frames import BoxError, derive, in_order, prepare, read, stream, unreadable
 
 
 @pytest.fixture
@@ -198,6 +199,52 @@ def test_all_images_cut_off_leave_nothing_and_are_all_named(samples, tmp_path):
         open(folder.path(2), "w").close()
     store = prepare(samples, key_frames(samples), size=8, cache=tmp_path / "cache")
     assert store.ids == () and len(store.problems) == 12
+
+
+@pytest.mark.parametrize("how", [{}, {"progressive": True}, {"subsampling": 0}], ids=["baseline", "progressive", "444"])
+def test_a_check_of_an_image_notices_what_reading_it_notices(tmp_path, how):
+    """It decodes a JPEG in small, wherever that is cut off, as Pillow decodes it whole."""
+    path = tmp_path / "image.jpg"
+    pixels = np.kron(np.random.default_rng(0).integers(0, 256, (9, 7, 3)), np.ones((8, 8, 1)))
+    Image.fromarray(pixels.astype(np.uint8)).save(path, **how)
+    content = path.read_bytes()
+
+    def fails(one):
+        try:
+            one(str(path))
+        except (OSError, SyntaxError, ValueError):
+            return True
+        return False
+
+    cuts = [*range(0, len(content) - 40, 23), *range(len(content) - 40, len(content) + 1)]
+    for cut in cuts:
+        path.write_bytes(content[:cut])
+        assert fails(module._decodes) == fails(lambda file: read(file, 8)), cut
+    assert not fails(module._decodes)
+
+
+def test_samples_that_cannot_be_streamed_are_found_once(samples, tmp_path, monkeypatch):
+    clips = samples.assign(frames=boxed(samples, 7, (8, 0, 9, 8)))
+    path = samples["frames"][4].path(2)
+    content = Path(path).read_bytes()
+    Path(path).write_bytes(content[:60])
+    found = unreadable(clips, tmp_path / "cache")
+    assert [(p.where, p.sample) for p in found] == [
+        (path, samples["sample"][4]), (samples["frames"][7].path(1), samples["sample"][7])
+    ]  # fmt: skip
+    assert "cannot be decoded" in found[0].what and "outside the image of 8 × 8" in found[1].what
+    with pytest.raises(BoxError):
+        read(samples["frames"][7].path(1), 8, box=(8, 0, 9, 8))
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_decodes", lambda *_: pytest.fail("decoded again"))
+        assert unreadable(clips, tmp_path / "cache") == found
+        Path(path).write_bytes(content)
+        with pytest.raises(pytest.fail.Exception):  # of another file
+            unreadable(clips, tmp_path / "cache")
+    assert not unreadable(samples, tmp_path / "cache")
+    for kept in (tmp_path / "cache").glob("checked-*.json"):
+        kept.write_text("spoilt")
+    assert unreadable(clips, tmp_path / "cache") == found[1:]
 
 
 def test_a_disk_that_vanishes_is_an_error_and_is_not_remembered(samples, tmp_path, monkeypatch):
