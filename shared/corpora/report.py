@@ -32,6 +32,8 @@ PARTS["CASME"] = {"CASME 2013": CORPORA["CASME"].read}
 PARTS["SMIC"] = {f"SMIC {camera}": functools.partial(smic.read, camera=camera) for camera in smic.FPS}
 PARTS["MMEW"]["MMEW macro"] = mmew.read_macro
 
+SUBSET = 0.9  # of a release's samples: who has more of them is told which counts differ
+
 
 @dataclass(frozen=True)
 class Count:
@@ -152,12 +154,15 @@ def _expected(task: Task) -> list[tuple[str, Counts]]:
 def beside(name: str, found: Counts, more: Sequence[tuple[str, Counts]] = ()) -> tuple[list[Count], list[str]]:
     """Counts found beside those printed, and what is to be said of them; what is printed and not found counts 0.
 
-    Of a subset of what is printed first, the release's, nothing stands beside: one remark says that it is one."""
+    Of a subset of what is printed first, the release's, nothing stands beside: one remark says that it is one. It has
+    nothing more than the release, and less than SUBSET of its samples or not all of its subjects."""
     result: list[Count] = []
     printed = [*more, *PRINTED.get(name, [])]
     whole = printed[0][1] if printed else {}
+    people = {what: n for _, numbers in printed[1::-1] for what, n in numbers.items() if what.endswith("subjects")}
+    share = 1 if any(found.get(what, 0) < n for what, n in people.items()) else SUBSET
     size = next(iter(whole), "")
-    if size and found.get(size, 0) < whole[size] and all(found.get(what, 0) <= n for what, n in whole.items()):
+    if size and found.get(size, 0) < share * whole[size] and all(found.get(what, 0) <= n for what, n in whole.items()):
         remark = f"a subset: {found.get(size, 0)} of {whole[size]} {size} ({printed[0][0]}); not compared with print"
         return [Count(what, number) for what, number in found.items()], [remark]
     for what in dict.fromkeys([*found, *(what for _, numbers in printed for what in numbers)]):

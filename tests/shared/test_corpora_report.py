@@ -75,6 +75,21 @@ def test_what_is_no_subset_stands_beside_print():
     assert not one_more[1], "more than print in one thing is no subset"
 
 
+def test_a_subset_misses_subjects_or_a_tenth_and_whoever_misses_less_is_told_what():
+    release = PRINTED["CASME2 2019"][0][1]
+    counts, remarks = beside("CASME2 2019", release | {"samples": 253, "disgust": 61})
+    differing = {c.what: (c.found, c.printed) for c in counts if c.differs}
+    assert not remarks and differing == {"samples": (253, 255), "disgust": (61, 63)}
+    for changed in {"samples": 253, "subjects": 25}, {"samples": 229}:
+        counts, (remark,) = beside("CASME2 2019", release | changed)
+        assert remark.startswith(f"a subset: {changed['samples']} of 255") and not any(c.differs for c in counts)
+    assert not beside("CASME2 2019", release | {"samples": 230})[1]  # 229.5 is .9
+    assert not beside("SAMM", PRINTED["SAMM"][0][1] | {"samples": 158})[1], "32 subjects are of another source"
+    few = [("task", {"samples": 136})]
+    assert beside("samm-5", {"samples": 135, "subjects": 26}, few)[1]
+    assert not beside("samm-5", {"samples": 135, "subjects": 27}, few)[1]
+
+
 def test_csv_holds_the_same(disk, tmp_path):
     parts = survey(disk)
     write_csv(parts, tmp_path / "survey.csv")
