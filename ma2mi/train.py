@@ -36,16 +36,21 @@ class Reconstruction(nn.Module):
             terms = position_loss(self.miacnet.E_p, I_t, tau, F_p=F_p, norm=self.config.norm)
             F_p = F_p.detach()  # "trained independently with different losses" (Sec. 5)
         Z_t, Z_td, C_delta = self.latents(I_t), self.latents(I_td), self.miacnet.join(F_p, F_a)
-        terms["L_rec"] = reconstruction_loss(self.dit(Z_t, C_delta), Z_td)
-        return terms | self.comparisons(Z_t, Z_td, C_delta) if compare else terms
+        prediction = self.dit(Z_t, C_delta)
+        terms["L_rec"] = reconstruction_loss(prediction, Z_td)
+        return terms | self.comparisons(prediction, Z_t, Z_td, C_delta) if compare else terms
 
     @torch.no_grad()
-    def comparisons(self, Z_t: Tensor, Z_td: Tensor, C_delta: Tensor) -> dict[str, Tensor]:
-        """What L_rec has to be below where motion is learnt (not in the paper): the loss of `copying` Z_t, and that
-        under the C_Δ of another, `foreign`, clip, the next of the batch, for an eighth of the batch."""
+    def comparisons(self, prediction: Tensor, Z_t: Tensor, Z_td: Tensor, C_delta: Tensor) -> dict[str, Tensor]:
+        """What L_rec has to be below where motion is learnt (not in the paper): the loss of `copying` Z_t; and, of an
+        eighth of the batch, that under the C_Δ of another, `foreign`, clip, the next, beside that under its `own`."""
         n = max(len(Z_t) // 8, 1)
         foreign = self.dit(Z_t[:n], C_delta.roll(-1, dims=0)[:n])
-        return {"copying": reconstruction_loss(Z_t, Z_td), "foreign": reconstruction_loss(foreign, Z_td[:n])}
+        return {
+            "copying": reconstruction_loss(Z_t, Z_td),
+            "foreign": reconstruction_loss(foreign, Z_td[:n]),
+            "own": reconstruction_loss(prediction[:n], Z_td[:n]),
+        }
 
     @torch.no_grad()
     def latents(self, I: Tensor) -> Tensor:
@@ -128,9 +133,9 @@ def motion(epoch: dict[str, float]) -> str:
     """An epoch's L_rec beside the loss of copying Z_t and that under another clip's C_Δ: no motion is learnt above."""
     if "L_rec" not in epoch:
         return f"pre-training, epoch {epoch['epoch']}: cross-entropy {epoch['cross_entropy']:.4f}"
-    names = {"copying": "copying the first frame", "foreign": "the motion of another clip"}
-    found = ", ".join(f"{what} {epoch[name]:.4f}" for name, what in names.items())
-    above = [what for name, what in names.items() if epoch[name] <= epoch["L_rec"]]
+    copying, foreign = "copying the first frame", "the motion of another clip"
+    found = f"{copying} {epoch['copying']:.4f}, {foreign} {epoch['foreign']:.4f} (its own {epoch['own']:.4f})"
+    above = [copying] * (epoch["copying"] <= epoch["L_rec"]) + [foreign] * (epoch["foreign"] <= epoch["own"])
     learnt = f"; no better than {' and '.join(above)}: it has learnt no motion" if above else ""
     return f"pre-training, epoch {epoch['epoch']}: L_rec {epoch['L_rec']:.4f}, {found}{learnt}"
 

@@ -124,19 +124,21 @@ def test_what_L_rec_is_compared_with():
     I_t, I_td = torch.rand(2, 16, 3, 64, 64).unbind()
     tau = draw_tau(16)
     terms = model(I_t, I_td, tau, compare=True)
-    assert model(I_t, I_td, tau).keys() == {"L_1", "L_2", "L_3", "L_rec"} == terms.keys() - {"copying", "foreign"}
-    assert not terms["copying"].requires_grad and not terms["foreign"].requires_grad
+    compared = {"copying", "foreign", "own"}
+    assert model(I_t, I_td, tau).keys() == {"L_1", "L_2", "L_3", "L_rec"} == terms.keys() - compared
+    assert not any(terms[name].requires_grad for name in compared)
     Z_t, Z_td, C_delta = model.latents(I_t), model.latents(I_td), model.miacnet(I_t, I_td)
     copied = [float((a - b).abs().mean()) for a, b in zip(Z_t, Z_td, strict=True)]
     assert terms["copying"].item() == pytest.approx(sum(copied) / 16, rel=1e-5)
-    swapped = [(model.dit(Z_t[[n]], C_delta[[n + 1]]) - Z_td[n]).abs().mean().item() for n in range(2)]
-    assert terms["foreign"].item() == pytest.approx(sum(swapped) / 2, rel=1e-4)
+    for name, off in ("foreign", 1), ("own", 0):
+        losses = [(model.dit(Z_t[[n]], C_delta[[n + off]]) - Z_td[n]).abs().mean().item() for n in range(2)]
+        assert terms[name].item() == pytest.approx(sum(losses) / 2, rel=1e-4)
 
 
 def test_pretraining_logs_what_L_rec_is_compared_with_and_does_not_minimise_it(corpora, monkeypatch):
     weights, job = pretrained(BASE, corpora)
     epoch = job.history[-1]
-    assert epoch.keys() == {"epoch", "L_1", "L_2", "L_3", "L_rec", "copying", "foreign"}
+    assert epoch.keys() == {"epoch", "L_1", "L_2", "L_3", "L_rec", "copying", "foreign", "own"}
     monkeypatch.setattr(Reconstruction, "comparisons", lambda *_: {})
     other, _ = pretrained(BASE, corpora)
     assert all(torch.equal(weights[name], other[name]) for name in weights)
@@ -145,14 +147,17 @@ def test_pretraining_logs_what_L_rec_is_compared_with_and_does_not_minimise_it(c
 @pytest.mark.parametrize(
     "copying, foreign, ending",
     [
-        (0.02, 0.03, "another clip 0.0300"),
+        (0.02, 0.03, "another clip 0.0300 (its own 0.0200)"),
+        (0.02, 0.018, "; no better than the motion of another clip: it has learnt no motion"),
         (0.01, 0.03, "; no better than copying the first frame: it has learnt no motion"),
         (0.02, 0.01, "; no better than the motion of another clip: it has learnt no motion"),
         (0.01, 0.01, "copying the first frame and the motion of another clip: it has learnt no motion"),
     ],
 )
 def test_under_the_table_stands_whether_motion_was_learnt(copying, foreign, ending):
-    history = [{"epoch": 1}, {"epoch": 2, "L_1": 0.1, "L_rec": 0.015, "copying": copying, "foreign": foreign}]
+    """Of a part of the batch, whose own loss is not that of the whole."""
+    epoch = {"epoch": 2, "L_1": 0.1, "L_rec": 0.015, "copying": copying, "foreign": foreign, "own": 0.02}
+    history = [{"epoch": 1}, epoch]
     assert len(PAPER.remarks(Config())) == 1
     weights, said = PAPER.remarks(Config(), history)
     assert weights.startswith("weights: random; pre-trained here on DFEW in the latents of the published autoencoder")
