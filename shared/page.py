@@ -128,7 +128,8 @@ def _curves(runs: dict[Experiment, tuple[str, Column]]) -> list[Figure]:
                     means = [np.mean([h[e - 1][key] for h in histories]) for e in epochs]
                     axis.plot(epochs, means, label=row)
         upper.set(title=task, ylabel="training loss")
-        lower.set(xlabel="epoch", ylabel="test fold")
+        metric = next(e.metrics[0] for e in runs if e.task.name == task)
+        lower.set(xlabel="epoch", ylabel=f"{metric} of the test fold")
         lower.legend(fontsize=7)
     figures = [
         Figure("Fine-tuning", "Mean over the folds; the test curve is shown, never used by “last” and “val”", plot)
