@@ -22,7 +22,7 @@ from .errors import UserError
 from .experiment import Column, Paper, PretrainingData, Row
 from .job import Job, Needs, Pretraining, say
 from .protocols import Fold
-from .records import digest, locked, plain, read_json, write_json
+from .records import digest, held, locked, plain, read_json, write_json
 from .tasks import TASKS, Task
 from .videos import decoded
 from .weights import mislaid
@@ -377,10 +377,14 @@ def parts_of(fold: Fold) -> dict[str, Any]:
 
 
 def claim_settings(folder: Path, settings: Mapping[str, Any], but: Sequence[str]) -> None:
-    """Write the settings of a folder's records, or compare them with those there. Raises UserError."""
-    path = folder / ".claims" / "settings.json"
-    with locked(folder / ".claims" / "settings.lock"):
-        if path.exists():
+    """Write the settings of a folder's records, or compare them with those there. Raises UserError.
+
+    What no record was made under, and nobody is at work under, is written anew: a first try may have ended at once.
+    """
+    path, lock = folder / ".claims" / "settings.json", folder / ".claims" / "settings.lock"
+    with locked(lock):
+        claims = [*folder.glob(".claims/*.lock"), folder.parent / ".claims" / f"{folder.name}.lock"]
+        if path.exists() and (any(folder.glob("*.json")) or any(held(p) for p in claims if p != lock)):
             keys.refuse_others(path, read_json(path), settings, but)
         else:
             write_json(path, plain(settings))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from .errors import UserError
 from .records import digest, plain
@@ -45,10 +46,14 @@ def content(path: str | os.PathLike) -> str:
 
 
 def published(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """The content of published files, by their name in a folder or their path; "missing" of one that is not there."""
+    """The content of published files, by their name in a folder or among torch's downloads, or by their path.
+
+    "missing" of one that is not there.
+    """
+    downloads = Path(torch.hub.get_dir(), "checkpoints")
     found = {}
     for name in names:
-        path = next((p for p in (folder / name, Path(name)) if p.is_file()), None)
+        path = next((p for p in (folder / name, downloads / name, Path(name)) if p.is_file()), None)
         found[name] = _large(path, times(path)) if path else "missing"
     return found
 

@@ -56,6 +56,18 @@ def locked(path: Path, how: int = fcntl.LOCK_EX) -> IO:
     return lock
 
 
+def held(path: Path) -> bool:
+    """Whether somebody holds the lock `path`, this process included."""
+    try:
+        with open(path, "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
 class Sealing:
     """A file that is being written, and the checksum of what was written so far."""
 

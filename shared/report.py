@@ -182,7 +182,7 @@ def _counts(bench: Bench, table: Table, column: Column, numbers: Mapping, rows: 
     of = {c.au: numbers[COUNTS, c.name][0] for c in table.columns if (COUNTS, c.name) in numbers}
     experiments = [bench.experiments(row, column, 1)[0] for row in rows if not row.records]
     here = next((e for e in experiments if not e.missing()), None)
-    if not of or not here or column.metric == "accuracy":
+    if not of or not here:
         return None
     target = np.array(here.samples["target"].tolist())
     ours = {au: int((target[:, here.task.aus.index(au)] == 1).sum()) for au in of}

@@ -18,7 +18,7 @@ from shared.bench import Bench
 from shared.corpora.table import Frames
 from shared.errors import UserError
 from shared.keys import code, pixels, refuse_others, table
-from shared.records import read_json, write_json
+from shared.records import locked, read_json, write_json
 
 FOLD = "toy/paper/casme2-5/default/seed-0/CASME2_sub0{}"
 
@@ -110,6 +110,22 @@ def test_another_published_file_under_the_same_name_is_noticed(whole, toy, tmp_p
     assert ended == 2 and "published.start.pth: recorded" in said
 
 
+def test_a_published_file_that_was_missing_at_first_may_come(whole, toy, tmp_path):
+    """A first run ends without it, and leaves nothing that refuses the second."""
+    data, _ = whole
+
+    def train(job):
+        if not (job.weights / "start.pth").exists():
+            raise UserError("start.pth is missing")
+        PAPER.train(job)
+
+    paper = dataclasses.replace(PAPER, files=lambda config: ("start.pth",), train=train)
+    where = ("--data", data, "--out", tmp_path / "out", "--weights", tmp_path)
+    assert toy(*where, paper=paper)[0] == 2
+    (tmp_path / "start.pth").write_bytes(b"one")
+    assert toy(*where, paper=paper)[0] == 0
+
+
 def test_the_record_of_another_fold_is_none(ran):
     _, out, diff = ran
     shutil.copy(out / f"{FOLD.format(1)}.json", out / f"{FOLD.format(2)}.json")
@@ -128,7 +144,7 @@ def test_folds_of_another_split_are_none(ran):
 
 def test_other_settings_in_the_same_place_end_before_anything_is_trained(ran, toy):
     data, out, _ = ran
-    for path in out.glob("toy/paper/casme2-5/default/seed-0/*.json"):
+    for path in sorted(out.glob("toy/paper/casme2-5/default/seed-0/*.json"))[1:]:
         path.unlink()
 
     def refuse(job):
@@ -136,8 +152,19 @@ def test_other_settings_in_the_same_place_end_before_anything_is_trained(ran, to
 
     paper = dataclasses.replace(PAPER, train=refuse)
     ended, _, said = toy("table1/plain", "--data", data, "--out", out, "--set", "lr=0.1", paper=paper)
-    assert ended == 2 and ".claims/settings.json was made under other settings" in said
-    assert "config.lr: recorded 0.05, now 0.1" in said
+    assert ended == 2 and "was made under other settings" in said and "config.lr: recorded 0.05, now 0.1" in said
+
+
+def test_settings_under_which_somebody_is_at_work_are_kept(ran, toy):
+    """Without a record, too, while another process has claimed a fold; afterwards others may take their place."""
+    data, out, _ = ran
+    for path in out.glob("toy/paper/casme2-5/default/seed-0/*.json"):
+        path.unlink()
+    again = ("table1/plain", "--data", data, "--out", out, "--set", "lr=0.1")
+    with locked(out / "toy/paper/casme2-5/default/seed-0/.claims/CASME2_sub01.json.lock"):
+        ended, _, said = toy(*again)
+    assert ended == 2 and "settings.json was made under other settings" in said
+    assert toy(*again)[0] == 0
 
 
 def test_weights_that_are_gone_or_of_another_fold_are_named(ran):

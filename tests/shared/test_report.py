@@ -306,6 +306,14 @@ def test_where_positives_differ_the_column_is_not_compared(tmp_path):
     assert found["ours", "AVG"].comparable and not found["Number of samples", "AVG"].note
 
 
+def test_an_accuracy_of_other_samples_is_not_compared_either(tmp_path):
+    counts = ("Number of samples,AU1,3,run", "Number of samples,AU4,5,run")
+    write_printed(tmp_path, *counts, "ours,AU1,.9,run", "ours,AU4,.9,run")
+    t = table(*(Column(f"AU{au}", UNITS.name, "accuracy", au=au) for au in (1, 4)))
+    found, _ = cells(tmp_path, t, [of_units([[0.9] * 4] * 4)])
+    assert found["ours", "AU1"].comparable and not found["ours", "AU4"].comparable
+
+
 def of_papers_tables(tmp_path, experiment):
     """A bench of two tables whose rows are one experiment; the first prints no accuracy."""
     (tmp_path / "tables").mkdir()
