@@ -6,6 +6,7 @@ these: labels as read, files, code, settings."""
 import ast
 import hashlib
 import os
+import threading
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from importlib.util import find_spec, resolve_name
@@ -20,6 +21,7 @@ from .records import digest, plain
 
 VERIFY = "MER_VERIFY"  # set by --verify: files are known by their content
 TIMES, CONTENT = "size and time of change", "content"
+PARSING = threading.Lock()  # Python 3.11 raises SystemError where two threads parse at once
 LABELS = (
     "sample", "subject", "target", "emotion", "aus", "au_codes", "edition", "fps", "onset", "apex", "offset",
 )  # fmt: skip
@@ -104,7 +106,9 @@ def code(*modules: str) -> str:
             continue
         sources[name] = Path(spec.origin).read_text(encoding="utf-8")
         package = name if spec.submodule_search_locations else name.rpartition(".")[0]
-        for node in ast.walk(ast.parse(sources[name])):
+        with PARSING:
+            tree = ast.parse(sources[name])
+        for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 todo += [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):

@@ -17,7 +17,6 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from .errors import UserError
-from .keys import VERIFY
 
 
 def packed(state: Mapping[str, Tensor], about: Mapping[str, Any] | None = None) -> bytes:
@@ -35,6 +34,8 @@ def mislaid(record: Path, content: Mapping[str, Any]) -> str:
     """What is wrong with the weights that a fold's record says were kept: gone, or of another fold; else nothing.
 
     Under --verify their whole content is compared."""
+    from .keys import VERIFY  # with pandas, which torch.hub does without
+
     path, crc = weights_of(record), content["kept weights"]
     if crc is None:
         return ""

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -182,6 +183,12 @@ def test_weights_that_are_gone_or_of_another_fold_are_named(ran):
 def test_code_follows_what_a_module_imports():
     assert code("shared.metrics") != code("shared.engine")
     assert code("shared.engine") == code("shared.engine") and len(code("toy.train")) == 12
+
+
+def test_code_can_be_asked_for_in_many_threads_at_once():
+    code.cache_clear()
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(code, ["shared.engine"] * 16))) == 1
 
 
 @pytest.mark.parametrize("changed", ["one", "two", "three", None])
