@@ -384,10 +384,11 @@ def claim_settings(folder: Path, settings: Mapping[str, Any], but: Sequence[str]
     path, lock = folder / ".claims" / "settings.json", folder / ".claims" / "settings.lock"
     with locked(lock):
         claims = [*folder.glob(".claims/*.lock"), folder.parent / ".claims" / f"{folder.name}.lock"]
-        if path.exists() and (any(folder.glob("*.json")) or any(held(p) for p in claims if p != lock)):
-            keys.refuse_others(path, read_json(path), settings, but)
-        else:
-            write_json(path, plain(settings))
+        there = read_json(path) if path.exists() else None
+        if there is not None and (any(folder.glob("*.json")) or any(held(p) for p in claims if p != lock)):
+            keys.refuse_others(path, there, settings, but)
+        elif there != (wanted := plain(settings)):
+            write_json(path, wanted)
 
 
 def predicted(record: Mapping, rule: str, metric: str, output: str = "") -> list:
