@@ -43,4 +43,4 @@ def _network(package: str, name: str, weights, arguments: dict):
         return getattr(import_module(package), name)(**arguments)
     if arguments:
         raise TypeError(f"weights bring their network's own arguments; leave {', '.join(arguments)} out")
-    return import_module("shared.weights").network(weights, package)[0]
+    return import_module("shared.runs.weights").network(weights, package)[0]

@@ -8,9 +8,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from shared.apex import with_apex
 from shared.errors import UserError
-from shared.frames import Store, derive, prepare, stream, unreadable
+from shared.pixels.apex import with_apex
+from shared.pixels.frames import Store, derive, prepare, stream, unreadable
 from shared.tasks import TASKS
 
 from .magnify import magnify

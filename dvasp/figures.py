@@ -5,18 +5,18 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from shared.draw import Figure, grid, image, overlay, pictures
+from shared.report.figures import Figure, grid, image, overlay, pictures
 
 from .data import APEX, MAGNIFIED, ONSET, centred
 
 
-def figures(bench, experiments, results) -> list[Figure]:
+def figures(session, experiments, results) -> list[Figure]:
     """What of Figures 1 (a) and 5 the finished experiments allow."""
     compared = {
-        "Baseline": replace(bench.base, views=1, method="none"),
-        "ASP-18": replace(bench.base, views=1),
-        "Lv+Lmv": replace(bench.base, method="none"),
-        "DVASP-18": bench.base,
+        "Baseline": replace(session.base, views=1, method="none"),
+        "ASP-18": replace(session.base, views=1),
+        "Lv+Lmv": replace(session.base, method="none"),
+        "DVASP-18": session.base,
     }
     drawn = []
     for task in dict.fromkeys(e.task for e in experiments):

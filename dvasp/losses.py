@@ -59,11 +59,7 @@ def _check_labels(p: Tensor, *, missing: bool) -> None:
 
 
 def selective_weights(
-    p: Tensor,
-    ratios: Sequence[float] = RATIOS,
-    *,
-    selective: str = "release",
-    lots: Tensor | None = None,
+    p: Tensor, ratios: Sequence[float] = RATIOS, *, selective: str = "release", lots: Tensor | None = None
 ) -> Tensor:
     """a_c, Eq. (1): weights (B, C) that bring labels p (B, C), 1, 0 or NaN (missing), to `ratios` positives.
 

@@ -99,9 +99,15 @@ class Teacher(Views):
     """
 
     def __init__(
-        self, C: int = len(AUS), *, depth: int = 34, views: int = 2, width: int = 64, follow: str = "paper",
+        self,
+        C: int = len(AUS),
+        *,
+        depth: int = 34,
+        views: int = 2,
+        width: int = 64,
+        follow: str = "paper",
         statistics: str = "emotionet",
-    ):  # fmt: skip
+    ):
         super().__init__(C, depth=depth, views=views, width=width, statistics=statistics)
         self.bias_in_W = is_release(follow)
 
@@ -118,9 +124,19 @@ class Student(Views):
     """
 
     def __init__(
-        self, N: int, *, depth: int = 18, views: int, width: int = 64, follow: str = "paper",
-        statistics: str = "imagenet", resize: int = 240, size: int = 224, ratio: float = 30.0, lambda_c: float = 8.0,
-    ):  # fmt: skip
+        self,
+        N: int,
+        *,
+        depth: int = 18,
+        views: int,
+        width: int = 64,
+        follow: str = "paper",
+        statistics: str = "imagenet",
+        resize: int = 240,
+        size: int = 224,
+        ratio: float = 30.0,
+        lambda_c: float = 8.0,
+    ):
         super().__init__(2 * N, depth=depth, views=views, width=width, statistics=statistics)
         self.N, self.follow = N, follow
         self.input = {"resize": resize, "size": size, "ratio": ratio, "lambda_c": lambda_c}

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from shared.errors import UserError
-from shared.gradcam import gradcam, scaled
-from shared.job import Job, Pretraining, autocast, say
+from shared.errors import UserError, log
 from shared.metrics import constant_baseline, score
-from shared.weights import published, tensors
+from shared.runs.fold import FoldTraining, autocast
+from shared.runs.gradcam import gradcam, scaled
+from shared.runs.pretraining import Pretraining
+from shared.runs.weights import published, tensors
 
 from .data import MAGNIFIED, Faces, augmented, centred
 from .losses import is_release, selective_weights, student_loss, teacher_loss
@@ -31,10 +32,17 @@ def network(config, N: int) -> partial:
     """What makes the student. One that continues a teacher sees images as that did; released code: none normalised."""
     statistics = "none" if is_release(config.follow) else "emotionet" if config.method == "fine-tune" else "imagenet"
     return partial(
-        DualView if config.views == 2 else SingleView, N=N, depth=config.depth, width=config.width,
-        follow=config.follow, statistics=statistics, resize=config.resize, size=config.size, ratio=config.ratio,
+        DualView if config.views == 2 else SingleView,
+        N=N,
+        depth=config.depth,
+        width=config.width,
+        follow=config.follow,
+        statistics=statistics,
+        resize=config.resize,
+        size=config.size,
+        ratio=config.ratio,
         lambda_c=config.lambda_c,
-    )  # fmt: skip
+    )
 
 
 def start(net: Views, config, weights) -> None:
@@ -45,35 +53,52 @@ def start(net: Views, config, weights) -> None:
             load_imagenet(net, weights)
 
 
-def pretrain(job: Pretraining) -> dict[str, Tensor]:
+def pretrain(pretraining: Pretraining) -> dict[str, Tensor]:
     """Sec. III-B: the weights of the teacher; of one view, it learns from the labelled images alone."""
-    config = job.config
-    if config.views == 2 and config.init == "random" and config.lambda_cr > 10 and job.team.is_main_process:
-        say(f"{job.name}: from random weights, L'_cr times {config.lambda_cr:g} makes the views agree before they have "
-            "learnt anything; the teacher's held-out F1 will show it; --set lambda_cr=2 lets them learn")  # fmt: skip
+    config = pretraining.config
+    if (
+        config.views == 2
+        and config.init == "random"
+        and config.lambda_cr > 10
+        and pretraining.accelerator.is_main_process
+    ):
+        log(
+            f"{pretraining.name}: with random initial weights, L'_cr times {config.lambda_cr:g} makes the views agree "
+            "before they have learned anything; the teacher's held-out F1 will show it; --set lambda_cr=2 avoids this"
+        )
     teacher = build_teacher(config)
-    start(teacher, config, job.weights)
-    teacher = job.synchronised(teacher)
+    start(teacher, config, pretraining.weights_dir)
+    teacher = pretraining.synchronised(teacher)
     adam = torch.optim.Adam(teacher.parameters(), lr=config.teacher_lr)
-    job.keep(teacher=teacher, adam=adam)
-    parallel, adam = job.team.prepare(teacher.train(), adam)
-    for _, _, batch in job.batches(epochs=config.teacher_epochs, batch=config.teacher_batch):
+    pretraining.keep(teacher=teacher, adam=adam)
+    parallel, adam = pretraining.accelerator.prepare(teacher.train(), adam)
+    for _, _, batch in pretraining.batches(epochs=config.teacher_epochs, batch=config.teacher_batch):
         images, p, draws, lots = (part.flatten(0, 1) for part in batch)
-        share = slice(job.team.process_index * len(p), (job.team.process_index + 1) * len(p))
-        everyone = job.team.gather(p), job.team.gather(lots)  # a_c is "calculated in each batch"
+        share = slice(
+            pretraining.accelerator.process_index * len(p), (pretraining.accelerator.process_index + 1) * len(p)
+        )
+        everyone = (
+            pretraining.accelerator.gather(p),
+            pretraining.accelerator.gather(lots),
+        )  # a_c is "calculated in each batch"
         a = selective_weights(everyone[0], selective=config.selective, lots=everyone[1])[share]
-        with autocast(config, job.device):
+        with autocast(config, pretraining.device):
             output = parallel(augmented(images, draws, config.size, flip=config.flip))
         terms = teacher_loss(
-            output, p, a, lambda_mv=config.teacher_lambda_mv, lambda_cr=config.lambda_cr, cr_on=config.cr_on,
+            output,
+            p,
+            a,
+            lambda_mv=config.teacher_lambda_mv,
+            lambda_cr=config.lambda_cr,
+            cr_on=config.cr_on,
             follow=config.follow,
-        )  # fmt: skip
+        )
         adam.zero_grad()
-        job.team.backward(sum(terms.values()))
+        pretraining.accelerator.backward(sum(terms.values()))
         adam.step()
-        job.log(**terms)
-    if job.team.is_main_process:
-        job.history[-1] |= held_out(teacher, job.data, config.size)
+        pretraining.log(**terms)
+    if pretraining.accelerator.is_main_process:
+        pretraining.history[-1] |= held_out(teacher, pretraining.data, config.size)
     return teacher.state_dict()
 
 
@@ -112,19 +137,19 @@ def trained_teacher(config, weights: str | Path, pretrained: dict[str, Tensor] |
     return teacher
 
 
-def train(job: Job) -> None:
+def train(training: FoldTraining) -> None:
     """Sec. III-C: one fold of a student, scored after every epoch."""
-    config = job.config
-    images = torch.tensor(job.data.stacked()[:, MAGNIFIED], device=job.device)
-    train, test, p = job.rows("train"), job.rows("test"), job.targets
-    student = job.build(network(config, len(job.task.aus))).to(memory_format=torch.channels_last)
-    start(student, config, job.weights)
-    teacher = trained_teacher(config, job.weights, job.pretrained)
+    config = training.config
+    images = torch.tensor(training.data.stacked()[:, MAGNIFIED], device=training.device)
+    train, test, p = training.indices("train"), training.indices("test"), training.targets
+    student = training.build(network(config, len(training.task.aus))).to(memory_format=torch.channels_last)
+    start(student, config, training.weights_dir)
+    teacher = trained_teacher(config, training.weights_dir, training.pretrained)
     if config.method == "fine-tune":
         student.trunks.load_state_dict(teacher.trunks.state_dict())
         teacher = None
     if teacher:
-        teacher = freeze(teacher.to(job.device, memory_format=torch.channels_last))
+        teacher = freeze(teacher.to(training.device, memory_format=torch.channels_last))
     sgd = torch.optim.SGD(student.parameters(), lr=config.lr, momentum=config.momentum)
     decay = torch.optim.lr_scheduler.StepLR(sgd, config.drop, gamma=0.1)
 
@@ -135,24 +160,29 @@ def train(job: Job) -> None:
     for epoch in range(config.epochs):
         student.train()
         losses = []
-        for some in job.shuffled(train, least=b):
-            draws = torch.rand(len(some), 3, generator=job.augmentation).to(job.device)
+        for some in training.shuffled(train, least=b):
+            draws = torch.rand(len(some), 3, generator=training.augmentation).to(training.device)
             crops = augmented(images[some], draws, config.size, flip=config.flip)
-            with autocast(config, job.device):
+            with autocast(config, training.device):
                 output, taught = student(crops), teacher(crops) if teacher else None
             terms = student_loss(
-                output, p[some], taught, lambda_mv=config.lambda_mv, method=config.method, alpha=config.weight,
+                output,
+                p[some],
+                taught,
+                lambda_mv=config.lambda_mv,
+                method=config.method,
+                alpha=config.weight,
                 follow=config.follow,
-            )  # fmt: skip
+            )
             loss = sum(terms.values())
-            job.check(loss, epoch, some)
+            training.check(loss, epoch, some)
             sgd.zero_grad()
             loss.backward()
             sgd.step()
             losses.append(loss.item())
         decay.step()
-        job.score(epoch, lambda rows: predict(student, middle(rows)), loss=fmean(losses))
-    job.figures["maps"] = activation_maps(job.scored(), middle(test), p[test])
+        training.score(epoch, lambda rows: predict(student, middle(rows)), loss=fmean(losses))
+    training.figures["maps"] = activation_maps(training.scored(), middle(test), p[test])
 
 
 def predict(student: Student, x: Tensor) -> Tensor:

@@ -6,6 +6,12 @@ from .losses import draw_tau, position_loss, reconstruction_loss, spatial_transf
 from .model import MIACNet
 
 __all__ = [
-    "MIACNet", "DiT", "Autoencoder", "PoolAutoencoder", "draw_tau", "position_loss", "reconstruction_loss",
+    "MIACNet",
+    "DiT",
+    "Autoencoder",
+    "PoolAutoencoder",
+    "draw_tau",
+    "position_loss",
+    "reconstruction_loss",
     "spatial_transform",
-]  # fmt: skip
+]

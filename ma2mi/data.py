@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from shared.frames import Store, prepare, stream, unreadable
+from shared.pixels.frames import Store, prepare, stream, unreadable
 
 IN_MEMORY = 4 << 30  # bytes of decoded clips that are prepared; more are decoded as they are needed
 

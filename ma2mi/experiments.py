@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from shared.experiment import Column, Paper, Precision, Row, Table
+from shared.runs.paper import Column, Paper, Precision, Row, Table
 
 from . import data, figures, train
 from .autoencoder import FILE
@@ -48,9 +48,22 @@ class Config:
 
 
 SMOKE = dict(
-    size=64, resize=72, width=16, dim=192, autoencoder="pool", dit_dim=192, dit_depth=1, dit_heads=3,
-    patch=2, pretrain_epochs=60, pretrain_batch=8, pretrain_lr=4e-3, epochs=26, batch=8, lr=3e-3,
-)  # fmt: skip
+    size=64,
+    resize=72,
+    width=16,
+    dim=192,
+    autoencoder="pool",
+    dit_dim=192,
+    dit_depth=1,
+    dit_heads=3,
+    patch=2,
+    pretrain_epochs=60,
+    pretrain_batch=8,
+    pretrain_lr=4e-3,
+    epochs=26,
+    batch=8,
+    lr=3e-3,
+)
 
 NETWORK = ("size", "width", "dim", "join", "position")
 LEARNING = ("source", "pretrain", "pretrain_epochs", "pretrain_batch", "pretrain_lr", "final", "precision", "compile")
@@ -93,40 +106,56 @@ SAMM = (Column("SAMM Acc (%)", "samm-5", "accuracy", 100), Column("SAMM UF1", "s
 MMEW = (Column("MMEW Acc (%)", "mmew-6", "accuracy", 100),)
 
 TABLES = (
-    Table("table1", "Table 1: pre-training methods", CASME2 + SAMM + MMEW, (
-        Row("w/o (baseline)", pretrain="none"),
-        Row("MAER", pretrain="recognition"),
-        Row("MA2MI†", pretrain="pixels"),
-        Row("MA2MI"),
-    )),
-    Table("table2", "Table 2: fine-tuning methods", CASME2 + SAMM + MMEW, (
-        Row("reconstruction, FPE", tune="position", reconstruct=True),
-        Row("reconstruction, FAE", tune="action", reconstruct=True),
-        Row("reconstruction, FPE + FAE", reconstruct=True),
-        Row("FPE", tune="position"),
-        Row("FAE", tune="action"),
-        Row("FPE + FAE"),
-    )),
-    Table("table3", "Table 3: macro-expression datasets", CASME2 + SAMM + MMEW, (
-        Row("None", pretrain="none"),
-        Row("AFEW", source="AFEW"),
-        Row("FERV39K", source="FERV39k"),
-        Row("DFEW"),
-    )),
-    Table("table4", "Table 4: facial position encoder and L_pos", CASME2 + SAMM + MMEW, (
-        Row("no FPE", position=False),
-        Row("FPE, no L_pos", position_loss=False),
-        Row("FPE, L_pos"),
-    )),
+    Table(
+        "table1",
+        "Table 1: pre-training methods",
+        CASME2 + SAMM + MMEW,
+        (
+            Row("w/o (baseline)", pretrain="none"),
+            Row("MAER", pretrain="recognition"),
+            Row("MA2MI†", pretrain="pixels"),
+            Row("MA2MI"),
+        ),
+    ),
+    Table(
+        "table2",
+        "Table 2: fine-tuning methods",
+        CASME2 + SAMM + MMEW,
+        (
+            Row("reconstruction, FPE", tune="position", reconstruct=True),
+            Row("reconstruction, FAE", tune="action", reconstruct=True),
+            Row("reconstruction, FPE + FAE", reconstruct=True),
+            Row("FPE", tune="position"),
+            Row("FAE", tune="action"),
+            Row("FPE + FAE"),
+        ),
+    ),
+    Table(
+        "table3",
+        "Table 3: macro-expression datasets",
+        CASME2 + SAMM + MMEW,
+        (Row("None", pretrain="none"), Row("AFEW", source="AFEW"), Row("FERV39K", source="FERV39k"), Row("DFEW")),
+    ),
+    Table(
+        "table4",
+        "Table 4: facial position encoder and L_pos",
+        CASME2 + SAMM + MMEW,
+        (Row("no FPE", position=False), Row("FPE, no L_pos", position_loss=False), Row("FPE, L_pos")),
+    ),
     Table("table5", "Table 5: state of the art on CASME II and SAMM", CASME2 + SAMM, (Row("MA2MI (Ours)"),)),
     Table("table6", "Table 6: state of the art on MMEW", MMEW, (Row("MA2MI (Ours)"),)),
-    Table("figure4", "Figure 4: sampling interval δ (ours but for [3, 8])", CASME2 + SAMM + MMEW, (
-        Row("δ in [1, 2]", delta=(1, 2)),
-        Row("δ in [3, 8]"),
-        Row("δ in [9, 14]", delta=(9, 14)),
-        Row("δ in [15, 20]", delta=(15, 20)),
-    )),
-)  # fmt: skip
+    Table(
+        "figure4",
+        "Figure 4: sampling interval δ (ours but for [3, 8])",
+        CASME2 + SAMM + MMEW,
+        (
+            Row("δ in [1, 2]", delta=(1, 2)),
+            Row("δ in [3, 8]"),
+            Row("δ in [9, 14]", delta=(9, 14)),
+            Row("δ in [15, 20]", delta=(15, 20)),
+        ),
+    ),
+)
 
 PAPER = Paper(
     name="ma2mi",

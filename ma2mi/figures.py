@@ -3,13 +3,13 @@
 import numpy as np
 import torch
 
-from shared.draw import Figure, along_rows, grid, image, overlay, pictures
+from shared.report.figures import Figure, along_rows, grid, image, overlay, pictures
 
 from .data import whole
 from .train import Reconstruction, autoencoder, motion, take
 
 
-def figures(bench, experiments, results) -> list[Figure]:
+def figures(session, experiments, results) -> list[Figure]:
     """What of Figures 4-6 the finished experiments allow."""
     drawn = []
     for result in results:
@@ -17,7 +17,7 @@ def figures(bench, experiments, results) -> list[Figure]:
             caption = "The sampling interval δ of pre-training"
             drawn += along_rows(result, "Figure 4", caption, prefix="δ in ")
     for experiment in experiments:
-        if experiment.task.name == "casme2-5-2019" and experiment.config == bench.base:
+        if experiment.task.name == "casme2-5-2019" and experiment.config == session.base:
             drawn += [reconstructions(experiment), heat_maps(experiment)]
     return drawn
 
@@ -34,7 +34,7 @@ def reconstructions(experiment) -> Figure:
     """Figure 5: I_t, I_{t+δ} and its reconstruction from I_t and C_Δ, on CASME II, which pre-training never saw."""
     config, rows = experiment.config, some(experiment)
     weights = experiment.pretraining.load()
-    model = Reconstruction(config, autoencoder(config, experiment.bench.weights))
+    model = Reconstruction(config, autoencoder(config, experiment.session.weights_dir))
     take(model.miacnet, weights, "miacnet.")
     take(model.dit, weights, "dit.")
     I_t, I_td = whole(torch.tensor(experiment.data(torch.device("cpu")).stacked()[rows]), config.size)

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shared.errors import UserError
-from shared.gradcam import gradcam, scaled
-from shared.job import Job, Pretraining, autocast
-from shared.weights import published
+from shared.runs.fold import FoldTraining, autocast
+from shared.runs.gradcam import gradcam, scaled
+from shared.runs.pretraining import Pretraining
+from shared.runs.weights import published
 
 from .autoencoder import Autoencoder, PoolAutoencoder
 from .data import augmented, normalised, whole
@@ -105,25 +106,25 @@ def optimiser(model: nn.Module, *, lr: float, final: float, epochs: int, weight_
     return adamw, torch.optim.lr_scheduler.ExponentialLR(adamw, final ** (1 / max(epochs - 1, 1)))
 
 
-def pretrain(job: Pretraining) -> dict[str, Tensor]:
+def pretrain(pretraining: Pretraining) -> dict[str, Tensor]:
     """Sec. 3.2, first stage: weights of "miacnet.*" and, where frames are reconstructed, "dit.*"."""
-    config = job.config
+    config = pretraining.config
     if config.pretrain == "recognition":
-        return recognise(job)
-    model = job.synchronised(Reconstruction(config, autoencoder(config, job.weights)))
+        return recognise(pretraining)
+    model = pretraining.synchronised(Reconstruction(config, autoencoder(config, pretraining.weights_dir)))
     adamw, decay = optimiser(
         model, lr=config.pretrain_lr, final=config.final, epochs=config.pretrain_epochs, weight_decay=0.0
     )
-    job.keep(model=model, adamw=adamw, decay=decay)
-    parallel, adamw = job.team.prepare(model, adamw)
-    for _, last, (I_t, I_td) in job.batches(epochs=config.pretrain_epochs, batch=config.pretrain_batch):
-        with autocast(config, job.device):
-            tau = draw_tau(len(I_t), job.augmentation)
+    pretraining.keep(model=model, adamw=adamw, decay=decay)
+    parallel, adamw = pretraining.accelerator.prepare(model, adamw)
+    for _, last, (I_t, I_td) in pretraining.batches(epochs=config.pretrain_epochs, batch=config.pretrain_batch):
+        with autocast(config, pretraining.device):
+            tau = draw_tau(len(I_t), pretraining.augmentation)
             terms = parallel(channels_last(normalised(I_t)), channels_last(normalised(I_td)), tau, compare=True)
         adamw.zero_grad()
-        job.team.backward(sum(term for name, term in terms.items() if name.startswith("L_")))
+        pretraining.accelerator.backward(sum(term for name, term in terms.items() if name.startswith("L_")))
         adamw.step()
-        job.log(**terms)
+        pretraining.log(**terms)
         if last:
             decay.step()
     return {k: v for k, v in model.state_dict().items() if not k.startswith("autoencoder.")}
@@ -140,38 +141,44 @@ def motion(epoch: dict[str, float]) -> str:
     return f"pre-training, epoch {epoch['epoch']}: L_rec {epoch['L_rec']:.4f}, {found}{learnt}"
 
 
-def recognise(job: Pretraining) -> dict[str, Tensor]:
+def recognise(pretraining: Pretraining) -> dict[str, Tensor]:
     """MAER of Table 1: MIACNet learns the macro-expressions by cross-entropy."""
-    config = job.config
-    model = job.synchronised(channels_last(network(config, len(job.data.classes))()))
+    config = pretraining.config
+    model = pretraining.synchronised(channels_last(network(config, len(pretraining.data.classes))()))
     adamw, decay = optimiser(
         model, lr=config.pretrain_lr, final=config.final, epochs=config.pretrain_epochs, weight_decay=0.0
     )
-    job.keep(model=model, adamw=adamw, decay=decay)
-    parallel, adamw = job.team.prepare(model, adamw)
-    for _, last, (first, peak, label) in job.batches(epochs=config.pretrain_epochs, batch=config.pretrain_batch):
-        with autocast(config, job.device):
+    pretraining.keep(model=model, adamw=adamw, decay=decay)
+    parallel, adamw = pretraining.accelerator.prepare(model, adamw)
+    for _, last, (first, peak, label) in pretraining.batches(
+        epochs=config.pretrain_epochs, batch=config.pretrain_batch
+    ):
+        with autocast(config, pretraining.device):
             loss = F.cross_entropy(parallel(channels_last(normalised(first)), channels_last(normalised(peak))), label)
         adamw.zero_grad()
-        job.team.backward(loss)
+        pretraining.accelerator.backward(loss)
         adamw.step()
-        job.log(cross_entropy=loss)
+        pretraining.log(cross_entropy=loss)
         if last:
             decay.step()
     return {f"miacnet.{k}": v for k, v in model.state_dict().items() if not k.startswith("fc.")}
 
 
-def finetune(job: Job) -> None:
+def finetune(training: FoldTraining) -> None:
     """Sec. 3.2, second stage: one fold, scored after every epoch."""
-    config = job.config
-    frames = torch.tensor(job.data.stacked(), device=job.device)
-    train, test, target = job.rows("train"), job.rows("test"), job.targets
-    net = channels_last(job.build(network(config, len(job.task.classes))))
-    criterion = Reconstruction(config, autoencoder(config, job.weights)).to(job.device) if config.reconstruct else None
-    if job.pretrained:
-        take(net, job.pretrained, "miacnet.")
+    config = training.config
+    frames = torch.tensor(training.data.stacked(), device=training.device)
+    train, test, target = training.indices("train"), training.indices("test"), training.targets
+    net = channels_last(training.build(network(config, len(training.task.classes))))
+    criterion = (
+        Reconstruction(config, autoencoder(config, training.weights_dir)).to(training.device)
+        if config.reconstruct
+        else None
+    )
+    if training.pretrained:
+        take(net, training.pretrained, "miacnet.")
         if criterion:
-            take(criterion.dit, job.pretrained, "dit.")
+            take(criterion.dit, training.pretrained, "dit.")
     parts = nn.ModuleList([net])
     if criterion:
         criterion.miacnet = net
@@ -187,21 +194,21 @@ def finetune(job: Job) -> None:
         for encoder in frozen:
             encoder.eval()
         total = 0.0
-        for rows in job.shuffled(train):
-            pairs = augmented(frames[rows], config.size, degrees=config.rotation, generator=job.augmentation)
+        for rows in training.shuffled(train):
+            pairs = augmented(frames[rows], config.size, degrees=config.rotation, generator=training.augmentation)
             I_t, I_td = map(channels_last, pairs)
-            with autocast(config, job.device):
+            with autocast(config, training.device):
                 loss = F.cross_entropy(net(I_t, I_td), target[rows])
                 if criterion:
-                    loss = loss + sum(criterion(I_t, I_td, draw_tau(len(rows), job.generator("tau"))).values())
-            job.check(loss, epoch, rows)
+                    loss = loss + sum(criterion(I_t, I_td, draw_tau(len(rows), training.generator("tau"))).values())
+            training.check(loss, epoch, rows)
             adamw.zero_grad()
             loss.backward()
             adamw.step()
             total += loss.item() * len(rows) / len(train)
         decay.step()
-        job.score(epoch, lambda rows: predict(net, *whole(frames[rows], config.size)), loss=total)
-    job.figures["heat"] = heat_maps(job.scored(), *whole(frames[test], config.size)).tolist()
+        training.score(epoch, lambda rows: predict(net, *whole(frames[rows], config.size)), loss=total)
+    training.figures["heat"] = heat_maps(training.scored(), *whole(frames[test], config.size)).tolist()
 
 
 def take(module: nn.Module, weights: dict[str, Tensor], prefix: str) -> None:

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from shared.apex import with_apex
 from shared.corpora.table import Problem
-from shared.frames import Store, prepare
+from shared.pixels.apex import with_apex
+from shared.pixels.frames import Store, prepare
 from shared.tasks import TASKS
 
 LABELS = {"casme2-5-2019": "macro-casme2-5", "smic-3": "macro-3", "samm-7": "macro-samm-7", "cde-3": "macro-3"}

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from shared.errors import UserError
-from shared.experiment import Column, Paper, Precision, Row, Table
+from shared.runs.paper import Column, Paper, Precision, Row, Table
 
 from . import data, figures, train
 from .losses import Norm, Per
@@ -66,15 +66,38 @@ class Config:
 
 
 SMOKE = dict(
-    image=128, frames=5, magnify=5.0, macro_frames=3, width=16, imagenet="none", batch=8, norm="euclidean",
-    pretrain_epochs=8, macro_epochs=20, pretrain_lr_E=1e-3, pretrain_lr_classifiers=1e-3, pretrain_lr_D_r=2e-3,
-    epochs=6, shift=3, lr_E=1e-3, lr_D=1e-3, lr_D_e=1e-3,
-)  # fmt: skip
+    image=128,
+    frames=5,
+    magnify=5.0,
+    macro_frames=3,
+    width=16,
+    imagenet="none",
+    batch=8,
+    norm="euclidean",
+    pretrain_epochs=8,
+    macro_epochs=20,
+    pretrain_lr_E=1e-3,
+    pretrain_lr_classifiers=1e-3,
+    pretrain_lr_D_r=2e-3,
+    epochs=6,
+    shift=3,
+    lr_E=1e-3,
+    lr_D=1e-3,
+    lr_D_e=1e-3,
+)
 
 PRETRAINING = (
-    "image", "macro_frames", "width", "imagenet", "batch", "macro_epochs", "pretrain_lr_E", "pretrain_lr_classifiers",
-    "precision", "compile",
-)  # fmt: skip
+    "image",
+    "macro_frames",
+    "width",
+    "imagenet",
+    "batch",
+    "macro_epochs",
+    "pretrain_lr_E",
+    "pretrain_lr_classifiers",
+    "precision",
+    "compile",
+)
 GAME = ("lambda_rec", "lambda_sim", "lambda_s", "norm", "reversal", "steps_D_s", "pretrain_lr_D_r")  # of L_EID alone
 
 

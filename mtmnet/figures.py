@@ -5,12 +5,12 @@ import torch
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from shared.draw import Figure, pictures
+from shared.report.figures import Figure, pictures
 
 from .train import macronet
 
 
-def figures(bench, experiments, results) -> list[Figure]:
+def figures(session, experiments, results) -> list[Figure]:
     """What the finished experiments allow."""
     drawn = [ablation(result) for result in results if len({c.row for c in result.cells if c.rule == "last"}) > 2]
     told = [e for e in experiments if e.task.name == "casme2-5-2019" and e.config.pretrain == "eid"]
@@ -22,9 +22,13 @@ def ablation(result) -> Figure:
     cells = [c for c in result.cells if c.measured is not None]
     columns, rows = dict.fromkeys(c.column for c in cells), list(dict.fromkeys(c.row for c in cells))
     plot, axes = plt.subplots(
-        1, len(columns), figsize=(2.6 + 1.6 * len(columns), 0.6 + 0.3 * len(rows)), sharey=True, squeeze=False,
+        1,
+        len(columns),
+        figsize=(2.6 + 1.6 * len(columns), 0.6 + 0.3 * len(rows)),
+        sharey=True,
+        squeeze=False,
         layout="constrained",
-    )  # fmt: skip
+    )
     for axis, column in zip(axes[0], columns, strict=True):
         for cell in (c for c in cells if c.column == column):
             interval = None if cell.low is None else [[cell.measured - cell.low], [cell.high - cell.measured]]
@@ -42,7 +46,7 @@ def reconstructions(experiment, count: int = 4) -> list[Figure]:
     """
     made = [record["figures"]["reconstructions"] for record in experiment.records()]
     rows = []
-    for record in [experiment.record(fold) for fold in experiment.folds][:count]:
+    for record in [experiment.record_path(fold) for fold in experiment.folds][:count]:
         files = [record.with_suffix(f".reconstruction-{part}.png") for part in ("test", "train")]
         if all(file.exists() for file in files):
             rows.append([image for file in files for image in np.split(np.asarray(Image.open(file)), 3, axis=1)])

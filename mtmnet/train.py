@@ -9,10 +9,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from shared.gradcam import gradcam
-from shared.job import Job, Pretraining, autocast
-from shared.parallel import Alone
-from shared.weights import published
+from shared.runs.fold import FoldTraining, autocast
+from shared.runs.gradcam import gradcam
+from shared.runs.parallel import Alone
+from shared.runs.pretraining import Pretraining
+from shared.runs.weights import published
 
 from .data import Pairs, drawn, images, shifted
 from .losses import adversarial_losses, eid_losses, expression_loss, identity_loss, mtm_losses
@@ -47,16 +48,16 @@ class FirstStage(nn.Module):
 class Disentangling:
     """The game of Eq. (5) on one EIDNet, a step at a time: D_s moves, then E, D_e and D_r, which meet the new D_s.
 
-    Without L_EID E and D_e learn by L_c alone. `team` shares each batch among processes.
+    Without L_EID E and D_e learn by L_c alone. `accelerator` shares each batch among processes.
     """
 
-    def __init__(self, net: EIDNet, config, team):
-        self.net, self.config, self.team = net, config, team
+    def __init__(self, net: EIDNet, config, accelerator):
+        self.net, self.config, self.accelerator = net, config, accelerator
         self.eid = config.pretrain == "eid"
         idle = [net.D_s] if self.eid else [net.D_s, net.D_r, net.E.branch_s]
         for part in idle:  # a data-parallel module waits for gradients of all that is not frozen
             part.requires_grad_(False)
-        self.parallel = team.prepare(FirstStage(net, self.eid))
+        self.parallel = accelerator.prepare(FirstStage(net, self.eid))
         net.D_s.requires_grad_(True)
         groups = [
             {"params": net.E.parameters(), "lr": config.pretrain_lr_E},
@@ -66,7 +67,7 @@ class Disentangling:
             groups.append({"params": net.D_r.parameters(), "lr": config.pretrain_lr_D_r})
         self.adam = Adam(groups)
         self.adam_s = Adam(net.D_s.parameters(), lr=config.pretrain_lr_classifiers)
-        self.cast = autocast(config, team.device)
+        self.cast = autocast(config, accelerator.device)
 
     def step(self, x_N: Tensor, x_E: Tensor, y: Tensor, s: Tensor) -> dict[str, Tensor]:
         """One batch; the terms of the loss, weighted, and the bare "identity", which D_s lowers."""
@@ -87,9 +88,15 @@ class Disentangling:
         with self.cast:
             opinion = oppose(D_s, out.f_E_e, reversal=config.reversal)
             terms = eid_losses(
-                out, opinion, y, s, lambda_rec=config.lambda_rec, lambda_sim=config.lambda_sim,
-                lambda_s=config.lambda_s, norm=config.norm,
-            )  # fmt: skip
+                out,
+                opinion,
+                y,
+                s,
+                lambda_rec=config.lambda_rec,
+                lambda_sim=config.lambda_sim,
+                lambda_s=config.lambda_s,
+                norm=config.norm,
+            )
         self.adam_s.zero_grad()
         self.move(sum(terms.values()))
         if config.reversal:
@@ -98,25 +105,29 @@ class Disentangling:
 
     def move(self, loss: Tensor) -> None:
         self.adam.zero_grad()
-        self.team.backward(loss)
+        self.accelerator.backward(loss)
         self.adam.step()
 
     def move_D_s(self) -> None:
         """D_s lies outside the data-parallel module: its gradients are averaged here."""
         for p in self.net.D_s.parameters():
-            p.grad = self.team.reduce(p.grad, "mean")
+            p.grad = self.accelerator.reduce(p.grad, "mean")
         self.adam_s.step()
 
 
-def pretrain(job: Pretraining) -> dict[str, Tensor]:
+def pretrain(pretraining: Pretraining) -> dict[str, Tensor]:
     """The weights of MacroNet, of a macro corpus in the classes of the micro task."""
-    config = job.config
-    start(net := network(config, len(job.task.classes), job.data.subjects)(), config, job.weights)
-    net = job.synchronised(net).train()
-    game = Disentangling(net, config, job.team)
-    job.keep(net=net, adam=game.adam, adam_s=game.adam_s)
-    for _, _, (x_N, x_E, y, s) in job.batches(epochs=config.macro_epochs, batch=config.batch):
-        job.log(**game.step(images(x_N), images(x_E), y, s))
+    config = pretraining.config
+    start(
+        net := network(config, len(pretraining.task.classes), pretraining.data.subjects)(),
+        config,
+        pretraining.weights_dir,
+    )
+    net = pretraining.synchronised(net).train()
+    game = Disentangling(net, config, pretraining.accelerator)
+    pretraining.keep(net=net, adam=game.adam, adam_s=game.adam_s)
+    for _, _, (x_N, x_E, y, s) in pretraining.batches(epochs=config.macro_epochs, batch=config.batch):
+        pretraining.log(**game.step(images(x_N), images(x_E), y, s))
     return net.state_dict()
 
 
@@ -139,10 +150,12 @@ class Guidance:
         self.net = self.MicroNet = MicroNet
         self.pairs, self.config, self.generator = pairs, config, generator
         self.due, self.gradients = False, []
-        self.adam = Adam([
-            {"params": MicroNet.E.parameters(), "lr": config.lr_E},
-            {"params": MicroNet.D_e.parameters(), "lr": config.lr_D_e},
-        ])  # fmt: skip
+        self.adam = Adam(
+            [
+                {"params": MicroNet.E.parameters(), "lr": config.lr_E},
+                {"params": MicroNet.D_e.parameters(), "lr": config.lr_D_e},
+            ]
+        )
         self.macro = macro and macro[1]
         if macro:
             self.net = MTMNet(MicroNet, macro[0]).to(pairs.y.device)
@@ -170,10 +183,16 @@ class Guidance:
                 move(self.adam_D, L_D)
             with self.cast:
                 terms = mtm_losses(
-                    out, *oppose(self.net.D, out.f_pos, out.f_anc), y, margin=config.margin, per=config.per,
-                    normalise=config.normalise, lambda_tri=config.lambda_tri, lambda_adv=config.lambda_adv,
+                    out,
+                    *oppose(self.net.D, out.f_pos, out.f_anc),
+                    y,
+                    margin=config.margin,
+                    per=config.per,
+                    normalise=config.normalise,
+                    lambda_tri=config.lambda_tri,
+                    lambda_adv=config.lambda_adv,
                     lambda_lir=config.lambda_lir,
-                )  # fmt: skip
+                )
             if self.due and guided.any():
                 E, self.due = self.MicroNet.E, False
                 self.gradients.append(gradient_norms(terms, [*E.backbone.parameters(), *E.branch_e.parameters()]))
@@ -209,47 +228,47 @@ def move(adam: Adam, loss: Tensor) -> None:
     adam.step()
 
 
-def train(job: Job) -> None:
+def train(training: FoldTraining) -> None:
     """One fold: MicroNet by itself, then guided by MacroNet and scored after every epoch."""
-    config, rows, test = job.config, job.rows("train"), job.rows("test")
-    frames = torch.tensor(job.data.stacked(), device=job.device)  # N, 1 + T, H, W, 3
-    pairs = Pairs.of(frames[rows], job.targets[rows], job.samples["subject"].iloc[rows.tolist()].tolist())
-    MicroNet = job.build(network(config, len(job.task.classes), pairs.subjects, config.magnify))
-    start(MicroNet, config, job.weights)
+    config, rows, test = training.config, training.indices("train"), training.indices("test")
+    frames = torch.tensor(training.data.stacked(), device=training.device)  # N, 1 + T, H, W, 3
+    pairs = Pairs.of(frames[rows], training.targets[rows], training.samples["subject"].iloc[rows.tolist()].tolist())
+    MicroNet = training.build(network(config, len(training.task.classes), pairs.subjects, config.magnify))
+    start(MicroNet, config, training.weights_dir)
     if config.compile:
         MicroNet.E.compile()  # what every step calls
     if config.pretrain != "none":
-        game = Disentangling(MicroNet, config, Alone(job.device))
+        game = Disentangling(MicroNet, config, Alone(training.device))
         step = lambda batch: game.step(*pairs.pixels(batch))  # noqa: E731
-        epochs = run(job, MicroNet, step, rows, config.pretrain_epochs, "first")
-        job.figures["first stage"] = [terms for _, terms in epochs]
+        epochs = run(training, MicroNet, step, rows, config.pretrain_epochs, "first")
+        training.figures["first stage"] = [terms for _, terms in epochs]
     if config.pretrain == "eid":
-        job.figures["reconstructions"] = {}
+        training.figures["reconstructions"] = {}
         for part, some in (("test", test), ("train", rows)):
-            said, png = reconstruct(MicroNet, frames[some], getattr(job.fold, part), job.seed)
-            job.figures["reconstructions"][part], job.files[f"reconstruction-{part}.png"] = said, png
+            said, png = reconstruct(MicroNet, frames[some], getattr(training.fold, part), training.seed)
+            training.figures["reconstructions"][part], training.files[f"reconstruction-{part}.png"] = said, png
     macro = None
-    if job.pretrained:  # the images come from the cache, never with the weights
-        macro = macronet(job.pretrained, config), job.pretraining_data().to(job.device)
-    guidance = Guidance(MicroNet, pairs, config, macro, job.augmentation)
+    if training.pretrained:  # the images come from the cache, never with the weights
+        macro = macronet(training.pretrained, config), training.pretraining_data().to(training.device)
+    guidance = Guidance(MicroNet, pairs, config, macro, training.augmentation)
     guidance.due = not config.compile  # a compiled backward pass runs once
-    for epoch, terms in run(job, guidance.net, guidance.step, rows, config.epochs, "second"):
-        job.score(epoch, lambda some: predict(MicroNet, frames[some]), loss=sum(terms.values()), **terms)
+    for epoch, terms in run(training, guidance.net, guidance.step, rows, config.epochs, "second"):
+        training.score(epoch, lambda some: predict(MicroNet, frames[some]), loss=sum(terms.values()), **terms)
         guidance.due = not config.compile
-    job.figures["gradients"] = guidance.gradients
+    training.figures["gradients"] = guidance.gradients
 
 
 def run(
-    job: Job, net: nn.Module, step, rows: Tensor, epochs: int, stage: str
+    training: FoldTraining, net: nn.Module, step, rows: Tensor, epochs: int, stage: str
 ) -> Iterator[tuple[int, dict[str, float]]]:
     """Epochs of `step(places of pairs (B,))` over the clips `rows`: each epoch and the means of its terms."""
-    T = job.data.stacked().shape[1] - 1
+    T = training.data.stacked().shape[1] - 1
     for epoch in range(epochs):
         net.train()
         sums, count = {}, 0
-        for batch in job.shuffled(torch.arange(T * len(rows), device=job.device), stage=stage):
+        for batch in training.shuffled(torch.arange(T * len(rows), device=training.device), stage=stage):
             terms = step(batch)
-            job.check(sum(terms.values()), epoch, rows[batch // T])
+            training.check(sum(terms.values()), epoch, rows[batch // T])
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0) + term.detach() * len(batch)
             count += len(batch)

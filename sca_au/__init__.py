@@ -4,6 +4,4 @@ from .attention import SCA, ChannelAttention, SpatialAttention, covariance
 from .losses import au_loss, total_loss
 from .model import Res3D, SCANetwork
 
-__all__ = [
-    "SCA", "ChannelAttention", "Res3D", "SCANetwork", "SpatialAttention", "au_loss", "covariance", "total_loss",
-]
+__all__ = ["SCA", "ChannelAttention", "Res3D", "SCANetwork", "SpatialAttention", "au_loss", "covariance", "total_loss"]

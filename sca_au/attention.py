@@ -168,13 +168,7 @@ class RowFusion(nn.Module):
         return self.norm(self.weigh(F_sp, F_ch))
 
 
-FUSIONS = {
-    "max": MaxFusion,
-    "avg": AverageFusion,
-    "concat": ConcatFusion,
-    "scalar": ScalarFusion,
-    "rows": RowFusion,
-}
+FUSIONS = {"max": MaxFusion, "avg": AverageFusion, "concat": ConcatFusion, "scalar": ScalarFusion, "rows": RowFusion}
 
 
 class SCA(nn.Module):

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from shared.corpora.table import Problem
 from shared.errors import UserError
-from shared.frames import derive, prepare
-from shared.temporal import tim
+from shared.pixels.frames import derive, prepare
+from shared.pixels.temporal import tim
 
 from . import descriptors
 

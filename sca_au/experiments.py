@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from shared.errors import UserError
-from shared.experiment import Column, Paper, Precision, Row, Table
+from shared.runs.paper import Column, Paper, Precision, Row, Table
 from shared.tasks import TASKS
 
 from . import data, figures, train
@@ -131,10 +131,12 @@ TABLES = (
     *(table(n, MACRO, "-macro", "mean F1 of “present” and “absent” (ours)") for n in range(1, 7)),
     *(table(n, ACCURACY, "-accuracy", "accuracy (ours)") for n in range(1, 7)),
     Table(
-        "figure5", "Figure 5: average accuracy",
-        tuple(Column(f"{corpus} accuracy", task, ACCURACY) for corpus, task in CORPORA), METHODS[4:],
+        "figure5",
+        "Figure 5: average accuracy",
+        tuple(Column(f"{corpus} accuracy", task, ACCURACY) for corpus, task in CORPORA),
+        METHODS[4:],
     ),
-)  # fmt: skip
+)
 
 PAPER = Paper(
     name="sca_au",

@@ -6,19 +6,19 @@ import torch
 from matplotlib import pyplot as plt
 
 from shared.corpora.table import Reading
-from shared.draw import Figure, grid, image, overlay
+from shared.report.figures import Figure, grid, image, overlay
 
 from .data import central
 
 
-def figures(bench, experiments, results) -> list[Figure]:
+def figures(session, experiments, results) -> list[Figure]:
     """What of the figures the finished experiments allow."""
     drawn = [accuracies(r) for r in results if r.table.name == "figure5" and any(c.measured for c in r.cells)]
     networks = [e for e in experiments if e.config.descriptor == "none"]
     for task in dict.fromkeys(e.task for e in experiments):
         chosen = [e for e in networks if e.task == task]
         if task.name == "casme2-au8":
-            macro = bench.reading("CK+")
+            macro = session.reading("CK+")
             samples = next(e.samples for e in experiments if e.task == task)
             drawn.append(correlations(samples, None if isinstance(macro, str) else macro, task.aus))
         if chosen:

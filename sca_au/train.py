@@ -12,8 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 from torch.nn import functional as F
 
-from shared.job import Job, autocast
-from shared.weights import published
+from shared.runs.fold import FoldTraining, autocast
+from shared.runs.weights import published
 
 from .data import augmented, central, floats
 from .losses import total_loss
@@ -40,59 +40,65 @@ def zoo(config) -> Zoo | None:
     return Zoo(f"resnet-{config.depth}-kinetics-ucf101_split1.pth", "Kinetics and UCF-101", 101)
 
 
-def train(job: Job) -> None:
+def train(training: FoldTraining) -> None:
     """One fold of any row."""
-    if job.config.descriptor == "none":
-        detect(job)
+    if training.config.descriptor == "none":
+        detect(training)
     else:
-        classify(job)
+        classify(training)
 
 
-def detect(job: Job) -> None:
+def detect(training: FoldTraining) -> None:
     """Sec. 4.2: the network, scored on the validation and the test fold after every epoch."""
-    config = job.config
-    clips = torch.from_numpy(np.array(job.data.x)).to(job.device)
-    train, test, target = job.rows("train"), job.rows("test"), job.targets
+    config = training.config
+    clips = torch.from_numpy(np.array(training.data.x)).to(training.device)
+    train, test, target = training.indices("train"), training.indices("test"), training.targets
 
     def held_out(rows: Tensor) -> Tensor:
         return central(clips[rows], config.size)
 
-    net = job.build(network(config, target.shape[1]))
-    start(net, config, job.weights)
-    sgd = torch.optim.SGD(
-        net.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
-    )
+    net = training.build(network(config, target.shape[1]))
+    start(net, config, training.weights_dir)
+    sgd = torch.optim.SGD(net.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
     drops = torch.optim.lr_scheduler.StepLR(sgd, config.drop, gamma=0.1)
     seconds, steps = 0.0, 0
     for epoch in range(config.epochs):
         net.train()
         total = 0.0
-        for rows in job.shuffled(train, least=1):
+        for rows in training.shuffled(train, least=1):
             clock = time.perf_counter()
-            crops = augmented(clips[rows], config.size, flip=config.flip, generator=job.augmentation)
-            with autocast(config, job.device):
+            crops = augmented(clips[rows], config.size, flip=config.flip, generator=training.augmentation)
+            with autocast(config, training.device):
                 loss = total_loss(net(floats(crops)), target[rows])
-            job.check(loss, epoch, rows)
+            training.check(loss, epoch, rows)
             sgd.zero_grad()
             loss.backward()
             sgd.step()
             total += loss.item() * len(rows) / len(train)
             seconds, steps = seconds + time.perf_counter() - clock, steps + 1
         drops.step()
-        job.score(epoch, lambda rows: predict(net, held_out(rows))[0], loss=total)
-    _, maps = predict(job.scored(), held_out(test))
-    job.figures["maps"] = maps.double().round(decimals=3).tolist()
-    job.figures["parameters"] = sum(p.numel() for p in net.parameters())
-    job.times["step"] = round(seconds / max(steps, 1), 4)
+        training.score(epoch, lambda rows: predict(net, held_out(rows))[0], loss=total)
+    _, maps = predict(training.scored(), held_out(test))
+    training.figures["maps"] = maps.double().round(decimals=3).tolist()
+    training.figures["parameters"] = sum(p.numel() for p in net.parameters())
+    training.times["step"] = round(seconds / max(steps, 1), 4)
 
 
 def network(config, M: int) -> partial:
     """What makes the network."""
     return partial(
-        SCANetwork, M=M, depth=config.depth, attention=None if config.attention == "none" else config.attention,
-        size=config.size, width=config.width, reduced=config.reduced, k=config.k, relu=config.relu,
-        dropout=config.dropout, subtract=config.subtract,
-    )  # fmt: skip
+        SCANetwork,
+        M=M,
+        depth=config.depth,
+        attention=None if config.attention == "none" else config.attention,
+        size=config.size,
+        width=config.width,
+        reduced=config.reduced,
+        k=config.k,
+        relu=config.relu,
+        dropout=config.dropout,
+        subtract=config.subtract,
+    )
 
 
 def start(net: SCANetwork, config, weights) -> None:
@@ -122,14 +128,14 @@ def apply(net: SCANetwork, data, config) -> tuple[Tensor, Tensor]:
     return scores, F.pad(maps, [(config.resize - config.size) // 2] * 4)
 
 
-def classify(job: Job) -> None:
+def classify(training: FoldTraining) -> None:
     """Sec. 4.3: an SVM an AU on the descriptor; C is the best on the validation fold."""
-    x, y = np.asarray(job.data.x), job.targets.cpu().numpy()
-    train, val = (job.rows(part).cpu().numpy() for part in ("train", "val"))
+    x, y = np.asarray(training.data.x), training.targets.cpu().numpy()
+    train, val = (training.indices(part).cpu().numpy() for part in ("train", "val"))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         scores, C = svm_scores((x[train], y[train]), (x[val], y[val]), x)
-    present = torch.from_numpy(scores).sigmoid().to(job.device)
-    job.score(0, lambda rows: present[rows])
-    job.figures["not converged"] = sum(issubclass(w.category, ConvergenceWarning) for w in caught)
-    job.figures["C"] = [None if math.isnan(c) else c for c in C]
+    present = torch.from_numpy(scores).sigmoid().to(training.device)
+    training.score(0, lambda rows: present[rows])
+    training.figures["not converged"] = sum(issubclass(w.category, ConvergenceWarning) for w in caught)
+    training.figures["C"] = [None if math.isnan(c) else c for c in C]

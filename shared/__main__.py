@@ -36,11 +36,11 @@ def main(arguments: list[str]) -> int:
     if command == "faces":
         return write_faces(rest)
     if command == "data":
-        from .corpora.report import main as survey
+        from .report.survey import main as survey
 
         return survey(rest, map(paper, papers()))
     if command == "digits":
-        from .digits import lines
+        from .report.digits import lines
 
         for p in [paper(name) for name in rest or papers()]:
             print(f"{p.name}: what the digits of its own printed numbers allow", *lines(p), sep="\n")
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
         import pytest
 
         return int(pytest.main(rest))
-    from .main import main as run
+    from .cli import main as run
 
     if command == "diff":
         if not rest:
@@ -60,9 +60,9 @@ def main(arguments: list[str]) -> int:
 
 def run_all(arguments: list[str]) -> int:
     """The headline rows of every paper, one after the other, and a page that leads to theirs; the worst exit code."""
-    from .main import parser
-    from .page import index
-    from .records import replacing
+    from .cli import parser
+    from .files import replacing
+    from .report.page import index
 
     out = parser("all").parse_args(arguments).out
     codes = {name: subprocess.call([sys.executable, "-m", name, *arguments]) for name in papers()}
@@ -92,8 +92,8 @@ def write_faces(arguments: list[str]) -> int:
     """The generated corpora, for a look or for a rehearsal."""
     from tqdm import tqdm
 
-    from .faces.write import truth, write
-    from .main import at_least
+    from .cli import at_least
+    from .synthetic.write import truth, write
 
     p = argparse.ArgumentParser(prog="faces", description=write_faces.__doc__)
     p.add_argument("folder", type=Path)
@@ -112,15 +112,22 @@ def write_faces(arguments: list[str]) -> int:
             bar.update(done - bar.n)
 
         write(
-            args.folder, args.corpora, scale="full" if args.full else "smoke", size=args.size, seed=args.seed,
-            pixels=not args.no_pixels, progress=progress,
-        )  # fmt: skip
+            args.folder,
+            args.corpora,
+            scale="full" if args.full else "smoke",
+            size=args.size,
+            seed=args.seed,
+            pixels=not args.no_pixels,
+            progress=progress,
+        )
     drawn = truth(args.folder)
     for corpus, clips in drawn.groupby("corpus", sort=False):
         print(f"{corpus}: {len(clips)} clips of {clips['person'].nunique()} people, {clips['frames'].sum()} frames")
     files = {(s.st_dev, s.st_ino): s.st_size for f in args.folder.rglob("*") if f.is_file() and (s := f.stat())}
-    print(f"{args.folder} holds generated faces, drawn, not recorded: {len(drawn)} clips, {drawn['frames'].sum()} "
-          f"frames, {sum(files.values()) / 2**30:.2f} GiB; {time.monotonic() - clock:.0f} s")  # fmt: skip
+    print(
+        f"{args.folder} holds generated faces, drawn, not recorded: {len(drawn)} clips, {drawn['frames'].sum()} "
+        f"frames, {sum(files.values()) / 2**30:.2f} GiB; {time.monotonic() - clock:.0f} s"
+    )
     return 0
 
 

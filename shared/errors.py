@@ -1,11 +1,14 @@
-"""What the person at the keyboard can mend: said in plain words, without a traceback, with exit code 2."""
+"""What the user is told: errors that they can fix, reported without a traceback, and lines of progress."""
 
 import difflib
+import sys
 from collections.abc import Iterable
+
+from tqdm import tqdm
 
 
 class UserError(Exception):
-    """A mistake in the input or the surroundings; `str(error)` says what was expected and what to do."""
+    """A mistake in the input or the environment; `str(error)` says what was expected and what to do."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
@@ -15,3 +18,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     near = [by_folded[n] for n in difflib.get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.4)]
     hint = f"nearest: {', '.join(near)}" if near else f"known: {', '.join(known)}"
     return UserError(f"unknown {kind} '{name}' ({hint})")
+
+
+def log(line: str) -> None:
+    """Write one line of progress to standard error: results alone go to standard output."""
+    tqdm.write(line, file=sys.stderr)
+    sys.stderr.flush()

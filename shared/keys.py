@@ -17,14 +17,12 @@ import pandas as pd
 import torch
 
 from .errors import UserError
-from .records import digest, plain
+from .files import digest, plain
 
 VERIFY = "MER_VERIFY"  # set by --verify: files are known by their content
 TIMES, CONTENT = "size and time of change", "content"
 PARSING = threading.Lock()  # Python 3.11 raises SystemError where two threads parse at once
-LABELS = (
-    "sample", "subject", "target", "emotion", "aus", "au_codes", "edition", "fps", "onset", "apex", "offset",
-)  # fmt: skip
+LABELS = ("sample", "subject", "target", "emotion", "aus", "au_codes", "edition", "fps", "onset", "apex", "offset")
 
 
 def times(path: str | os.PathLike) -> str:

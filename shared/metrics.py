@@ -73,7 +73,11 @@ def f1_macro(matrix: np.ndarray) -> np.ndarray:
 
 
 METRICS: dict[str, Metric] = {
-    "accuracy": accuracy, "uf1": uf1, "uar": uar, "f1_macro": f1_macro, "f1_binary": f1_binary,
+    "accuracy": accuracy,
+    "uf1": uf1,
+    "uar": uar,
+    "f1_macro": f1_macro,
+    "f1_binary": f1_binary,
 }
 
 

@@ -6,6 +6,5 @@ from .magnify import MotionMagnification
 from .model import SKD_TSTSAN, TSCNN
 from .release import load_released
 from .shift import TemporalShift
-from .tvl1 import tvl1
 
-__all__ = ["ECA", "MotionMagnification", "SKD_TSTSAN", "TSCNN", "TemporalShift", "load_released", "skd_loss", "tvl1"]
+__all__ = ["ECA", "MotionMagnification", "SKD_TSTSAN", "TSCNN", "TemporalShift", "load_released", "skd_loss"]

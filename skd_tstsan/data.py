@@ -11,13 +11,12 @@ from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
-from shared.apex import with_apex
 from shared.corpora.table import Problem
-from shared.frames import derive, prepare
+from shared.pixels.apex import with_apex
+from shared.pixels.flow import tvl1
+from shared.pixels.frames import derive, prepare
+from shared.pixels.temporal import tim
 from shared.tasks import TASKS
-from shared.temporal import tim
-
-from .tvl1 import tvl1
 
 GRID = 4  # patches a side (Sec. 4.2)
 CASME2_FIVE = "casme2-5-apex"  # the released code's 244 clips: two have no apex after their onset

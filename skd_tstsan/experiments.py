@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from shared.errors import UserError
-from shared.experiment import Column, Paper, Precision, Row, Table
+from shared.runs.paper import Column, Paper, Precision, Row, Table
 
 from . import data, figures, train
 from .data import CASME2_FIVE
@@ -48,8 +48,12 @@ class Config:
     def __post_init__(self):
         if not self.tsm and self.domains != 2:
             raise UserError("without TSM the flows are one input, of two temporal domains: set domains=2")
-        parts = {"Mag": self.mag, "TSM": self.tsm, "batch norm (modified)": self.modified,
-                 "the released g of 7×7 (follow=release)": self.follow == "release"}  # fmt: skip
+        parts = {
+            "Mag": self.mag,
+            "TSM": self.tsm,
+            "batch norm (modified)": self.modified,
+            "the released g of 7×7 (follow=release)": self.follow == "release",
+        }
         if self.start != "none" and (without := [name for name, there in parts.items() if not there]):
             raise UserError(
                 f"a row without {', '.join(without)} cannot take the released network in start={self.start}: choose "
@@ -68,10 +72,31 @@ class Config:
 SMOKE = dict(face=64, size=24, width=16, pretrain_iterations=100, iterations=150)
 
 PRETRAINING = (
-    "follow", "face", "size", "width", "mag", "eca", "tsm", "skd", "modified", "alpha", "dropout", "start",
-    "magnifier", "lambda_1", "lambda_2", "T", "gamma", "lr", "betas", "weight_decay", "pretrain_batch",
-    "pretrain_iterations", "precision", "compile",
-)  # fmt: skip
+    "follow",
+    "face",
+    "size",
+    "width",
+    "mag",
+    "eca",
+    "tsm",
+    "skd",
+    "modified",
+    "alpha",
+    "dropout",
+    "start",
+    "magnifier",
+    "lambda_1",
+    "lambda_2",
+    "T",
+    "gamma",
+    "lr",
+    "betas",
+    "weight_decay",
+    "pretrain_batch",
+    "pretrain_iterations",
+    "precision",
+    "compile",
+)
 
 
 def pretraining(config: Config, task) -> dict | None:
@@ -120,43 +145,60 @@ OURS = Row("SKD-TSTSAN (ours)")
 TABLES = (
     Table("table1", "Table 1: the composite task", COMPOSITE, (OURS,)),
     Table("table2", "Table 2: CASME II, five classes", columns("", CASME2_FIVE), (OURS,)),
-    Table("table3", "Table 3: MMEW", MMEW, (Row("TSCNN (Song et al., 2019)", modified=False, **PLAIN), OURS), absent=(
-        "CapsuleNet (Van Quang et al., 2019)", "MMNet (Li et al., 2022a)", "STSTNet (Liong et al., 2019)",
-    )),
+    Table(
+        "table3",
+        "Table 3: MMEW",
+        MMEW,
+        (Row("TSCNN (Song et al., 2019)", modified=False, **PLAIN), OURS),
+        absent=("CapsuleNet (Van Quang et al., 2019)", "MMNet (Li et al., 2022a)", "STSTNet (Liong et al., 2019)"),
+    ),
     Table("table4", "Table 4: CAS(ME)³", CASME3, (OURS,)),
-    Table("table5", "Table 5: ablation", columns("CASME II ", CASME2_FIVE) + columns("MMEW ", "mmew-6-others"), (
-        Row("baseline", **PLAIN),
-        Row("Mag", eca=False, tsm=False, skd=False),
-        Row("ECA", mag=False, tsm=False, skd=False),
-        Row("TSM", mag=False, eca=False, skd=False),
-        Row("Mag + ECA", tsm=False, skd=False),
-        Row("Mag + TSM", eca=False, skd=False),
-        Row("Mag + ECA + TSM", skd=False),
-        Row("Mag + ECA + TSM + SKD"),
-    )),
-    Table("table6", "Table 6: temporal domains, CASME II", columns("", CASME2_FIVE), (
-        Row("2 temporal domains"),
-        Row("5 temporal domains", domains=5),
-        Row("10 temporal domains", domains=10),
-    )),
-    Table("table7", "Table 7: classifiers", EVERY, (
-        Row("Classifier 1/3", output="AC1"),
-        Row("Classifier 2/3", output="AC2"),
-        Row("Classifier 3/3"),
-    )),
-    Table("figure7", "Figure 7: efficient channel attention, CASME II", columns("CASME II ", CASME2_FIVE), (
-        Row("with ECA"),
-        Row("without ECA", eca=False),
-    )),
-    Table("figure9a", "Figure 9(a): transfer from CK+",
-          columns("CASME II ", CASME2_FIVE) + columns("SAMM ", "samm-3"), (
-        Row("without TL", pretrain="false", start="none"),
-        Row("with TL"),
-    )),
-    Table("figure9b", "Figure 9(b): amplification factor (factors but 2 ours)",
-          columns("SAMM ", "samm-3") + columns("MMEW ", "mmew-6-others"),
-          tuple(Row(f"AF {alpha}", alpha=float(alpha)) for alpha in (1, 2, 3, 4, 5))),
-)  # fmt: skip
+    Table(
+        "table5",
+        "Table 5: ablation",
+        columns("CASME II ", CASME2_FIVE) + columns("MMEW ", "mmew-6-others"),
+        (
+            Row("baseline", **PLAIN),
+            Row("Mag", eca=False, tsm=False, skd=False),
+            Row("ECA", mag=False, tsm=False, skd=False),
+            Row("TSM", mag=False, eca=False, skd=False),
+            Row("Mag + ECA", tsm=False, skd=False),
+            Row("Mag + TSM", eca=False, skd=False),
+            Row("Mag + ECA + TSM", skd=False),
+            Row("Mag + ECA + TSM + SKD"),
+        ),
+    ),
+    Table(
+        "table6",
+        "Table 6: temporal domains, CASME II",
+        columns("", CASME2_FIVE),
+        (Row("2 temporal domains"), Row("5 temporal domains", domains=5), Row("10 temporal domains", domains=10)),
+    ),
+    Table(
+        "table7",
+        "Table 7: classifiers",
+        EVERY,
+        (Row("Classifier 1/3", output="AC1"), Row("Classifier 2/3", output="AC2"), Row("Classifier 3/3")),
+    ),
+    Table(
+        "figure7",
+        "Figure 7: efficient channel attention, CASME II",
+        columns("CASME II ", CASME2_FIVE),
+        (Row("with ECA"), Row("without ECA", eca=False)),
+    ),
+    Table(
+        "figure9a",
+        "Figure 9(a): transfer from CK+",
+        columns("CASME II ", CASME2_FIVE) + columns("SAMM ", "samm-3"),
+        (Row("without TL", pretrain="false", start="none"), Row("with TL")),
+    ),
+    Table(
+        "figure9b",
+        "Figure 9(b): amplification factor (factors but 2 ours)",
+        columns("SAMM ", "samm-3") + columns("MMEW ", "mmew-6-others"),
+        tuple(Row(f"AF {alpha}", alpha=float(alpha)) for alpha in (1, 2, 3, 4, 5)),
+    ),
+)
 
 PAPER = Paper(
     name="skd_tstsan",

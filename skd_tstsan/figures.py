@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from sklearn.manifold import TSNE
 
-from shared.draw import Figure, along_rows, confusion, grid, image, overlay
-from shared.experiment import Column
-from shared.report import confusion_of
+from shared.report.figures import Figure, along_rows, confusion, grid, image, overlay
+from shared.report.tables import confusion_of
+from shared.runs.paper import Column
 
 from .data import CASME2_FIVE
 from .train import CLASSIFIERS
@@ -18,14 +18,18 @@ PEOPLE = ("CASME2/sub01", "CASME2/sub12", "CASME3/spNO.142", "CASME3/spNO.176") 
 SHOWN = ("disgust", "happiness", "surprise")  # of Fig. 7
 
 
-def figures(bench, experiments, results) -> list[Figure]:
+def figures(session, experiments, results) -> list[Figure]:
     """What the finished experiments allow."""
-    own = [e for e in experiments if replace(e.config, batch=bench.base.batch) == bench.base]
+    own = [e for e in experiments if replace(e.config, batch=session.base.batch) == session.base]
 
     def other(task: str, **changes):
         """The method and the same with `changes` on a task: both, or none."""
-        pair = [e for config in (bench.base, replace(bench.base, **changes)) for e in experiments
-                if e.task.name == task and e.config == config]  # fmt: skip
+        pair = [
+            e
+            for config in (session.base, replace(session.base, **changes))
+            for e in experiments
+            if e.task.name == task and e.config == config
+        ]
         return [pair] if len(pair) == 2 else []
 
     drawn = [confusions(own)] if own else []
@@ -34,9 +38,9 @@ def figures(bench, experiments, results) -> list[Figure]:
     for result in results:
         if result.table.name.startswith("figure9"):
             drawn += along_rows(result, result.table.title, "UAR", only="UAR", linestyle="")
-    two = bench.base.domains
+    two = session.base.domains
     of_task = [e for e in experiments if e.task.name == CASME2_FIVE]
-    domains = [e for e in of_task if replace(e.config, domains=two) == bench.base]
+    domains = [e for e in of_task if replace(e.config, domains=two) == session.base]
     drawn += [temporal_domains(domains)] if len(domains) > 1 else []
     return drawn + [classifiers(e) for e in sorted(own, key=lambda e: "CASME3" not in e.task.corpora)[:1]]
 
@@ -58,7 +62,7 @@ def confusions(experiments) -> Figure:
     for axis, (title, classes, counts) in zip(axes.flat, panels, strict=False):
         confusion(axis, counts, classes, lambda count, share: f"{share:.2f}")
         axis.set_title(f"{title}, n = {counts.sum()}", fontsize=8)
-    caption = f"A row holds the shares of a labelled class; rule “{experiments[0].bench.rule}”"
+    caption = f"A row holds the shares of a labelled class; rule “{experiments[0].session.rule}”"
     return Figure("Figure 5: confusion matrices", caption, plot)
 
 

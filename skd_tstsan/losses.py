@@ -22,8 +22,9 @@ def class_weights(counts: Sequence[int]) -> Tensor:
     return (1 / n) / (1 / n).sum()
 
 
-def focal_loss(z: Tensor, y: Tensor, alpha: Tensor | None = None, *, gamma: float = 2.0,
-               follow: str = "release") -> Tensor:
+def focal_loss(
+    z: Tensor, y: Tensor, alpha: Tensor | None = None, *, gamma: float = 2.0, follow: str = "release"
+) -> Tensor:
     """L_FL, Eq. (7): logits z (B, K), labels y (B,) int64, class weights alpha (K,) or None for ones; scalar.
 
     The sum over classes has one term, that of the label. follow "release": its mean over the batch weighted by alpha_y,
@@ -33,8 +34,10 @@ def focal_loss(z: Tensor, y: Tensor, alpha: Tensor | None = None, *, gamma: floa
     check_alike(z)
     outside = y.is_cpu and bool(((y < 0) | (y >= z.shape[1])).any())
     if y.shape != z.shape[:1] or y.dtype != torch.int64 or outside:
-        raise ValueError(f"labels y must be ({len(z)},) int64 from 0 to {z.shape[1] - 1}, one for each of the logits "
-                         f"{tuple(z.shape)}; they are {tuple(y.shape)} {y.dtype}: {y.flatten()[:9].tolist()}")
+        raise ValueError(
+            f"labels y must be ({len(z)},) int64 from 0 to {z.shape[1] - 1}, one for each of the logits "
+            f"{tuple(z.shape)}; they are {tuple(y.shape)} {y.dtype}: {y.flatten()[:9].tolist()}"
+        )
     if alpha is not None and (alpha.shape != z.shape[1:] or (alpha.is_cpu and not (alpha >= 0).all())):
         raise ValueError(f"alpha must be {z.shape[1]} weights of 0 or more, a class each, not {alpha.tolist()}")
     if gamma < 0:
@@ -69,16 +72,27 @@ def feature_loss(F_i: Tensor, F_C: Tensor, *, follow: str = "release") -> Tensor
     return squares.sum() if follow == "release" else squares.mean()
 
 
-def skd_loss(logits: Sequence[Tensor], features: Sequence[Tensor], y: Tensor, alpha: Tensor | None = None, *,
-             gamma: float = 2.0, lambda_1: float = 0.1, lambda_2: float = 1e-6, T: float = 3.0,
-             follow: str = "release") -> dict[str, Tensor]:
+def skd_loss(
+    logits: Sequence[Tensor],
+    features: Sequence[Tensor],
+    y: Tensor,
+    alpha: Tensor | None = None,
+    *,
+    gamma: float = 2.0,
+    lambda_1: float = 0.1,
+    lambda_2: float = 1e-6,
+    T: float = 3.0,
+    follow: str = "release",
+) -> dict[str, Tensor]:
     """Eq. (10): each classifier's logits (B, K) and features (B, 384), the deepest last -> weighted terms to sum up.
 
     The deepest classifier learns from the labels alone: it is detached where it teaches.
     """
     if not len(logits) or len(logits) != len(features):
-        raise ValueError(f"as many logits as features are needed, the deepest classifier's last: {len(logits)} and "
-                         f"{len(features)} given")
+        raise ValueError(
+            f"as many logits as features are needed, the deepest classifier's last: {len(logits)} and "
+            f"{len(features)} given"
+        )
     *z, z_C = logits
     *F_i, F_C = features
     focal = dict(gamma=gamma, follow=follow)

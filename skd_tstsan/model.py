@@ -22,8 +22,9 @@ class Classified(NamedTuple):
     features: tuple[Tensor, ...]
 
 
-def _layer(c_in: int, c_out: int, kernel: int = 3, padding: int = 1, *, segments: int, eca: bool,
-           norm: bool) -> nn.Sequential:
+def _layer(
+    c_in: int, c_out: int, kernel: int = 3, padding: int = 1, *, segments: int, eca: bool, norm: bool
+) -> nn.Sequential:
     """[TSM,] convolution[, batch normalisation], ReLU[, ECA]."""
     parts = OrderedDict()
     if segments > 1:
@@ -44,8 +45,19 @@ class Stream(nn.Module):
     `a` None: the flow of no motion; without `mag`, `a` is not looked at. `modified=False`: TSCNN's layers, (B, 4608).
     """
 
-    def __init__(self, in_channels: int, *, mag: bool, eca: bool, skd: bool, segments: int, alpha: float, width: int,
-                 follow: str, modified: bool) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        *,
+        mag: bool,
+        eca: bool,
+        skd: bool,
+        segments: int,
+        alpha: float,
+        width: int,
+        follow: str,
+        modified: bool,
+    ) -> None:
         super().__init__()
         self.segments, self.modified = segments, modified
         half, double = width // 2, width * 2
@@ -83,18 +95,34 @@ class SKD_TSTSAN(nn.Module):
     ValueError for other shapes of x.
     """
 
-    def __init__(self, classes: int = 5, *, mag: bool = True, eca: bool = True, tsm: bool = True, skd: bool = True,
-                 domains: int = 2, alpha: float = 2.0, dropout: float = 0.2, size: int = 48, width: int = 64,
-                 follow: str = "release", modified: bool = True) -> None:
+    def __init__(
+        self,
+        classes: int = 5,
+        *,
+        mag: bool = True,
+        eca: bool = True,
+        tsm: bool = True,
+        skd: bool = True,
+        domains: int = 2,
+        alpha: float = 2.0,
+        dropout: float = 0.2,
+        size: int = 48,
+        width: int = 64,
+        follow: str = "release",
+        modified: bool = True,
+    ) -> None:
         super().__init__()
         if not modified and (mag or eca or tsm or skd):
             raise ValueError("TSCNN (modified=False) has neither mag, eca, tsm nor skd")
         self.domains, self.segments, self.skd, self.size = domains, domains if tsm else 1, skd, size
         channels = dict(S=1, L=PATCHES, T=2 if tsm else 2 * domains)
         common = dict(mag=mag, skd=skd, alpha=alpha, width=width, follow=follow, modified=modified)
-        self.streams = nn.ModuleDict({
-            s: Stream(channels[s], eca=eca and s == "L", segments=self.segments if s == "T" else 1, **common)
-            for s in STREAMS})
+        self.streams = nn.ModuleDict(
+            {
+                s: Stream(channels[s], eca=eca and s == "L", segments=self.segments if s == "T" else 1, **common)
+                for s in STREAMS
+            }
+        )
         self.dropout = nn.Dropout(dropout)
         last = 1 if modified else -(-(size - 4) // 8)  # side of the last maps: TSCNN halves them three times
         features = 3 * 2 * width * last**2
@@ -108,8 +136,10 @@ class SKD_TSTSAN(nn.Module):
         channels = [1, 1, PATCHES, PATCHES, 2 * self.domains]
         expected = (sum(channels), self.size, self.size)
         if x.shape[1:] != expected:
-            raise ValueError(f"inputs (B, {', '.join(map(str, expected))}) expected for {self.domains} temporal "
-                             f"domains, not {tuple(x.shape)}")
+            raise ValueError(
+                f"inputs (B, {', '.join(map(str, expected))}) expected for {self.domains} temporal "
+                f"domains, not {tuple(x.shape)}"
+            )
         x = x.contiguous(memory_format=torch.channels_last)
         apex, onset, apex_patches, onset_patches, flow = x.split(channels, 1)
         flow = flow.unflatten(1, (self.segments, -1)).flatten(0, 1)
@@ -122,5 +152,6 @@ class SKD_TSTSAN(nn.Module):
 
 def TSCNN(classes: int = 5, *, size: int = 48, width: int = 64) -> SKD_TSTSAN:
     """The baseline of Song et al. (2019) as Sec. 4.5.1 implies it: no batch norm, average pooling last, no dropout."""
-    return SKD_TSTSAN(classes, mag=False, eca=False, tsm=False, skd=False, dropout=0.0, size=size, width=width,
-                      modified=False)
+    return SKD_TSTSAN(
+        classes, mag=False, eca=False, tsm=False, skd=False, dropout=0.0, size=size, width=width, modified=False
+    )

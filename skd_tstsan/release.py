@@ -10,14 +10,17 @@ from torch import Tensor
 
 from .model import SKD_TSTSAN, STREAMS
 
-_LAYER = re.compile(r"(?:AC(?P<classifier>\d)_)?(?P<kind>conv|bn|ECA)(?P<number>\d)(?:_(?P<stream>[SLT]))?"
-                    r"\.(?:net\.|conv\.)?(?P<rest>.+)")
+_LAYER = re.compile(
+    r"(?:AC(?P<classifier>\d)_)?(?P<kind>conv|bn|ECA)(?P<number>\d)(?:_(?P<stream>[SLT]))?"
+    r"\.(?:net\.|conv\.)?(?P<rest>.+)"
+)
 _MAGNIFIER = re.compile(r"Aug_(?P<part>Encoder|Manipulator)_(?P<stream>[SLT])\.(?P<rest>.+)")
 _LAST = ("fc.", "AC_fc.")
 
 
-def load_released(path: str | PathLike, model: SKD_TSTSAN | None = None, *, transfer: bool = False,
-                  part: str | None = None) -> tuple[SKD_TSTSAN, dict[str, str]]:
+def load_released(
+    path: str | PathLike, model: SKD_TSTSAN | None = None, *, transfer: bool = False, part: str | None = None
+) -> tuple[SKD_TSTSAN, dict[str, str]]:
     """Loads a released network, or a magnifier for all three streams -> the model, and an account of all there is.
 
     The account says of each key of the file into which parameter it went, or "not used: why", and of each parameter of
@@ -31,8 +34,10 @@ def load_released(path: str | PathLike, model: SKD_TSTSAN | None = None, *, tran
     weights = _read(path)
     magnifier = any(key.startswith("encoder.") for key in weights)
     if not magnifier and "fc2.weight" not in weights:
-        raise ValueError(f"{path} holds neither the released network (which has fc2.weight) nor a magnifier "
-                         f"(encoder.*), but {list(weights)[:5]}; take the file from the authors' repository")
+        raise ValueError(
+            f"{path} holds neither the released network (which has fc2.weight) nor a magnifier "
+            f"(encoder.*), but {list(weights)[:5]}; take the file from the authors' repository"
+        )
     if part not in (None, found := "magnifier" if magnifier else "network"):
         raise ValueError(f"{path} holds a {found}, where a {part} was expected")
     model = model or SKD_TSTSAN(*(() if magnifier else weights["fc2.weight"].shape[:1]))
@@ -132,6 +137,12 @@ def _load_magnifier(path, weights: dict[str, Tensor], model: SKD_TSTSAN) -> dict
             account[key] = ", ".join(places)
         account.setdefault(key, "not used: neither shape encoder nor manipulator")
     if all(place.startswith("not used") for place in account.values()):
-        raise ValueError("\n  ".join([f"{path}: nothing of this magnifier fits the model:",
-                                      *(f"{key}: {place}" for key, place in account.items())]))
+        raise ValueError(
+            "\n  ".join(
+                [
+                    f"{path}: nothing of this magnifier fits the model:",
+                    *(f"{key}: {place}" for key, place in account.items()),
+                ]
+            )
+        )
     return account

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from shared.errors import UserError
-from shared.gradcam import gradcam, scaled
-from shared.job import Job, Pretraining, autocast
+from shared.runs.fold import FoldTraining, autocast
+from shared.runs.gradcam import gradcam, scaled
+from shared.runs.pretraining import Pretraining
 
 from .data import MACRO
 from .losses import class_weights, skd_loss
@@ -26,9 +27,17 @@ def network(config, classes: int, domains: int = 2) -> partial:
     if not config.modified:
         return partial(TSCNN, **sizes)
     return partial(
-        SKD_TSTSAN, **sizes, mag=config.mag, eca=config.eca, tsm=config.tsm, skd=config.skd, domains=domains,
-        alpha=config.alpha, dropout=config.dropout, follow=config.follow,
-    )  # fmt: skip
+        SKD_TSTSAN,
+        **sizes,
+        mag=config.mag,
+        eca=config.eca,
+        tsm=config.tsm,
+        skd=config.skd,
+        domains=domains,
+        alpha=config.alpha,
+        dropout=config.dropout,
+        follow=config.follow,
+    )
 
 
 def start(net: SKD_TSTSAN, config, weights: Path) -> None:
@@ -54,71 +63,77 @@ def frequencies(y: Tensor, classes: int) -> Tensor:
 def criterion(net: nn.Module, x: Tensor, y: Tensor, alpha: Tensor, config) -> dict[str, Tensor]:
     """Eq. (10): the weighted terms."""
     return skd_loss(
-        *net(x), y, alpha, gamma=config.gamma, lambda_1=config.lambda_1, lambda_2=config.lambda_2, T=config.T,
+        *net(x),
+        y,
+        alpha,
+        gamma=config.gamma,
+        lambda_1=config.lambda_1,
+        lambda_2=config.lambda_2,
+        T=config.T,
         follow=config.follow,
-    )  # fmt: skip
+    )
 
 
-def pretrain(job: Pretraining) -> dict[str, Tensor]:
+def pretrain(pretraining: Pretraining) -> dict[str, Tensor]:
     """CK+ (Sec. 4.2), in two temporal domains: all weights but those of the last linear layers."""
-    config = job.config
-    start(net := network(config, len(MACRO.classes), domains=2)(), config, job.weights)
-    net = job.synchronised(net).train()
-    optimiser, alpha = adam(net, config), frequencies(job.data.y, len(MACRO.classes)).to(job.device)
-    job.keep(net=net, adam=optimiser)
-    parallel, optimiser = job.team.prepare(net, optimiser)
-    epochs = math.ceil(config.pretrain_iterations / max(len(job.data) // config.pretrain_batch, 1))
-    for _, _, (x, y) in job.batches(epochs=epochs, batch=config.pretrain_batch):
-        with autocast(config, job.device):
+    config = pretraining.config
+    start(net := network(config, len(MACRO.classes), domains=2)(), config, pretraining.weights_dir)
+    net = pretraining.synchronised(net).train()
+    optimiser, alpha = adam(net, config), frequencies(pretraining.data.y, len(MACRO.classes)).to(pretraining.device)
+    pretraining.keep(net=net, adam=optimiser)
+    parallel, optimiser = pretraining.accelerator.prepare(net, optimiser)
+    epochs = math.ceil(config.pretrain_iterations / max(len(pretraining.data) // config.pretrain_batch, 1))
+    for _, _, (x, y) in pretraining.batches(epochs=epochs, batch=config.pretrain_batch):
+        with autocast(config, pretraining.device):
             terms = criterion(parallel, x, y, alpha, config)
         optimiser.zero_grad()
-        job.team.backward(sum(of_all(terms, alpha, y, job.team, config).values()))
+        pretraining.accelerator.backward(sum(of_all(terms, alpha, y, pretraining.accelerator, config).values()))
         optimiser.step()
-        job.log(**terms)
+        pretraining.log(**terms)
     return {name: value for name, value in net.state_dict().items() if not name.startswith(LAST)}
 
 
-def of_all(terms: dict[str, Tensor], alpha: Tensor, y: Tensor, team, config) -> dict[str, Tensor]:
+def of_all(terms: dict[str, Tensor], alpha: Tensor, y: Tensor, accelerator, config) -> dict[str, Tensor]:
     """A process's terms such that their means over processes are those of the whole batch, of which it has labels y.
 
     Focal losses of the release are means weighted by class and its L2 is a sum; all else are means over the batch.
     """
-    count, weight = (w / team.reduce(w.clone(), "mean") for w in (alpha.new_tensor(len(y)), alpha[y].sum()))
+    count, weight = (w / accelerator.reduce(w.clone(), "mean") for w in (alpha.new_tensor(len(y)), alpha[y].sum()))
     factors = dict.fromkeys(terms, count)
     if config.follow == "release":
-        factors |= {"focal": weight, "focal auxiliary": weight, "l2": team.num_processes}
+        factors |= {"focal": weight, "focal auxiliary": weight, "l2": accelerator.num_processes}
     return {name: factors[name] * term for name, term in terms.items()}
 
 
-def train(job: Job) -> None:
+def train(training: FoldTraining) -> None:
     """One fold, scored after every epoch."""
-    config = job.config
-    x = job.data.tensor(job.device, follow=config.follow)
-    rows, test, y = job.rows("train"), job.rows("test"), job.targets
-    net = job.build(network(config, len(job.task.classes), config.domains))
-    start(net, config, job.weights)
-    if job.pretrained:
-        net.load_state_dict({**net.state_dict(), **job.pretrained})  # the last linear layers stay as they are
+    config = training.config
+    x = training.data.tensor(training.device, follow=config.follow)
+    rows, test, y = training.indices("train"), training.indices("test"), training.targets
+    net = training.build(network(config, len(training.task.classes), config.domains))
+    start(net, config, training.weights_dir)
+    if training.pretrained:
+        net.load_state_dict({**net.state_dict(), **training.pretrained})  # the last linear layers stay as they are
     optimiser = adam(net, config)
-    alpha = frequencies(y if config.follow == "release" else y[rows], len(job.task.classes))
+    alpha = frequencies(y if config.follow == "release" else y[rows], len(training.task.classes))
     epochs = math.ceil(config.iterations / math.ceil(len(rows) / config.batch))
     for epoch in range(epochs):
         net.train()
         sums: dict[str, float] = {}
-        for batch in job.shuffled(rows, least=1):
-            with autocast(config, job.device):
+        for batch in training.shuffled(rows, least=1):
+            with autocast(config, training.device):
                 terms = criterion(net, x[batch], y[batch], alpha, config)
             loss = sum(terms.values())
-            job.check(loss, epoch, batch)
+            training.check(loss, epoch, batch)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0) + term.item() * len(batch) / len(rows)
-        job.score(epoch, lambda rows: predict(net, x[rows])[0], loss=sum(sums.values()), **sums)
-    _, features = predict(job.scored(), x[test])
-    job.figures["features"] = {name: f.double().round(decimals=3).tolist() for name, f in features.items()}
-    job.figures["heat"] = heat_maps(net, x[test]).tolist()
+        training.score(epoch, lambda rows: predict(net, x[rows])[0], loss=sum(sums.values()), **sums)
+    _, features = predict(training.scored(), x[test])
+    training.figures["features"] = {name: f.double().round(decimals=3).tolist() for name, f in features.items()}
+    training.figures["heat"] = heat_maps(net, x[test]).tolist()
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ def casme2(tmp_path) -> Path:
 @pytest.fixture(scope="session")
 def faces(tmp_path_factory) -> Path:
     """A folder of generated corpora that holds CASME2, small."""
-    from shared.faces.write import write
+    from shared.synthetic.write import write
 
     return write(tmp_path_factory.mktemp("faces") / "faces", ["CASME2"], size=48, workers=1)
 
@@ -32,7 +32,7 @@ def whole(tmp_path_factory) -> tuple[Path, Path]:
     from toy.corpus import write_casme2
     from toy.experiments import PAPER
 
-    from shared.main import main
+    from shared.cli import main
 
     folder = tmp_path_factory.mktemp("whole")
     data, out = write_casme2(folder / "data"), folder / "out"
@@ -57,13 +57,13 @@ def toy(capsys, monkeypatch):
     The page is drawn only where it is asked for: it takes longer than the rest."""
     from toy.experiments import PAPER
 
-    from shared.main import main
+    from shared.cli import main
 
     def run(*arguments, paper=PAPER, page=False):
         alone = [] if "--processes" in arguments or "predict" in arguments else ["--processes", "1"]
         with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
             if not page:
-                patch.setattr("shared.page.page", lambda *_: "no page")
+                patch.setattr("shared.report.page.page", lambda *_: "no page")
             main(paper, [*map(str, arguments), *alone])
         out, err = capsys.readouterr()
         return ended.value.code, out, err

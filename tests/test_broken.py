@@ -9,8 +9,8 @@ import torch
 from tiny import ROWS, STAGES, paper_of
 from toy.experiments import PAPER as TOY
 
-from shared.faces.write import write
-from shared.main import open_bench, parser
+from shared.cli import open_session, parser
+from shared.synthetic.write import write
 
 # (package, row, corpus with a broken clip, what makes images be read as they are needed)
 CASES = {
@@ -58,19 +58,19 @@ def test_a_broken_image_is_listed_before_training_or_left_out(case, corpora, toy
         monkeypatch.setattr(streamed, 0)
     settings = (f"--set={change}" for change in SETTINGS.get(package, "").split())
     options = [row, "--data", str(corpora), "--out", str(tmp_path), *settings]
-    samples = open_bench(paper, parser(package).parse_args(options)).reading(corpus).samples
+    samples = open_session(paper, parser(package).parse_args(options)).reading(corpus).samples
     wanted = samples["au_codes"] == "" if corpus == "EmotioNet" else samples["emotion"].isin(["happiness", "happy"])
     frames, seen = samples["frames"][wanted].iloc[0], []
 
-    def pretrain(job):
-        seen.append(job.data)
-        return paper.pretrain(job)
+    def pretrain(training):
+        seen.append(training.data)
+        return paper.pretrain(training)
 
-    def train(job):
-        n = len(job.task.aus or job.task.classes)
-        job.score(0, lambda rows: torch.full((len(rows), n), 1 / n))
+    def train(training):
+        n = len(training.task.aus or training.task.classes)
+        training.score(0, lambda rows: torch.full((len(rows), n), 1 / n))
 
-    def untouched(job):
+    def untouched(training):
         pytest.fail("something was trained")
 
     with cut_off(frames):

@@ -10,26 +10,28 @@ import torch
 from test_shape import DECLARED, ROOT, name, paper
 from tiny import STAGES, options
 
-from shared import bench, engine
-from shared.bench import Stage
-from shared.faces.write import write
-from shared.job import Needs
-from shared.main import open_bench, parser
-from shared.parallel import Alone
+from shared.cli import open_session, parser
+from shared.runs import engine
+from shared.runs import session as session
+from shared.runs.parallel import Alone
+from shared.runs.pretraining import Needs
+from shared.runs.session import PretrainingRun
+from shared.synthetic.write import write
 from shared.tasks import TASKS
 
-RUNNING = [ROOT / "shared" / file for file in ("job.py", "engine.py", "parallel.py")]
+RUNNING = [ROOT / "shared" / "runs" / file for file in ("fold.py", "pretraining.py", "engine.py", "parallel.py")]
 PRETRAINED = [package for package in DECLARED if paper(package).pretrain]
 
 
 def attributes(node: ast.AST, of: str) -> set[str]:
-    """The attributes that code reads of what it calls `of`, or of an attribute of that name (`job.config.batch`)."""
+    """The attributes that code reads of a name `of`, or of an attribute so named (`training.config.batch`)."""
     return {
         part.attr
         for part in ast.walk(node)
-        if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Load)
+        if isinstance(part, ast.Attribute)
+        and isinstance(part.ctx, ast.Load)
         and of in (getattr(part.value, "id", ""), getattr(part.value, "attr", ""))
-    }  # fmt: skip
+    }
 
 
 def parts(file: Path, left_out: str) -> Iterator[ast.AST]:
@@ -66,7 +68,7 @@ def test_every_setting_is_read(package):
 
 @pytest.mark.parametrize("package", PRETRAINED, ids=name)
 def test_every_setting_that_a_key_contains_is_read(package):
-    """Of each cell at both scales. What is no setting, such as the corpora, is there for Stage."""
+    """Of each cell at both scales. What is no setting, such as the corpora, is there for PretrainingRun."""
     p = paper(package)
     fields, found = {field.name for field in dataclasses.fields(p.config)}, read(package)
     for scale in ("smoke", "paper"):
@@ -92,13 +94,13 @@ def data(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("faces") / "faces"
 
 
-def stages(package: Path, data: Path, out: Path) -> list[Stage]:
+def stages(package: Path, data: Path, out: Path) -> list[PretrainingRun]:
     """Pre-trainings of the tables, tiny, on the corpora of the first of them: each switch, word and number of the keys
     is met in one of them."""
     p, found, met = paper(package), [], set()
-    bench = open_bench(p, parser(p.name).parse_args(options(p.name, data, out, *STAGES[p.name].split())))
+    session = open_session(p, parser(p.name).parse_args(options(p.name, data, out, *STAGES[p.name].split())))
     for row, column in (cell for table in p.tables for cell in table.cells() if not cell[0].records):
-        stage = bench.experiments(row, column, 1)[0].pretraining
+        stage = session.experiments(row, column, 1)[0].pretraining
         if stage and stage.corpora == (found or [stage])[0].corpora:
             values = {(key, value) for key, value in stage.needs.items() if isinstance(value, (str, int))}
             found += [stage] * bool(values - met)
@@ -109,7 +111,7 @@ def stages(package: Path, data: Path, out: Path) -> list[Stage]:
 @pytest.mark.parametrize("package", PRETRAINED, ids=name)
 def test_a_pretraining_reads_what_its_key_contains(package, data, tmp_path, monkeypatch):
     """And nothing else: what its key does not contain cannot be read (Needs)."""
-    for module in bench, engine:
+    for module in session, engine:
         monkeypatch.setattr(module, "Needs", Watched)
     monkeypatch.setattr(Watched, "names", set())
     keys = set()

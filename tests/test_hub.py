@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from shared.errors import UserError
-from shared.weights import packed
+from shared.runs.weights import packed
 
 ROOT = Path(__file__).parents[1]
 NETWORKS = {  # entry point: arguments, a class of that name, inputs, shape of what it says

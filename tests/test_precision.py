@@ -18,10 +18,10 @@ def test_bfloat16_in_training_alone(package, faces, tmp_path):
     losses = {}
     for precision in ("float32", "bf16"):
         hook = nn.modules.module.register_module_forward_hook(look)
-        job = trained(package, faces, tmp_path, f"precision={precision}")
+        training = trained(package, faces, tmp_path, f"precision={precision}")
         hook.remove()
-        losses[precision] = job.history[0]["loss"]
-        assert {v.dtype for v in job.learnt.values() if v.is_floating_point()} == {torch.float32}
+        losses[precision] = training.history[0]["loss"]
+        assert {v.dtype for v in training.learnt.values() if v.is_floating_point()} == {torch.float32}
         expected = torch.bfloat16 if precision == "bf16" else torch.float32
         assert seen == {True: {expected}, False: {torch.float32}}
         seen = {True: set(), False: set()}

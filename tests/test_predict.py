@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from tiny import ROWS, experiment_of, options, paper_of
 
-from shared.bench import predicted
-from shared.weights import network
+from shared.runs.session import predicted
+from shared.runs.weights import network
 
 
 @pytest.mark.parametrize("package", ROWS)
@@ -20,7 +20,7 @@ def test_a_fold_s_weights_say_what_its_record_says(package, faces, tmp_path, toy
     assert code == 0, errors
 
     experiment = experiment_of(package, faces, tmp_path)
-    samples, data = experiment.bench.inputs(experiment.task, experiment.config)
+    samples, data = experiment.session.inputs(experiment.task, experiment.config)
     for path in sorted(experiment.folder.glob("*.json"))[:2]:
         record = json.loads(path.read_text(encoding="utf-8"))
         net, about = network(path.with_suffix(".safetensors"), package)
@@ -53,7 +53,7 @@ def trained(tmp_path_factory):
     from toy.corpus import write_casme2
     from toy.experiments import PAPER
 
-    from shared.main import main
+    from shared.cli import main
 
     folder = tmp_path_factory.mktemp("toy")
     with pytest.raises(SystemExit):
@@ -80,8 +80,10 @@ def test_images_a_folder_and_a_video_are_read_alike(trained, tmp_path, toy):
     images = [f"--onset={trained.clip}/img3.png", f"--apex={trained.clip}/img9.png"]
     found = []
     for given in (
-        [*folder, "--onset", 3, "--apex", 9], images, ["--clip", tmp_path / "clip.avi", "--onset", 2, "--apex", 8],
-    ):  # fmt: skip
+        [*folder, "--onset", 3, "--apex", 9],
+        images,
+        ["--clip", tmp_path / "clip.avi", "--onset", 2, "--apex", 8],
+    ):
         code, _, errors = toy("predict", trained.record, *given, "--out", tmp_path / "out")
         assert code == 0, errors
         found.append(json.loads((tmp_path / "out" / "prediction.json").read_text(encoding="utf-8")))
@@ -111,15 +113,18 @@ def test_a_box_is_cut_out(trained, tmp_path, toy):
     assert found[0] == found[1] != found[2]
 
 
-@pytest.mark.parametrize(("given", "message"), [
-    ([], "give --clip with a folder or a video, or images with --onset and --apex"),
-    (["--onset", "3", "--apex", "9"], "3 is not an image file; a frame's number is understood with --clip only"),
-    (["--clip", "nowhere"], "nowhere is not there"),
-    (["--clip", "CLIP", "--apex", "99"], "no frame 99"),
-    (["--clip", "CLIP", "--apex", "high"], "--apex high: with --clip expected a frame's number"),
-    (["--clip", "EMPTY"], "holds 0 numbered images"),
-    (["--clip", "RECORD"], "the video cannot be decoded"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "give --clip with a folder or a video, or images with --onset and --apex"),
+        (["--onset", "3", "--apex", "9"], "3 is not an image file; a frame's number is understood with --clip only"),
+        (["--clip", "nowhere"], "nowhere is not there"),
+        (["--clip", "CLIP", "--apex", "99"], "no frame 99"),
+        (["--clip", "CLIP", "--apex", "high"], "--apex high: with --clip expected a frame's number"),
+        (["--clip", "EMPTY"], "holds 0 numbered images"),
+        (["--clip", "RECORD"], "the video cannot be decoded"),
+    ],
+)
 def test_mistakes_are_said(given, message, trained, tmp_path, toy):
     (tmp_path / "empty").mkdir()
     places = {"CLIP": trained.clip, "EMPTY": tmp_path / "empty", "RECORD": trained.record}

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.digits import COUNTS
 from shared.metrics import METRICS
-from shared.report import printed
+from shared.report.digits import COUNTS
+from shared.report.tables import printed
 from shared.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
@@ -97,9 +97,7 @@ def test_methods_can_be_taken_home(tmp_path):
     lines.append("assert 'shared' not in sys.modules")
     (tmp_path / "home.py").write_text("\n".join(lines), encoding="utf-8")
     environment = {"OMP_NUM_THREADS": "1", "PATH": ""}
-    done = subprocess.run(
-        [sys.executable, "home.py"], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "home.py"], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 

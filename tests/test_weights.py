@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from shared.errors import UserError
-from shared.weights import network, packed
+from shared.runs.weights import network, packed
 
 FILES = {  # package: a setting that asks for published weights, and their file
     "dvasp": (dict(init="imagenet"), "resnet18-f37072fd.pth"),

@@ -4,9 +4,9 @@ import importlib
 
 import torch
 
-from shared.bench import Experiment
-from shared.job import Job
-from shared.main import open_bench, parser
+from shared.cli import open_session, parser
+from shared.runs.fold import FoldTraining
+from shared.runs.session import Experiment
 
 ROWS = {
     "dvasp": ("table1/Lv+Lmv", "resize=36 size=32 width=8 epochs=2"),
@@ -35,19 +35,19 @@ def options(package: str, data, out, *changes: str) -> list[str]:
 
 def experiment_of(package: str, data, out, *changes: str) -> Experiment:
     paper = paper_of(package)
-    bench = open_bench(paper, parser(package).parse_args(options(package, data, out, *changes)))
+    session = open_session(paper, parser(package).parse_args(options(package, data, out, *changes)))
     ((table, (row,)),) = paper.choose([ROWS[package][0]])
-    (experiment,) = bench.experiments(row, table.columns[0], 1)
+    (experiment,) = session.experiments(row, table.columns[0], 1)
     return experiment
 
 
-def trained(package: str, data, out, *changes: str) -> Job:
+def trained(package: str, data, out, *changes: str) -> FoldTraining:
     """The first fold's training, in this process."""
     experiment = experiment_of(package, data, out, *changes)
-    samples, inputs = experiment.bench.inputs(experiment.task, experiment.config)
+    samples, inputs = experiment.session.inputs(experiment.task, experiment.config)
     torch.manual_seed(0)
-    job = Job(
+    training = FoldTraining(
         package, experiment.config, experiment.task, experiment.folds[0], inputs, samples, 0, torch.device("cpu")
     )
-    experiment.paper.train(job)
-    return job
+    experiment.paper.train(training)
+    return training

@@ -34,9 +34,11 @@ def histograms(codes: np.ndarray, bins: int, blocks: int) -> np.ndarray:
     """Normalised histogram of each spatial block, row by row: codes (T, H, W) below bins -> (blocks², bins)."""
     _, H, W = codes.shape
     ys, xs = edges(H, blocks), edges(W, blocks)
-    counts = np.stack([
-        np.bincount(codes[:, y0:y1, x0:x1].ravel(), minlength=bins)
-        for y0, y1 in zip(ys, ys[1:], strict=False)
-        for x0, x1 in zip(xs, xs[1:], strict=False)
-    ])
+    counts = np.stack(
+        [
+            np.bincount(codes[:, y0:y1, x0:x1].ravel(), minlength=bins)
+            for y0, y1 in zip(ys, ys[1:], strict=False)
+            for x0, x1 in zip(xs, xs[1:], strict=False)
+        ]
+    )
     return counts / counts.sum(1, keepdims=True)

@@ -45,10 +45,16 @@ def read(root: str | os.PathLike) -> Reading:
 def _add(out: Collector, sample: str, emotion: str | None, split: str, held: Frames | Video) -> None:
     where, numbers = (held.path, (0,)) if isinstance(held, Video) else (held.folder, held.numbers)
     out.add(
-        sample, sample, emotion=emotion, onset=next(iter(numbers), None),
-        offset=None if isinstance(held, Video) or not numbers else numbers[-1], fps=float("nan"), frames=held,
-        split=split, where=where,
-    )  # fmt: skip
+        sample,
+        sample,
+        emotion=emotion,
+        onset=next(iter(numbers), None),
+        offset=None if isinstance(held, Video) or not numbers else numbers[-1],
+        fps=float("nan"),
+        frames=held,
+        split=split,
+        where=where,
+    )
 
 
 def _below(folder: str) -> dict[str, Frames | Video]:

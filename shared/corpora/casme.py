@@ -13,7 +13,16 @@ NAME = "CASME"
 NAMES = (NAME, "CASME I", "CASME1")
 FPS = 60.0
 EMOTIONS = (
-    "amusement", "happiness", "sadness", "disgust", "surprise", "contempt", "fear", "repression", "tense", "others",
+    "amusement",
+    "happiness",
+    "sadness",
+    "disgust",
+    "surprise",
+    "contempt",
+    "fear",
+    "repression",
+    "tense",
+    "others",
 )
 IMAGES = ("Cropped", "CASME_raw_selected", "CASME_raw")
 
@@ -27,7 +36,11 @@ def read(root: str | os.PathLike) -> Reading:
     out, sheet = annotated(corpus, sheets, ("2013",), lambda sheet: "2013")
     tree = Tree(micro.released(corpus, *IMAGES))
     micro.collect(
-        sheet, out, emotions=EMOTIONS, subject="sub{:02d}", fps=FPS,
+        sheet,
+        out,
+        emotions=EMOTIONS,
+        subject="sub{:02d}",
+        fps=FPS,
         images=lambda clip: frames(
             tree.clip(micro.spelled(clip.subject), clip.name, alone=f"{clip.subject}_{clip.name}")
         ),

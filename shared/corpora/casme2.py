@@ -49,7 +49,11 @@ def read(root: str | os.PathLike, *, edition: str | None = None) -> Reading:
     out, sheet = annotated(corpus, sheets, EDITIONS, _edition, edition)
     tree = Tree(micro.released(corpus, *IMAGES))
     micro.collect(
-        sheet, out, emotions=EMOTIONS, subject="sub{:02d}", fps=FPS,
+        sheet,
+        out,
+        emotions=EMOTIONS,
+        subject="sub{:02d}",
+        fps=FPS,
         images=lambda clip: frames(
             tree.clip(micro.spelled(clip.subject), clip.name, alone=f"{clip.subject}_{clip.name}")
         ),

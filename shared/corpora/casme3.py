@@ -30,7 +30,10 @@ def read(root: str | os.PathLike, *, edition: str | None = None) -> Reading:
     Where both editions of the label list lie there, the one asked for, else the second. Raises CorpusMissing,
     SheetError."""
     corpus = Corpus(
-        root, NAMES, signs=(r"cas\(?me\)?3.*\.(xlsx?|csv)", "part_A.*"), data=r"spno\.?\d+(_.*)?",
+        root,
+        NAMES,
+        signs=(r"cas\(?me\)?3.*\.(xlsx?|csv)", "part_A.*"),
+        data=r"spno\.?\d+(_.*)?",
         never=r".*part_?[bc].*|depth|.*(video|flow|feature).*",
     )
     sheets = find_sheets(corpus, micro.COLUMNS, like="part_?a.?me", title="label")
@@ -46,7 +49,13 @@ def read(root: str | os.PathLike, *, edition: str | None = None) -> Reading:
         return recordings[folder]
 
     micro.collect(
-        sheet, out, emotions=EMOTIONS, subject="spNO.{}", fps=FPS, images=images, sample="{subject}/{name}/{onset}",
+        sheet,
+        out,
+        emotions=EMOTIONS,
+        subject="spNO.{}",
+        fps=FPS,
+        images=images,
+        sample="{subject}/{name}/{onset}",
         nearest=NEAREST,
     )
     if still := sum(row[6] == row[7] for row in out.rows):

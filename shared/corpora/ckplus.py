@@ -39,8 +39,17 @@ def read(root: str | os.PathLike) -> Reading:
                 continue
             peak = _peak(labels) or (held.numbers[-1] if len(held) else None)
             out.add(
-                sample, f"{NAME}/{person}", emotion=emotion, aus=units, au_codes=codes, apex=peak, offset=peak,
-                onset=held.numbers[0] if len(held) else None, fps=FPS, frames=held, where=labels or held.folder,
+                sample,
+                f"{NAME}/{person}",
+                emotion=emotion,
+                aus=units,
+                au_codes=codes,
+                apex=peak,
+                offset=peak,
+                onset=held.numbers[0] if len(held) else None,
+                fps=FPS,
+                frames=held,
+                where=labels or held.folder,
             )
     return out.reading()
 

@@ -35,9 +35,16 @@ def read(root: str | os.PathLike) -> Reading:
             continue
         numbers = (0,) if videos else on_disk.numbers
         out.add(
-            f"{NAME}/{name}", f"{NAME}/{name}", emotion=emotion, onset=next(iter(numbers), None),
-            offset=None if videos or not numbers else numbers[-1], fps=float("nan"), frames=on_disk, split=split,
-            where=where, row=row,
+            f"{NAME}/{name}",
+            f"{NAME}/{name}",
+            emotion=emotion,
+            onset=next(iter(numbers), None),
+            offset=None if videos or not numbers else numbers[-1],
+            fps=float("nan"),
+            frames=on_disk,
+            split=split,
+            where=where,
+            row=row,
         )
     return out.reading()
 

@@ -36,8 +36,17 @@ def read(root: str | os.PathLike) -> Reading:
                 codes, units, row, where = labels.pop(stem, ("", (), None, folder))
                 sample = f"{NAME}/{stem}"
                 out.add(
-                    sample, sample, aus=units, au_codes=codes, onset=0, apex=0, offset=0, fps=float("nan"),
-                    frames=Frames(folder, (name,), (0,)), where=where, row=row,
+                    sample,
+                    sample,
+                    aus=units,
+                    au_codes=codes,
+                    onset=0,
+                    apex=0,
+                    offset=0,
+                    fps=float("nan"),
+                    frames=Frames(folder, (name,), (0,)),
+                    where=where,
+                    row=row,
                 )
     if labels:
         out.notes.append(f"{len(labels)} rows of the sheet have no image on disk, left out")

@@ -40,8 +40,16 @@ def read(root: str | os.PathLike) -> Reading:
             first, last = (held.numbers[0], held.numbers[-1]) if len(held) else (None, None)
             sample = f"{NAME}/{scene}/{folder}/{clip}"
             out.add(
-                sample, sample, emotion=emotion.lower(), onset=first, offset=last, fps=float("nan"), frames=held,
-                split=split, where=path, row=number,
+                sample,
+                sample,
+                emotion=emotion.lower(),
+                onset=first,
+                offset=last,
+                fps=float("nan"),
+                frames=held,
+                split=split,
+                where=path,
+                row=number,
             )
     return out.reading()
 

@@ -132,7 +132,8 @@ class Corpus:
             listings = [self.listing(folder) for folder in level]
             yield from listings
             level = [
-                os.path.join(listing.folder, name) for listing in listings
+                os.path.join(listing.folder, name)
+                for listing in listings
                 for name in [n for n in listing.directories() if self._entered(n)][:CROWD]
             ]
 
@@ -140,8 +141,13 @@ class Corpus:
         return not (self.data.fullmatch(name) or self.never.fullmatch(name) or plain(name) in self.others)
 
     def find(
-        self, *places: str, what: str = "images", holds: str = "", files: tuple[str, ...] = IMAGES,
-        anywhere: bool = True, flat: bool = False,
+        self,
+        *places: str,
+        what: str = "images",
+        holds: str = "",
+        files: tuple[str, ...] = IMAGES,
+        anywhere: bool = True,
+        flat: bool = False,
     ) -> str | None:
         """The folder of some data: it holds folders named like `holds` (else like the corpus's data), and below them
         `files`, by their ends; where it is `flat`, files of these ends that are named so themselves.

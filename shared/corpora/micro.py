@@ -57,8 +57,16 @@ class Clip:
 
 
 def collect(
-    sheet: Sheet, out: Collector, *, emotions: Sequence[str], subject: str, fps: float,
-    images: Callable[[Clip], Frames], sample: str = "{subject}/{name}", prefixed: bool = False, nearest: int = 0,
+    sheet: Sheet,
+    out: Collector,
+    *,
+    emotions: Sequence[str],
+    subject: str,
+    fps: float,
+    images: Callable[[Clip], Frames],
+    sample: str = "{subject}/{name}",
+    prefixed: bool = False,
+    nearest: int = 0,
 ) -> None:
     """Takes every row of a sheet into `out`: as a sample, or as the problems that it has.
 
@@ -81,8 +89,18 @@ def collect(
         _order(clip, held, out)
         _stand_in(clip, held, nearest, out)
         out.add(
-            clip.sample, f"{out.corpus}/{person}", emotion=emotion, aus=coding.aus(), au_codes=codes, onset=clip.onset,
-            apex=clip.apex, offset=clip.offset, fps=fps, frames=held, where=sheet.path, row=row.number,
+            clip.sample,
+            f"{out.corpus}/{person}",
+            emotion=emotion,
+            aus=coding.aus(),
+            au_codes=codes,
+            onset=clip.onset,
+            apex=clip.apex,
+            offset=clip.offset,
+            fps=fps,
+            frames=held,
+            where=sheet.path,
+            row=row.number,
         )
 
 

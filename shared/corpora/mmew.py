@@ -18,8 +18,11 @@ EMOTIONS = ("happiness", "disgust", "surprise", "fear", "sadness", "anger", "oth
 
 def _corpus(root: str | os.PathLike) -> Corpus:
     return Corpus(
-        root, NAMES, signs=(r"MMEW.*\.(xlsx?|csv)", r"Micro_Expression", r"Macro_Expression"),
-        data=f"{'|'.join(EMOTIONS)}|S\\d+|{CLIP}", never=micro.NEVER,
+        root,
+        NAMES,
+        signs=(r"MMEW.*\.(xlsx?|csv)", r"Micro_Expression", r"Macro_Expression"),
+        data=f"{'|'.join(EMOTIONS)}|S\\d+|{CLIP}",
+        never=micro.NEVER,
     )
 
 
@@ -30,7 +33,12 @@ def read(root: str | os.PathLike) -> Reading:
     out, sheet = annotated(corpus, sheets, ("2021",), lambda sheet: "2021")
     tree = Tree(corpus.get("Micro_Expression", holds=f"{'|'.join(EMOTIONS)}|{CLIP}", anywhere=False))
     micro.collect(
-        sheet, out, emotions=EMOTIONS, subject="S{:02d}", fps=FPS, prefixed=True,
+        sheet,
+        out,
+        emotions=EMOTIONS,
+        subject="S{:02d}",
+        fps=FPS,
+        prefixed=True,
         images=lambda clip: frames(tree.clip(clip.emotion, clip.name, alone=clip.name)),
     )
     return out.reading()
@@ -51,8 +59,14 @@ def read_macro(root: str | os.PathLike) -> Reading:
                 continue
             for name, images in _sequences(folder).items():
                 out.add(
-                    f"{NAME}/macro/{person}/{emotion}/{name}", f"{NAME}/{person}", emotion=emotion.lower(), fps=FPS,
-                    onset=images.numbers[0], offset=images.numbers[-1], frames=images, where=folder,
+                    f"{NAME}/macro/{person}/{emotion}/{name}",
+                    f"{NAME}/{person}",
+                    emotion=emotion.lower(),
+                    fps=FPS,
+                    onset=images.numbers[0],
+                    offset=images.numbers[-1],
+                    frames=images,
+                    where=folder,
                 )
     return out.reading()
 

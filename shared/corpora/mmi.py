@@ -39,8 +39,14 @@ def read(root: str | os.PathLike) -> Reading:
                 units = _units(listing.find(f"{clip}-oao_aucs.xml"), out)
                 subject = _subject(description, clip) or session
                 out.add(
-                    f"{NAME}/{session}/{clip}", f"{NAME}/{subject}", emotion=emotion, aus=units,
-                    au_codes="+".join(map(str, units)), onset=0, fps=float("nan"), frames=Video(listing.path(name)),
+                    f"{NAME}/{session}/{clip}",
+                    f"{NAME}/{subject}",
+                    emotion=emotion,
+                    aus=units,
+                    au_codes="+".join(map(str, units)),
+                    onset=0,
+                    fps=float("nan"),
+                    frames=Video(listing.path(name)),
                     where=listing.path(name),
                 )
     out.notes.append(f"left out: {side} clips of other views, {unlabelled} without one of the six emotions")

@@ -18,9 +18,12 @@ CROPS = tuple(f"{name}/VL_Acropped/Strong" for name in ("PreProcess_Img", "PrePr
 def read(root: str | os.PathLike) -> Reading:
     """Oulu-CASIA under `root`: onset first, apex = offset last. Raises CorpusMissing."""
     corpus = Corpus(
-        root, NAMES, signs=("PreProcess_?(Img)?", "(B_)?OriginalImg"), data=r"P\d{3}",
+        root,
+        NAMES,
+        signs=("PreProcess_?(Img)?", "(B_)?OriginalImg"),
+        data=r"P\d{3}",
         never="NI|NI_.*|Weak|Dark|.*video.*",
-    )  # fmt: skip
+    )
     tree = Tree(corpus.get(*CROPS, *ORIGINALS))
     out = Collector(NAME, corpus.root, "VL, strong light", notes=corpus.notes)
     for person in tree.listing().directories():
@@ -31,8 +34,15 @@ def read(root: str | os.PathLike) -> Reading:
                 continue
             first, last = (held.numbers[0], held.numbers[-1]) if len(held) else (None, None)
             out.add(
-                f"{NAME}/{person}/{emotion}", f"{NAME}/{person}", emotion=emotion.lower(), onset=first, apex=last,
-                offset=last, fps=FPS, frames=held, where=held.folder,
+                f"{NAME}/{person}/{emotion}",
+                f"{NAME}/{person}",
+                emotion=emotion.lower(),
+                onset=first,
+                apex=last,
+                offset=last,
+                fps=FPS,
+                frames=held,
+                where=held.folder,
             )
     return out.reading()
 

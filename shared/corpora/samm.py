@@ -26,7 +26,12 @@ def read(root: str | os.PathLike, *, edition: str | None = None) -> Reading:
     out, sheet = annotated(corpus, sheets, EDITIONS, lambda sheet: EDITIONS[sheet.header_row > 1], edition)
     tree = Tree(corpus.get(*IMAGES))
     micro.collect(
-        sheet, out, emotions=EMOTIONS, subject="{:03d}", fps=FPS, prefixed=True,
+        sheet,
+        out,
+        emotions=EMOTIONS,
+        subject="{:03d}",
+        fps=FPS,
+        prefixed=True,
         images=lambda clip: frames(tree.clip(clip.subject, clip.name, alone=clip.name)),
     )
     return out.reading()

@@ -144,7 +144,11 @@ def _csv(path: str) -> list[list[object]]:
 
 
 def read_sheet(
-    path: str, columns: Mapping[str, Sequence[str]], *, optional: Sequence[str] = (), title: str | None = None,
+    path: str,
+    columns: Mapping[str, Sequence[str]],
+    *,
+    optional: Sequence[str] = (),
+    title: str | None = None,
     positions: bool = False,
 ) -> Sheet:
     """The sheet at `path`; `columns`: the name that the reader uses → the headers it may have (signs and case aside).
@@ -175,15 +179,21 @@ def read_sheet(
     printed = {name: as_text(cells[best][j]) or name for name, j in names.items()}
     rows = [
         Row(i + 1, {name: row[j] if j < len(row) else None for name, j in names.items()}, printed)
-        for i, row in enumerate(cells) if i > best
+        for i, row in enumerate(cells)
+        if i > best
     ]
     rows = [row for row in rows if not all(_empty(value) for value in row.cells.values())]
     return Sheet(path, best + 1, rows, tuple(names))
 
 
 def find_sheets(
-    corpus: Corpus, columns: Mapping[str, Sequence[str]], *, like: str, optional: Sequence[str] = (),
-    title: str | None = None, positions: bool = False,
+    corpus: Corpus,
+    columns: Mapping[str, Sequence[str]],
+    *,
+    like: str,
+    optional: Sequence[str] = (),
+    title: str | None = None,
+    positions: bool = False,
 ) -> list[Sheet]:
     """The sheets of a corpus that have the columns: those named like the release (a pattern), or else the others.
 
@@ -227,7 +237,10 @@ def find_sheets(
 
 
 def annotated(
-    corpus: Corpus, sheets: Sequence[Sheet], editions: Sequence[str], edition_of: Callable[[Sheet], str],
+    corpus: Corpus,
+    sheets: Sequence[Sheet],
+    editions: Sequence[str],
+    edition_of: Callable[[Sheet], str],
     wanted: str | None = None,
 ) -> tuple[Collector, Sheet]:
     """The sheet of the edition wanted, or of the first of `editions` that is there, and a collector for it.

@@ -23,7 +23,10 @@ def read(root: str | os.PathLike, *, camera: str = "HS") -> Reading:
     The apex comes from a list of the user's: `*apex*.csv` (or .xlsx) in the corpus folder, columns Filename and Apex.
     Raises CorpusMissing, SheetError."""
     corpus = Corpus(
-        root, NAMES, signs=("SMIC_all_cropped", "SMIC_all_raw"), data=r"s\d+",
+        root,
+        NAMES,
+        signs=("SMIC_all_cropped", "SMIC_all_raw"),
+        data=r"s\d+",
         never=r"non_?micro|.*(SMIC|HS).?E\b.*|.*long.*",  # the extended release: longer clips without their label
     )
     places = [place.format(camera) for place in IMAGES]
@@ -51,8 +54,15 @@ def read(root: str | os.PathLike, *, camera: str = "HS") -> Reading:
                     out.problem(listed, row, what, "count as the clip's images do, or take the row out", sample)
                     continue
                 out.add(
-                    sample, f"{NAME}/s{number[1]}", emotion=emotion.lower(), onset=first, apex=apex, offset=last,
-                    fps=FPS[camera], frames=held, where=held.folder,
+                    sample,
+                    f"{NAME}/s{number[1]}",
+                    emotion=emotion.lower(),
+                    onset=first,
+                    apex=apex,
+                    offset=last,
+                    fps=FPS[camera],
+                    frames=held,
+                    where=held.folder,
                 )
     if apexes:
         known = sum(row[7] is not None for row in out.rows)

@@ -16,8 +16,19 @@ if TYPE_CHECKING:
     from .sheets import Row
 
 COLUMNS = (
-    "sample", "corpus", "subject", "emotion", "aus", "au_codes", "onset", "apex", "offset", "fps", "frames",
-    "edition", "split",
+    "sample",
+    "corpus",
+    "subject",
+    "emotion",
+    "aus",
+    "au_codes",
+    "onset",
+    "apex",
+    "offset",
+    "fps",
+    "frames",
+    "edition",
+    "split",
 )
 
 
@@ -157,9 +168,21 @@ class Collector:
         self.corrections.append(Correction(sample, column, what, why))
 
     def add(
-        self, sample: str, subject: str, *, frames: Frames | Video, emotion: str | None = None,
-        aus: Iterable[int] = (), au_codes: str = "", onset: int | None = None, apex: int | None = None,
-        offset: int | None = None, fps: float, split: str | None = None, where: str = "", row: int | None = None,
+        self,
+        sample: str,
+        subject: str,
+        *,
+        frames: Frames | Video,
+        emotion: str | None = None,
+        aus: Iterable[int] = (),
+        au_codes: str = "",
+        onset: int | None = None,
+        apex: int | None = None,
+        offset: int | None = None,
+        fps: float,
+        split: str | None = None,
+        where: str = "",
+        row: int | None = None,
     ) -> None:
         """Takes a row into the table, or its defects into the problems: order of the three frames, frames on disk."""
         source = f"{where}, row {row}" if row is not None else where
@@ -172,10 +195,23 @@ class Collector:
         for what, remedy in faults:
             self.problem(where, row, what, remedy, sample)
         if not faults:
-            self.rows.append((
-                sample, self.corpus, subject, emotion, tuple(aus), au_codes, onset, apex, offset, fps, frames,
-                self.edition, split,
-            ))
+            self.rows.append(
+                (
+                    sample,
+                    self.corpus,
+                    subject,
+                    emotion,
+                    tuple(aus),
+                    au_codes,
+                    onset,
+                    apex,
+                    offset,
+                    fps,
+                    frames,
+                    self.edition,
+                    split,
+                )
+            )
         self.where.setdefault(sample, source)
 
     def reading(self) -> Reading:
@@ -183,7 +219,13 @@ class Collector:
         if not self.rows and not self.problems:
             raise CorpusMissing(f"{self.root}: the folders are there, but no clip in them; copy them from the release")
         return Reading(
-            self.corpus, self.root, self.edition, table(self.rows), self.corrections, self.problems, self.notes,
+            self.corpus,
+            self.root,
+            self.edition,
+            table(self.rows),
+            self.corrections,
+            self.problems,
+            self.notes,
             self.editions,
         )
 
@@ -193,7 +235,8 @@ def _order(onset: int | None, apex: int | None, offset: int | None) -> list[tupl
     named = [(name, number) for name, number in frames if number is not None]
     return [
         (f"{a} {x} lies after {b} {y}", "correct the sheet")
-        for (a, x), (b, y) in zip(named, named[1:], strict=False) if x > y
+        for (a, x), (b, y) in zip(named, named[1:], strict=False)
+        if x > y
     ]
 
 
@@ -206,7 +249,8 @@ def _missing(frames: Frames, wanted: dict[str, int | None]) -> list[tuple[str, s
         return [(f"two images of one frame number in {frames.folder}: {pairs}", "leave one of each in")]
     return [
         (f"{name} frame {number} is not in {frames.folder} ({held})", "restore the image from the release")
-        for name, number in wanted.items() if number is not None and number not in frames
+        for name, number in wanted.items()
+        if number is not None and number not in frames
     ]
 
 

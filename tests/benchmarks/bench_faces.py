@@ -5,7 +5,7 @@ import time
 
 import torch
 
-from shared.faces import Clip, Person
+from shared.synthetic import Clip, Person
 
 
 def seconds(run) -> float:
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     pictures = picture.expand(frames, -1, -1, -1)
     plain = frames / seconds(lambda: torch.nn.functional.grid_sample(pictures, places, align_corners=False))
     print(f"plain grid_sample {plain:8.0f} frames/s")
-    for name, aus in (("AU6+12", {6: .3, 12: .3}), ("AU1+2+5+25+26", {1: .8, 2: .8, 5: .5, 25: .8, 26: .8})):
+    for name, aus in (("AU6+12", {6: 0.3, 12: 0.3}), ("AU1+2+5+25+26", {1: 0.8, 2: 0.8, 5: 0.5, 25: 0.8, 26: 0.8})):
         clip = Clip(drawn[-1], aus, frames=frames, onset=0, apex=frames // 2, offset=frames - 1, fps=200, seed=1)
         rate = frames / seconds(lambda: clip.render(size))  # noqa: B023
         print(f"{name:17s} {rate:8.0f} frames/s, ratio {rate / plain:.2f} to plain")

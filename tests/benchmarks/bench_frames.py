@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from shared.corpora import casme2
-from shared.faces.write import write
-from shared.frames import prepare
+from shared.pixels.frames import prepare
+from shared.synthetic.write import write
 
 SIZE = 112
 
@@ -47,14 +47,18 @@ def main(arguments: list[str] | None = None) -> None:
             clock, work = time.perf_counter(), time.process_time()
             prepare(samples, numbers, size=SIZE, cache=f"{folder}/cache")
             clock, work = time.perf_counter() - clock, time.process_time() - work
-            print(f"{2 * len(samples)} frames {what}: {clock:.3f} s, {work:.3f} s of processor, "
-                  f"{2 * len(samples) / clock:.0f} frames/s on {os.cpu_count()} cores")  # fmt: skip
+            print(
+                f"{2 * len(samples)} frames {what}: {clock:.3f} s, {work:.3f} s of processor, "
+                f"{2 * len(samples) / clock:.0f} frames/s on {os.cpu_count()} cores"
+            )
         paths = [row.frames.path(n) for row, pair in zip(samples.itertuples(), numbers, strict=True) for n in pair]
         read, decode, whole = (seconds(step, paths) for step in (opened, decoded, resized))
         with Image.open(paths[0]) as image:
-            print(f"a frame of {image.width}×{image.height} to {SIZE}×{SIZE}: {1e3 * whole / len(paths):.2f} ms, of "
-                  f"which, as ratios: decoding ratio {(decode - read) / whole:.2f}, resizing ratio "
-                  f"{(whole - decode) / whole:.2f}, the file ratio {read / whole:.2f}")  # fmt: skip
+            print(
+                f"a frame of {image.width}×{image.height} to {SIZE}×{SIZE}: {1e3 * whole / len(paths):.2f} ms, of "
+                f"which, as ratios: decoding ratio {(decode - read) / whole:.2f}, resizing ratio "
+                f"{(whole - decode) / whole:.2f}, the file ratio {read / whole:.2f}"
+            )
 
 
 if __name__ == "__main__":

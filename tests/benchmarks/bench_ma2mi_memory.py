@@ -66,8 +66,10 @@ def main(arguments: list[str] | None = None) -> None:
     moment = 4 * BATCH * 128 * config.size**2 * 3  # three maps of the autoencoder's first level at once
     total = states + activations + moment
     print(f"weights, gradients, moments {states / 2**30:.1f} GiB; kept activations {activations / 2**30:.1f} GiB;")
-    print(f"autoencoder's passing activations {moment / 2**30:.1f} GiB; estimated peak {total / 2**30:.1f} GiB, "
-          f"ratio {total / (4 * held):.1f} to the weights")  # fmt: skip
+    print(
+        f"autoencoder's passing activations {moment / 2**30:.1f} GiB; estimated peak {total / 2**30:.1f} GiB, "
+        f"ratio {total / (4 * held):.1f} to the weights"
+    )
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from mtmnet.experiments import Config
 from mtmnet.losses import eid_losses, mtm_losses
 from mtmnet.model import oppose
 from mtmnet.train import Disentangling, Guidance, gradient_norms, network
-from shared.faces import Clip, Person
-from shared.parallel import Alone
+from shared.runs.parallel import Alone
+from shared.synthetic import Clip, Person
 
 SHOWN = ({12: 1.0}, {1: 1.0, 2: 1.0, 26: 0.6}, {4: 1.0, 9: 1.0})  # happiness, surprise, disgust
 SUBTLE = 0.2  # of a micro-expression's intensity

@@ -13,10 +13,10 @@ import torch
 from mtmnet.data import Pairs
 from mtmnet.experiments import SMOKE, Config
 from mtmnet.train import Disentangling, network, predict
-from shared.faces import Clip, Person
-from shared.faces.labels import Habits, generator
-from shared.faces.write import NOISE, REGISTERED
-from shared.parallel import Alone
+from shared.runs.parallel import Alone
+from shared.synthetic import Clip, Person
+from shared.synthetic.labels import Habits, generator
+from shared.synthetic.write import NOISE, REGISTERED
 from shared.tasks import TASKS
 
 CLIPS = 10
@@ -32,9 +32,18 @@ def faces(people: int, size: int) -> tuple[np.ndarray, torch.Tensor]:
             emotion = CLASSES[take % len(CLASSES)]
             display = habits.show(emotion, habits.choose(emotion, rng), rng)
             clip = Clip(
-                Person.draw(number), display.aus, frames=10, onset=0, apex=8, offset=9, fps=30.0, sides=display.sides,
-                seed=CLIPS * number + take, sway=REGISTERED, noise=NOISE,
-            )  # fmt: skip
+                Person.draw(number),
+                display.aus,
+                frames=10,
+                onset=0,
+                apex=8,
+                offset=9,
+                fps=30.0,
+                sides=display.sides,
+                seed=CLIPS * number + take,
+                sway=REGISTERED,
+                noise=NOISE,
+            )
             clips.append(clip.render(size)[[0, 8]])
     return np.stack(clips), torch.arange(people * CLIPS) % CLIPS % len(CLASSES)
 
@@ -66,8 +75,11 @@ def main(arguments: list[str] | None = None) -> None:
                     game.step(*pairs.pixels(batch))
             others, learnt = slice(tested), rows[:tested]
             right = [(predict(net, clips[k]).argmax(1) == y[k]).float().mean() for k in (others, learnt)]
-            print(f"magnified {by:g} times, {people} people: others {right[0]:.3f}, learnt {right[1]:.3f}, "
-                  f"ratio {right[0] * len(CLASSES):.2f} of others to chance", flush=True)  # fmt: skip
+            print(
+                f"magnified {by:g} times, {people} people: others {right[0]:.3f}, learnt {right[1]:.3f}, "
+                f"ratio {right[0] * len(CLASSES):.2f} of others to chance",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from mtmnet.data import Pairs
 from mtmnet.experiments import SMOKE, Config
 from mtmnet.train import Disentangling, network
-from shared.faces import Clip, Person
-from shared.parallel import Alone
+from shared.runs.parallel import Alone
+from shared.synthetic import Clip, Person
 
 CLIPS, LEARNT = 9, 6  # a person's, and those learnt from
 SHOWN = (((12,), (6, 12), (12, 25)), ((1, 2), (1, 2, 5), (1, 2, 25)), ((4, 7), (4, 9), (4, 10)))

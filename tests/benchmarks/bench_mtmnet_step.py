@@ -14,7 +14,7 @@ from mtmnet.data import Pairs
 from mtmnet.experiments import Config
 from mtmnet.model import EIDNet
 from mtmnet.train import Disentangling, Guidance, network
-from shared.parallel import Alone
+from shared.runs.parallel import Alone
 
 CLIPS, SUBJECTS, CLASSES = 239, 25, 5  # a fold of CASME II's 249 clips of 26 people
 

@@ -26,9 +26,9 @@ from dvasp.losses import student_loss
 from dvasp.model import freeze
 from ma2mi.losses import draw_tau
 from sca_au.losses import total_loss
-from shared.engine import set_precision
-from shared.job import autocast
-from shared.parallel import Alone
+from shared.runs.engine import set_precision
+from shared.runs.fold import autocast
+from shared.runs.parallel import Alone
 
 LIMITS = {  # Tflop/s that the makers print, dense: float32, TF32, bf16
     "NVIDIA H100 80GB HBM3": (66.9, 494.7, 989.4),
@@ -149,9 +149,11 @@ def main(arguments: list[str] | None = None) -> None:
                 yardstick, _ = measured(run, device, args.steps, before)
             seconds, memory = measured(run, device, args.steps, before)
             share = counter.get_total_flops() / seconds / limits[precision] / 1e12
-            print(f"{package.__name__:11}{precision + ' compiled' * compiled:14}{1e3 * seconds:9.2f} ms, "
-                  f"ratio {yardstick / seconds:.2f} to float32, {share:.1%} of the limit, {memory:.2f} GiB",
-                  flush=True)  # fmt: skip
+            print(
+                f"{package.__name__:11}{precision + ' compiled' * compiled:14}{1e3 * seconds:9.2f} ms, "
+                f"ratio {yardstick / seconds:.2f} to float32, {share:.1%} of the limit, {memory:.2f} GiB",
+                flush=True,
+            )
             del run
 
 

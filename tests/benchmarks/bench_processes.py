@@ -16,7 +16,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from shared.faces.write import write
+from shared.synthetic.write import write
 
 TESTS = Path(__file__).parents[1]
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")

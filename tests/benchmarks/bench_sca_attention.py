@@ -56,8 +56,9 @@ def main(arguments: list[str] | None = None) -> None:
         step = shortest_step(network, clips, lambda logits: total_loss(logits, y), repeats)
         part = shortest_step(network.attention, F_.requires_grad_(), torch.Tensor.sum, 10 * repeats)
         parameters = sum(p.numel() for p in network.attention.parameters())
-        print(f"{attention:<10} {parameters:>11,} {1e3 * part:>8.1f} ms {1e3 * step:>7.0f} ms   "
-              f"ratio {part / step:.4f}")  # fmt: skip
+        print(
+            f"{attention:<10} {parameters:>11,} {1e3 * part:>8.1f} ms {1e3 * step:>7.0f} ms   ratio {part / step:.4f}"
+        )
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 
-from shared.faces.write import clip, truth, write
-from shared.temporal import spot_apex
+from shared.pixels.temporal import spot_apex
+from shared.synthetic.write import clip, truth, write
 
 
 def bench(root, corpus: str, clips: int, seconds: float, size: int) -> None:
@@ -32,9 +32,11 @@ def bench(root, corpus: str, clips: int, seconds: float, size: int) -> None:
         errors.append([abs(answer - apex) for answer in (spotted, (T - 1) / 2, changed)])
         lengths.append(T)
     mean = np.mean(errors, axis=0)
-    print(f"{corpus}, {rows[0]['fps']} fps, {len(rows)} clips of {np.mean(lengths):.1f} frames: mean error in frames: "
-          f"spotted {mean[0]:.2f}, middle frame {mean[1]:.2f}, largest difference from the first {mean[2]:.2f}; "
-          f"ratio {mean[0] / mean[1]:.2f} to the middle frame's; {spent / len(rows):.3f} s a clip")  # fmt: skip
+    print(
+        f"{corpus}, {rows[0]['fps']} fps, {len(rows)} clips of {np.mean(lengths):.1f} frames: mean error in frames: "
+        f"spotted {mean[0]:.2f}, middle frame {mean[1]:.2f}, largest difference from the first {mean[2]:.2f}; "
+        f"ratio {mean[0] / mean[1]:.2f} to the middle frame's; {spent / len(rows):.3f} s a clip"
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -10,7 +10,7 @@ import torch
 from faces import teach
 
 from dvasp.experiments import SMOKE, Config
-from shared.parallel import accelerator
+from shared.runs.parallel import make_accelerator
 
 CONFIG = replace(
     Config(**SMOKE), resize=40, size=32, width=4, teacher_depth=18, teacher_batch=4, unlabelled_each=1, teacher_epochs=7
@@ -18,8 +18,8 @@ CONFIG = replace(
 
 if __name__ == "__main__":
     torch.set_default_dtype(torch.float64)
-    folder, team = Path(sys.argv[1]), accelerator()
+    folder, accelerator = Path(sys.argv[1]), make_accelerator()
     images = pd.read_pickle(folder / "images.pkl")
-    weights, curve, _ = teach(CONFIG, images, folder / "cache", folder / "together", team)
+    weights, curve, _ = teach(CONFIG, images, folder / "cache", folder / "together", accelerator)
     torch.save({"weights": weights, "curve": curve}, folder / f"rank{os.environ['RANK']}.pt")
-    team.end_training()
+    accelerator.end_training()

@@ -10,7 +10,7 @@ from PIL import Image
 from dvasp.data import pretraining_data
 from dvasp.train import pretrain
 from shared.corpora.table import Frames
-from shared.job import Pretraining
+from shared.runs.pretraining import Pretraining
 from shared.tasks import TASKS
 
 AUS = TASKS["emotionet-au12"].aus
@@ -55,21 +55,28 @@ class Stopped(Exception):
     pass
 
 
-def teach(config, images: pd.DataFrame, cache: Path, stage: Path, team, *, stop: int | None = None):
+def teach(config, images: pd.DataFrame, cache: Path, stage: Path, accelerator, *, stop: int | None = None):
     """A teacher's weights and the curve of its losses (steps, terms); stopped after `stop` steps where it is given."""
     torch.manual_seed(0)
-    job = Pretraining(
-        "teacher", config, None, pretraining_data({"EmotioNet": images}, config, cache), {}, 0, team, stage,
+    pretraining = Pretraining(
+        "teacher",
+        config,
+        None,
+        pretraining_data({"EmotioNet": images}, config, cache),
+        {},
+        0,
+        accelerator,
+        stage,
         checkpoint_seconds=0.0,
     )
-    curve, log = [], job.log
+    curve, log = [], pretraining.log
 
     def noting(**terms):
         if len(curve) == stop:
             raise Stopped
         log(**terms)
-        curve.append(team.reduce(torch.stack([term.detach() for term in terms.values()]), "mean"))
+        curve.append(accelerator.reduce(torch.stack([term.detach() for term in terms.values()]), "mean"))
 
-    job.log = noting
-    weights = pretrain(job)
-    return weights, torch.stack(curve), job
+    pretraining.log = noting
+    weights = pretrain(pretraining)
+    return weights, torch.stack(curve), pretraining

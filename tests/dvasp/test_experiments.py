@@ -16,8 +16,8 @@ from dvasp.experiments import PAPER, SMOKE, TABLES, Config
 from dvasp.losses import student_loss
 from dvasp.train import build_teacher, network, start, train
 from shared.errors import UserError
-from shared.job import Job
-from shared.parallel import Alone
+from shared.runs.fold import FoldTraining
+from shared.runs.parallel import Alone
 from shared.tasks import TASKS
 
 CPU = torch.device("cpu")
@@ -59,25 +59,27 @@ def corpora(tmp_path_factory):
         yield get
 
 
-def fold_of(config: Config, task: str, corpora) -> Job:
+def fold_of(config: Config, task: str, corpora) -> FoldTraining:
     cache, samples, weights = corpora(config, task)
     torch.manual_seed(0)
     store = data.load(samples, config, cache)
-    return Job("tiny", config, TASKS[task], TASKS[task].folds(samples)[0], store, samples, 0, CPU, weights)
+    return FoldTraining("tiny", config, TASKS[task], TASKS[task].folds(samples)[0], store, samples, 0, CPU, weights)
 
 
-def check(config: Config, task: str, corpora) -> Job:
-    job = fold_of(config, task, corpora)
-    train(job)
-    N, tested = len(TASKS[task].aus), len(job.fold.test)
-    assert set(job.predictions["epochs"]) == {"last", "best_on_test", "val"}
-    scores = np.array(job.predictions["scores"][str(job.scored_epoch)][""])
+def check(config: Config, task: str, corpora) -> FoldTraining:
+    training = fold_of(config, task, corpora)
+    train(training)
+    N, tested = len(TASKS[task].aus), len(training.fold.test)
+    assert set(training.predictions["epochs"]) == {"last", "best_on_test", "val"}
+    scores = np.array(training.predictions["scores"][str(training.scored_epoch)][""])
     assert scores.shape == (tested, N) and scores.min() >= 0 and scores.max() <= 1
-    assert len(job.figures["maps"]) == tested
-    for of_aus, target in zip(job.figures["maps"], job.targets[job.rows("test")].tolist(), strict=True):
+    assert len(training.figures["maps"]) == tested
+    for of_aus, target in zip(
+        training.figures["maps"], training.targets[training.indices("test")].tolist(), strict=True
+    ):
         assert set(of_aus) == {str(i) for i, shown in enumerate(target) if shown}
         assert all(np.shape(maps) == (config.views, 1, 1) for maps in of_aus.values())
-    return job
+    return training
 
 
 @pytest.mark.parametrize(("config", "task"), ROWS, ids=ROWS.values())
@@ -87,14 +89,14 @@ def test_every_row_runs(config, task, corpora):
 
 def test_a_network_that_is_shared_knows_of_its_input(corpora):
     """Onset and apex as they are stored are all that it takes to have a record's scores."""
-    job = fold_of(replace(BASE, ratio=5.0), "samm-au4", corpora)
-    train(job)
-    arguments = json.loads(json.dumps(job.made["arguments"]))  # as they lie in the header of the weights
-    net = getattr(dvasp, job.made["network"])(**arguments).eval()
-    net.load_state_dict(job.scored().state_dict())
-    stored = torch.tensor(job.data.stacked()[job.rows("test").numpy()]).movedim(-1, 2) / 255
+    training = fold_of(replace(BASE, ratio=5.0), "samm-au4", corpora)
+    train(training)
+    arguments = json.loads(json.dumps(training.made["arguments"]))  # as they lie in the header of the weights
+    net = getattr(dvasp, training.made["network"])(**arguments).eval()
+    net.load_state_dict(training.scored().state_dict())
+    stored = torch.tensor(training.data.stacked()[training.indices("test").numpy()]).movedim(-1, 2) / 255
     scores = net.predict(dvasp.prepare(stored[:, data.ONSET], stored[:, data.APEX], **net.input))
-    recorded = torch.tensor(job.predictions["scores"][str(job.scored_epoch)][""])
+    recorded = torch.tensor(training.predictions["scores"][str(training.scored_epoch)][""])
     torch.testing.assert_close(scores, recorded, rtol=0, atol=1e-4)
 
 

@@ -424,8 +424,10 @@ def test_shapes_and_labels_that_do_not_fit_are_refused():
         ("label is nan", lambda: student_view_loss(double(B, C, 2), LABELS)),
         ("expected \\(B, N, 2\\)", lambda: student_view_loss(double(B, C), PRESENT)),
         ("expected \\(B, N, 2\\)", lambda: student_view_loss(double(0, C, 2), PRESENT[:0])),
-        ("1 views of the teacher, 2 of the student", lambda: student_loss(
-            student, PRESENT, student._replace(features=[features(1)]))),
-    ):  # fmt: skip
+        (
+            "1 views of the teacher, 2 of the student",
+            lambda: student_loss(student, PRESENT, student._replace(features=[features(1)])),
+        ),
+    ):
         with pytest.raises(ValueError, match=said):
             call()

@@ -7,7 +7,7 @@ from scipy.ndimage import correlate1d, gaussian_filter, map_coordinates
 from scipy.optimize import minimize_scalar
 
 from dvasp import magnify, prepare
-from shared.faces import Clip, Person
+from shared.synthetic import Clip, Person
 
 X = torch.arange(240, dtype=torch.float64)
 

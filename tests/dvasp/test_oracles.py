@@ -57,10 +57,12 @@ def combination():
     arrays = golden("dvasp_combination")
     B = int(arrays["B"])
     maps = [
-        [normal(arrays, 100 * v + i, (B, *shape)).clamp(min=-torch.inf if i == 0 else 0)
-         for i, shape in enumerate(arrays["layers"])]
+        [
+            normal(arrays, 100 * v + i, (B, *shape)).clamp(min=-torch.inf if i == 0 else 0)
+            for i, shape in enumerate(arrays["layers"])
+        ]
         for v in range(4)
-    ]  # fmt: skip
+    ]
     z = torch.stack([normal(arrays, 1000 + v, (B, 8, 2)) for v in (0, 1)])
     W = torch.ones(2, 1, 1)
     return arrays, Output(z, z.mean(0), W, maps[:2]), Output(None, None, None, maps[2:]), torch.tensor(arrays["labels"])
@@ -123,10 +125,14 @@ def co_training():
     B, seed = int(arrays["B"]), int(arrays["seed"])
     z = torch.stack([normal(arrays, j, (B, 12), torch.float32) * float(arrays["sharpness"]) for j in (1, 2)]).double()
     W = [
-        np.column_stack([recipe.normal(seed, 3 + v, (12, 512)) / np.float32(np.sqrt(512)),
-                         recipe.normal(seed, 5 + v, (12,)) * np.float32(0.1)])
+        np.column_stack(
+            [
+                recipe.normal(seed, 3 + v, (12, 512)) / np.float32(np.sqrt(512)),
+                recipe.normal(seed, 5 + v, (12,)) * np.float32(0.1),
+            ]
+        )
         for v in (0, 1)
-    ]  # fmt: skip
+    ]
     labels = torch.tensor(arrays["labels"], dtype=torch.float64)
     return arrays, z, torch.tensor(np.stack(W)).double(), ((labels + 1) / 2).masked_fill(labels == 0, torch.nan)
 

@@ -14,7 +14,7 @@ from dvasp.data import Faces
 from dvasp.experiments import Config, remarks
 from dvasp.train import CONSTANT, HELD_OUT
 from shared.errors import UserError
-from shared.parallel import Alone, launch
+from shared.runs.parallel import Alone, launch
 from shared.tasks import TASKS
 
 CPU = torch.device("cpu")
@@ -32,7 +32,7 @@ def here():
         torch.set_default_dtype(torch.float32)
 
 
-def check_held_out(job, images):
+def check_held_out(training, images):
     """The record names the teacher's F1 and that of a teacher that never sees anything, by scikit-learn."""
     task = TASKS["emotionet-au12"]
     labelled = task.select(images)
@@ -41,11 +41,11 @@ def check_held_out(job, images):
     constant = [
         f1_score(t[t >= 0], np.zeros((t >= 0).sum()), average="macro", labels=[0, 1], zero_division=0) for t in target.T
     ]
-    last = job.history[-1]
+    last = training.history[-1]
     assert last["held-out f1_macro of all absent"] == pytest.approx(np.mean(constant), abs=1e-4)
     assert 0 <= last["held-out f1_macro"] <= 1
     f1 = f"{last['held-out f1_macro']:.3f} on held-out images of EmotioNet, all absent {np.mean(constant):.3f}"
-    assert f1 in remarks(Config(), history=job.history)[1]
+    assert f1 in remarks(Config(), history=training.history)[1]
     assert "learnt nothing" in remarks(Config(), history=[{HELD_OUT: 0.449, CONSTANT: 0.449}])[1]
     assert "learnt nothing" not in remarks(Config(), history=[{HELD_OUT: 0.66, CONSTANT: 0.449}])[1]
     assert len(remarks(Config())) == len(remarks(Config(method="none"), history=None)) == 1
@@ -60,8 +60,8 @@ def alone(here, tmp_path_factory):
     folder = tmp_path_factory.mktemp("teacher")
     images = wild(folder)
     images.to_pickle(folder / "images.pkl")
-    weights, curve, job = teach(CONFIG, images, folder / "cache", folder / "alone", Alone(CPU))
-    check_held_out(job, images)
+    weights, curve, training = teach(CONFIG, images, folder / "cache", folder / "alone", Alone(CPU))
+    check_held_out(training, images)
     return folder, images, weights, curve
 
 
@@ -83,8 +83,8 @@ def test_a_teacher_stopped_within_an_epoch_ends_with_the_same_weights(alone):
     for stop in (4, 7):  # neither at the end of an epoch
         with pytest.raises(Stopped):
             teach(CONFIG, images, folder / "cache", folder / "stopped", Alone(CPU), stop=stop)
-    resumed, rest, job = teach(CONFIG, images, folder / "cache", folder / "stopped", Alone(CPU))
-    assert len(rest) == len(curve) - 11 and len(job.history) == CONFIG.teacher_epochs
+    resumed, rest, training = teach(CONFIG, images, folder / "cache", folder / "stopped", Alone(CPU))
+    assert len(rest) == len(curve) - 11 and len(training.history) == CONFIG.teacher_epochs
     assert torch.equal(rest, curve[11:])
     assert all(torch.equal(resumed[k], weights[k]) for k in weights)
 

@@ -10,7 +10,7 @@ from dvasp import Teacher, read_teacher
 from dvasp.experiments import PAPER, Config
 from dvasp.train import trained_teacher
 from shared.errors import UserError
-from shared.weights import packed
+from shared.runs.weights import packed
 
 CONFIG = Config(teacher="teacher.pth.tar")
 X = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -24,8 +24,11 @@ def published(tmp_path_factory):
     nets = [resnet34(weights=None).eval() for _ in range(2)]
     state = {f"module.net{i}.{k}": v for i, net in enumerate(nets, 1) for k, v in net.state_dict().items()}
     state = {k: v for k, v in state.items() if ".fc." not in k and "num_batches_tracked" not in k}  # as old as that
-    state |= {f"module.fc{i}.{k}": torch.zeros(12, 512)[:, 0 if k == "bias" else slice(None)]
-              for i in (1, 2) for k in ("weight", "bias")}  # fmt: skip
+    state |= {
+        f"module.fc{i}.{k}": torch.zeros(12, 512)[:, 0 if k == "bias" else slice(None)]
+        for i in (1, 2)
+        for k in ("weight", "bias")
+    }
     folder = tmp_path_factory.mktemp("weights")
     torch.save({"epoch": 30, "arch": "resnet34", "best": 0.5, "state_dict": state}, folder / "teacher.pth.tar")
     return folder, nets

@@ -14,8 +14,9 @@ from ma2mi.losses import draw_tau
 from ma2mi.train import Reconstruction, autoencoder, finetune, network, optimiser, pretrain
 from shared.corpora.table import Frames
 from shared.errors import UserError
-from shared.job import Job, Needs, Pretraining
-from shared.parallel import Alone
+from shared.runs.fold import FoldTraining
+from shared.runs.parallel import Alone
+from shared.runs.pretraining import Needs, Pretraining
 from shared.tasks import TASKS
 
 CPU = torch.device("cpu")
@@ -57,31 +58,31 @@ def pretrained(config: Config, corpora):
     task = TASKS["casme2-5-2019"]
     needs = Needs(PAPER.pretraining(config, task))
     clips = PAPER.pretraining_data({config.source: macro}, needs, cache)
-    job = Pretraining("tiny", needs, task, clips, {}, 0, Alone(CPU), cache / "stage")
-    return pretrain(job), job
+    pretraining = Pretraining("tiny", needs, task, clips, {}, 0, Alone(CPU), cache / "stage")
+    return pretrain(pretraining), pretraining
 
 
-def fold_of(config: Config, corpora, weights=None) -> Job:
+def fold_of(config: Config, corpora, weights=None) -> FoldTraining:
     cache, micro, _ = corpora
     torch.manual_seed(0)
     task = TASKS["casme2-5-2019"]
     store = data.load(micro, config, cache)
-    return Job("tiny", config, task, task.folds(micro)[0], store, micro, 0, CPU, weights)
+    return FoldTraining("tiny", config, task, task.folds(micro)[0], store, micro, 0, CPU, weights)
 
 
 @pytest.mark.parametrize("config", dict.fromkeys(ROWS.values()), ids=lambda c: next(n for n in ROWS if ROWS[n] == c))
 def test_every_row_pretrains_and_finetunes(config, corpora):
     weights = None
     if PAPER.pretraining(config, TASKS["casme2-5-2019"]):
-        weights, job = pretrained(config, corpora)
-        assert len(job.history) == 1
-    job = fold_of(config, corpora, weights)
-    finetune(job)
-    assert set(job.predictions["epochs"]) == {"last", "best_on_test"}
-    scores = np.array(job.predictions["scores"][str(job.scored_epoch)][""])
+        weights, training = pretrained(config, corpora)
+        assert len(training.history) == 1
+    training = fold_of(config, corpora, weights)
+    finetune(training)
+    assert set(training.predictions["epochs"]) == {"last", "best_on_test"}
+    scores = np.array(training.predictions["scores"][str(training.scored_epoch)][""])
     assert scores.shape == (5, 5)
     np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
-    heat = np.array(job.figures["heat"])
+    heat = np.array(training.figures["heat"])
     assert heat.shape == (5, 2, 2) and heat.min() >= 0 and heat.max() <= 1
 
 
@@ -136,8 +137,8 @@ def test_what_L_rec_is_compared_with():
 
 
 def test_pretraining_logs_what_L_rec_is_compared_with_and_does_not_minimise_it(corpora, monkeypatch):
-    weights, job = pretrained(BASE, corpora)
-    epoch = job.history[-1]
+    weights, training = pretrained(BASE, corpora)
+    epoch = training.history[-1]
     assert epoch.keys() == {"epoch", "L_1", "L_2", "L_3", "L_rec", "copying", "foreign", "own"}
     monkeypatch.setattr(Reconstruction, "comparisons", lambda *_: {})
     other, _ = pretrained(BASE, corpora)

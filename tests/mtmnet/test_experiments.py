@@ -17,13 +17,14 @@ from mtmnet.model import EIDNet, MTMNet
 from mtmnet.train import Disentangling, Guidance, gradient_norms, network, start
 from shared.corpora.table import Frames
 from shared.errors import UserError
-from shared.frames import Store
-from shared.job import Job, Needs, Pretraining
-from shared.parallel import Alone
-from shared.report import printed
+from shared.pixels.frames import Store
+from shared.report.tables import printed
+from shared.runs.fold import FoldTraining
+from shared.runs.parallel import Alone
+from shared.runs.pretraining import Needs, Pretraining
+from shared.runs.weights import network as kept
+from shared.runs.weights import packed
 from shared.tasks import TASKS
-from shared.weights import network as kept
-from shared.weights import packed
 
 CPU = torch.device("cpu")
 TINY = dict(image=32, width=4, frames=2, macro_frames=1, batch=6, pretrain_epochs=1, macro_epochs=1, epochs=1)
@@ -88,25 +89,25 @@ def macronets(macro):
         key, pairs = str(needs), PAPER.pretraining_data({"CK+": clips}, Needs(needs), cache)
         if key not in made:
             torch.manual_seed(0)
-            job = Pretraining("macro", Needs(needs), task, pairs, needs, 0, Alone(CPU), cache / "none")
-            made[key] = PAPER.pretrain(job)
-            assert len(job.history) == 1
+            pretraining = Pretraining("macro", Needs(needs), task, pairs, needs, 0, Alone(CPU), cache / "none")
+            made[key] = PAPER.pretrain(pretraining)
+            assert len(pretraining.history) == 1
         return {name: value.clone() for name, value in made[key].items()}, pairs
 
     return of
 
 
-def job_of(config, task, pretrained) -> Job:
+def job_of(config, task, pretrained) -> FoldTraining:
     samples = micro_clips(task)
     pixels = np.random.default_rng(1).integers(0, 256, (len(samples) * 3, 32, 32, 3), np.uint8)
     data = Store(tuple(samples["sample"]), pixels, 3 * np.arange(len(samples) + 1))
     (weights, pairs), fold = pretrained, task.folds(samples)[0]
-    return Job("fold", config, task, fold, data, samples, 3, CPU, weights, pretraining_data=lambda: pairs)
+    return FoldTraining("fold", config, task, fold, data, samples, 3, CPU, weights, pretraining_data=lambda: pairs)
 
 
-def scores_of(job: Job) -> torch.Tensor:
+def scores_of(training: FoldTraining) -> torch.Tensor:
     """Of the test samples at the last epoch."""
-    (last,) = job.predictions["scores"].values()
+    (last,) = training.predictions["scores"].values()
     return torch.tensor(last[""])
 
 
@@ -117,35 +118,44 @@ def pairs_of(frames: torch.Tensor, y: torch.Tensor) -> Pairs:
 @pytest.mark.parametrize(("name", "config"), experiments())
 def test_a_row_runs(name, config, macronets):
     task = TASKS[name]
-    job = job_of(config, task, macronets(config, task))
-    PAPER.train(job)
-    scores = scores_of(job)
-    assert scores.shape == (len(job.fold.test), len(task.classes)) and np.allclose(scores.sum(dim=1), 1, atol=1e-3)
+    training = job_of(config, task, macronets(config, task))
+    PAPER.train(training)
+    scores = scores_of(training)
+    assert scores.shape == (len(training.fold.test), len(task.classes)) and np.allclose(scores.sum(dim=1), 1, atol=1e-3)
     guided = config.macro != "none"
-    (norms,) = job.figures["gradients"] or [{}]
+    (norms,) = training.figures["gradients"] or [{}]
     assert set(norms) == ({"L_cls", "L_tri", "L_adv", "L_LIR"} if guided else set())
     for term, weight in (("L_tri", "lambda_tri"), ("L_adv", "lambda_adv")):
         assert (norms.get(term, 0) > 0) == (getattr(config, weight) > 0)
     assert not guided or norms["L_cls"] > 0
-    assert set(job.history[0]) == {"epoch", "test", "loss", "L_cls", *(("L_tri", "L_adv", "L_LIR") if guided else ())}
+    assert set(training.history[0]) == {
+        "epoch",
+        "test",
+        "loss",
+        "L_cls",
+        *(("L_tri", "L_adv", "L_LIR") if guided else ()),
+    }
     for term, weight in (("L_tri", "lambda_tri"), ("L_adv", "lambda_adv")):
-        assert (job.history[0].get(term, 0) > 0) == (getattr(config, weight) > 0)
+        assert (training.history[0].get(term, 0) > 0) == (getattr(config, weight) > 0)
     reconstructed = {"reconstruction-test.png", "reconstruction-train.png"} if config.pretrain == "eid" else set()
-    assert set(job.files) == reconstructed and ("reconstructions" in job.figures) == bool(reconstructed)
-    assert "iVBOR" not in json.dumps(job.figures)  # as a PNG begins in base 64
+    assert set(training.files) == reconstructed and ("reconstructions" in training.figures) == bool(reconstructed)
+    assert "iVBOR" not in json.dumps(training.figures)  # as a PNG begins in base 64
 
 
 def test_faces_lie_in_files_of_their_own(macronets):
     task, config = TASKS["smic-3"], replace(Config(**SMOKE), **TINY)
     weights, *rest = macronets(config, task)
     assert set(weights) == set(EIDNet(3, 3, width=4).state_dict())
-    job = job_of(config, task, (weights, *rest))
-    PAPER.train(job)
+    training = job_of(config, task, (weights, *rest))
+    PAPER.train(training)
     for part, people in (("test", 1), ("train", 2)):
-        sample = job.figures["reconstructions"][part]["sample"]
-        assert sample in getattr(job.fold, part) and len({s.split("/")[1] for s in getattr(job.fold, part)}) == people
-        shown = np.asarray(Image.open(io.BytesIO(job.files[f"reconstruction-{part}.png"])))
-        x_N, _, x_E = job.data.clip(job.data.ids.index(sample)).astype(int)
+        sample = training.figures["reconstructions"][part]["sample"]
+        assert (
+            sample in getattr(training.fold, part)
+            and len({s.split("/")[1] for s in getattr(training.fold, part)}) == people
+        )
+        shown = np.asarray(Image.open(io.BytesIO(training.files[f"reconstruction-{part}.png"])))
+        x_N, _, x_E = training.data.clip(training.data.ids.index(sample)).astype(int)
         assert shown.shape == (32, 3 * 32, 3) and (shown[:, :32] == x_N).all()
         assert (shown[:, 32:64] == (x_N + 5 * (x_E - x_N)).clip(0, 255)).all()
 
@@ -153,14 +163,14 @@ def test_faces_lie_in_files_of_their_own(macronets):
 @pytest.mark.parametrize("magnify", [1.0, 5.0])
 def test_a_network_that_is_kept_knows_what_it_was_shown(magnify, macronets, tmp_path):
     task, config = TASKS["smic-3"], replace(Config(**SMOKE), **TINY, magnify=magnify)
-    job = job_of(config, task, macronets(config, task))
-    PAPER.train(job)
-    (path := tmp_path / "fold.safetensors").write_bytes(packed(job.learnt, job.made))
+    training = job_of(config, task, macronets(config, task))
+    PAPER.train(training)
+    (path := tmp_path / "fold.safetensors").write_bytes(packed(training.learnt, training.made))
     net, _ = kept(path, "mtmnet")
-    x_N, *x_E = images(torch.tensor(job.data.stacked())[job.rows("test")]).unbind(1)
+    x_N, *x_E = images(torch.tensor(training.data.stacked())[training.indices("test")]).unbind(1)
     with torch.no_grad():
         scores = sum(net.classify(x, x_N).softmax(dim=1) for x in x_E) / len(x_E)
-    torch.testing.assert_close(scores, scores_of(job), rtol=0, atol=1e-5)
+    torch.testing.assert_close(scores, scores_of(training), rtol=0, atol=1e-5)
 
 
 def test_gradient_norms_of_terms_that_are_known():
@@ -194,17 +204,17 @@ def test_rows_see_the_same_shifts_and_company():
 @pytest.mark.parametrize("changes", [{"reversal": True}, {"steps_D_s": 3}, {"pretrain": "classification"}])
 def test_settings_beyond_the_tables_run(changes, macronets):
     task, config = TASKS["smic-3"], replace(Config(**SMOKE), **TINY, **changes)
-    job = job_of(config, task, macronets(config, task))
-    PAPER.train(job)
-    assert job.predictions and len(job.figures["first stage"]) == 1
+    training = job_of(config, task, macronets(config, task))
+    PAPER.train(training)
+    assert training.predictions and len(training.figures["first stage"]) == 1
 
 
 def test_a_fold_is_the_same_when_run_again(macronets):
     task, config = TASKS["casme2-5-2019"], replace(Config(**SMOKE), **TINY)
     jobs = [job_of(config, task, macronets(config, task)) for _ in range(2)]
-    for job in jobs:
-        torch.manual_seed(job.seed)
-        PAPER.train(job)
+    for training in jobs:
+        torch.manual_seed(training.seed)
+        PAPER.train(training)
     assert jobs[0].predictions == jobs[1].predictions and jobs[0].history == jobs[1].history
 
 
@@ -259,8 +269,10 @@ def test_a_macronet_depends_on_every_setting_but_those_of_micronet():
     own = {"frames", "magnify", "pretrain_epochs", *names[names.index("epochs") :]} - {"precision", "compile"}
     needs = PAPER.pretraining(Config(), TASKS["cde-3"])
     assert set(names) - own == set(needs) - {"corpora", "labels"} | {"macro"}
-    alone = [PAPER.pretraining(Config(pretrain=how, lambda_rec=rec), TASKS["cde-3"])
-             for how, rec in (("classification", 0.1), ("none", 0.2))]  # fmt: skip
+    alone = [
+        PAPER.pretraining(Config(pretrain=how, lambda_rec=rec), TASKS["cde-3"])
+        for how, rec in (("classification", 0.1), ("none", 0.2))
+    ]
     assert alone[0] == alone[1] and alone[0]["pretrain"] == "classification"  # nothing of the game of Eq. (5)
 
 
@@ -280,14 +292,17 @@ def test_the_controls_pass_the_guided_batch_and_learn_by_l_cls_alone():
             assert config.lambda_tri == config.lambda_adv == config.lambda_lir == 0 and config.macro == "CK+"
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"image": 100}, "image=100: expected a multiple of 32"),
-    ({"image": 0}, "image=0"),
-    ({"batch": 1}, "batch=1: expected 2 or more"),
-    ({"frames": 0}, "frames=0: expected 1 or more"),
-    ({"shift": -1}, "shift=-1: expected 0 or more"),
-    ({"magnify": 0.0}, "magnify=0.0: expected a positive factor"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image": 100}, "image=100: expected a multiple of 32"),
+        ({"image": 0}, "image=0"),
+        ({"batch": 1}, "batch=1: expected 2 or more"),
+        ({"frames": 0}, "frames=0: expected 1 or more"),
+        ({"shift": -1}, "shift=-1: expected 0 or more"),
+        ({"magnify": 0.0}, "magnify=0.0: expected a positive factor"),
+    ],
+)
 def test_settings_that_cannot_run_are_refused(changes, message):
     with pytest.raises(UserError, match=message):
         Config(**changes)
@@ -330,8 +345,8 @@ def test_a_macronet_goes_on_where_it_was_stopped(macro, monkeypatch, tmp_path, s
         folder.mkdir(exist_ok=True)
         needs = Needs(PAPER.pretraining(config, task))
         pairs = PAPER.pretraining_data({"CK+": clips}, needs, cache)
-        job = Pretraining("macro", needs, task, pairs, {}, 0, Alone(CPU), folder, checkpoint_seconds=0.0)
-        return PAPER.pretrain(job)
+        pretraining = Pretraining("macro", needs, task, pairs, {}, 0, Alone(CPU), folder, checkpoint_seconds=0.0)
+        return PAPER.pretrain(pretraining)
 
     def stop_after(game, *batch, left=[steps]):  # noqa: B006 (counts down over calls)
         if not left[0]:

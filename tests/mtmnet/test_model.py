@@ -126,10 +126,8 @@ def test_e_is_shown_the_magnified_difference():
     macro, neutral = seeded(lambda: EIDNet(3, 9, width=8)).double(), (x_N[:2], x_N[2:4])
     found, wanted = (
         MTMNet(net, macro).eval()(*images, x_N=neutral)
-        for net, images in (
-            (magnifying, (x_E[:2], x_E[:2], x_E[2:4])), (plain, (seen[:2], x_E[:2], seen[2:4])),
-        )
-    )  # fmt: skip
+        for net, images in ((magnifying, (x_E[:2], x_E[:2], x_E[2:4])), (plain, (seen[:2], x_E[:2], seen[2:4])))
+    )
     for name in "f_anc", "f_pos", "f_neg", "expression", "expression_pos":
         close(getattr(found, name), getattr(wanted, name))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from toy.shell import ROOT
 
-from shared.parallel import launch
+from shared.runs.parallel import launch
 
 
 def test_two_processes_train_the_macronet_of_one(tmp_path, monkeypatch):

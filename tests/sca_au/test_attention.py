@@ -167,23 +167,26 @@ def test_maps_with_time_are_weighed_by_their_mean_over_it(fusion):
     torch.testing.assert_close(sca(mean[:, :, None])[:, :, 0], sca(mean))
 
 
-@pytest.mark.parametrize(("mistake", "message"), [
-    (lambda: SCA(8, (4, 4), fusion="learn"), "fusion is one of max, avg, concat, scalar, rows, got 'learn'"),
-    (lambda: SCA(12, (4, 4), fusion="rows"), "8 groups, got 12 channels"),
-    (lambda: SCA(0, (4, 4)), "channels must be a whole number of 1 or more, got 0"),
-    (lambda: SCA(8, (4, 4), reduced=2.5), "reduced must be a whole number"),
-    (lambda: SCA(8, (4, 4), k=-1), "k must be a whole number"),
-    (lambda: SCA(8, 4), r"size is the \(H, W\) of the maps, got 4"),
-    (lambda: SCA(8, (4, 0)), "W must be a whole number of 1 or more, got 0"),
-    (lambda: SCA(8, (4, 4))(torch.zeros(8, 4, 4)), r"or \(B, C, T, H, W\) of floats, got \(8, 4, 4\)"),
-    (lambda: SCA(8, (4, 4))(torch.zeros(1, 8, 4, 4).int()), "of floats, got .* of torch.int32"),
-    (lambda: SCA(8, (4, 4))(torch.zeros(1, 9, 4, 4)), "maps of 8 channels, got 9"),
-    (lambda: SCA(8, (4, 4))(torch.zeros(1, 8, 7, 7)), r"\(4, 4\), got \(7, 7\)"),
-    (lambda: SCA(8, (4, 4))(torch.zeros(1, 8, 2, 7, 7)), r"\(4, 4\), got \(7, 7\)"),
-    (lambda: ChannelAttention(8).eval()(torch.zeros(1, 8, 1, 1)), "two observations"),
-    (lambda: SpatialAttention((4, 4))(torch.zeros(1, 1, 4, 4)), "two observations"),
-    (lambda: covariance(torch.zeros(4, 4)), r"takes \(B, N, D\)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (lambda: SCA(8, (4, 4), fusion="learn"), "fusion is one of max, avg, concat, scalar, rows, got 'learn'"),
+        (lambda: SCA(12, (4, 4), fusion="rows"), "8 groups, got 12 channels"),
+        (lambda: SCA(0, (4, 4)), "channels must be a whole number of 1 or more, got 0"),
+        (lambda: SCA(8, (4, 4), reduced=2.5), "reduced must be a whole number"),
+        (lambda: SCA(8, (4, 4), k=-1), "k must be a whole number"),
+        (lambda: SCA(8, 4), r"size is the \(H, W\) of the maps, got 4"),
+        (lambda: SCA(8, (4, 0)), "W must be a whole number of 1 or more, got 0"),
+        (lambda: SCA(8, (4, 4))(torch.zeros(8, 4, 4)), r"or \(B, C, T, H, W\) of floats, got \(8, 4, 4\)"),
+        (lambda: SCA(8, (4, 4))(torch.zeros(1, 8, 4, 4).int()), "of floats, got .* of torch.int32"),
+        (lambda: SCA(8, (4, 4))(torch.zeros(1, 9, 4, 4)), "maps of 8 channels, got 9"),
+        (lambda: SCA(8, (4, 4))(torch.zeros(1, 8, 7, 7)), r"\(4, 4\), got \(7, 7\)"),
+        (lambda: SCA(8, (4, 4))(torch.zeros(1, 8, 2, 7, 7)), r"\(4, 4\), got \(7, 7\)"),
+        (lambda: ChannelAttention(8).eval()(torch.zeros(1, 8, 1, 1)), "two observations"),
+        (lambda: SpatialAttention((4, 4))(torch.zeros(1, 1, 4, 4)), "two observations"),
+        (lambda: covariance(torch.zeros(4, 4)), r"takes \(B, N, D\)"),
+    ],
+)
 def test_mistakes_are_said(mistake, message):
     with pytest.raises(ValueError, match=message):
         mistake()

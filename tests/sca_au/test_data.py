@@ -45,8 +45,10 @@ def test_crops_are_of_one_place_a_clip_and_flipped_or_not():
     clip = torch.arange(2 * 6 * 6 * 3).view(1, 2, 6, 6, 3)
     places = {
         clip[0, :, y : y + 4, x : x + 4].flip(2)[:] if turned else clip[0, :, y : y + 4, x : x + 4]: (y, x, turned)
-        for y in range(3) for x in range(3) for turned in (False, True)
-    }  # fmt: skip
+        for y in range(3)
+        for x in range(3)
+        for turned in (False, True)
+    }
     for flip in (False, True):
         draws = torch.Generator().manual_seed(0)
         crops = data.augmented(clip.expand(400, -1, -1, -1, -1), 4, flip=flip, generator=draws)

@@ -65,9 +65,7 @@ def loop_lbp_sip(v, radii, blocks):
     def time(t, y, x):
         return 1 * (v[t + Rt, y, x] >= v[t, y, x]) + 2 * (v[t - Rt, y, x] >= v[t, y, x])
 
-    parts = [
-        loop_histograms(code, v.shape, (Rt, Ry, Rx), bins, blocks) for code, bins in ((space, 16), (time, 4))
-    ]
+    parts = [loop_histograms(code, v.shape, (Rt, Ry, Rx), bins, blocks) for code, bins in ((space, 16), (time, 4))]
     return np.concatenate(parts, 1).ravel()
 
 
@@ -217,18 +215,21 @@ def test_flat_volumes_are_all_of_one_kind_and_small_ones_an_error(descriptor):
             descriptor(np.zeros(shape, np.uint8))
 
 
-@pytest.mark.parametrize(("mistake", "message"), [
-    (lambda v: lbp_top(v[0]), r"grey volume \(T, H, W\)"),
-    (lambda v: lpq_top(np.where(v > 0.5, np.nan, v)), "finite numbers"),
-    (lambda v: hog3d(v[..., None]), "grey volume"),
-    (lambda v: lbp_top(v, radii=(0, 3, 3)), "radii must be whole numbers of 1 or more"),
-    (lambda v: lbp_sip(v, radii=(3, 3, 1.5)), "radii"),
-    (lambda v: lbp_sip(v, blocks=0), "blocks"),
-    (lambda v: lpq_top(v, window=4), "window must be odd, 3 or more, got 4"),
-    (lambda v: lpq_top(v, window=1), "window must be odd"),
-    (lambda v: hog3d(v, cells=(3, 0, 4)), "cells"),
-    (lambda v: hog3d(v, cut=0), "cut must be above 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (lambda v: lbp_top(v[0]), r"grey volume \(T, H, W\)"),
+        (lambda v: lpq_top(np.where(v > 0.5, np.nan, v)), "finite numbers"),
+        (lambda v: hog3d(v[..., None]), "grey volume"),
+        (lambda v: lbp_top(v, radii=(0, 3, 3)), "radii must be whole numbers of 1 or more"),
+        (lambda v: lbp_sip(v, radii=(3, 3, 1.5)), "radii"),
+        (lambda v: lbp_sip(v, blocks=0), "blocks"),
+        (lambda v: lpq_top(v, window=4), "window must be odd, 3 or more, got 4"),
+        (lambda v: lpq_top(v, window=1), "window must be odd"),
+        (lambda v: hog3d(v, cells=(3, 0, 4)), "cells"),
+        (lambda v: hog3d(v, cut=0), "cut must be above 0"),
+    ],
+)
 def test_mistakes_are_said(mistake, message):
     with pytest.raises(ValueError, match=message):
         mistake(rng.random((10, 64, 64)))

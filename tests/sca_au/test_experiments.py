@@ -14,14 +14,25 @@ from sca_au import Res3D
 from sca_au.experiments import ABLATION, METHODS, PAPER
 from sca_au.svm import PENALTIES, svm_scores
 from sca_au.train import classify, network, start
+from shared.cli import open_session, parser
 from shared.errors import UserError
-from shared.main import open_bench, parser
 
 ROOT = Path(__file__).parents[2]
 
-TINY = [f"--set={change}" for change in (
-    "width=4", "reduced=8", "size=40", "resize=60", "tim=10", "frames=4", "epochs=2", "batch=4", "blocks=2",
-)]  # fmt: skip
+TINY = [
+    f"--set={change}"
+    for change in (
+        "width=4",
+        "reduced=8",
+        "size=40",
+        "resize=60",
+        "tim=10",
+        "frames=4",
+        "epochs=2",
+        "batch=4",
+        "blocks=2",
+    )
+]
 
 
 def test_every_row_runs(toy, corpus, tmp_path):
@@ -101,16 +112,19 @@ def test_a_file_s_classifier_shows_what_it_was_trained_on(depth, backbone, tmp_p
                 start(net, config, tmp_path)
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ("size=32 resize=40", "size is 32: 33 or more"),
-    ("size=70", "no crop of resize, 64, is as large"),
-    ("frames=60", "tim, 50, has fewer to sample from"),
-    ("depth=34", "--set depth=34: expected"),
-    ("attention=learn", "--set attention=learn: expected"),
-    ("backbone=imagenet", "--set backbone=imagenet: expected"),
-    ("reduced=0 batch=-1", "reduced is 0: 1 or more\nbatch is -1: 1 or more"),
-    ("dropout=1 lr=0 momentum=nan weight_decay=-1", "dropout is 1: from 0 to less than 1\nlr is 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("size=32 resize=40", "size is 32: 33 or more"),
+        ("size=70", "no crop of resize, 64, is as large"),
+        ("frames=60", "tim, 50, has fewer to sample from"),
+        ("depth=34", "--set depth=34: expected"),
+        ("attention=learn", "--set attention=learn: expected"),
+        ("backbone=imagenet", "--set backbone=imagenet: expected"),
+        ("reduced=0 batch=-1", "reduced is 0: 1 or more\nbatch is -1: 1 or more"),
+        ("dropout=1 lr=0 momentum=nan weight_decay=-1", "dropout is 1: from 0 to less than 1\nlr is 0"),
+    ],
+)
 def test_settings_that_cannot_be_are_said(settings, message, toy, tmp_path):
     given = [f"--set={change}" for change in settings.split()]
     code, _, errors = toy("table1/Res3D18", "--scale", "smoke", "--data", tmp_path, *given, paper=PAPER)
@@ -124,13 +138,13 @@ def test_the_kept_network_says_of_stored_images_what_its_record_says(subtract, t
     code, said, errors = toy(*options, paper=PAPER)
     assert code == 0, errors
     assert ("input: the first frame is subtracted" in said) == (subtract == "true")
-    bench = open_bench(PAPER, parser("sca_au").parse_args(options))
-    (experiment,) = bench.experiments(METHODS[7], PAPER.table("1").columns[0], 1)
+    session = open_session(PAPER, parser("sca_au").parse_args(options))
+    (experiment,) = session.experiments(METHODS[7], PAPER.table("1").columns[0], 1)
     for fold in experiment.folds:
-        record = json.loads(experiment.record(fold).read_text())
+        record = json.loads(experiment.record_path(fold).read_text())
         rows = [list(experiment.samples["sample"]).index(sample) for sample in record["samples"]]
         images = np.array(experiment.data(torch.device("cpu")).x[rows])[:, :, 10:50, 10:50]  # 40 of 60 pixels
-        weights = experiment.record(fold).with_suffix(".safetensors")
+        weights = experiment.record_path(fold).with_suffix(".safetensors")
         net = torch.hub.load(str(ROOT), "sca_au", source="local", weights=str(weights))
         said, kept = net(torch.from_numpy(images).permute(0, 4, 1, 2, 3) / 255).sigmoid(), experiment.scores()
         recorded = torch.tensor([kept[sample] for sample in record["samples"]])
@@ -142,14 +156,18 @@ def test_svms_that_do_not_converge_are_counted_under_the_table(monkeypatch):
     monkeypatch.setattr("sca_au.train.svm_scores", partial(svm_scores, iterations=2))
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(40, 9)), torch.from_numpy(rng.integers(0, 2, (40, 2))).float()
-    job = SimpleNamespace(
-        data=SimpleNamespace(x=x), targets=y, rows=lambda part: torch.arange(20) + 20 * (part == "val"),
-        device=torch.device("cpu"), score=lambda epoch, predict: None, figures={},
-    )  # fmt: skip
-    classify(job)
-    count = job.figures["not converged"]
+    training = SimpleNamespace(
+        data=SimpleNamespace(x=x),
+        targets=y,
+        rows=lambda part: torch.arange(20) + 20 * (part == "val"),
+        device=torch.device("cpu"),
+        score=lambda epoch, predict: None,
+        figures={},
+    )
+    classify(training)
+    count = training.figures["not converged"]
     assert 2 <= count <= 2 * len(PENALTIES)
-    record = {"figures": job.figures}
+    record = {"figures": training.figures}
     _, unsure = PAPER.remarks(PAPER.config(descriptor="HOG3D"), None, [record, record, {"figures": {}}])
     assert unsure.startswith(f"HOG3D: {2 * count} SVMs have not converged")
     assert len(PAPER.remarks(PAPER.config(descriptor="HOG3D"), None, [{"figures": {"not converged": 0}}])) == 1

@@ -27,12 +27,15 @@ def test_certain_and_wrong_is_large_not_infinite():
     assert torch.equal(logits.grad, torch.tensor([[1.0, -1.0]]))
 
 
-@pytest.mark.parametrize(("logits", "y", "message"), [
-    (torch.zeros(0, 3), torch.zeros(0, 3), r"one shape \(B, M\), got \(0, 3\)"),
-    (torch.zeros(2, 3), torch.zeros(2, 1), "one shape"),
-    (torch.zeros(2, 3, 2), torch.zeros(2, 3, 2), "one shape"),
-    (torch.zeros(2, 3), -torch.ones(2, 3), "y of 0 and 1, got -1 to -1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("logits", "y", "message"),
+    [
+        (torch.zeros(0, 3), torch.zeros(0, 3), r"one shape \(B, M\), got \(0, 3\)"),
+        (torch.zeros(2, 3), torch.zeros(2, 1), "one shape"),
+        (torch.zeros(2, 3, 2), torch.zeros(2, 3, 2), "one shape"),
+        (torch.zeros(2, 3), -torch.ones(2, 3), "y of 0 and 1, got -1 to -1"),
+    ],
+)
 def test_mistakes_are_said(logits, y, message):
     for loss in (au_loss, total_loss):
         with pytest.raises(ValueError, match=message):

@@ -131,26 +131,29 @@ def test_the_backbone_sees_clips_less_the_zoo_s_mean_or_the_first_frame(subtract
         assert seen[0][b, c, t, y, x].item() == pytest.approx(expected.item(), abs=1e-4)
 
 
-@pytest.mark.parametrize(("mistake", "message"), [
-    (lambda: Res3D(34), "depth is one of 18, 50, 101, got 34"),
-    (lambda: Res3D(classes=0), "classes must be a whole number of 1 or more, got 0"),
-    (lambda: Res3D(width=0), "width must be"),
-    (lambda: Res3D(width=2, classes=None)(torch.zeros(1, 3, 2, 40, 40)), "call features instead"),
-    (lambda: Res3D(width=2)(torch.zeros(1, 3, 40, 40)), r"clips \(B, 3, T, H, W\) of floats, got \(1, 3, 40, 40\)"),
-    (lambda: Res3D(width=2)(torch.zeros(1, 2, 3, 40, 40)), "clips"),
-    (lambda: Res3D(width=2)(torch.zeros(1, 3, 2, 40, 40).byte()), "of torch.uint8"),
-    (lambda: Res3D(width=2).load_zoo([]), "no weights by name"),
-    (lambda: SCANetwork(8, attention="both"), "one of max, avg, concat, scalar, rows, got 'both'"),
-    (lambda: SCANetwork(8, depth=19), "depth is one of"),
-    (lambda: SCANetwork(8, size=32), "clips of 32×32 leave a map of one position"),
-    (lambda: SCANetwork(0), "M must be a whole number of 1 or more, got 0"),
-    (lambda: SCANetwork(8, width=2, reduced=0), "reduced must be"),
-    (lambda: SCANetwork(8, width=2, dropout=1.5), "dropout"),
-    (lambda: SCANetwork(8, width=2)(torch.full((1, 3, 4, 112, 112), 255.0)), r"values in \[0, 1\], got 255 to 255"),
-    (lambda: SCANetwork(8, width=2)(torch.full((1, 3, 4, 112, 112), float("nan"))), "got nan"),
-    (lambda: SCANetwork(8, width=2)(torch.zeros(3, 4, 112, 112)), r"clips \(B, 3, T, H, W\) of floats"),
-    (lambda: SCANetwork(8, width=2)(torch.zeros(1, 3, 4, 40, 40)), r"maps of \(4, 4\), got \(2, 2\)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (lambda: Res3D(34), "depth is one of 18, 50, 101, got 34"),
+        (lambda: Res3D(classes=0), "classes must be a whole number of 1 or more, got 0"),
+        (lambda: Res3D(width=0), "width must be"),
+        (lambda: Res3D(width=2, classes=None)(torch.zeros(1, 3, 2, 40, 40)), "call features instead"),
+        (lambda: Res3D(width=2)(torch.zeros(1, 3, 40, 40)), r"clips \(B, 3, T, H, W\) of floats, got \(1, 3, 40, 40\)"),
+        (lambda: Res3D(width=2)(torch.zeros(1, 2, 3, 40, 40)), "clips"),
+        (lambda: Res3D(width=2)(torch.zeros(1, 3, 2, 40, 40).byte()), "of torch.uint8"),
+        (lambda: Res3D(width=2).load_zoo([]), "no weights by name"),
+        (lambda: SCANetwork(8, attention="both"), "one of max, avg, concat, scalar, rows, got 'both'"),
+        (lambda: SCANetwork(8, depth=19), "depth is one of"),
+        (lambda: SCANetwork(8, size=32), "clips of 32×32 leave a map of one position"),
+        (lambda: SCANetwork(0), "M must be a whole number of 1 or more, got 0"),
+        (lambda: SCANetwork(8, width=2, reduced=0), "reduced must be"),
+        (lambda: SCANetwork(8, width=2, dropout=1.5), "dropout"),
+        (lambda: SCANetwork(8, width=2)(torch.full((1, 3, 4, 112, 112), 255.0)), r"values in \[0, 1\], got 255 to 255"),
+        (lambda: SCANetwork(8, width=2)(torch.full((1, 3, 4, 112, 112), float("nan"))), "got nan"),
+        (lambda: SCANetwork(8, width=2)(torch.zeros(3, 4, 112, 112)), r"clips \(B, 3, T, H, W\) of floats"),
+        (lambda: SCANetwork(8, width=2)(torch.zeros(1, 3, 4, 40, 40)), r"maps of \(4, 4\), got \(2, 2\)"),
+    ],
+)
 def test_mistakes_are_said(mistake, message):
     with pytest.raises(ValueError, match=message):
         mistake()

@@ -9,13 +9,17 @@ from sca_au import Res3D, attention
 from sca_au.attention import ChannelAttention, RowConvolution, RowFusion, SpatialAttention
 
 SPATIAL = {
-    "rows.norm": "row_bn_for_spatial", "rows.conv": "row_conv_group_for_spatial",
+    "rows.norm": "row_bn_for_spatial",
+    "rows.conv": "row_conv_group_for_spatial",
     "expand": "fc_adapt_channels_for_spatial",
-}  # fmt: skip
+}
 CHANNEL = {
-    "reduce.0": "conv_for_DR", "reduce.1": "bn_for_DR", "rows.norm": "row_bn", "rows.conv": "row_conv_group",
+    "reduce.0": "conv_for_DR",
+    "reduce.1": "bn_for_DR",
+    "rows.norm": "row_bn",
+    "rows.conv": "row_conv_group",
     "expand": "fc_adapt_channels",
-}  # fmt: skip
+}
 FUSION = {"w_ch": "dilate_conv_for_concat1", "w_sp": "dilate_conv_for_concat2", "norm": "bn_for_concat"}
 
 

@@ -89,12 +89,15 @@ def test_what_does_not_converge_is_said():
         svm_scores(train, train, x, penalties=(1000.0,), iterations=2)
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (dict(train=(np.zeros((3, 2)), np.zeros((4, 1)))), "features"),
-    (dict(train=(np.zeros((0, 2)), np.zeros((0, 1)))), "features"),
-    (dict(val=(np.zeros((3, 2)), -np.ones((3, 1)))), "AUs of 0 and 1"),
-    (dict(penalties=()), "penalties above 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(train=(np.zeros((3, 2)), np.zeros((4, 1)))), "features"),
+        (dict(train=(np.zeros((0, 2)), np.zeros((0, 1)))), "features"),
+        (dict(val=(np.zeros((3, 2)), -np.ones((3, 1)))), "AUs of 0 and 1"),
+        (dict(penalties=()), "penalties above 0"),
+    ],
+)
 def test_mistakes_are_said(change, message):
     given = dict(train=folds(0), val=folds(1), x=folds(2)[0]) | change
     with pytest.raises(ValueError, match=message):

@@ -15,11 +15,11 @@ from toy.corpus import read_sheet, write_sheet
 from toy.experiments import PAPER
 
 from shared import keys
-from shared.bench import Bench
 from shared.corpora.table import Frames
 from shared.errors import UserError
+from shared.files import locked, read_json, write_json
 from shared.keys import code, pixels, refuse_others, table
-from shared.records import locked, read_json, write_json
+from shared.runs.session import Session
 
 FOLD = "toy/paper/casme2-5/default/seed-0/CASME2_sub0{}"
 
@@ -92,7 +92,7 @@ def test_pixels_of_the_same_size_and_time_are_noticed_by_verify(ran):
 
 def test_other_code_is_noticed_and_may_be_accepted_by_name(ran, monkeypatch):
     _, _, diff = ran
-    monkeypatch.setattr(Bench, "code", "123456789abc")
+    monkeypatch.setattr(Session, "code", "123456789abc")
     ended, _, said = diff()
     assert ended == 2 and "  code: recorded" in said and "--accept-code" in said
     ended, printed, _ = diff("--accept-code")
@@ -115,10 +115,10 @@ def test_a_published_file_that_was_missing_at_first_may_come(whole, toy, tmp_pat
     """A first run ends without it, and leaves nothing that refuses the second."""
     data, _ = whole
 
-    def train(job):
-        if not (job.weights / "start.pth").exists():
+    def train(training):
+        if not (training.weights_dir / "start.pth").exists():
             raise UserError("start.pth is missing")
-        PAPER.train(job)
+        PAPER.train(training)
 
     paper = dataclasses.replace(PAPER, files=lambda config: ("start.pth",), train=train)
     where = ("--data", data, "--out", tmp_path / "out", "--weights", tmp_path)
@@ -148,7 +148,7 @@ def test_other_settings_in_the_same_place_end_before_anything_is_trained(ran, to
     for path in sorted(out.glob("toy/paper/casme2-5/default/seed-0/*.json"))[1:]:
         path.unlink()
 
-    def refuse(job):
+    def refuse(training):
         raise AssertionError("trained")
 
     paper = dataclasses.replace(PAPER, train=refuse)
@@ -181,14 +181,14 @@ def test_weights_that_are_gone_or_of_another_fold_are_named(ran):
 
 
 def test_code_follows_what_a_module_imports():
-    assert code("shared.metrics") != code("shared.engine")
-    assert code("shared.engine") == code("shared.engine") and len(code("toy.train")) == 12
+    assert code("shared.metrics") != code("shared.runs.engine")
+    assert code("shared.runs.engine") == code("shared.runs.engine") and len(code("toy.train")) == 12
 
 
 def test_code_can_be_asked_for_in_many_threads_at_once():
     code.cache_clear()
     with ThreadPoolExecutor(8) as pool:
-        assert len(set(pool.map(code, ["shared.engine"] * 16))) == 1
+        assert len(set(pool.map(code, ["shared.runs.engine"] * 16))) == 1
 
 
 @pytest.mark.parametrize("changed", ["one", "two", "three", None])
@@ -196,9 +196,12 @@ def test_code_sees_a_change_in_what_is_imported_and_in_nothing_else(tmp_path, mo
     package = tmp_path / f"paper_of_{changed}"
     package.mkdir()
     sources = {
-        "__init__": "", "one": "from . import two", "two": "def f():\n    from .three import x", "three": "x = 1",
+        "__init__": "",
+        "one": "from . import two",
+        "two": "def f():\n    from .three import x",
+        "three": "x = 1",
         "four": "",
-    }  # fmt: skip
+    }
     for name, text in sources.items():
         (package / f"{name}.py").write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -253,10 +256,19 @@ def test_a_setting_that_only_one_side_has_is_a_difference():
 
 def test_the_key_of_a_table_sees_ids_labels_key_frames_lengths_and_boxes_but_not_the_order():
     clip = Frames("", ("1.png", "2.png", "3.png"), (1, 2, 3))
-    samples = pd.DataFrame({
-        "sample": ["a", "b"], "subject": ["s1", "s2"], "target": [0, 1], "emotion": ["x", "y"], "au_codes": ["4", "12"],
-        "onset": [1, 1], "apex": [2, 2], "offset": [3, 3], "frames": [clip, clip],
-    })  # fmt: skip
+    samples = pd.DataFrame(
+        {
+            "sample": ["a", "b"],
+            "subject": ["s1", "s2"],
+            "target": [0, 1],
+            "emotion": ["x", "y"],
+            "au_codes": ["4", "12"],
+            "onset": [1, 1],
+            "apex": [2, 2],
+            "offset": [3, 3],
+            "frames": [clip, clip],
+        }
+    )
     found = table(samples)
     assert found["samples"] == 2 and found["subjects"] == 2
     assert table(samples.iloc[::-1]) == found

@@ -10,8 +10,11 @@ from shared import metrics
 
 
 @given(
-    st.integers(2, 7).flatmap(lambda C: st.tuples(
-        st.just(C), st.lists(st.tuples(st.integers(0, C - 1), st.integers(0, C - 1)), min_size=1, max_size=40)))
+    st.integers(2, 7).flatmap(
+        lambda C: st.tuples(
+            st.just(C), st.lists(st.tuples(st.integers(0, C - 1), st.integers(0, C - 1)), min_size=1, max_size=40)
+        )
+    )
 )
 def test_agree_with_scikit_learn(case):
     C, pairs = case
@@ -24,7 +27,8 @@ def test_agree_with_scikit_learn(case):
     assert metrics.f1(matrix) == pytest.approx(each)
     assert metrics.uf1(matrix) == pytest.approx(each.mean())
     assert metrics.uar(matrix) == pytest.approx(
-        sk.recall_score(target, pred, labels=occurring, average="macro", zero_division=0))
+        sk.recall_score(target, pred, labels=occurring, average="macro", zero_division=0)
+    )
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=30))
@@ -49,14 +53,14 @@ def test_bootstrap_agrees_with_resampling_subject_by_subject(metric):
     rng = np.random.default_rng(3)
     subject = rng.choice(list("abcdefgh"), 120)
     target = rng.integers(0, 3, 120)
-    pred = np.where(rng.random(120) < .6, target, rng.integers(0, 3, 120))
+    pred = np.where(rng.random(120) < 0.6, target, rng.integers(0, 3, 120))
     run = (subject, target, pred)
     low, high = metrics.interval(metrics.bootstrap([run], 3, metric, n=4000, seed=1))
     values = []
     for _ in range(1500):
         rows = np.concatenate([np.flatnonzero(subject == s) for s in rng.choice(list("abcdefgh"), 8)])
         values.append(metrics.score(target[rows], pred[rows], 3, metric))
-    assert [low, high] == pytest.approx(np.percentile(values, [2.5, 97.5]), abs=.02)
+    assert [low, high] == pytest.approx(np.percentile(values, [2.5, 97.5]), abs=0.02)
     assert low < metrics.score(target, pred, 3, metric) < high
     again = (metrics.bootstrap([run], 3, metric, seed=5) for _ in range(2))
     assert np.array_equal(*again)
@@ -70,14 +74,14 @@ def test_bootstrap_of_units_averages_over_units():
 
 def test_constant_baseline_closed_forms():
     target = [0] * 6 + [1] * 3 + [2]
-    assert metrics.constant_baseline(target, 3, "accuracy") == pytest.approx(.6)
+    assert metrics.constant_baseline(target, 3, "accuracy") == pytest.approx(0.6)
     assert metrics.constant_baseline(target, 3, "uf1") == pytest.approx(2 * 6 / (2 * 6 + 4) / 3)
     assert metrics.constant_baseline(target, 3, "uar") == pytest.approx(1 / 3)
 
 
-@pytest.mark.parametrize(("positives", "size", "printed"), [
-    ((18, 23, 46, 30), 101, .439), ((23, 69, 40, 23), 124, .457),
-])
+@pytest.mark.parametrize(
+    ("positives", "size", "printed"), [((18, 23, 46, 30), 101, 0.439), ((23, 69, 40, 23), 124, 0.457)]
+)
 def test_all_present_reaches_the_known_averages(positives, size, printed):
     target = np.stack([np.arange(size) < count for count in positives], 1).astype(int)
     assert round(metrics.constant_baseline(target, 2, "f1_binary"), 3) == printed
@@ -99,8 +103,8 @@ def of_folds(seed: int = 3):
     """(subjects, targets, predictions, folds) of 200 samples of two units, 10 people in 4 folds."""
     rng = np.random.default_rng(seed)
     subject = rng.choice(list("abcdefghij"), 200)
-    target = (rng.random((200, 2)) < (.2, .5)).astype(int)
-    pred = np.where(rng.random((200, 2)) < .7, target, 1 - target)
+    target = (rng.random((200, 2)) < (0.2, 0.5)).astype(int)
+    pred = np.where(rng.random((200, 2)) < 0.7, target, 1 - target)
     return subject, target, pred, [f"fold{'abcdefghij'.index(s) % 4}" for s in subject]
 
 
@@ -126,9 +130,11 @@ def test_bootstrap_of_the_mean_of_folds_is_that_of_resampled_subjects():
             rows = np.flatnonzero(subject == name)
             by_fold.setdefault(folds[rows[0]], []).extend(np.tile(rows, times))
         parts = [np.array(rows) for rows in by_fold.values() if len(rows)]
-        values.append(np.mean([
-            [sk.f1_score(target[rows, a], pred[rows, a], zero_division=0) for a in range(2)] for rows in parts
-        ]))  # fmt: skip
+        values.append(
+            np.mean(
+                [[sk.f1_score(target[rows, a], pred[rows, a], zero_division=0) for a in range(2)] for rows in parts]
+            )
+        )
     found = metrics.bootstrap([(subject, target, pred, folds)], 2, "f1_binary", n=n, seed=7)
     np.testing.assert_allclose(found, values)
     assert any(0 in np.bincount(np.arange(10) % 4, weights=draw) for draw in draws)  # a fold was left out

@@ -7,12 +7,18 @@ from hypothesis import strategies as st
 
 from shared.protocols import Fold, ProtocolError, check, holdout, kfold, loso, with_validation
 
-tables = st.lists(st.integers(0, 12), min_size=8, max_size=60).filter(lambda s: len(set(s)) >= 5).map(
-    lambda subjects: pd.DataFrame({
-        "sample": [f"C/{s}/{i}" for i, s in enumerate(subjects)], "subject": [f"C/{s}" for s in subjects]}))
-made = st.sampled_from([
-    loso, lambda t: kfold(t, 5, 3), lambda t: kfold(t, 4, validation=True), lambda t: kfold(t, 3, 7, validation=True),
-])
+tables = (
+    st.lists(st.integers(0, 12), min_size=8, max_size=60)
+    .filter(lambda s: len(set(s)) >= 5)
+    .map(
+        lambda subjects: pd.DataFrame(
+            {"sample": [f"C/{s}/{i}" for i, s in enumerate(subjects)], "subject": [f"C/{s}" for s in subjects]}
+        )
+    )
+)
+made = st.sampled_from(
+    [loso, lambda t: kfold(t, 5, 3), lambda t: kfold(t, 4, validation=True), lambda t: kfold(t, 3, 7, validation=True)]
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -55,7 +61,7 @@ def test_seeds_differ():
 
 
 def test_holdout_keeps_its_share():
-    (fold,) = holdout(table(*[1] * 1000), .75)
+    (fold,) = holdout(table(*[1] * 1000), 0.75)
     assert (len(fold.train), len(fold.test)) == (750, 250)
 
 
@@ -66,21 +72,24 @@ def test_too_few_subjects():
         loso(table(5))
 
 
-@pytest.mark.parametrize(("folds", "message"), [
-    ([Fold("f", ("C/00/0",), ("C/00/1", "C/01/2"))], "C/00 is in train and in test"),
-    ([Fold("f", ("C/01/2",), ("C/00/0", "C/00/1"), ("C/00/1",))], "C/00 is in val and in test"),
-    ([Fold("f", ("C/01/2",), ("C/00/0", "C/00/1"))], "1 samples are never tested: C/01/2"),
-    ([Fold("f", ("C/01/2",), ("C/00/0",)), Fold("g", ("C/01/2",), ("C/00/0",))], "C/00/0 is tested twice"),
-    ([Fold("f", ("C/09/9",), ("C/00/0",))], "C/09/9 is not among the samples"),
-    ([Fold("f", (), ("C/00/0", "C/00/1", "C/01/2"))], "no sample in train"),
-])
+@pytest.mark.parametrize(
+    ("folds", "message"),
+    [
+        ([Fold("f", ("C/00/0",), ("C/00/1", "C/01/2"))], "C/00 is in train and in test"),
+        ([Fold("f", ("C/01/2",), ("C/00/0", "C/00/1"), ("C/00/1",))], "C/00 is in val and in test"),
+        ([Fold("f", ("C/01/2",), ("C/00/0", "C/00/1"))], "1 samples are never tested: C/01/2"),
+        ([Fold("f", ("C/01/2",), ("C/00/0",)), Fold("g", ("C/01/2",), ("C/00/0",))], "C/00/0 is tested twice"),
+        ([Fold("f", ("C/09/9",), ("C/00/0",))], "C/09/9 is not among the samples"),
+        ([Fold("f", (), ("C/00/0", "C/00/1", "C/01/2"))], "no sample in train"),
+    ],
+)
 def test_broken_folds_are_refused(folds, message):
     with pytest.raises(ProtocolError, match=message):
         check(folds, table(2, 1))
 
 
 @settings(max_examples=60, deadline=None)
-@given(tables, st.integers(0, 9), st.sampled_from([.1, .2, .5, .9]), st.randoms(use_true_random=False))
+@given(tables, st.integers(0, 9), st.sampled_from([0.1, 0.2, 0.5, 0.9]), st.randoms(use_true_random=False))
 def test_validation_of_training_subjects(table, seed, share, random):
     """At least the share, but all training subjects less one at most; whole subjects; the same in any order of rows."""
     before = loso(table)

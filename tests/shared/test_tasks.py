@@ -14,9 +14,17 @@ def row(
 ) -> tuple:
     corpus, subject = sample.split("/")[:2]
     values = {
-        "sample": sample, "corpus": corpus, "subject": f"{corpus}/{subject}", "emotion": emotion, "au_codes": codes,
-        "aus": parse(codes).aus() if aus is None else aus, "edition": edition, "fps": 200.0,
-        "onset": onset, "apex": apex}
+        "sample": sample,
+        "corpus": corpus,
+        "subject": f"{corpus}/{subject}",
+        "emotion": emotion,
+        "au_codes": codes,
+        "aus": parse(codes).aus() if aus is None else aus,
+        "edition": edition,
+        "fps": 200.0,
+        "onset": onset,
+        "apex": apex,
+    }
     return tuple(values.get(column) for column in COLUMNS)
 
 
@@ -35,9 +43,13 @@ def test_every_task_is_whole(task):
 
 
 def test_labels_and_classes():
-    assert classes("casme2-5", row("CASME2/sub01/a", "others"), row("CASME2/sub01/b", "fear"), row(
-        "CASME2/sub02/c", "repression"), row("SAMM/006/d", "others")) == {
-        "CASME2/sub01/a": "others", "CASME2/sub02/c": "repression"}
+    assert classes(
+        "casme2-5",
+        row("CASME2/sub01/a", "others"),
+        row("CASME2/sub01/b", "fear"),
+        row("CASME2/sub02/c", "repression"),
+        row("SAMM/006/d", "others"),
+    ) == {"CASME2/sub01/a": "others", "CASME2/sub02/c": "repression"}
     mmew = [row(f"MMEW/S01/{word}", word) for word in ("anger", "others", "fear", "disgust")]
     assert set(classes("mmew-6", *mmew).values()) == {"anger", "fear", "disgust"}
     assert set(classes("mmew-6-others", *mmew).values()) == {"others", "fear", "disgust"}
@@ -46,14 +58,25 @@ def test_labels_and_classes():
 
 def test_three_classes_of_every_corpus():
     rows = [
-        row("CASME2/sub01/a", "repression"), row("CASME2/sub01/b", "sadness"), row("CASME2/sub01/c", "happiness"),
-        row("SAMM/006/a", "contempt"), row("SAMM/006/b", "other"), row("SMIC/s1/a", "positive"),
-        row("CASME2/sub04/EP12_01f", "disgust"), row("CASME2/sub05/EP09_05f", "disgust"),
+        row("CASME2/sub01/a", "repression"),
+        row("CASME2/sub01/b", "sadness"),
+        row("CASME2/sub01/c", "happiness"),
+        row("SAMM/006/a", "contempt"),
+        row("SAMM/006/b", "other"),
+        row("SMIC/s1/a", "positive"),
+        row("CASME2/sub04/EP12_01f", "disgust"),
+        row("CASME2/sub05/EP09_05f", "disgust"),
     ]
     assert classes("cde-3", *rows) == {
-        "CASME2/sub01/a": "negative", "CASME2/sub01/c": "positive", "SAMM/006/a": "negative", "SMIC/s1/a": "positive"}
+        "CASME2/sub01/a": "negative",
+        "CASME2/sub01/c": "positive",
+        "SAMM/006/a": "negative",
+        "SMIC/s1/a": "positive",
+    }
     assert classes("casme3-4", row("CASME3/spNO.1/a/1", "sad"), row("CASME3/spNO.1/a/2", "others")) == {
-        "CASME3/spNO.1/a/1": "negative", "CASME3/spNO.1/a/2": "others"}
+        "CASME3/spNO.1/a/1": "negative",
+        "CASME3/spNO.1/a/2": "others",
+    }
 
 
 def test_macro_expressions_in_the_classes_of_a_micro_task():
@@ -65,8 +88,12 @@ def test_macro_expressions_in_the_classes_of_a_micro_task():
 
 
 def test_units_and_alternatives():
-    rows = [row("SAMM/006/a", "anger", "A/L12+4"), row("SAMM/006/b", "anger", "(R6 or R12)+R15"), row(
-        "SAMM/006/c", "anger", "14"), row("SAMM/006/d", "other", "2 or 12+4")]
+    rows = [
+        row("SAMM/006/a", "anger", "A/L12+4"),
+        row("SAMM/006/b", "anger", "(R6 or R12)+R15"),
+        row("SAMM/006/c", "anger", "14"),
+        row("SAMM/006/d", "other", "2 or 12+4"),
+    ]
     chosen = TASKS["samm-au4"].select(table(rows))
     assert chosen["sample"].tolist() == ["SAMM/006/a"] and chosen["target"].tolist() == [(0, 1, 0, 1)]
     counted = TASKS["samm-au4"].select(table(rows), alternatives="count")
@@ -100,17 +127,20 @@ def test_another_edition_is_remarked():
     assert "2019" in remark and "2014" in remark
 
 
-@pytest.mark.parametrize(("name", "edition"), [
-    ("casme2-5", "2014"), ("casme2-5-apex", "2014"), ("casme2-5-2019", "2019"), ("cde-3", "2014"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "edition"), [("casme2-5", "2014"), ("casme2-5-apex", "2014"), ("casme2-5-2019", "2019"), ("cde-3", "2014")]
+)
 def test_tasks_on_casme2_name_their_edition(name, edition):
     assert TASKS[name].edition == {"CASME2": edition}
     assert TASKS[name].classes == TASKS["casme2-5"].classes or name == "cde-3"
 
 
 def test_clips_without_an_apex_after_the_onset_stay_out_of_the_task_that_says_so():
-    rows = [row("CASME2/sub04/EP12_01f", "disgust"), row(
-        "CASME2/sub05/EP09_05f", "disgust"), row("CASME2/s/a", "others")]
+    rows = [
+        row("CASME2/sub04/EP12_01f", "disgust"),
+        row("CASME2/sub05/EP09_05f", "disgust"),
+        row("CASME2/s/a", "others"),
+    ]
     assert set(classes("casme2-5-apex", *rows)) == {"CASME2/s/a"} and len(classes("casme2-5", *rows)) == 3
     assert len(TASKS["casme2-5-apex"].excluded) == 2 and all(TASKS["casme2-5-apex"].excluded.values())
 

@@ -12,15 +12,16 @@ from torch import Tensor
 
 from shared.corpora.table import Frames
 from shared.errors import UserError
-from shared.job import Job, Needs, Pretraining
-from shared.parallel import Alone
-from shared.report import pooled
+from shared.pixels.flow import tvl1
+from shared.pixels.temporal import tim
+from shared.report.tables import pooled
+from shared.runs.fold import FoldTraining
+from shared.runs.parallel import Alone
+from shared.runs.pretraining import Needs, Pretraining
 from shared.tasks import TASKS
-from shared.temporal import tim
 from skd_tstsan import data, skd_loss
 from skd_tstsan.experiments import PAPER, PLAIN, SMOKE, TABLES, Config
 from skd_tstsan.train import CLASSIFIERS, LAST, network, of_all, pretrain, train
-from skd_tstsan.tvl1 import tvl1
 
 CPU = torch.device("cpu")
 TINY = dict(face=32, size=20, width=8, batch=8, pretrain_batch=7, iterations=2, pretrain_iterations=1)
@@ -63,14 +64,16 @@ def pretrained(config: Config, corpora):
     torch.manual_seed(0)
     needs = Needs(PAPER.pretraining(config, TASK))
     clips = PAPER.pretraining_data({"CK+": macro}, needs, cache)
-    job = Pretraining("tiny", needs, TASK, clips, {}, 0, Alone(CPU), cache / "stage")
-    return pretrain(job), job
+    pretraining = Pretraining("tiny", needs, TASK, clips, {}, 0, Alone(CPU), cache / "stage")
+    return pretrain(pretraining), pretraining
 
 
-def fold_of(config: Config, corpora, weights=None) -> Job:
+def fold_of(config: Config, corpora, weights=None) -> FoldTraining:
     cache, micro, _ = corpora
     torch.manual_seed(0)
-    return Job("tiny", config, TASK, TASK.folds(micro)[0], data.load(micro, config, cache), micro, 0, CPU, weights)
+    return FoldTraining(
+        "tiny", config, TASK, TASK.folds(micro)[0], data.load(micro, config, cache), micro, 0, CPU, weights
+    )
 
 
 @pytest.mark.parametrize("name", {config: name for name, (config, *_) in reversed(CELLS.items())}.values())
@@ -78,17 +81,17 @@ def test_every_row_trains(name, corpora):
     config, row, _ = CELLS[name]
     weights = None
     if PAPER.pretraining(config, TASK):
-        weights, job = pretrained(config, corpora)
-        assert len(job.history) == 1 and weights and not any(k.startswith(LAST) for k in weights)
-    job = fold_of(config, corpora, weights)
-    train(job)
-    assert set(job.predictions["epochs"]) == {"last", "best_on_test"}
+        weights, training = pretrained(config, corpora)
+        assert len(training.history) == 1 and weights and not any(k.startswith(LAST) for k in weights)
+    training = fold_of(config, corpora, weights)
+    train(training)
+    assert set(training.predictions["epochs"]) == {"last", "best_on_test"}
     classifiers = {"", "AC1", "AC2"} if config.skd else {""}
-    for outputs in job.predictions["scores"].values():
-        assert set(outputs) == classifiers == set(job.figures["features"]) and row.output in classifiers
+    for outputs in training.predictions["scores"].values():
+        assert set(outputs) == classifiers == set(training.figures["features"]) and row.output in classifiers
         for scores in outputs.values():
             np.testing.assert_allclose(np.sum(scores, axis=1), np.ones(5), atol=1e-5)
-    heat = np.array(job.figures["heat"])
+    heat = np.array(training.figures["heat"])
     assert len(heat) == 5 and heat.min() >= 0 and heat.max() <= 1
 
 
@@ -174,36 +177,39 @@ def test_macro_expressions_end_where_they_began(corpora):
 def test_transfer_takes_all_but_the_last_layers(corpora):
     """With no training to come, the fold's network says what the pre-trained layers say."""
     weights, _ = pretrained(BASE, corpora)
-    job = fold_of(replace(BASE, lr=1e-12), corpora, weights)
-    train(job)
+    training = fold_of(replace(BASE, lr=1e-12), corpora, weights)
+    train(training)
     config = replace(BASE, lr=1e-12)
     net = network(config, 5)()
     assert set(net.state_dict()) - set(weights) == {k for k in net.state_dict() if k.startswith(LAST)}
     other = fold_of(config, corpora)
     train(other)
-    assert job.figures["features"] != other.figures["features"]
+    assert training.figures["features"] != other.figures["features"]
 
 
 def test_a_fold_is_the_same_twice(corpora):
     first, second = (fold_of(BASE, corpora) for _ in range(2))
-    for job in (first, second):
+    for training in (first, second):
         torch.manual_seed(1)
-        train(job)
+        train(training)
     assert first.predictions == second.predictions and first.history == second.history
 
 
 def test_each_classifier_is_scored_at_its_own_best_epoch(corpora):
     """Table 7, from training's scores to the table's."""
-    job = replace(fold_of(BASE, corpora), rule="best_on_test", metrics=("uf1", "uar"))
-    right = torch.nn.functional.one_hot(job.targets, 5).float()
+    training = replace(fold_of(BASE, corpora), rule="best_on_test", metrics=("uf1", "uar"))
+    right = torch.nn.functional.one_hot(training.targets, 5).float()
     wrong = right.roll(1, dims=1)
     for epoch, best in enumerate(("AC1", "", "AC2")):  # each is right in one epoch alone
-        job.score(epoch, lambda rows, best=best: {n: (right if n == best else wrong)[rows] for n in CLASSIFIERS})
-    rows = job.rows("test")
+        training.score(epoch, lambda rows, best=best: {n: (right if n == best else wrong)[rows] for n in CLASSIFIERS})
+    rows = training.indices("test")
     record = {
-        "fold": job.fold.name, "corpora": ["CASME2"] * len(rows), "subjects": [job.fold.name] * len(rows),
-        "targets": job.targets[rows].tolist(), "predictions": job.predictions,
-    }  # fmt: skip
+        "fold": training.fold.name,
+        "corpora": ["CASME2"] * len(rows),
+        "subjects": [training.fold.name] * len(rows),
+        "targets": training.targets[rows].tolist(),
+        "predictions": training.predictions,
+    }
     column = next(c for c in PAPER.table("table7").columns if c.task == TASK.name)
     for row in PAPER.table("table7").rows:
         _, targets, answers, *_ = pooled([record], "best_on_test", row.output, column)
@@ -212,14 +218,17 @@ def test_each_classifier_is_scored_at_its_own_best_epoch(corpora):
         assert (answers == targets).all() == (row.output == "AC2"), row.name
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    (dict(tsm=False, domains=5), "domains=2"),
-    (dict(start="x.pth", mag=False), "without Mag cannot take .* start=x.pth"),
-    (dict(start="x.pth", **PLAIN, modified=False), "without Mag, TSM, batch norm .* start=x.pth"),
-    (dict(start="x.pth", follow="paper"), "without the released g of 7×7"),
-    (dict(start="x.pth", magnifier="m.pth"), "magnifier=m.pth is not used: start=x.pth brings one"),
-    (dict(magnifier="m.pth", mag=False), "magnifier=m.pth is not used: a row without Mag"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(tsm=False, domains=5), "domains=2"),
+        (dict(start="x.pth", mag=False), "without Mag cannot take .* start=x.pth"),
+        (dict(start="x.pth", **PLAIN, modified=False), "without Mag, TSM, batch norm .* start=x.pth"),
+        (dict(start="x.pth", follow="paper"), "without the released g of 7×7"),
+        (dict(start="x.pth", magnifier="m.pth"), "magnifier=m.pth is not used: start=x.pth brings one"),
+        (dict(magnifier="m.pth", mag=False), "magnifier=m.pth is not used: a row without Mag"),
+    ],
+)
 def test_settings_that_exclude_each_other(changes, message):
     with pytest.raises(UserError, match=message):
         replace(BASE, **changes)
@@ -227,6 +236,7 @@ def test_settings_that_exclude_each_other(changes, message):
 
 def test_the_released_network_is_not_pretrained_again():
     """Unless it is asked for; without it, or with its magnifier alone, training on CK+ comes first."""
+
     def corpora(**settings):
         return (PAPER.pretraining(PAPER.base("paper", settings), TASK) or {}).get("corpora", ())
 

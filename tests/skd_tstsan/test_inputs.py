@@ -5,7 +5,7 @@ import pytest
 import torch
 from oracles import golden
 
-from skd_tstsan import tvl1
+from shared.pixels.flow import tvl1
 from skd_tstsan.data import flows, grey, pictures
 
 

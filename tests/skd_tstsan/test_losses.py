@@ -32,8 +32,9 @@ def focal(z, alpha, gamma, follow="release"):
 
 
 def kl(z_i, z_C, T):
-    return sum(T**2 * c * math.log(c / i)
-               for b in range(B) for i, c in zip(q(z_i[b], T), q(z_C[b], T), strict=True)) / B
+    return (
+        sum(T**2 * c * math.log(c / i) for b in range(B) for i, c in zip(q(z_i[b], T), q(z_C[b], T), strict=True)) / B
+    )
 
 
 def l2(f_i, f_C):
@@ -46,8 +47,10 @@ def test_focal_loss(gamma, follow):
     kind = dict(gamma=gamma, follow=follow)
     assert focal_loss(Z[0], Y, ALPHA, **kind).item() == pytest.approx(focal(Z[0], ALPHA.tolist(), **kind))
     assert focal_loss(Z[0], Y, **kind).item() == pytest.approx(focal(Z[0], [1.0] * K, **kind))
-    torch.testing.assert_close(focal_loss(Z[0], Y, 7 * ALPHA, **kind) / focal_loss(Z[0], Y, ALPHA, **kind),
-                               torch.tensor(1.0 if follow == "release" else 7.0, dtype=torch.float64))
+    torch.testing.assert_close(
+        focal_loss(Z[0], Y, 7 * ALPHA, **kind) / focal_loss(Z[0], Y, ALPHA, **kind),
+        torch.tensor(1.0 if follow == "release" else 7.0, dtype=torch.float64),
+    )
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
@@ -114,28 +117,31 @@ def test_the_deepest_classifier_learns_from_labels_alone():
 NONE = torch.zeros(0, K)
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda: focal_loss(NONE, Y[:0]), r"a sample at least.*\(0, 4\)"),
-    (lambda: kl_loss(NONE, NONE), "a sample at least"),
-    (lambda: feature_loss(NONE, NONE), "a sample at least"),
-    (lambda: skd_loss(NONE[None], NONE[None], Y[:0]), "a sample at least"),
-    (lambda: skd_loss(Z[0], FEATURES[0], Y), r"expected \(B, n\)"),  # tensors, where a sequence of them is meant
-    (lambda: skd_loss([], [], Y), "0 and 0 given"),
-    (lambda: skd_loss(Z, FEATURES[:2], Y), "3 and 2 given"),
-    (lambda: focal_loss(Z[0], Y[:2]), r"\(6,\) int64 from 0 to 3.*\(2,\)"),
-    (lambda: focal_loss(Z[0], Y + 1), "from 0 to 3.*4"),
-    (lambda: focal_loss(Z[0], Y - 100), "from 0 to 3.*-100"),
-    (lambda: focal_loss(Z[0], Y.double()), "float64"),
-    (lambda: focal_loss(Z[0], Y, ALPHA[:2]), "4 weights"),
-    (lambda: focal_loss(Z[0], Y, -ALPHA), "4 weights of 0 or more"),
-    (lambda: focal_loss(Z[0], Y, gamma=-1.0), "gamma"),
-    (lambda: focal_loss(Z[0], Y, follow="papers"), "papers"),
-    (lambda: kl_loss(Z[0], Z[1][:1]), r"\(6, 4\) and \(1, 4\)"),
-    (lambda: kl_loss(Z[0], Z[1], T=0.0), "T must be above 0"),
-    (lambda: feature_loss(FEATURES[0], FEATURES[1][0]), r"\(6, 384\) and \(384,\)"),
-    (lambda: feature_loss(*FEATURES[:2], follow="papers"), "papers"),
-    (lambda: class_weights([]), r"\[\]"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: focal_loss(NONE, Y[:0]), r"a sample at least.*\(0, 4\)"),
+        (lambda: kl_loss(NONE, NONE), "a sample at least"),
+        (lambda: feature_loss(NONE, NONE), "a sample at least"),
+        (lambda: skd_loss(NONE[None], NONE[None], Y[:0]), "a sample at least"),
+        (lambda: skd_loss(Z[0], FEATURES[0], Y), r"expected \(B, n\)"),  # tensors, where a sequence of them is meant
+        (lambda: skd_loss([], [], Y), "0 and 0 given"),
+        (lambda: skd_loss(Z, FEATURES[:2], Y), "3 and 2 given"),
+        (lambda: focal_loss(Z[0], Y[:2]), r"\(6,\) int64 from 0 to 3.*\(2,\)"),
+        (lambda: focal_loss(Z[0], Y + 1), "from 0 to 3.*4"),
+        (lambda: focal_loss(Z[0], Y - 100), "from 0 to 3.*-100"),
+        (lambda: focal_loss(Z[0], Y.double()), "float64"),
+        (lambda: focal_loss(Z[0], Y, ALPHA[:2]), "4 weights"),
+        (lambda: focal_loss(Z[0], Y, -ALPHA), "4 weights of 0 or more"),
+        (lambda: focal_loss(Z[0], Y, gamma=-1.0), "gamma"),
+        (lambda: focal_loss(Z[0], Y, follow="papers"), "papers"),
+        (lambda: kl_loss(Z[0], Z[1][:1]), r"\(6, 4\) and \(1, 4\)"),
+        (lambda: kl_loss(Z[0], Z[1], T=0.0), "T must be above 0"),
+        (lambda: feature_loss(FEATURES[0], FEATURES[1][0]), r"\(6, 384\) and \(384,\)"),
+        (lambda: feature_loss(*FEATURES[:2], follow="papers"), "papers"),
+        (lambda: class_weights([]), r"\[\]"),
+    ],
+)
 def test_what_does_not_belong_together(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -120,5 +120,3 @@ def test_frames_that_do_not_belong_together():
 def test_unknown_follow():
     with pytest.raises(ValueError, match="papers"):
         Manipulator(follow="papers")
-
-

@@ -142,10 +142,14 @@ def test_what_does_not_fit_is_all_listed(file, tmp_path):
         assert part in str(error.value)
 
 
-@pytest.mark.parametrize(("changes", "without"), [
-    (dict(mag=False), "motion magnification"), (dict(tsm=False), "temporal shift"),
-    (dict(mag=False, tsm=False), r"motion magnification \(mag=False\) and temporal shift"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "without"),
+    [
+        (dict(mag=False), "motion magnification"),
+        (dict(tsm=False), "temporal shift"),
+        (dict(mag=False, tsm=False), r"motion magnification \(mag=False\) and temporal shift"),
+    ],
+)
 def test_models_without_a_part_name_it(changes, without, file, tmp_path):
     with pytest.raises(ValueError, match=f"SKD-TSTSAN.pth.*without {without}"):
         load_released(file[0], SKD_TSTSAN(**changes))
@@ -161,25 +165,43 @@ def test_models_without_a_part_name_it(changes, without, file, tmp_path):
 def spoilt(how: str, weights: dict[str, torch.Tensor], content: bytes) -> bytes:
     """The bytes of a file that is not the released one."""
     written = {
-        "a list": [1, 2, 3], "a tensor": torch.zeros(3), "no tensors": {"state_dict": {"fc2.weight": 3}},
-        "another network": {"something": torch.zeros(1)}, "fc2 alone": {"fc2.weight": torch.zeros(())},
+        "a list": [1, 2, 3],
+        "a tensor": torch.zeros(3),
+        "no tensors": {"state_dict": {"fc2.weight": 3}},
+        "another network": {"something": torch.zeros(1)},
+        "fc2 alone": {"fc2.weight": torch.zeros(())},
         "NaN": weights | {"conv1_S.bias": torch.full((64,), float("nan"))},
-    }  # fmt: skip
+    }
     if how in written:
         torch.save(written[how], buffer := io.BytesIO())
         return buffer.getvalue()
     flipped = bytearray(content)
     flipped[len(content) // 2] ^= 1
     return {
-        "text": b"version https://git-lfs.github.com/spec/v1\n", "a page": b"<!DOCTYPE html>", "empty": b"",
-        "truncated": content[: len(content) // 2], "a flipped byte": bytes(flipped),
-    }[how]  # fmt: skip
+        "text": b"version https://git-lfs.github.com/spec/v1\n",
+        "a page": b"<!DOCTYPE html>",
+        "empty": b"",
+        "truncated": content[: len(content) // 2],
+        "a flipped byte": bytes(flipped),
+    }[how]
 
 
-@pytest.mark.parametrize("how", [
-    "text", "a page", "empty", "truncated", "a flipped byte", "a list", "a tensor", "no tensors", "another network",
-    "fc2 alone", "NaN",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "how",
+    [
+        "text",
+        "a page",
+        "empty",
+        "truncated",
+        "a flipped byte",
+        "a list",
+        "a tensor",
+        "no tensors",
+        "another network",
+        "fc2 alone",
+        "NaN",
+    ],
+)
 def test_files_that_are_not_the_released_one(how, file, tmp_path):
     """One kind of error, which names the file and what to do; the model stays as it was."""
     path, model = tmp_path / "net.pth", SKD_TSTSAN(width=8)

@@ -1,4 +1,4 @@
-from shared.main import main
+from shared.cli import main
 
 from .experiments import PAPER
 

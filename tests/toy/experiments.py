@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from shared.experiment import Column, Paper, Precision, Row, Table
-from shared.frames import prepare
+from shared.pixels.frames import prepare
+from shared.runs.paper import Column, Paper, Precision, Row, Table
 
 from . import train
 

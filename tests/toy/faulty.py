@@ -10,9 +10,9 @@ import time
 together = "together" in sys.argv
 if together:
     from shared.errors import UserError
-    from shared.parallel import accelerator, wait_for_others
+    from shared.runs.parallel import make_accelerator, wait_for_others
 
-    team = accelerator()
+    accelerator = make_accelerator()
 if os.environ["RANK"] == "1":
     code = int(sys.argv[1])
     if code < 0:
@@ -20,7 +20,7 @@ if os.environ["RANK"] == "1":
     os._exit(code)
 if together:
     try:
-        wait_for_others(team)
+        wait_for_others(accelerator)
     except UserError as error:
         sys.exit(f"error: {error}")
 time.sleep(600 * (sys.argv[1] != "0"))

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import torch
 
-from shared import page
-from shared.main import main
+from shared.cli import main
+from shared.report import page
 
 
 class Forked:
@@ -95,9 +95,9 @@ if __name__ == "__main__":
     package, seed, kills, out, *arguments = sys.argv[1:]
     paper = import_module(f"{package}.experiments").PAPER
 
-    def hasty(job):
-        job.checkpoint_seconds = 0.1
-        return paper.pretrain(job)
+    def hasty(training):
+        training.checkpoint_seconds = 0.1
+        return paper.pretrain(training)
 
     torch.optim.SGD([torch.zeros(1)], lr=1.0)  # for which torch imports a second's worth of modules
     Forked.paper = replace(paper, pretrain=hasty)

@@ -6,7 +6,7 @@ import sys
 import torch
 from torch import nn
 
-from shared.parallel import AcrossProcesses, synchronised
+from shared.runs.parallel import AcrossProcesses, synchronised
 
 
 def batch(dims: int) -> torch.Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from shared.frames import prepare
+from shared.pixels.frames import prepare
 
 
 class Net(nn.Module):
@@ -57,38 +57,38 @@ def predict(net, x):
     return net.eval()(x).softmax(1)
 
 
-def pretrain(job):
-    config = job.config
-    net = job.synchronised(Net(2, config.norm))
+def pretrain(training):
+    config = training.config
+    net = training.synchronised(Net(2, config.norm))
     sgd = torch.optim.SGD(net.parameters(), lr=config.lr, momentum=0.9)
-    job.checkpoint_seconds = config.checkpoint
-    job.keep(net=net, sgd=sgd)
-    parallel, sgd = job.team.prepare(net, sgd)
-    for _, _, (x, y) in job.batches(epochs=config.pretrain_epochs, batch=config.pretrain_batch):
+    training.checkpoint_seconds = config.checkpoint
+    training.keep(net=net, sgd=sgd)
+    parallel, sgd = training.accelerator.prepare(net, sgd)
+    for _, _, (x, y) in training.batches(epochs=config.pretrain_epochs, batch=config.pretrain_batch):
         loss = F.cross_entropy(parallel(images(x)), y)
         sgd.zero_grad()
-        job.team.backward(loss)
+        training.accelerator.backward(loss)
         sgd.step()
-        job.log(loss=loss)
+        training.log(loss=loss)
         time.sleep(config.pause)
     return {k: v for k, v in net.state_dict().items() if not k.startswith("fc.")}
 
 
-def train(job):
-    config = job.config
-    frames = torch.from_numpy(job.data.stacked().copy()).to(job.device)
+def train(training):
+    config = training.config
+    frames = torch.from_numpy(training.data.stacked().copy()).to(training.device)
     x = differences(frames)
-    rows, target = job.rows("train"), job.targets
-    net = job.build(partial(Net, classes=len(job.task.classes), norm=config.norm))
-    if job.pretrained:
-        net.load_state_dict(job.pretrained, strict=False)
+    rows, target = training.indices("train"), training.targets
+    net = training.build(partial(Net, classes=len(training.task.classes), norm=config.norm))
+    if training.pretrained:
+        net.load_state_dict(training.pretrained, strict=False)
     adam = torch.optim.Adam(net.parameters(), lr=config.lr)
     for epoch in range(config.epochs):
         net.train()
         loss = F.cross_entropy(net(x[rows]), target[rows])
-        job.check(loss, epoch, rows)
+        training.check(loss, epoch, rows)
         adam.zero_grad()
         loss.backward()
         adam.step()
-        job.score(epoch, lambda rows: predict(net, x[rows]), loss=loss.item())
+        training.score(epoch, lambda rows: predict(net, x[rows]), loss=loss.item())
         time.sleep(config.pause)

@@ -1,0 +1,38 @@
+"""The apex of clips whose corpus names none."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..corpora.table import Problem
+from ..keys import code
+from .frames import derive, prepare
+from .temporal import spot_apex
+
+SIZE = 128  # pixels of the grey frames that an apex is looked for in
+
+
+def with_apex(
+    samples: pd.DataFrame, cache: str | Path, find: Callable[[np.ndarray, float], int] = spot_apex
+) -> tuple[pd.DataFrame, list[Problem]]:
+    """The samples with an apex each: where the corpus names none, that of `find(grey frames (T, H, W), fps)`.
+
+    It is looked for from onset to offset. Clips that cannot be read for it are left out and named.
+    """
+    known, problems = [samples[samples["apex"].notna()]], []
+    for fps, clips in samples[samples["apex"].isna()].groupby("fps", dropna=False):
+        columns = (clips[name] for name in ("frames", "onset", "offset"))
+        within = [
+            [n for n in frames.numbers if n >= onset and (pd.isna(offset) or n <= offset)]
+            for frames, onset, offset in zip(*columns, strict=True)
+        ]
+        store = prepare(clips, within, size=SIZE, gray=True, cache=cache)
+        settings = {"fps": fps, "find": code(find.__module__)}
+        places = derive(store, find.__name__, settings, lambda clip, fps=fps: np.int64(find(clip[..., 0], fps)))
+        taken = dict(zip(clips["sample"], within, strict=True))
+        clips = clips[clips["sample"].isin(store.ids)]
+        known.append(clips.assign(apex=[taken[i][p] for i, p in zip(store.ids, places, strict=True)]))
+        problems += store.problems
+    return pd.concat(known).sort_index(), problems

@@ -1,0 +1,104 @@
+"""Videos: decoded once into folders of images in the cache, so that from there on a clip is a clip."""
+
+import dataclasses
+import os
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from ..corpora.folders import frames
+from ..corpora.table import Frames, Problem, Reading, Video
+from ..errors import UserError
+from ..files import REMEDY, digest, locked, read_json, write_json
+from ..keys import code, stamp
+
+WHOLE = 0.9  # share of the frames that a file's header announces from which it counts as whole: headers miscount a few
+SIZES = "sizes.json"  # beside the images of a video
+
+
+def decoded(reading: Reading, cache: str | Path) -> Reading:
+    """The reading with each Video as the Frames of its images, numbered from 0; a missing offset is the last frame.
+
+    A video is decoded once, into a folder named by its path, by what the file is known by and by the code. One that
+    cannot be decoded leaves the samples and joins the problems. Raises UserError when the cache cannot be written.
+    """
+    samples = reading.samples
+    videos = list(dict.fromkeys(f for f in samples["frames"] if isinstance(f, Video)))
+    if not videos:
+        return reading
+    cache = Path(cache) / "videos"
+    with locked(cache / ".lock"), ThreadPoolExecutor(os.cpu_count()) as pool:
+        clips = pool.map(lambda video: _images(video.path, cache), videos)
+        bar = tqdm(clips, f"decoding {reading.corpus}", len(videos), unit="video", disable=None, leave=False)
+        found = dict(zip(videos, bar, strict=True))
+    samples = samples.assign(frames=[found.get(f, f) if isinstance(f, Video) else f for f in samples["frames"]])
+    broken = [isinstance(f, Problem) for f in samples["frames"]]
+    problems = [dataclasses.replace(row.frames, sample=row.sample) for row in samples[broken].itertuples()]
+    samples = samples[[not b for b in broken]].reset_index(drop=True)
+    last = pd.Series([f.numbers[-1] for f in samples["frames"]], index=samples.index, dtype="Int64")
+    samples["offset"] = samples["offset"].fillna(last)
+    return dataclasses.replace(reading, samples=samples, problems=[*reading.problems, *problems])
+
+
+def _images(path: str, cache: Path) -> Frames | Problem:
+    """The images of a video, from the cache or decoded into it."""
+    try:
+        key = digest([os.path.abspath(path), stamp(path), code(__name__)])
+    except OSError as error:
+        return Problem(path, None, f"cannot be read: {error.strerror}", "copy it again from the release")
+    folder = cache / key
+    if not _whole(folder):
+        for left in [folder, *cache.glob(f".{key}.*")]:  # spoilt, or of a process that died
+            shutil.rmtree(left, ignore_errors=True)
+        try:
+            if what := _decode(path, folder):
+                return Problem(path, None, what, "copy it again from the release")
+        except OSError as error:
+            what = f"cannot write the frames of {path} in {cache}: {error.strerror or error}; {REMEDY}"
+            raise UserError(what) from error
+    return frames(str(folder))
+
+
+def _whole(folder: Path) -> bool:
+    """Whether a folder of the cache is there and its images have the sizes that were written."""
+    try:
+        return read_json(folder / SIZES) == _sizes(folder)
+    except (UserError, OSError):
+        return False
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Bytes of each image."""
+    return {path.name: path.stat().st_size for path in sorted(folder.glob("*.jpg"))}
+
+
+def _decode(path: str, folder: Path) -> str | None:
+    """Decode into a temporary folder and rename it, or say what is wrong with the video."""
+    import av
+
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        count = 0
+        try:
+            with av.open(path) as container:
+                stream = container.streams.video[0]
+                for picture in container.decode(stream):
+                    image = picture.to_image()
+                    # With little loss: micro-movements are faint.
+                    image.save(temporary / f"{count:06d}.jpg", quality=95, subsampling=0)
+                    count += 1
+                announced = stream.frames
+        except (av.error.FFmpegError, IndexError) as error:
+            return f"the video cannot be decoded after {count} frames ({error})"
+        if count == 0 or count < WHOLE * announced:
+            return f"the video is cut off: {count} of {announced or 'no'} frames"
+        write_json(temporary / SIZES, _sizes(temporary))
+        os.chmod(temporary, 0o755)
+        os.rename(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return None

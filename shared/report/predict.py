@@ -1,0 +1,142 @@
+"""`python -m PAPER predict RECORD …`: what a trained network says of your own clip, as text, JSON and a picture."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+import torch
+from matplotlib import pyplot as plt
+
+from ..corpora.folders import frames
+from ..corpora.table import Frames, Reading, Video
+from ..errors import UserError, log
+from ..files import replacing
+from ..pixels.apex import with_apex
+from ..pixels.frames import read
+from ..pixels.videos import decoded
+from ..runs.paper import Paper
+from ..runs.weights import network
+from ..tasks import TASKS
+from .figures import grid, image, overlay
+
+SHOWN = 224  # pixels of a face in the picture
+MOMENTS = {"onset": "the first", "apex": "spotted in the frequency domain", "offset": "the last"}
+
+
+def parser(name: str) -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog=f"{name} predict",
+        description="What a trained network says of a clip of yours: --clip, or images as --onset and --apex.",
+    )
+    p.add_argument("record", type=Path, help="a fold's record (.json), or the weights beside it (.safetensors)")
+    p.add_argument("--clip", type=Path, help="a folder of numbered images, or a video (its frames count from 0)")
+    for moment, default in MOMENTS.items():
+        p.add_argument(f"--{moment}", help=f"an image; with --clip a frame's number (default: {default})")
+    p.add_argument("--fps", type=float, default=200.0, help="of the clip, for spotting its apex (default: 200)")
+    p.add_argument(
+        "--box",
+        type=int,
+        nargs=4,
+        metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"),
+        help="the face in pixels, cut as the corpora's releases cut it (default: the whole image)",
+    )
+    p.add_argument("--out", type=Path, default=Path("prediction"), help="folder of the results (default: prediction)")
+    return p
+
+
+def main(paper: Paper, arguments: Sequence[str]) -> int:
+    args = parser(paper.name).parse_args(arguments)
+    weights = args.record.with_suffix(".safetensors")
+    net, about = network(weights, paper.name)
+    try:
+        config = paper.config(**{k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()})
+    except TypeError as error:
+        raise UserError(f"{weights} was left by another state of the code ({error}); run its row again") from error
+    with TemporaryDirectory() as cache:
+        sample = clip(args, Path(cache))
+        data = paper.load(sample, config, Path(cache))
+        if data.problems:
+            raise UserError("\n".join(map(str, data.problems)))
+        scores, maps = (values[0] for values in paper.apply(net, data, config))
+        said = dict(zip(about["labels"], scores.tolist(), strict=True))
+        best = max(said, key=said.get)
+        units = TASKS[about["task"]].aus
+        found = [label for label, score in said.items() if score > 0.5] if units else [best]
+        heat = dict(zip(said, maps, strict=True)) if units else {best: maps[0]}
+        files = [sample["frames"][0].path(sample[moment][0]) for moment in ("onset", "apex")]
+        titles = {f"{label} {said[label]:.2f}": heat[label] for label in found or [best]}
+        picture(files, args.box, titles, args.out / "prediction.png")
+    result = {
+        "package": paper.name,
+        "task": about["task"],
+        "labels": found,
+        "scores": said,
+        **{moment: int(sample[moment][0]) if args.clip else getattr(args, moment) for moment in MOMENTS},
+        "weights": {"file": str(weights), **{k: about[k] for k in ("fold", "seed", "epoch", "scale", "generated")}},
+    }
+    with replacing(args.out / "prediction.json") as temporary:
+        temporary.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    for label, score in said.items():
+        print(f"{label.ljust(max(map(len, said)))}  {score:.4f}{'  <-' if label in found else ''}")
+    if about["generated"] or about["scale"] == "smoke" or about["shuffled"]:
+        print("*** weights of a rehearsal (generated faces, smoke scale or shuffled labels): no word on real faces ***")
+    print(f"written: {args.out / 'prediction.json'}, {args.out / 'prediction.png'}")
+    return 0
+
+
+def clip(args: argparse.Namespace, cache: Path) -> pd.DataFrame:
+    """The clip as a table of one sample, its apex spotted where none is named. Raises UserError naming what lacks."""
+    row = {"sample": "your clip", "corpus": "", "subject": "you", "fps": args.fps}
+    if args.clip is None:
+        if args.onset is None or args.apex is None:
+            raise UserError("give --clip with a folder or a video, or images with --onset and --apex")
+        if args.offset is None:
+            log("no --offset: the apex stands for it")
+        files = (args.onset, args.apex, args.offset or args.apex)
+        for file in files:
+            if not Path(file).is_file():
+                raise UserError(f"{file} is not an image file; a frame's number is understood with --clip only")
+        row |= {"frames": Frames("", files, (0, 1, 2)), "onset": 0, "apex": 1, "offset": 2}
+    else:
+        if not args.clip.exists():
+            raise UserError(f"{args.clip} is not there: --clip names a folder of images, or a video")
+        numbers = {}
+        for moment in MOMENTS:
+            if (text := getattr(args, moment)) is not None and not text.isdigit():
+                raise UserError(f"--{moment} {text}: with --clip expected a frame's number")
+            numbers[moment] = None if text is None else int(text)
+        source = frames(str(args.clip)) if args.clip.is_dir() else Video(str(args.clip))
+        table = pd.DataFrame([{**row, **numbers, "frames": source}])
+        reading = decoded(Reading("your clip", str(args.clip), "", table), cache)
+        if reading.problems:
+            raise UserError(str(reading.problems[0]))
+        source = reading.samples["frames"][0]
+        if len(source) < 2:
+            raise UserError(f"{args.clip} holds {len(source)} numbered images; a clip has two at least")
+        ends = {"onset": source.numbers[0], "offset": source.numbers[-1]}
+        row |= {"frames": source, **{m: ends.get(m) if n is None else n for m, n in numbers.items()}}
+    if args.box:
+        files = row["frames"]
+        row["frames"] = Frames(files.folder, files.names, files.numbers, tuple(args.box))
+    samples, problems = with_apex(pd.DataFrame([row]), cache)
+    if problems:
+        raise UserError(str(problems[0]))
+    if args.clip and args.apex is None:
+        log(f"apex spotted: frame {samples['apex'][0]}")
+    return samples
+
+
+def picture(files: Sequence[str], box, heat: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Onset, apex, and on the apex a map (h, w) for each title."""
+    onset, apex = (read(file, SHOWN, box=box) for file in files)
+    plot, (axes,) = grid(1, 2 + len(heat), width=2.2, height=2.5)
+    for axis, title in zip(axes, ("onset", "apex", *heat), strict=True):
+        image(axis, onset if title == "onset" else apex, title)
+        if title in heat:
+            overlay(axis, heat[title].clamp_min(0), SHOWN)
+    with replacing(path) as temporary:
+        plot.savefig(temporary, format="png", dpi=130)
+    plt.close(plot)

@@ -1,0 +1,210 @@
+"""Running: pre-trainings and folds over processes, each resumable, each leaving one whole record."""
+
+import fcntl
+import platform
+import random
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate.utils import broadcast_object_list
+
+from ..errors import UserError
+from ..files import locked, plain, replacing, sweep, write_json
+from ..protocols import Fold
+from .fold import FoldTraining, seed_of
+from .parallel import Alone, wait_for_others
+from .pretraining import Needs, Pretraining
+from .session import Experiment, PretrainingRun, parts_of
+from .weights import packed, weights_of
+
+
+def run(experiments: list[Experiment], *, device: torch.device, accelerator=None, workers: int = 0) -> None:
+    """Run what is missing of `experiments`, claiming folds and pre-trainings through file locks.
+
+    A pre-training is one process's work like a fold, unless an `accelerator` is given: then all its processes run each
+    pre-training together, before the folds.
+    """
+    if device.type == "cpu":
+        torch.set_num_threads(1)  # sums then have one order, on however many processes
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    stages = list({e.pretraining.folder: e.pretraining for e in experiments if e.pretraining}.values())
+    if accelerator is not None:
+        for stage in stages:
+            while not _pretrain_together(stage, accelerator, workers):
+                time.sleep(1)
+    folds = [(experiment, fold) for experiment in experiments for fold in experiment.folds]
+    while folds := [(experiment, fold) for experiment, fold in folds if not experiment.record_path(fold).exists()]:
+        for stage in stages:
+            with claim(stage.folder) as mine:
+                if mine and not stage.done():
+                    _pretrain(stage, Alone(device), workers)
+        idle = True
+        for experiment, fold in folds:
+            if experiment.pretraining and not experiment.pretraining.done():
+                continue
+            with claim(experiment.record_path(fold)) as mine:
+                if mine and not experiment.record_path(fold).exists():
+                    _train(experiment, fold, device)
+                    idle = False
+        if idle:
+            time.sleep(0.2)
+
+
+@contextmanager
+def claim(path: Path) -> Iterator[bool]:
+    """Whether this process may make `path`: false while another one does. A process that dies loses its claim."""
+    try:
+        lock = locked(path.parent / ".claims" / f"{path.name}.lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+        return
+    with lock:
+        sweep(path.parent, f"{path.stem}.*")  # the record, its weights and files
+        sweep(path)
+        yield True
+
+
+def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
+    """Train one fold and write its record."""
+    experiment.claim_settings()
+    started, clock = datetime.now(timezone.utc), time.monotonic()
+    seed = seed_of(experiment.task.name, fold.name, experiment.seed)  # not of the row: rows of a table are paired
+    seed_everything(seed)
+    set_precision(experiment.config)
+    data = experiment.data(device)
+    stage = experiment.pretraining
+    name = f"{experiment.name} {fold.name}"
+    training = FoldTraining(
+        name,
+        experiment.config,
+        experiment.task,
+        fold,
+        data,
+        experiment.samples,
+        seed,
+        device,
+        stage and stage.load(),
+        experiment.session.weights_dir,
+        experiment.session.rule,
+        experiment.metrics,
+        stage and (lambda: stage.data),
+    )
+    experiment.paper.train(training)
+    if not training.history:
+        raise UserError(f"{name}: no epoch was scored; set at least one epoch")
+    parts = experiment.samples.set_index("sample").loc[list(fold.test)]
+    record = {
+        **experiment.settings(),
+        **parts_of(fold),
+        "corpora": parts["corpus"].tolist(),
+        "subjects": parts["subject"].tolist(),
+        "targets": parts["target"].tolist(),
+        "predictions": training.predictions,
+        "history": training.history,
+        "figures": training.figures,
+        "kept weights": None,
+        **surroundings(device),
+        "times": {
+            "started": started.isoformat(timespec="milliseconds"),
+            "seconds": round(time.monotonic() - clock, 2),
+            **training.times,
+        },
+    }
+    if training.network is not None and experiment.session.keep_weights:
+        about = {
+            **training.made,
+            "task": experiment.task.name,
+            "labels": experiment.task.outputs,
+            "epoch": training.scored_epoch,
+            "rule": training.rule,
+            **{k: record[k] for k in ("scale", "generated", "shuffled", "seed", "config", "fold", "code")},
+        }
+        content = packed(training.learnt, plain(about))
+        record["kept weights"] = zlib.crc32(content)
+        with replacing(weights_of(experiment.record_path(fold))) as temporary:
+            temporary.write_bytes(content)
+    for suffix, content in training.files.items():
+        with replacing(experiment.record_path(fold).with_suffix(f".{suffix}")) as temporary:
+            temporary.write_bytes(content)
+    write_json(experiment.record_path(fold), record)
+    experiment.tell(fold, training)
+
+
+def _pretrain_together(stage: PretrainingRun, accelerator, workers: int) -> bool:
+    """Run one pre-training in all processes together; whether it is done. Waits while another run has claimed it."""
+    with claim(stage.folder) if accelerator.is_main_process else nullcontext() as mine:
+        (todo, there) = broadcast_object_list([mine, stage.done()])  # as the first process sees it
+        if todo and not there:
+            _pretrain(stage, accelerator, workers)
+            wait_for_others(accelerator)
+        return todo or there
+
+
+def _pretrain(stage: PretrainingRun, accelerator, workers: int) -> None:
+    """Run one pre-training; its weights come first, its record, which says that it is done, last."""
+    started, clock = datetime.now(timezone.utc), time.monotonic()
+    if accelerator.is_main_process:
+        stage.claim_settings()
+    seed = seed_of("pre-training", stage.seed)
+    seed_everything(seed)
+    set_precision(stage.config)
+    pretraining = Pretraining(
+        stage.name,
+        Needs(stage.needs),
+        stage.task,
+        stage.data,
+        stage.settings(),
+        seed,
+        accelerator,
+        stage.folder,
+        stage.session.weights_dir,
+        workers,
+    )
+    weights = stage.paper.pretrain(pretraining)
+    wait_for_others(accelerator)
+    if not accelerator.is_main_process:
+        return
+    content = packed(weights)
+    with replacing(stage.weights_path) as temporary:
+        temporary.write_bytes(content)
+    record = {
+        **stage.settings(),
+        "weights": zlib.crc32(content),
+        "history": pretraining.history,
+        **surroundings(accelerator.device),
+        "times": {
+            "started": started.isoformat(timespec="milliseconds"),
+            "seconds": round(time.monotonic() - clock, 2),
+            "waiting for data": round(pretraining.waited / max(pretraining.waited + pretraining.worked, 1e-9), 4),
+        },
+    }
+    write_json(stage.folder / "record.json", record)
+    (stage.folder / "checkpoint.pt").unlink(missing_ok=True)
+    stage.tell(pretraining)
+
+
+def set_precision(config: Any) -> None:
+    """How float32 products are computed on a GPU: TF32 where the setting says so (torch's own default for convolutions
+    is TF32)."""
+    torch.backends.fp32_precision = "tf32" if config.precision == "tf32" else "ieee"
+
+
+def seed_everything(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def surroundings(device: torch.device) -> dict[str, Any]:
+    """What a record says of the libraries and the machine."""
+    return {
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+    }

@@ -1,0 +1,165 @@
+"""What a training is given and where it reports: FoldTraining for a fold, Pretraining for what comes before."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from .. import metrics
+from ..errors import UserError
+from ..protocols import Fold
+from ..tasks import Task
+
+
+@dataclass
+class FoldTraining:
+    """What a fold's training is given, and where it reports."""
+
+    name: str
+    config: Any
+    task: Task
+    fold: Fold
+    data: Any  # what the paper's `load` returned; `data.ids` names its rows
+    samples: pd.DataFrame  # the task's samples, one a row of `data`
+    seed: int  # of (task, fold, seed): the same for all rows of a table
+    device: torch.device
+    pretrained: dict[str, Tensor] | None = None
+    weights_dir: Path = Path("weights")  # folder of published weights
+    rule: str = "last"  # the epoch that is scored: "last", "val" or "best_on_test"
+    metrics: tuple[str, ...] = ()  # by which epochs are compared; the first chooses the weights that are kept
+    pretraining_data: Callable[[], Any] | None = None  # reads what the pre-training learnt from
+    network: nn.Module | None = None  # what `build` made
+    made: dict[str, Any] = field(default_factory=dict)  # how
+    best: dict[str, Tensor] = field(default_factory=dict)  # its weights at the scored epoch, where that is not the last
+    history: list[dict[str, float]] = field(default_factory=list)
+    predictions: dict[str, dict] = field(default_factory=lambda: {"epochs": {}, "scores": {}})
+    figures: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)  # suffix -> content, beside the record: not to be shared
+    times: dict[str, float] = field(default_factory=dict)  # seconds, for the record
+    _merits: dict[tuple[str, str, str], float] = field(default_factory=dict)  # the best so far of rule, metric, output
+
+    def __post_init__(self) -> None:
+        self.metrics = self.metrics or (self.task.metric,)
+        self._generators: dict[str, torch.Generator] = {}
+
+    def indices(self, part: str) -> Tensor:
+        """Rows of `data` that the fold's "train", "val" or "test" part takes: (n,) int64 on the device."""
+        place = {sample: i for i, sample in enumerate(self.samples["sample"])}
+        return torch.tensor([place[s] for s in getattr(self.fold, part)], dtype=torch.long, device=self.device)
+
+    def generator(self, name: str) -> torch.Generator:
+        """The fold's generator for one purpose, on the CPU.
+
+        Initial weights and dropout draw from torch's global one: rows of other networks still meet the same batches.
+        """
+        if name not in self._generators:
+            self._generators[name] = torch.Generator().manual_seed(seed_of(self.seed, name))
+        return self._generators[name]
+
+    @property
+    def augmentation(self) -> torch.Generator:
+        """What augmentation is drawn from."""
+        return self.generator("augmentation")
+
+    def shuffled(self, rows: Tensor, least: int = 2, stage: str = "training") -> Iterator[Tensor]:
+        """An epoch's batches of `rows`, in random order; an end of fewer than `least` rows is left out, by default of
+        one: batch norm has no statistics of a single face. Each `stage` has an order of its own."""
+        order = torch.randperm(len(rows), generator=self.generator(f"batches of {stage}")).to(rows.device)
+        return (batch for batch in rows[order].split(self.config.batch) if len(batch) >= least)
+
+    @property
+    def targets(self) -> Tensor:
+        """Classes (N,) int64, or action units (N, A) float, of all rows, on the device."""
+        target = torch.tensor(np.array(self.samples["target"].tolist()), device=self.device)
+        return target.float() if self.task.aus else target
+
+    def build(self, make: partial) -> nn.Module:
+        """The network that the fold leaves, on the device: of a name that its package exports, and named arguments."""
+        self.network = make().to(self.device)
+        package = make.func.__module__.rpartition(".")[0]
+        self.made = {"package": package, "network": make.func.__name__, "arguments": make.keywords}
+        if self.config.compile:
+            self.network.compile()
+        return self.network
+
+    def check(self, loss: Tensor, epoch: int, rows: Tensor) -> None:
+        """Raise UserError naming epoch and samples when a loss is not finite."""
+        if not torch.isfinite(loss):
+            names = ", ".join(self.samples["sample"].iloc[rows.tolist()])
+            raise UserError(f"{self.name}: the loss is {loss.item()} in epoch {epoch + 1}, on {names}")
+
+    def score(self, epoch: int, predict: Callable[[Tensor], Tensor | Mapping[str, Tensor]], **losses: float) -> None:
+        """Keep an epoch's scores of the test part: `predict` takes rows (n,) and returns probabilities, (n, classes) or
+        (n, AUs), or several such outputs by name, the main one as "".
+
+        Each rule chooses an epoch for each metric and output: "last"; "best_on_test", the best on the test part; where
+        the fold has a validation part "val", the best there (ties: the later).
+        """
+        outputs = {part: self._outputs(predict, part) for part in ("test", "val") if getattr(self.fold, part)}
+        entry = {"epoch": epoch + 1, **{k: float(f"{v:.6g}") for k, v in losses.items()}}
+        epochs, number = self.predictions["epochs"], str(epoch + 1)
+        for metric in self.metrics:
+            for name in outputs["test"]:
+                merits = {part: self._merit(scores[name], part, metric) for part, scores in outputs.items()}
+                if metric == self.metrics[0] and not name:
+                    entry |= merits
+                rules = {"last": 0.0, "best_on_test": merits["test"], "val": merits.get("val")}
+                for rule, merit in rules.items():
+                    if merit is not None and merit >= self._merits.get((rule, metric, name), -1.0):
+                        self._merits[rule, metric, name] = merit
+                        epochs.setdefault(rule, {}).setdefault(metric, {})[name] = number
+        self.history.append(entry)
+        used = {e for by_metric in epochs.values() for by_name in by_metric.values() for e in by_name.values()}
+        self.predictions["scores"][number] = {name: _rounded(scores) for name, scores in outputs["test"].items()}
+        self.predictions["scores"] = {e: s for e, s in self.predictions["scores"].items() if e in used}
+        if self.rule not in epochs:
+            raise UserError(f"{self.name}: rule {self.rule}, and the fold has no validation part")
+        if self.network is not None and self.rule != "last" and self.scored_epoch == epoch + 1:
+            self.best = {k: v.detach().to("cpu", copy=True) for k, v in self.network.state_dict().items()}
+
+    @property
+    def scored_epoch(self) -> int:
+        """The epoch that the rule scores, by the first metric."""
+        return int(self.predictions["epochs"][self.rule][self.metrics[0]][""])
+
+    def scored(self) -> nn.Module:
+        """The network with the weights of the scored epoch, which are kept and of which the figures are drawn."""
+        if self.best:
+            self.network.load_state_dict(self.best)
+        return self.network
+
+    @property
+    def learnt(self) -> dict[str, Tensor]:
+        """The weights that are kept: those of the scored epoch."""
+        return self.best or self.network.state_dict()
+
+    def _outputs(self, predict: Callable, part: str) -> dict[str, Tensor]:
+        scores = predict(self.indices(part))
+        return {k: v.float().cpu() for k, v in (scores if isinstance(scores, Mapping) else {"": scores}).items()}
+
+    def _merit(self, scores: Tensor, part: str, metric: str) -> float:
+        """What epochs are compared by."""
+        target = self.targets[self.indices(part)].cpu().numpy()
+        answers = (scores > 0.5).numpy() if self.task.aus else scores.argmax(dim=1).numpy()
+        return round(metrics.score(target, answers, 2 if self.task.aus else scores.shape[1], metric), 6)
+
+
+def autocast(config: Any, device: torch.device) -> torch.autocast:
+    """Around forward passes in training: in bfloat16 where `config.precision` says so (not in the papers)."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16")
+
+
+def seed_of(*parts: Any) -> int:
+    """A seed that names its cause: 63 bits of the digest of `parts`."""
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1
+
+
+def _rounded(scores: Tensor) -> list:
+    return [[float(f"{v:.6g}") for v in row] for row in scores.tolist()]

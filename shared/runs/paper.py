@@ -1,0 +1,182 @@
+"""What a paper declares: tables, columns and rows, and the functions that make them run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args, get_origin, get_type_hints
+
+import pandas as pd
+import torch
+
+from ..corpora.table import Problem
+from ..errors import UserError, unknown
+from ..tasks import TASKS, Task
+from .fold import FoldTraining
+from .pretraining import Pretraining
+
+Precision = Literal["float32", "tf32", "bf16"]  # of products on a GPU; "bf16": forward passes in training (autocast)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: which task's predictions it scores, by which metric, in which unit it is printed."""
+
+    name: str  # as in tables/*.csv
+    task: str
+    metric: str
+    scale: float = 1.0  # 100 where the paper prints per cent
+    au: int | None = None  # one action unit; without it the mean over the task's
+    corpus: str | None = None  # the predictions of one corpus of a composite task
+    joined: Literal["pooled", "mean of folds"] = "pooled"  # how the printed number joins the folds
+    changes: Mapping[str, Any] = field(default_factory=dict)  # Config fields that the column sets
+
+
+class Row:
+    """A row of a table: its printed name and the Config fields in which it differs from the paper's own method.
+
+    With `records`, "package/table/row", it is another paper's row: its records are read, not made.
+    """
+
+    def __init__(
+        self, name: str, /, *, output: str = "", tasks: tuple[str, ...] | None = None, records: str = "", **changes: Any
+    ):
+        self.name, self.output, self.tasks, self.records, self.changes = name, output, tasks, records, changes
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the paper; its printed numbers stand in tables/`name`.csv."""
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    absent: tuple[str, ...] = ()  # printed rows that the paper's authors ran and that are not here
+
+    def cells(self):
+        """The (row, column) pairs that are run."""
+        return [(r, c) for r in self.rows for c in self.columns if r.tasks is None or c.task in r.tasks]
+
+
+class PretrainingData(Protocol):
+    """What a pre-training learns from: clips or images that can all be read, checked before anything is trained."""
+
+    problems: list[Problem]  # what is broken, and left out
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, place: tuple[int, int, int]) -> Any:
+        """The item at (seed, epoch, index), from which alone everything random in it is drawn."""
+
+
+@dataclass(frozen=True, eq=False)
+class Paper:
+    """One paper: its settings, tables and the functions that make it run."""
+
+    name: str
+    title: str
+    folder: Path
+    config: type  # a frozen dataclass
+    smoke: Mapping[str, Any]  # what --scale smoke changes in it
+    tables: tuple[Table, ...]
+    headline: tuple[str, ...]  # "table/row@column" names run when nothing is asked for
+    rule: str  # "last", "val" or "best_on_test": the epoch that the paper scores
+    load: Callable[..., Any]  # (samples, config, cache) -> data with `ids`, `problems`, `digest`
+    train: Callable[[FoldTraining], None]
+    apply: Callable[..., Any]  # (net, data, config) -> scores (N, K) and activation maps (N, 1 or K, h, w)
+    pretraining: Callable[[Any, Task], dict[str, Any] | None] = lambda config, task: None  # what it depends on
+    pretraining_data: Callable[..., PretrainingData] | None = None  # (samples by corpus, Needs, cache) -> what it reads
+    pretrain: Callable[[Pretraining], dict[str, torch.Tensor]] | None = None
+    used: Callable[[pd.DataFrame, Any], pd.DataFrame] = lambda samples, config: samples  # of a corpus: who needs a box
+    figures: Callable[..., list] = lambda session, experiments, results: []
+    # (config, history of the pre-training or None, records of folds) -> what a reader must know: one line "weights: …",
+    # lines "input: …" and "training: …" of what the paper does not do
+    remarks: Callable[..., list[str]] = lambda config, history=None, records=(): []
+    files: Callable[[Any], tuple[str, ...]] = lambda config: ()  # published files that a Config starts from, by name
+
+    def table(self, name: str) -> Table:
+        known = {t.name: t for t in self.tables}
+        name = f"table{name}" if name.isdigit() else name
+        if name not in known:
+            raise unknown(f"table of {self.name}", name, known)
+        return known[name]
+
+    def choose(self, names: list[str]) -> list[tuple[Table, tuple[Row, ...]]]:
+        """Tables and rows for "table", "table/row" and "table/row@column" names, in the paper's order, or the headline.
+
+        A column is named by its beginning. Tables come with the columns asked for, the same in all their rows.
+        """
+        rows: dict[str, set[str]] = {}
+        columns: dict[str, set[str]] = {}
+        for name in names or self.headline:
+            place, _, column = name.partition("@")
+            table_name, _, row = place.partition("/")
+            table = self.table(table_name)
+            for kind, part, there, chosen in (
+                ("row", row, [r.name for r in table.rows if row in ("", r.name)], rows),
+                ("column", column, [c.name for c in table.columns if c.name.startswith(column)], columns),
+            ):
+                if not there:
+                    raise unknown(f"{kind} of {table.name}", part, [x.name for x in getattr(table, f"{kind}s")])
+                chosen.setdefault(table.name, set()).update(there)
+        return [
+            (
+                replace(t, columns=tuple(c for c in t.columns if c.name in columns[t.name])),
+                tuple(r for r in t.rows if r.name in rows[t.name]),
+            )
+            for t in self.tables
+            if t.name in rows
+        ]
+
+    def corpora(self, row: Row, column: Column) -> tuple[str, ...]:
+        """The corpora that a cell needs, its pre-training's included."""
+        if row.records:
+            lender, row, column = self.lent(row, column)
+            return lender.corpora(row, column)
+        task = TASKS[column.task]
+        stage = self.pretraining(self.config(**{**row.changes, **column.changes}), task)
+        return tuple(dict.fromkeys([*task.corpora, *(stage["corpora"] if stage else ())]))
+
+    @staticmethod
+    def lent(row: Row, column: Column) -> tuple["Paper", Row, Column]:
+        """The paper whose records a row with `records` reads, and its own row and column."""
+        package, _, name = row.records.partition("/")
+        paper = import_module(f"{package}.experiments").PAPER
+        ((table, (lent,)),) = paper.choose([name])
+        return paper, lent, next(c for c in table.columns if c.task == column.task)
+
+    def metrics(self, task: str) -> tuple[str, ...]:
+        """The metrics by which a task's epochs are compared: those that the tables print, in their order."""
+        return tuple(dict.fromkeys(c.metric for t in self.tables for c in t.columns if c.task == task))
+
+    def base(self, scale: str, overrides: Mapping[str, str]) -> Any:
+        """The Config of the paper's own method at a scale, with `--set` on top."""
+        config = self.config(**(self.smoke if scale == "smoke" else {}))
+        kinds = get_type_hints(self.config)
+        for key in overrides:
+            if key not in kinds:
+                raise unknown(f"setting of {self.name}", key, kinds)
+        return replace(config, **{k: parse(k, v, kinds[k]) for k, v in overrides.items()})
+
+
+def parse(key: str, text: str, kind: Any) -> Any:
+    """The `text` of --set `key` as a value of a field's type: bool, int, float, str, Literal, or a tuple of them."""
+    try:
+        return _value(text.strip(), kind)
+    except (ValueError, KeyError) as error:
+        name = kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
+        raise UserError(f"--set {key}={text}: expected {name}") from error
+
+
+def _value(text: str, kind: Any) -> Any:
+    choices = get_args(kind)
+    if get_origin(kind) is Literal:
+        return {str(choice): choice for choice in choices}[text]
+    if get_origin(kind) is tuple:
+        parts = [part.strip() for part in text.strip("()[] ").split(",") if part.strip()]
+        kinds = [choices[0]] * len(parts) if choices[-1] is Ellipsis else choices
+        return tuple(_value(part, k) for part, k in zip(parts, kinds, strict=True))
+    if kind is bool:
+        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
+    return kind(text)

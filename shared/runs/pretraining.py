@@ -1,0 +1,176 @@
+"""What a pre-training is given and where it reports: batches, checkpoints, losses."""
+
+import io
+import math
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ..errors import UserError, log
+from ..files import plain, sealed, sealing
+from ..keys import refuse_others
+from ..tasks import Task
+from .fold import seed_of
+from .parallel import Batches, synchronised
+
+
+class Needs:
+    """What a pre-training may read: the entries of its key, as attributes. What is not in the key cannot be read."""
+
+    def __init__(self, needs: Mapping[str, Any]):
+        self.__dict__.update(needs)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"the pre-training reads {name}, which its key does not contain: add it in `pretraining`")
+
+
+@dataclass
+class Pretraining:
+    """What a pre-training is given: the same loop runs it in one process or data-parallel in several."""
+
+    name: str
+    config: Needs  # what its key contains
+    task: Task
+    data: Any  # what the paper's `pretraining_data` returned
+    settings: Mapping[str, Any]  # what has to be the same for a checkpoint to be this pre-training's
+    seed: int
+    accelerator: Any  # an Accelerator, or Alone
+    folder: Path
+    weights_dir: Path = Path("weights")  # folder of published weights
+    workers: int = 0
+    checkpoint_seconds: float = 600.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    waited: float = 0.0
+    worked: float = 0.0
+    _state: dict[str, Any] = field(default_factory=dict)
+    _start: tuple[int, int] = (0, 0)
+    _sums: dict[str, Tensor] = field(default_factory=dict)  # of each term over the epoch's steps so far
+
+    @property
+    def device(self) -> torch.device:
+        return self.accelerator.device
+
+    @cached_property
+    def augmentation(self) -> torch.Generator:
+        """What augmentation is drawn from, on the CPU; seeded before each step."""
+        return torch.Generator()
+
+    def synchronised(self, model: nn.Module) -> nn.Module:
+        """The model on the device; its batch norms see the whole batch where several processes share it."""
+        model = synchronised(model.to(self.device), self.accelerator.num_processes)
+        if self.config.compile:
+            model.compile()
+        return model
+
+    def keep(self, **objects: Any) -> None:
+        """Name what a checkpoint holds (anything with `state_dict`), and take up the checkpoint there is.
+
+        Raises UserError when that is spoilt, or was made under other settings. Nothing in it is executed.
+        """
+        self._state = objects
+        if (path := self.folder / "checkpoint.pt").exists():
+            try:
+                if not sealed(path):
+                    raise ValueError("its checksum is another")
+                saved = torch.load(path, map_location="cpu", weights_only=True)
+                refuse_others(path, saved["settings"], self.settings)
+                for name, thing in objects.items():
+                    thing.load_state_dict(saved[name])
+                self.history, self._start = saved["history"], tuple(saved["start"])
+                self._sums = {name: value.to(self.device) for name, value in saved["sums"].items()}
+            except UserError:
+                raise
+            except Exception as error:  # what a foreign file makes torch raise is of any kind
+                what = str(error).partition("\n")[0]
+                raise UserError(
+                    f"{path} is not the checkpoint that was written ({what}); remove it and run again: the rest is kept"
+                ) from error
+
+    def batches(self, *, epochs: int, batch: int) -> Iterator[tuple[int, bool, Any]]:
+        """(epoch, whether it is the epoch's last step, batch of `data` on the device); the loop between two is timed.
+
+        Before each step torch and `augmentation` are seeded from (seed, epoch, step, process): nothing but the weights
+        and the place has to be kept to resume as if nothing had happened.
+        """
+        accelerator = self.accelerator
+        sampler = Batches(
+            len(self.data),
+            batch=batch,
+            epochs=epochs,
+            seed=self.seed,
+            start=self._start,
+            rank=accelerator.process_index,
+            processes=accelerator.num_processes,
+        )
+        loader = torch.utils.data.DataLoader(
+            self.data,
+            batch_sampler=sampler,
+            num_workers=self.workers,
+            pin_memory=self.device.type == "cuda",
+            persistent_workers=self.workers > 0,
+        )
+        epoch, step = self._start
+        saved, mark = time.monotonic(), time.monotonic()
+        hidden = None if accelerator.is_main_process else True
+        bar = tqdm(_said(loader), self.name, len(sampler), disable=hidden, leave=False, unit="step")
+        for content in bar:
+            content = [part.to(self.device, non_blocking=True) for part in content]
+            self.waited += time.monotonic() - mark
+            mark = time.monotonic()
+            torch.manual_seed(seed := seed_of(self.seed, epoch, step, accelerator.process_index))
+            self.augmentation.manual_seed(seed_of(seed, "augmentation"))
+            last = step + 1 == sampler.steps
+            yield epoch, last, content
+            step += 1
+            if last:
+                self._end_of_epoch(epoch, epochs, sampler.steps)
+                epoch, step = epoch + 1, 0
+            self.worked += time.monotonic() - mark
+            if accelerator.is_main_process and time.monotonic() - saved > self.checkpoint_seconds:
+                self._checkpoint((epoch, step))
+                saved = time.monotonic()
+            mark = time.monotonic()
+
+    def log(self, **losses: Tensor) -> None:
+        """Note the terms of a step, scalars; their means over processes and steps of the epoch go into the record."""
+        terms = self.accelerator.reduce(torch.stack([loss.detach().float() for loss in losses.values()]), "mean")
+        for name, term in zip(losses, terms, strict=True):
+            self._sums[name] = self._sums.get(name, 0) + term
+
+    def _end_of_epoch(self, epoch: int, epochs: int, steps: int) -> None:
+        means = {name: float(total) / steps for name, total in self._sums.items()}
+        self._sums.clear()
+        bad = [name for name, value in means.items() if not math.isfinite(value)]
+        if bad:
+            raise UserError(
+                f"{self.name}: {', '.join(bad)} not finite in epoch {epoch + 1}; a lower learning rate may help"
+            )
+        self.history.append({"epoch": epoch + 1, **{k: float(f"{v:.6g}") for k, v in means.items()}})
+        if self.accelerator.is_main_process and not sys.stderr.isatty() and (epoch + 1) % max(epochs // 4, 1) == 0:
+            terms = ", ".join(f"{k} {v:.4g}" for k, v in means.items())
+            waited = self.waited / max(self.waited + self.worked, 1e-9)
+            log(f"{self.name}: epoch {epoch + 1}/{epochs}, {terms}, waiting for data {waited:.1%} of the time")
+
+    def _checkpoint(self, start: tuple[int, int]) -> None:
+        state = {name: thing.state_dict() for name, thing in self._state.items()}
+        place = {"start": list(start), "history": self.history, "sums": self._sums, "settings": plain(self.settings)}
+        content = io.BytesIO()  # torch.save to a full disk says "unexpected pos", not that there is no space
+        torch.save({**state, **place}, content)
+        with sealing(self.folder / "checkpoint.pt") as file:
+            file.write(content.getbuffer())
+
+
+def _said(loader) -> Iterator[Any]:
+    """The loader's batches; of an error that one of its processes sends, the message without the traceback."""
+    try:
+        yield from loader
+    except UserError as error:
+        raise UserError(str(error).rpartition("UserError: ")[2].strip()) from error

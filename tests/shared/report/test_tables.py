@@ -1,0 +1,517 @@
+"""Cells are computed from the records alone, as one would by hand."""
+
+import csv
+import io
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from shared.metrics import METRICS, bootstrap, confusion, interval
+from shared.report import tables as report
+from shared.report.page import page
+from shared.runs.paper import Column, Row, Table
+from shared.tasks import TASKS
+
+TASK = TASKS["casme2-3"]
+
+
+def scores(*classes):
+    return [[0.8 if k == c else 0.1 for k in range(3)] for c in classes]
+
+
+def predictions(**outputs):
+    """rule -> scores by output, as a record holds them; each rule's epoch, by any metric, is called by its name."""
+    metrics = ("accuracy", "uf1", "f1_binary")
+    epochs = {rule: {m: dict.fromkeys(parts, rule) for m in metrics} for rule, parts in outputs.items()}
+    return {"epochs": epochs, "scores": outputs}
+
+
+def record(subject, targets, last, best, corpus="CASME2"):
+    n = len(targets)
+    return {
+        "subjects": [subject] * n,
+        "corpora": [corpus] * n,
+        "targets": targets,
+        "code": "abc",
+        "fold": subject,
+        "predictions": predictions(last={"": scores(*last)}, best_on_test={"": scores(*best)}),
+        "history": [{"epoch": 1, "loss": 1.0, "test": 0.5}, {"epoch": 2, "loss": 0.5, "test": 0.75}],
+    }
+
+
+# Targets 0 0 1 2. Seed 0, last: 0 1 1 2, right 3 of 4; F1 of the classes 2/3, 2/3, 1: UF1 7/9. Best: all right.
+# Seed 1, last: 0 0 0 0, right 2 of 4; F1 2/3, 0, 0: UF1 2/9. Best: 0 0 1 1, right 3 of 4; F1 1, 2/3, 0: UF1 5/9.
+SEEDS = [
+    [record("s1", [0, 0], [0, 1], [0, 0]), record("s2", [1, 2], [1, 2], [1, 2], "SAMM")],
+    [record("s1", [0, 0], [0, 0], [0, 0]), record("s2", [1, 2], [0, 0], [1, 1], "SAMM")],
+]
+
+
+class Experiment:
+    """What a report asks of an experiment: its records, folds and samples."""
+
+    identity, pretraining = "default", None
+    editions = {"CASME2": "2014", "SAMM": "header in row 1", "AFEW": ""}
+    paper = SimpleNamespace(
+        remarks=lambda config, history, records: ["input: narrow", f"weights: {config}"], rule="last"
+    )
+
+    def __init__(self, records, folds=2, task=TASK, missing=(), targets=(0, 0, 1, 2), config="random"):
+        self.config = config
+        self.session, self.metrics = SimpleNamespace(rule="last", code="abc"), ("accuracy",)
+        self._records, self.folds, self.task, self._missing = records, range(folds), task, list(missing)
+        self.samples = pd.DataFrame(
+            {
+                "sample": list("abcd")[: len(targets)],
+                "subject": ["s1", "s1", "s2", "s2"][: len(targets)],
+                "corpus": ["CASME2", "CASME2", "SAMM", "SAMM"][: len(targets)],
+                "target": list(targets),
+                "edition": "2014",
+            }
+        )
+
+    def records(self):
+        return self._records
+
+    def missing(self):
+        return self._missing
+
+
+def session(tmp_path, experiments, rule="last", **how):
+    paper = SimpleNamespace(
+        name="toy",
+        title="Toy <&>",
+        folder=tmp_path,
+        rule=rule,
+        figures=lambda session, runs, results: [],
+        tables=(),
+        config=lambda **changes: "",
+    )
+    settings = {
+        "paper": paper,
+        "rule": rule,
+        "generated": False,
+        "shuffled": False,
+        "scale": "paper",
+        "folder": tmp_path,
+        "overrides": {},
+        "experiments": lambda row, column, seeds: experiments[:seeds],
+        **how,
+    }
+    return SimpleNamespace(**settings)
+
+
+def table(*columns, rows=None):
+    return Table("table1", "Table 1: a | test", columns, rows or (Row("ours"),))
+
+
+def write_printed(tmp_path, *rows):
+    (tmp_path / "tables").mkdir(exist_ok=True)
+    lines = ["row,column,value,source", *rows]
+    (tmp_path / "tables" / "table1.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+ACC, UF1 = Column("Acc (%)", "casme2-3", "accuracy", 100), Column("UF1", "casme2-3", "uf1")
+
+
+def cells(tmp_path, t, experiments, seeds=1, **how):
+    made = report.result(session(tmp_path, experiments, **how), t, t.rows, seeds)
+    return {(c.row, c.column): c for c in made.cells}, made
+
+
+def test_a_cell_is_as_counted_by_hand(tmp_path):
+    write_printed(tmp_path, "ours,Acc (%),70.25,run", "ours,UF1,0.8000,run")
+    found, _ = cells(tmp_path, table(ACC, UF1), [Experiment(SEEDS[0])])
+    acc, uf1 = found["ours", "Acc (%)"], found["ours", "UF1"]
+    assert acc.measured == pytest.approx(75) and acc.other == pytest.approx(100) and acc.leak == pytest.approx(25)
+    assert uf1.measured == pytest.approx(7 / 9) and uf1.leak == pytest.approx(2 / 9)
+    assert acc.texts()[2:] == (
+        "70.25",
+        "75.00",
+        "+4.75",
+        f"[{acc.low:.2f}, {acc.high:.2f}]",
+        "pooled",
+        "last",
+        "best_on_test 100.00",
+        "+25.00 [0.00, 50.00]",
+        "2 of 2 folds",
+    )
+    assert uf1.texts()[2:5] == ("0.8000", "0.7778", "-0.0222")
+    # Drawn with replacement from two people: both (1/2), s1 twice (1/4: 2 of 4 right), s2 twice (1/4: all right).
+    assert (acc.low, acc.high) == (pytest.approx(50), pytest.approx(100))
+    # Best on test, all is right in each of these draws: the leak is 25, 50 or 0.
+    assert (acc.leak_low, acc.leak_high) == (pytest.approx(0), pytest.approx(50))
+
+
+def test_the_rule_of_the_paper_is_the_headline(tmp_path):
+    found, _ = cells(tmp_path, table(ACC), [Experiment(SEEDS[0])], rule="best_on_test")
+    cell = found["ours", "Acc (%)"]
+    assert (cell.measured, cell.other, cell.leak) == (pytest.approx(100), pytest.approx(75), pytest.approx(25))
+    assert cell.rule == "best_on_test" and cell.other_rule == "last"
+
+
+def test_seeds_are_averaged_after_pooling(tmp_path):
+    found, _ = cells(tmp_path, table(ACC, UF1), [Experiment(r) for r in SEEDS], seeds=2)
+    assert found["ours", "Acc (%)"].measured == pytest.approx((75 + 50) / 2)
+    assert found["ours", "UF1"].measured == pytest.approx((7 / 9 + 2 / 9) / 2)
+    assert found["ours", "UF1"].leak == pytest.approx((1 + 5 / 9) / 2 - (7 / 9 + 2 / 9) / 2)
+    assert found["ours", "Acc (%)"].note == "4 of 4 folds, seeds 50.00 to 75.00"
+
+
+def resampled(runs, metric, draws):
+    """The metric's mean over runs in each draw: the people drawn, one after the other, all their clips each time."""
+    means = []
+    for draw in draws:
+        values = []
+        for s, t, p in runs:
+            chosen = np.concatenate([np.flatnonzero(s == f"s{i}") for i in range(9) for _ in range(draw[i])])
+            values.append(METRICS[metric](confusion(t[chosen], p[chosen], 3)))
+        means.append(np.mean(values))
+    return np.array(means)
+
+
+def people(*skills):
+    """Nine people with five clips each: subjects, targets, and a prediction for each skill."""
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 3, 45)
+    said = [np.where(rng.random(45) < skill, target, rng.integers(0, 3, 45)) for skill in skills]
+    return np.repeat([f"s{i}" for i in range(9)], 5), target, said
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "uf1"])
+def test_interval_over_seeds_is_that_of_the_mean_under_the_same_draws(metric):
+    subject, target, said = people(0.3, 0.6, 0.8)
+    runs = [(subject, target, prediction) for prediction in said]
+    order = np.random.default_rng(1).permutation(45)
+    runs[1] = tuple(part[order] for part in runs[1])
+    draws = np.random.default_rng(7).multinomial(9, np.full(9, 1 / 9), size=200)
+    low, high = interval(bootstrap(runs, 3, metric, n=200, seed=7))
+    assert (low, high) == pytest.approx(tuple(np.percentile(resampled(runs, metric, draws), [2.5, 97.5])))
+    alone = [interval(bootstrap([run], 3, metric, n=200, seed=7)) for run in runs]
+    assert high - low < max(h - l for l, h in alone)
+    with pytest.raises(ValueError, match="same subjects"):
+        bootstrap([runs[0], (np.array(["s0"]), target[:1], target[:1])], 3, metric)
+
+
+@pytest.mark.parametrize("rule", ["last", "val", "best_on_test"])
+def test_interval_of_the_leak_is_that_of_the_difference_under_the_same_draws(tmp_path, rule):
+    subject, target, said = people(0.3, 0.5, 0.6, 0.8)
+    seeds = [
+        {"last": said[0], "val": said[1], "best_on_test": said[2]},
+        {"last": said[1], "val": said[3], "best_on_test": said[3]},
+    ]
+    experiments = []
+    for taken in seeds:
+        fold = record("", target.tolist(), [], []) | {"subjects": subject.tolist()}
+        fold["predictions"] = predictions(**{name: {"": scores(*each)} for name, each in taken.items()})
+        experiments.append(Experiment([fold], folds=1))
+    found, _ = cells(tmp_path, table(ACC), experiments, seeds=2, rule=rule)
+    cell = found["ours", "Acc (%)"]
+    draws = np.random.default_rng(0).multinomial(9, np.full(9, 1 / 9), size=1000)
+    best, last = (
+        100 * resampled([(subject, target, taken[name]) for taken in seeds], "accuracy", draws)
+        for name in ("best_on_test", "last")
+    )
+    assert (cell.leak_low, cell.leak_high) == pytest.approx(tuple(np.percentile(best - last, [2.5, 97.5])))
+    assert cell.texts()[9] == f"+{cell.leak:.2f} [{cell.leak_low:.2f}, {cell.leak_high:.2f}]"
+
+
+def test_where_the_last_epoch_is_the_best_the_leak_is_nothing(tmp_path):
+    records = [record("s1", [0, 0], [0, 1], [0, 1]), record("s2", [1, 2], [1, 2], [1, 2])]
+    found, _ = cells(tmp_path, table(ACC, UF1), [Experiment(records)])
+    assert found["ours", "Acc (%)"].texts()[9] == "+0.00 [0.00, 0.00]"
+    assert found["ours", "UF1"].texts()[9] == "+0.0000 [0.0000, 0.0000]"
+
+
+def test_a_column_of_one_corpus_scores_its_predictions_alone(tmp_path):
+    columns = [Column(name, "casme2-3", "accuracy", 100, corpus=name) for name in ("CASME2", "SAMM")]
+    found, _ = cells(tmp_path, table(*columns), [Experiment(SEEDS[0])])
+    assert found["ours", "CASME2"].measured == pytest.approx(50)
+    assert found["ours", "SAMM"].measured == pytest.approx(100)
+    assert found["constant baseline (largest class)", "CASME2"].measured == pytest.approx(100)
+
+
+def test_a_row_may_score_another_output_of_the_network(tmp_path):
+    records = [
+        dict(
+            r,
+            predictions=predictions(
+                **{
+                    rule: parts | {"teacher": scores(*r["targets"])}
+                    for rule, parts in r["predictions"]["scores"].items()
+                }
+            ),
+        )
+        for r in SEEDS[0]
+    ]
+    rows = (Row("student"), Row("teacher", output="teacher"))
+    found, _ = cells(tmp_path, table(ACC, rows=rows), [Experiment(records)])
+    assert found["student", "Acc (%)"].measured == pytest.approx(75)
+    assert found["teacher", "Acc (%)"].measured == pytest.approx(100)
+
+
+def test_action_units_one_by_one_and_in_the_mean(tmp_path):
+    task = TASKS["casme-au4"]  # units 1, 4, 9, 14
+    targets = [[1, 1, 0, 0], [1, 0, 0, 1], [0, 1, 0, 1]]
+    said = [[0.9, 0.2, 0.1, 0.6], [0.9, 0.7, 0.2, 0.4], [0.6, 0.8, 0.3, 0.51]]
+    r = record("s1", targets, (), ())
+    r["predictions"] = predictions(**{rule: {"": said} for rule in ("last", "best_on_test")})
+    # AU1: TP 2, FP 1 → 4/5. AU4: TP 1, FP 1, FN 1 → 1/2. AU9: nothing → 0. AU14: TP 1, FP 1, FN 1 → 1/2.
+    columns = [Column(f"AU{au}", task.name, "f1_binary", 100, au=au) for au in task.aus]
+    columns.append(Column("Mean", task.name, "f1_binary", 100))
+    experiment = Experiment([r], folds=1, task=task, targets=targets)
+    found, _ = cells(tmp_path, table(*columns), [experiment])
+    assert [found["ours", c.name].measured for c in columns] == pytest.approx([80, 50, 0, 50, 45])
+    # All present: AU1 2 of 3 → 4/5, AU4 likewise, AU9 0, AU14 4/5.
+    label = "constant baseline (all present)"
+    assert [found[label, c.name].measured for c in columns] == pytest.approx([80, 80, 0, 80, 60])
+
+
+UNITS = TASKS["casme-au4"]  # units 1, 4, 9, 14
+SHOWN = [[1, 1, 0, 0], [1, 0, 0, 1], [0, 1, 0, 1], [1, 0, 0, 1]]  # two samples of s1, two of s2
+F1 = tuple(Column(f"AU{au}", UNITS.name, "f1_binary", au=au, joined="mean of folds") for au in UNITS.aus)
+
+
+def of_units(said):
+    """Two folds, of two samples each."""
+    records = []
+    for subject, rows in (("s1", slice(0, 2)), ("s2", slice(2, 4))):
+        scores = predictions(**{rule: {"": said[rows]} for rule in ("last", "best_on_test")})
+        records.append(record(subject, SHOWN[rows], (), ()) | {"predictions": scores})
+    experiment = Experiment(records, task=UNITS, targets=SHOWN)
+    experiment.folds = [SimpleNamespace(name="s1", test=("a", "b")), SimpleNamespace(name="s2", test=("c", "d"))]
+    return experiment
+
+
+def test_beside_a_mean_of_folds_stands_the_pooled_number_which_no_paper_prints(tmp_path):
+    """AU1 is said to be shown by a, b and c: F1 of the first fold 1, of the second 0, pooled 2 · 2 / (3 + 3). All
+    present: 1 and 2/3, pooled 6/7."""
+    write_printed(tmp_path, "ours,AU1,.5,run")
+    _, made = cells(tmp_path, table(F1[0]), [of_units([[0.9] * 4, [0.9] * 4, [0.9] * 4, [0.1] * 4])])
+    mean, pool = (c for c in made.cells if c.row == "ours")
+    assert (mean.joined, mean.paper, mean.measured) == ("mean of folds", ".5", pytest.approx(0.5))
+    assert (pool.joined, pool.paper, pool.measured) == ("pooled", "", pytest.approx(2 / 3))
+    assert mean.texts()[4] == "+0.0" and pool.difference is None and mean.note == pool.note == "2 of 2 folds"
+    assert (mean.low, mean.high) == (pytest.approx(0), pytest.approx(1))
+    all_present = [(c.joined, c.measured) for c in made.cells if c.row.startswith("constant baseline")]
+    assert all_present == [("mean of folds", pytest.approx(5 / 6)), ("pooled", pytest.approx(6 / 7))]
+
+
+def test_strict_compares_a_printed_mean_of_folds_with_the_measured_one(tmp_path):
+    """All right in both folds but for AU4, which only the first shows: 1 and 0; pooled it is 1, without an interval."""
+    said = [[0.9 if unit else 0.1 for unit in row] for row in SHOWN]
+    write_printed(tmp_path, "ours,AU1,1.0,run", "ours,AU9,.5,run")
+    made = session(tmp_path, [of_units(said)])
+    t = table(F1[0], F1[2])
+    said, code = report.strict(made, [report.result(made, t, t.rows, 1)])
+    assert code == 1 and "2 cells that the authors ran, 0 without a number yet, 2 compared: 1 outside" in said
+    assert said.splitlines()[1:] == ["  table1/ours, AU9: paper .5, measured 0.0 [0.0, 0.0]"]
+
+
+def test_where_positives_differ_the_column_is_not_compared(tmp_path):
+    """Ours: 3, 2, 0 and 3. A mean over units is comparable where all are."""
+    counts = ["Number of samples,AU1,3,run", "Number of samples,AU4,5,run"]
+    write_printed(tmp_path, *counts, "ours,AU1,.9,run", "ours,AU4,.9,run", "ours,AVG,.9,run", "ours,AU9,.9,run")
+    average = Column("AVG", UNITS.name, "f1_binary")
+    experiment = of_units([[0.9] * 4] * 4)
+    made = session(tmp_path, [experiment])
+    t = table(*F1, average)
+    result = report.result(made, t, t.rows, 1)
+    number = {c.column: c for c in result.cells if c.row == "Number of samples"}
+    assert {name: (c.paper, c.measured) for name, c in number.items()} == {
+        "AU1": ("3", 3),
+        "AU4": ("5", 2),
+        "AVG": ("", None),
+    }
+    assert "positives differ" in number["AU4"].note and not number["AU1"].note
+    assert number["AVG"].note == "differs in some units"
+    ours = {c.column: c for c in result.cells if c.row == "ours" and c.paper}
+    assert {name: c.comparable for name, c in ours.items()} == {"AU1": True, "AU4": False, "AVG": False, "AU9": True}
+    assert ours["AU4"].texts()[4] == "" and ours["AU4"].note.endswith("printed of other samples")
+    assert ours["AU1"].texts()[4] != "" and "other samples" not in ours["AU1"].note
+    said, code = report.strict(made, [result])
+    assert "2 cells that the authors ran, 0 without a number yet, 2 compared" in said.splitlines()[0]
+    assert said.splitlines()[0].endswith("; 2 printed of other samples, not compared")
+    assert not [line for line in said.splitlines() if "Number of samples" in line]
+    write_printed(tmp_path, "Number of samples,AU1,3,run", "ours,AVG,.9,run")
+    found, _ = cells(tmp_path, t, [experiment])
+    assert found["ours", "AVG"].comparable and not found["Number of samples", "AVG"].note
+
+
+def test_an_accuracy_of_other_samples_is_not_compared_either(tmp_path):
+    counts = ("Number of samples,AU1,3,run", "Number of samples,AU4,5,run")
+    write_printed(tmp_path, *counts, "ours,AU1,.9,run", "ours,AU4,.9,run")
+    t = table(*(Column(f"AU{au}", UNITS.name, "accuracy", au=au) for au in (1, 4)))
+    found, _ = cells(tmp_path, t, [of_units([[0.9] * 4] * 4)])
+    assert found["ours", "AU1"].comparable and not found["ours", "AU4"].comparable
+
+
+def of_papers_tables(tmp_path, experiment):
+    """A session of two tables whose rows are one experiment; the first prints no accuracy."""
+    (tmp_path / "tables").mkdir()
+    for name, rows in (("table1", ("ours,UF1,0.8,run",)), ("table2", ("MA,Acc (%),75.00,run", "MA,UF1,0.8,cited"))):
+        (tmp_path / "tables" / f"{name}.csv").write_text("\n".join(("row,column,value,source", *rows)) + "\n")
+    first = table(ACC, UF1)
+    second = Table("table2", "Table 2", (ACC, UF1), (Row("MA"),))
+    made = session(tmp_path, [experiment])
+    made.paper.tables = (first, second)
+    return made, (first, second)
+
+
+def test_a_blank_cell_that_another_table_prints_is_shown_with_its_name(tmp_path):
+    made, tables = of_papers_tables(tmp_path, Experiment(SEEDS[0]))
+    results = [report.result(made, t, t.rows, 1) for t in tables]
+    shown = {(r.table.name, c.row, c.column): c.texts()[2] for r in results for c in r.cells}
+    assert shown["table1", "ours", "Acc (%)"] == "75.00 (table2)" and shown["table1", "ours", "UF1"] == "0.8"
+    assert shown["table2", "MA", "Acc (%)"] == "75.00" and shown["table2", "MA", "UF1"] == "0.8 (cited)"
+    (cell,) = [c for c in results[0].cells if (c.row, c.column) == ("ours", "Acc (%)")]
+    assert cell.difference == pytest.approx(0)
+    said, _ = report.strict(made, results)
+    assert "2 cells that the authors ran" in said  # each printed number once
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Row("ours", output="teacher"),
+        Row("ours", records="another/table1/x"),
+        Column("Acc (%)", "casme2-3", "accuracy"),
+        Column("Acc (%)", "casme2-3", "accuracy", 100, corpus="SAMM"),
+        Column("Acc (%)", "casme2-5", "accuracy", 100),
+    ],
+    ids=["output", "records", "unit", "corpus", "task"],
+)
+def test_what_another_experiment_or_score_prints_is_not_borrowed(tmp_path, other):
+    made, (_, second) = of_papers_tables(tmp_path, Experiment(SEEDS[0]))
+    rows, columns = ((other,), (ACC,)) if isinstance(other, Row) else ((Row("ours"),), (other,))
+    first = Table("table1", "Table 1", columns, rows)
+    made.paper.tables = (first, second)
+    numbers = report.borrowed(made.paper)
+    assert report._same(made.paper, rows[0], columns[0]) not in numbers or rows[0].records
+    assert len(numbers) == 1
+
+
+def test_the_constant_baseline_stands_last(tmp_path):
+    _, made = cells(tmp_path, table(ACC, UF1), [Experiment(SEEDS[0])])
+    acc, uf1 = made.cells[-2:]
+    assert acc.row == uf1.row == "constant baseline (largest class)"
+    assert acc.measured == pytest.approx(50) and uf1.measured == pytest.approx(2 / 3 / 3)
+
+
+def test_partial_runs_say_how_far_they_are_and_give_no_number(tmp_path):
+    found, _ = cells(tmp_path, table(ACC), [Experiment(SEEDS[0], folds=8)])
+    assert found["ours", "Acc (%)"].measured is None and found["ours", "Acc (%)"].note == "2 of 8 folds"
+    found, made = cells(tmp_path, table(ACC), [Experiment(SEEDS[0]), Experiment(SEEDS[1][:1])], seeds=2)
+    assert found["ours", "Acc (%)"].measured is None and found["ours", "Acc (%)"].note == "3 of 4 folds"
+
+
+def test_missing_corpora_and_cited_rows_stand_in_their_cells(tmp_path):
+    write_printed(tmp_path, "Someone,Acc (%),61.5,cited", "Someone,UF1,0.5,cited", "ours,Acc (%),70.25,run")
+    found, _ = cells(tmp_path, table(ACC), [Experiment([], missing=["SAMM not found; looked for x"])])
+    assert found["ours", "Acc (%)"].note == "not run: SAMM not found; looked for x"
+    assert found["ours", "Acc (%)"].paper == "70.25"
+    assert found["Someone", "Acc (%)"].texts()[:4] == ("Someone", "Acc (%)", "61.5 (cited)", "")
+    assert ("Someone", "UF1") not in found  # a column that was not asked for
+
+
+def test_records_of_other_code_are_remarked(tmp_path):
+    records = [SEEDS[0][0], dict(SEEDS[0][1], code="def")]
+    _, made = cells(tmp_path, table(ACC), [Experiment(records)])
+    assert "casme2-3: 1 of 2 records were made by other code (def)" in made.remarks
+    _, made = cells(tmp_path, table(ACC), [Experiment(SEEDS[0])])
+    assert not any("other code" in remark for remark in made.remarks)
+    assert made.remarks.count("input: narrow") == 1  # what the paper has to say of them
+
+
+def test_under_a_table_stands_what_it_was_made_with(tmp_path):
+    _, made = cells(tmp_path, table(ACC, UF1), [Experiment(SEEDS[0]), Experiment(SEEDS[1])], seeds=2)
+    assert made.remarks[:3] == (
+        "seeds: 2; scale: paper",
+        "data: CASME2 (2014), SAMM (header in row 1), AFEW",
+        "weights: random",
+    )
+    how = dict(generated=True, scale="smoke", overrides={"epochs": "2", "lr": "0.1"})
+    _, made = cells(tmp_path, table(ACC), [Experiment(SEEDS[0])], **how)
+    assert made.remarks[:2] == (
+        "seeds: 1; scale: smoke; set: epochs=2; set: lr=0.1",
+        "data: generated faces, in the layouts of CASME2 (2014), SAMM (header in row 1), AFEW",
+    )
+    _, made = cells(tmp_path, table(ACC), [Experiment([])])
+    assert made.remarks == ()
+
+
+def test_a_remark_on_some_of_the_rows_names_them(tmp_path):
+    starts = {"a, b": "random", "c": "a file", "d": "a file", "e": None}
+    runs = {row: [Experiment(SEEDS[0] if start else [], config=start)] for row, start in starts.items()}
+    made = session(tmp_path, [])
+    made.experiments = lambda row, column, seeds: runs[row.name]
+    t = table(ACC, rows=tuple(map(Row, starts)))
+    made = report.result(made, t, t.rows, 1)
+    weights = [line for line in made.remarks if line.startswith("weights: ")]
+    assert weights == ["weights: random [rows: a, b]", "weights: a file [all rows but a, b]"]
+    assert "input: narrow" in made.remarks
+
+
+class Checked(HTMLParser):
+    """Every tag is closed, in order; nothing but data: is loaded."""
+
+    VOID = {"meta", "img", "br", "!doctype"}
+
+    def __init__(self, content):
+        super().__init__()
+        self.open, self.sources, self.tags, self.said = [], [], [], ""
+        self.feed(content)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.sources += [value for name, value in attributes if name in ("src", "href")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.said += data if "style" not in self.open else ""
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        (dict(generated=True, scale="smoke"), "generated faces: not comparable with the paper"),
+        (dict(scale="smoke"), "smoke scale: not comparable with the paper"),
+        (dict(), None),
+    ],
+)
+def test_everything_printed_says_what_it_is(tmp_path, how, said):
+    write_printed(tmp_path, "ours,Acc (%),70.25,run")
+    t = table(ACC, UF1)
+    made = session(tmp_path, [Experiment(SEEDS[0])], **how)
+    results = [report.result(made, t, t.rows, 1)]
+    html = page(made, results, [(t, r, c) for r, c in t.cells()], 1)
+    rows = list(csv.DictReader(io.StringIO(report.to_csv(made, results))))
+    for content in (report.text(made, results), report.markdown(made, results), html):
+        assert (said in content) if said else ("not comparable" not in content)
+        assert "leak: best_on_test − last" in content and "weights: random" in content
+    assert {row["remark"] for row in rows} == {said or ""}
+    assert rows[0] | dict(row="ours", column="Acc (%)", paper="70.25", measured="75.00") == rows[0]
+    (line,) = [x for x in report.markdown(made, results).splitlines() if x.startswith("| ours | Acc")]
+    assert line.split(" | ")[2:5] == ["70.25", "75.00", "+4.75"]
+
+    parsed = Checked(html)
+    assert parsed.sources and all(source.startswith(("data:image/png;base64,", "#")) for source in parsed.sources)
+    assert "http" not in html and "<script" not in html and "<link" not in html and "@import" not in html
+    assert parsed.tags.count("img") == 2 and "Toy <&>: paper and measured" in parsed.said
+    assert "75.00" in parsed.said and "constant baseline" in parsed.said
+
+
+def test_the_page_of_runs_that_are_not_done_has_its_tables_alone(tmp_path):
+    t = table(ACC)
+    made = session(tmp_path, [Experiment(SEEDS[0], folds=3)])
+    html = page(made, [report.result(made, t, t.rows, 1)], [(t, r, c) for r, c in t.cells()], 1)
+    assert "2 of 3 folds" in Checked(html).said and "<img" not in html

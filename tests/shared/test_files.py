@@ -1,0 +1,123 @@
+"""Records are whole or not there, and none is taken for another's."""
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toy.shell import no_file_beyond
+
+from shared.errors import UserError
+from shared.files import locked, read_json, replacing, sealed, sealing, write_json
+
+OLD = {"a": "old"}
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder))
+
+
+def test_what_is_written_comes_back_in_its_order(tmp_path):
+    content = {"z": [1, 2.5, None], "a": {"†": "é"}, "n": np.float32(0.5), "v": np.arange(3), "p": Path("x")}
+    write_json(tmp_path / "deep" / "record.json", content)
+    found = read_json(tmp_path / "deep" / "record.json")
+    assert found == {"z": [1, 2.5, None], "a": {"†": "é"}, "n": 0.5, "v": [0, 1, 2], "p": "x"}
+    assert list(found) == list(content)
+    assert names(tmp_path / "deep") == ["record.json"]
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, ValueError])
+def test_a_write_that_is_broken_off_leaves_the_old_content(tmp_path, failure):
+    path = tmp_path / "record.json"
+    write_json(path, OLD)
+    with pytest.raises(failure), replacing(path) as temporary:
+        temporary.write_text('{"a": "ne')
+        raise failure
+    assert read_json(path) == OLD
+    assert names(tmp_path) == ["record.json"]
+
+
+def test_full_disk_is_said_and_the_old_content_stays(tmp_path):
+    path = tmp_path / "record.json"
+    write_json(path, OLD)
+    said = "cannot write .*record.json: File too large; what was there before is unchanged; once that is mended"
+    with no_file_beyond(10_000), pytest.raises(UserError, match=said):
+        write_json(path, {"a": "x" * 100_000})
+    assert read_json(path) == OLD
+    assert names(tmp_path) == ["record.json"]
+
+
+def test_no_space_at_the_rename_is_said_too(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    write_json(tmp_path / "record.json", OLD)
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        write_json(tmp_path / "record.json", {"a": "new"})
+    assert read_json(tmp_path / "record.json") == OLD
+    assert names(tmp_path) == ["record.json"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=f"cannot write in {tmp_path}/file: "):
+        write_json(tmp_path / "file" / "record.json", OLD)
+
+
+def test_a_disk_without_locks_is_said(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(UserError, match=f"cannot write in {tmp_path}: No locks available"):
+        locked(tmp_path / "lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"a": 1', b"\xff\xfe", b"\0" * 64, b"[1]", b"null", b"7", b"[" * 9999])
+def test_a_record_that_is_not_whole_is_named(tmp_path, content):
+    (tmp_path / "record.json").write_bytes(content)
+    with pytest.raises(UserError, match=f"{tmp_path}/record.json is not a whole record"):
+        read_json(tmp_path / "record.json")
+
+
+def test_no_byte_of_a_record_changes_unseen(tmp_path):
+    """Each may: what is read is refused, or means the same."""
+    path = tmp_path / "record.json"
+    write_json(path, {"scores": [[0.125, 1e-7]], "samples": ["a/b"], "none": None, "times": {"seconds": 1.5}})
+    content, record = path.read_bytes(), read_json(path)
+    del record["times"]
+    for i in range(len(content)):
+        for flip in (1, 4, 128):
+            path.write_bytes(content[:i] + bytes([content[i] ^ flip]) + content[i + 1 :])
+            try:
+                found = read_json(path)
+            except UserError:
+                continue
+            found.pop("times", None)
+            assert {key: found[key] for key in record} == record
+
+
+def test_a_record_without_its_checksum_is_refused(tmp_path):
+    (tmp_path / "record.json").write_text('{"a": 1}')
+    with pytest.raises(UserError, match="record.json is not a whole record .* remove it and run again"):
+        read_json(tmp_path / "record.json")
+
+
+@pytest.mark.parametrize("size", [1, 3, 4096, 70_001])
+def test_what_is_sealed_is_known_by_every_byte(tmp_path, size):
+    path, content = tmp_path / "file", np.random.default_rng(0).bytes(size)
+    assert not sealed(path)
+    with sealing(path) as file:
+        file.write(content[: size // 2])
+        file.write(content[size // 2 :])
+    written = path.read_bytes()
+    assert written[:size] == content and sealed(path)
+    for i in {0, size // 2, size - 1, size, size + 3}:
+        path.write_bytes(written[:i] + bytes([written[i] ^ 1]) + written[i + 1 :])
+        assert not sealed(path)
+    for spoilt in (b"", written[:-1], written + b"\0", written[:3], b"\0", bytes(4), bytes(size + 4)):
+        path.write_bytes(spoilt)
+        assert not sealed(path)
