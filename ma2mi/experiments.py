@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from shared.runs.paper import Column, Paper, Precision, Row, Table
+from shared.runs.config import Precision
+from shared.runs.paper import Column, Paper, Row, Table
 
 from . import data, figures, train
 from .autoencoder import FILE

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 from shared.errors import UserError
-from shared.runs.paper import Column, Paper, Precision, Row, Table
+from shared.runs.config import Precision
+from shared.runs.paper import Column, Paper, Row, Table
 
 from . import data, figures, train
 from .losses import Norm, Per

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 from shared.errors import UserError
-from shared.runs.paper import Column, Paper, Precision, Row, Table
+from shared.runs.config import Precision
+from shared.runs.paper import Column, Paper, Row, Table
 from shared.tasks import TASKS
 
 from . import data, figures, train

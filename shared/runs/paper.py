@@ -15,8 +15,6 @@ from ..tasks import TASKS, Task
 from .fold import FoldTraining
 from .pretraining import Pretraining
 
-Precision = Literal["float32", "tf32", "bf16"]  # of products on a GPU; "bf16": forward passes in training (autocast)
-
 
 @dataclass(frozen=True)
 class Column:

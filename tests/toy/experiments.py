@@ -5,25 +5,24 @@ from pathlib import Path
 from typing import Literal
 
 from shared.pixels.frames import prepare
-from shared.runs.paper import Column, Paper, Precision, Row, Table
+from shared.runs.config import Settings, pretraining_settings, setting
+from shared.runs.paper import Column, Paper, Row, Table
 
 from . import train
 
 
-@dataclass(frozen=True)
-class Config:
-    pretrain: bool = False
-    source: str = "CASME2"
-    pretrain_epochs: int = 4
-    pretrain_batch: int = 8
-    checkpoint: float = 600.0
-    epochs: int = 2
-    pause: float = 0.0  # seconds that an epoch takes on top
-    lr: float = 0.05
-    delta: tuple[int, int] = (3, 8)
-    norm: Literal["batch", "none"] = "batch"
-    precision: Precision = "float32"
-    compile: bool = False
+@dataclass(frozen=True, kw_only=True)
+class Config(Settings):
+    pretrain: bool = setting(False, "training")
+    source: str = setting("CASME2", "training")
+    pretrain_epochs: int = setting(4, "pre-training", least=1)
+    pretrain_batch: int = setting(8, "pre-training", least=1)
+    checkpoint: float = setting(600.0, "pre-training", least=0)  # seconds
+    epochs: int = setting(2, "training", least=0)
+    pause: float = setting(0.0, "machine", least=0)  # seconds that an epoch takes on top
+    lr: float = setting(0.05, "network", above=0)
+    delta: tuple[int, int] = setting((3, 8), "training", least=1)
+    norm: Literal["batch", "none"] = setting("batch", "network")
 
 
 def load(samples, config, cache):
@@ -31,10 +30,7 @@ def load(samples, config, cache):
 
 
 def pretraining(config, task):
-    if not config.pretrain:
-        return None
-    names = ("pretrain_epochs", "pretrain_batch", "lr", "norm", "checkpoint", "pause", "precision", "compile")
-    return {"corpora": (config.source,), **{name: getattr(config, name) for name in names}}
+    return {"corpora": (config.source,), **pretraining_settings(config)} if config.pretrain else None
 
 
 COLUMNS = (Column("Acc (%)", "casme2-5", "accuracy", 100), Column("UF1", "casme2-5", "uf1"))

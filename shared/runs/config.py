@@ -1,0 +1,101 @@
+"""Settings: the fields of a Config, each with the part of a run that it belongs to and the values that it can take."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from ..errors import UserError
+
+Part = Literal["input", "network", "pre-training", "training", "machine"]
+Precision = Literal["float32", "tf32", "bf16"]  # of products on a GPU; "bf16": forward passes in training (autocast)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What is declared of a setting, beside its name, type and default."""
+
+    part: Part
+    least: float | None
+    most: float | None
+    above: float | None
+    below: float | None
+    when: Callable[[Any], bool]
+
+
+def setting(
+    default: T,
+    part: Part,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    when: Callable[[Any], bool] = lambda config: True,
+) -> T:
+    """A field of a Config.
+
+    `part`: a pre-training depends on settings of its input, network and machine and on those of "pre-training", and on
+    none of "training"; of the former on those alone for which `when(config)` is true. The bounds hold for each number
+    of a tuple; numbers are finite. `least` and `most` are allowed values, `above` and `below` are not.
+    """
+    declared = Declared(part, least, most, above, below, when)
+    made: Any = field(default=default, metadata={"declared": declared})
+    return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the Configs of all papers share. Raises UserError, with every wrong value, when one is made."""
+
+    precision: Precision = setting("float32", "machine")  # not in the paper
+    compile: bool = setting(False, "machine")  # networks by torch.compile; not in the paper
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        wrong = [line for f in fields(self) for line in _wrong(f, getattr(self, f.name), hints[f.name])]
+        if wrong := wrong or list(self.conflicts()):
+            raise UserError("\n".join(wrong))
+
+    def conflicts(self) -> Iterator[str]:
+        """A line for each value that does not go with the others; a Config overrides it."""
+        yield from ()
+
+
+def pretraining_settings(config: Settings) -> dict[str, Any]:
+    """The settings that a pre-training depends on, by name."""
+    found = {f.name: f.metadata["declared"] for f in fields(config)}
+    return {name: getattr(config, name) for name, d in found.items() if d.part != "training" and d.when(config)}
+
+
+def _wrong(f: "Field[Any]", value: Any, kind: Any) -> Iterator[str]:
+    """A line when a setting's value is not of its type or outside its bounds."""
+    declared: Declared = f.metadata["declared"]
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            yield f"{f.name}={value}: expected {', '.join(map(str, get_args(kind)))}"
+        return
+    values = value if isinstance(value, tuple) else (value,)
+    numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
+    text = ",".join(map(str, values))
+    if not all(math.isfinite(v) for v in numbers):
+        yield f"{f.name}={text}: expected a finite number"
+    elif kind is int and not isinstance(value, int):
+        yield f"{f.name}={text}: expected a whole number"
+    elif not all(_within(v, declared) for v in numbers):
+        yield f"{f.name}={text}: expected {_range(declared)}"
+
+
+def _within(value: float, d: Declared) -> bool:
+    return (
+        (d.least is None or value >= d.least)
+        and (d.most is None or value <= d.most)
+        and (d.above is None or value > d.above)
+        and (d.below is None or value < d.below)
+    )
+
+
+def _range(d: Declared) -> str:
+    bounds = (("at least", d.least), ("more than", d.above), ("at most", d.most), ("less than", d.below))
+    return " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
