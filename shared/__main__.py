@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import subprocess
 import sys
 import time
@@ -46,9 +47,7 @@ def main(arguments: list[str]) -> int:
             print(f"{p.name}: what the digits of its own printed numbers allow", *lines(p), sep="\n")
         return 0
     if command == "test":
-        import pytest
-
-        return int(pytest.main(rest))
+        return run_tests(rest)
     from .cli import main as run
 
     if command == "diff":
@@ -56,6 +55,15 @@ def main(arguments: list[str]) -> int:
             raise UserError(f"diff needs a paper: {', '.join(papers())}")
         command, *rest = [*rest, "--diff"]
     return run(paper(command), rest)
+
+
+def run_tests(arguments: list[str]) -> int:
+    """The tests, over the machine's cores unless the arguments say how pytest-xdist or the debugger runs them."""
+    import pytest
+
+    chosen = any(a.startswith(("-n", "--numprocesses", "--dist", "--pdb", "-p")) for a in arguments)
+    spread = [] if chosen else ["-n", str(min(len(os.sched_getaffinity(0)), 8)), "--dist", "loadfile"]
+    return int(pytest.main([*spread, *arguments]))
 
 
 def run_all(arguments: list[str]) -> int:

@@ -106,7 +106,7 @@ def same(*words: str) -> dict[str, str]:
 VALENCE = ("negative", "positive", "surprise")
 NEGATIVE = ("anger", "angry", "contempt", "disgust", "fear", "sad", "sadness", "repression", "negative")
 POSITIVE = ("happy", "happiness", "positive")
-BY_VALENCE = {word: "negative" for word in NEGATIVE} | {word: "positive" for word in POSITIVE} | same("surprise")
+BY_VALENCE = dict.fromkeys(NEGATIVE, "negative") | dict.fromkeys(POSITIVE, "positive") | same("surprise")
 CASME2_VALENCE = {word: BY_VALENCE[word] for word in ("happiness", "disgust", "repression", "surprise")}
 CASME2_FIVE = ("happiness", "surprise", "disgust", "repression", "others")
 SAMM_FIVE = ("happiness", "anger", "contempt", "surprise", "other")

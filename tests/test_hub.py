@@ -49,7 +49,7 @@ def test_the_hub_needs_no_more_than_it_names():
     """Neither pandas nor accelerate is loaded, with weights or without."""
     code = (
         "import torch, sys; torch.hub.load(sys.argv[1], 'ma2mi', source='local', classes=2, width=8, dim=8);"
-        "sys.path.insert(0, sys.argv[1]); import shared.weights;"
+        "sys.path.insert(0, sys.argv[1]); import shared.runs.weights;"
         "assert not {'pandas', 'accelerate', 'matplotlib', 'scipy'} & set(sys.modules), 'too much'"
     )
     done = subprocess.run([sys.executable, "-c", code, str(ROOT)], cwd="/", capture_output=True, text=True)

@@ -257,7 +257,7 @@ def _missing(frames: Frames, wanted: dict[str, int | None]) -> list[tuple[str, s
 def table(rows: Iterable[tuple]) -> pd.DataFrame:
     """Rows in the order of COLUMNS as a DataFrame sorted by sample."""
     rows = sorted(rows, key=lambda row: row[0])
-    values = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)) if rows else {name: () for name in COLUMNS}
+    values = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(COLUMNS, ())
     types = {"onset": "Int64", "apex": "Int64", "offset": "Int64", "fps": "float64"}
     return pd.DataFrame(
         {name: pd.Series(list(column), dtype=types.get(name, "object")) for name, column in values.items()}

@@ -69,7 +69,7 @@ def index(pages: Mapping[Path, str]) -> str:
     body = []
     for path, link in pages.items():
         with open(path.with_name("tables.csv"), newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.reader(file)][1:]
+            rows = list(csv.reader(file))[1:]
         run = [row[1 : 1 + len(HEADER)] for row in rows if row[4]]  # what was measured
         notes = "".join(f'<p class="banner">{html.escape(note)}</p>' for note in {row[-1] for row in rows} - {""})
         body.append(f'<h2><a href="{html.escape(link)}">{html.escape(link.removesuffix("/index.html"))}</a></h2>')

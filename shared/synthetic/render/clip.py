@@ -42,7 +42,7 @@ class Clip:
         sides: Mapping[int, str] = {},
         sway: float = 1.0,
         blink: bool = True,
-        noise: float = 1.0,  # noqa: B006
+        noise: float = 1.0,
         scene: int | None = None,
     ):
         if not 0 <= onset <= apex <= offset < frames:

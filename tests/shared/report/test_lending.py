@@ -34,7 +34,7 @@ def test_a_row_is_read_from_another_papers_records(toy, casme2, tmp_path):
     assert line(out, "lent")[-1] == "4 of 4 folds, of toy/table1/plain"
     assert out.count("casme2-5: 12 samples of 4 subjects") == 1  # of both rows
     assert "  weights: random [rows: lent]" in out and "  weights: the borrower's [rows: own]" in out
-    assert len([p for p in (tmp_path / "out" / "borrower").rglob("CASME2_*.json")]) == 4  # of its own row alone
+    assert len(list((tmp_path / "out" / "borrower").rglob("CASME2_*.json"))) == 4  # of its own row alone
     code, out, _ = toy("table1/lent", *where, "--set", "lr=0.05", paper=BORROWER)
     assert code == 0 and line(out, "lent")[2] == line(own, "plain")[3]  # the settings are the lender's own
 
