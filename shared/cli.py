@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from .corpora import CORPORA
 from .errors import UserError, log, unknown
-from .files import REMEDY, digest, locked, replacing, sweep
+from .files import MARKER, REMEDY, digest, locked, replacing, sweep
 from .keys import VERIFY
 from .report import predict
 from .report import tables as report
@@ -21,7 +21,6 @@ from .runs.paper import Paper
 from .runs.parallel import PARENT, follow_parent, launch, launched, make_accelerator, process_count, wait_for_others
 from .runs.session import Experiment, Session
 
-MARKER = "GENERATED.txt"
 CHECKED = "MER_CHECKED"  # digest of the data that the process that launched this one has looked at
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from .errors import UserError
 
+MARKER = "GENERATED.txt"  # lies in a folder of synthetic faces and says so
 REMEDY = "once that is mended the same command goes on from here"
 
 

@@ -19,7 +19,7 @@ from .. import keys
 from ..corpora import CORPORA, mmew, smic
 from ..corpora.table import CorpusMissing, Reading, SheetError
 from ..errors import UserError
-from ..files import replacing
+from ..files import MARKER, replacing
 from ..tasks import TASKS, Task
 from .printed import DIFFERENCES, PRINTED, Counts
 
@@ -288,7 +288,7 @@ def main(arguments: Sequence[str], papers: Iterable[Paper] = ()) -> int:
             known = keys.pixels(first.reading.samples)
             first.remarks += [f"files known by their {by}: {name}" for by, name in known.items()]
     possible = runnable(parts, papers)
-    print(text(parts, generated=(data / "GENERATED.txt").exists()))
+    print(text(parts, generated=(data / MARKER).exists()))
     for paper, group in itertools.groupby(possible, key=lambda line: line[0]):
         print(f"\n{paper}:")
         for _, names, kind in group:

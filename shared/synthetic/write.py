@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import UserError, unknown
-from ..files import REMEDY
+from ..files import MARKER, REMEDY
 from .layouts import LAYOUTS
 from .layouts.common import Layout, Shot
 from .layouts.disk import place, save, write_sheets
@@ -22,7 +22,7 @@ from .layouts.disk import place, save, write_sheets
 VERSION = 3
 REGISTERED = 0.35  # sway of the head that is left in released crops, whose frames were registered to the first
 NOISE = 0.7  # of laboratory cameras
-MARKER, TRUTH = "GENERATED.txt", "truth.csv"
+TRUTH = "truth.csv"
 UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 24, 25, 26, 43)
 
 

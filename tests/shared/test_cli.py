@@ -13,7 +13,7 @@ from toy.corpus import HEADER, read_sheet, write_casme2, write_sheet
 from toy.experiments import PAPER
 from toy.shell import ENVIRONMENT
 
-from shared.files import read_json
+from shared.files import MARKER, read_json
 from shared.synthetic import write as faces
 
 
@@ -312,7 +312,7 @@ def test_generated_faces_are_drawn_where_no_data_is_named_and_say_so(toy, tmp_pa
         write_casme2(root)
         for other in set(corpora) - {"CASME2"}:
             (root / other).mkdir()
-        (root / "GENERATED.txt").write_text("")
+        (root / MARKER).write_text("")
 
     monkeypatch.setattr(faces, "write", draw)
     for _ in "drawn", "there":

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from toy.experiments import PAPER
 
-from shared.files import read_json, write_json
+from shared.files import MARKER, read_json, write_json
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_runs_that_do_not_compare(diff, options, why):
 
 @pytest.mark.parametrize("options", [[], ["--scale", "paper"]], ids=["smoke", "paper"])
 def test_generated_faces_never_compare(diff, casme2, options):
-    (casme2 / "GENERATED.txt").write_text("")
+    (casme2 / MARKER).write_text("")
     code, (said,) = diff(["plain,Acc (%),10.00,run"], *options)
     assert code == 0 and said == "--strict: nothing is compared: generated faces: not comparable with the paper"
 

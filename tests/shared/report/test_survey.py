@@ -8,6 +8,7 @@ from openpyxl import Workbook
 
 from shared.corpora import CORPORA
 from shared.errors import UserError
+from shared.files import MARKER
 from shared.report.printed import DIFFERENCES, PRINTED
 from shared.report.survey import CSV_HEADER, PARTS, Part, beside, main, runnable, survey, text, write_csv
 from shared.runs.paper import Column, Paper, Row, Table
@@ -116,7 +117,7 @@ def test_command(disk, tmp_path, capsys, monkeypatch):
         main([])
     with pytest.raises(UserError, match="nowhere is not a folder"):
         main(["--data", "nowhere"])
-    (disk / "GENERATED.txt").touch()
+    (disk / MARKER).touch()
     monkeypatch.setenv("MER_DATA", str(disk))
     main([])
     assert capsys.readouterr().out.startswith("generated faces: not comparable with the paper")
