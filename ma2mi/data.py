@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from shared.corpora.samples import aligned
 from shared.pixels.frames import Store, prepare, stream, unreadable
 
 IN_MEMORY = 4 << 30  # bytes of decoded clips that are prepared; more are decoded as they are needed
@@ -106,7 +107,7 @@ class Labelled(torch.utils.data.Dataset):
         clips = clips[clips["emotion"].notna() & clips["frames"].map(len).gt(1)]
         self.classes = sorted(clips["emotion"].unique())
         thumbnails = prepare(clips, [f.numbers for f in clips["frames"]], size=32, gray=True, cache=cache)
-        clips = clips.set_index("sample", drop=False).loc[list(thumbnails.ids)].reset_index(drop=True)
+        clips = aligned(clips, thumbnails.ids)
         self.problems, self.pairs = thumbnails.problems, []
         for i, frames in enumerate(clips["frames"]):
             clip = thumbnails.clip(i).astype(np.int16)

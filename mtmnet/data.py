@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from shared.corpora.table import Problem
+from shared.corpora.samples import Problem, aligned
 from shared.pixels.apex import with_apex
 from shared.pixels.frames import Store, prepare
 from shared.tasks import TASKS
@@ -72,7 +72,7 @@ def pretraining_data(samples: Mapping[str, pd.DataFrame], config, cache) -> Pair
     (clips,) = samples.values()
     clips, problems = with_apex(TASKS[config.labels].select(clips), cache, most_different)
     store = prepare(clips, numbers(clips, config.macro_frames), size=config.image, cache=cache)
-    clips = clips.set_index("sample").loc[list(store.ids)]
+    clips = aligned(clips, store.ids)
     frames = torch.tensor(store.array.reshape(-1, 1 + config.macro_frames, *store.array.shape[1:]))
     target = torch.tensor(clips["target"].tolist(), dtype=torch.long)
     return Pairs.of(frames, target, list(clips["subject"]), problems + store.problems)

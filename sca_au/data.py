@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from shared.corpora.table import Problem
+from shared.corpora.samples import Problem
 from shared.errors import UserError
 from shared.pixels.frames import derive, prepare
 from shared.pixels.temporal import tim

@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 
-from shared.corpora.table import Reading
+from shared.corpora.samples import Reading
 from shared.report.figures import Figure, grid, image, overlay
 
 from .data import central

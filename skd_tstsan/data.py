@@ -11,7 +11,7 @@ from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
-from shared.corpora.table import Problem
+from shared.corpora.samples import Problem, aligned
 from shared.pixels.apex import with_apex
 from shared.pixels.flow import tvl1
 from shared.pixels.frames import derive, prepare
@@ -114,7 +114,7 @@ class MacroExpressions(torch.utils.data.Dataset):
         data = inputs(samples.assign(offset=samples["onset"]), config, cache, domains=2)
         self.x = data.tensor(torch.device("cpu"), follow=config.follow) if data.ids else torch.empty(0)
         self.problems = data.problems
-        self.y = torch.tensor(samples.set_index("sample").loc[list(data.ids), "target"].tolist())
+        self.y = torch.tensor(aligned(samples, data.ids)["target"].tolist())
 
     def __len__(self) -> int:
         return len(self.y)

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from .folders import IMAGES, Corpus, Listing, Tree, frames
-from .table import Collector, Frames, Reading, Video, loader
+from .samples import Collector, Frames, Reading, Video, loader
 
 NAME = "AFEW"
 NAMES = (NAME,)

@@ -6,8 +6,8 @@ import datetime
 import re
 from dataclasses import dataclass
 
+from .samples import Collector
 from .sheets import Row, as_text
-from .table import Collector
 
 _SIDE = r"[LRABTUV]"
 _LEVEL = r"[A-EX]"

@@ -6,8 +6,8 @@ import os
 
 from . import micro
 from .folders import Corpus, Tree, frames
+from .samples import Reading, loader
 from .sheets import annotated, find_sheets
-from .table import Reading, loader
 
 NAME = "CASME"
 NAMES = (NAME, "CASME I", "CASME1")

@@ -7,8 +7,8 @@ import re
 
 from . import micro
 from .folders import Corpus, Tree, frames
-from .sheets import Sheet, annotated, find_sheets
-from .table import Reading, SheetError, loader
+from .samples import Reading, loader
+from .sheets import Sheet, SheetError, annotated, find_sheets
 
 NAME = "CASME2"
 NAMES = (NAME, "CASME II", "CASME-2")

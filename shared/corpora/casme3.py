@@ -7,8 +7,8 @@ import re
 
 from . import micro
 from .folders import Corpus, Tree, frames
+from .samples import Frames, Reading, loader
 from .sheets import Sheet, annotated, find_sheets
-from .table import Frames, Reading, loader
 
 NAME = "CASME3"
 NAMES = (NAME, "CAS(ME)3", "CASME III")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from .folders import Corpus, frames
+from .samples import Collector, Reading, Video, loader
 from .sheets import read_sheet
-from .table import Collector, Reading, Video, loader
 
 NAME = "DFEW"
 NAMES = (NAME,)

@@ -6,8 +6,8 @@ import os
 import re
 
 from .folders import IMAGES, Corpus
+from .samples import Collector, Frames, Reading, loader
 from .sheets import Sheet, annotated, as_int, as_text, find_sheets
-from .table import Collector, Frames, Reading, loader
 
 NAME = "EmotioNet"
 NAMES = (NAME,)

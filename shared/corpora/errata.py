@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .samples import Collector
 from .sheets import Row, as_int, as_text
-from .table import Collector
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import os
 import re
 
 from .folders import Corpus, Tree, frames
-from .table import Collector, Reading, loader
+from .samples import Collector, Reading, loader
 
 NAME = "FERV39k"
 NAMES = (NAME,)

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-from .table import CorpusMissing, Frames
+from .samples import CorpusMissing, Frames
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 DEPTH = 4  # levels below a corpus's folder in which its parts are looked for

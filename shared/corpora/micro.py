@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from . import aus
 from .errata import mend
 from .folders import Corpus
+from .samples import Collector, Frames
 from .sheets import Sheet, as_int
-from .table import Collector, Frames
 
 # The name used here → the headers met.
 COLUMNS = {

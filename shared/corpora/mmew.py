@@ -6,8 +6,8 @@ import os
 
 from . import micro
 from .folders import IMAGES, Corpus, Listing, Tree, frames, numbered
+from .samples import Collector, Frames, Reading, loader
 from .sheets import annotated, find_sheets
-from .table import Collector, Frames, Reading, loader
 
 NAME = "MMEW"
 NAMES = (NAME, "MMEW_Final")

@@ -7,7 +7,7 @@ import re
 from xml.etree import ElementTree
 
 from .folders import Corpus, Tree
-from .table import Collector, Reading, Video, loader
+from .samples import Collector, Reading, Video, loader
 
 NAME = "MMI"
 NAMES = (NAME, "MMI Facial Expression Database", "MMI Database", "MMI-DB")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from .folders import Corpus, Tree, frames
-from .table import Collector, Reading, loader
+from .samples import Collector, Reading, loader
 
 NAME = "Oulu-CASIA"
 NAMES = (NAME, "Oulu_CASIA_NIR_VIS", "Oulu")

@@ -9,12 +9,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..errors import UserError
 from .folders import Corpus
-from .table import Collector, SheetError
+from .samples import Collector
 
 EXTENSIONS = (".xlsx", ".xls", ".csv")
 HEADER_WITHIN = 40
 OTHERS, LARGE = 20, 2**22  # sheets not named like the release that are looked into: how many, and up to which size
+
+
+class SheetError(UserError, ValueError):
+    """An annotation file that cannot be used at all: which file, what was expected, what to do."""
 
 
 @dataclass

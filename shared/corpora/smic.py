@@ -6,8 +6,8 @@ import os
 import re
 
 from .folders import Corpus, Tree, frames, key
+from .samples import Collector, Reading, loader
 from .sheets import EXTENSIONS, read_sheet
-from .table import Collector, Reading, loader
 
 NAME = "SMIC"
 NAMES = (NAME,)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..corpora.table import Problem
+from ..corpora.samples import Problem
 from ..keys import code
 from .frames import derive, prepare
 from .temporal import spot_apex

@@ -17,7 +17,7 @@ import pandas as pd
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
-from ..corpora.table import Frames, Problem, Reading
+from ..corpora.samples import Frames, Problem, Reading
 from ..errors import UserError, log
 from ..files import digest, locked, replacing, sweep
 from ..keys import code, stamp

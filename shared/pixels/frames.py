@@ -20,7 +20,7 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from ..corpora.table import Frames, Problem
+from ..corpora.samples import Frames, Problem
 from ..errors import UserError
 from ..files import REMEDY, digest, locked, read_json, sealed, sealing, sweep, write_json
 from ..keys import VERIFY, code, pixels, stamp

@@ -11,7 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..corpora.folders import frames
-from ..corpora.table import Frames, Problem, Reading, Video
+from ..corpora.samples import Frames, Problem, Reading, Video
 from ..errors import UserError
 from ..files import REMEDY, digest, locked, read_json, write_json
 from ..keys import code, stamp

@@ -11,7 +11,7 @@ import torch
 from matplotlib import pyplot as plt
 
 from ..corpora.folders import frames
-from ..corpora.table import Frames, Reading, Video
+from ..corpora.samples import Frames, Reading, Video
 from ..errors import UserError, log
 from ..files import replacing
 from ..pixels.apex import with_apex

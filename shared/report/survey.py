@@ -17,7 +17,8 @@ import pandas as pd
 
 from .. import keys
 from ..corpora import CORPORA, mmew, smic
-from ..corpora.table import CorpusMissing, Reading, SheetError
+from ..corpora.samples import CorpusMissing, Reading
+from ..corpora.sheets import SheetError
 from ..errors import UserError
 from ..files import MARKER, replacing
 from ..tasks import TASKS, Task

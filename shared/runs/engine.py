@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list
 
+from ..corpora.samples import aligned
 from ..errors import UserError
 from ..files import locked, plain, replacing, sweep, write_json
 from ..protocols import Fold
@@ -99,7 +100,7 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     experiment.paper.train(training)
     if not training.history:
         raise UserError(f"{name}: no epoch was scored; set at least one epoch")
-    parts = experiment.samples.set_index("sample").loc[list(fold.test)]
+    parts = aligned(experiment.samples, fold.test)
     record = {
         **experiment.settings(),
         **parts_of(fold),

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, get_args, get_origin, get_type_hints
 import pandas as pd
 import torch
 
-from ..corpora.table import Problem
+from ..corpora.samples import Problem
 from ..errors import UserError, unknown
 from ..tasks import TASKS, Task
 from .fold import FoldTraining

@@ -16,7 +16,7 @@ from safetensors.torch import load
 
 from .. import keys
 from ..corpora import CORPORA
-from ..corpora.table import CorpusMissing, Problem, Reading
+from ..corpora.samples import CorpusMissing, Problem, Reading, aligned
 from ..errors import UserError, log
 from ..files import digest, held, locked, plain, read_json, write_json
 from ..pixels.boxes import DetectorMissing, boxed
@@ -131,7 +131,7 @@ class Session:
             samples["target"] = samples["target"].to_numpy()[order]
         if len(samples):
             data = self.paper.load(samples, config, self.prepared)
-            samples = samples.set_index("sample", drop=False).loc[list(data.ids)].reset_index(drop=True)
+            samples = aligned(samples, data.ids)
             problems += data.problems
         if samples.empty:
             lines = [f"{task.name}: no sample in {self.data} can be used", *map(str, problems)]

@@ -9,7 +9,7 @@ from PIL import Image
 
 from dvasp.data import pretraining_data
 from dvasp.train import pretrain
-from shared.corpora.table import Frames
+from shared.corpora.samples import Frames
 from shared.runs.pretraining import Pretraining
 from shared.tasks import TASKS
 

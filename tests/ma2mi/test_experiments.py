@@ -12,7 +12,7 @@ from ma2mi import data
 from ma2mi.experiments import PAPER, SMOKE, TABLES, Config
 from ma2mi.losses import draw_tau
 from ma2mi.train import Reconstruction, autoencoder, finetune, network, optimiser, pretrain
-from shared.corpora.table import Frames
+from shared.corpora.samples import Frames
 from shared.errors import UserError
 from shared.runs.fold import FoldTraining
 from shared.runs.parallel import Alone

@@ -8,7 +8,7 @@ from PIL import Image
 
 from mtmnet.data import Pairs, about, drawn, images, load, most_different, numbers, pretraining_data, shifted
 from mtmnet.experiments import Config
-from shared.corpora.table import Frames
+from shared.corpora.samples import Frames
 from shared.runs.pretraining import Needs
 from shared.tasks import TASKS
 

@@ -15,7 +15,7 @@ from mtmnet.data import Pairs, images
 from mtmnet.experiments import PAPER, SMOKE, Config
 from mtmnet.model import EIDNet, MTMNet
 from mtmnet.train import Disentangling, Guidance, gradient_norms, network, start
-from shared.corpora.table import Frames
+from shared.corpora.samples import Frames
 from shared.errors import UserError
 from shared.pixels.frames import Store
 from shared.report.tables import printed

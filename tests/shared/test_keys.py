@@ -15,7 +15,7 @@ from toy.corpus import read_sheet, write_sheet
 from toy.experiments import PAPER
 
 from shared import keys
-from shared.corpora.table import Frames
+from shared.corpora.samples import Frames
 from shared.errors import UserError
 from shared.files import locked, read_json, write_json
 from shared.keys import code, pixels, refuse_others, table

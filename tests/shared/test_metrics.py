@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from shared import metrics
 
 
+@settings(deadline=None)
 @given(
     st.integers(2, 7).flatmap(
         lambda C: st.tuples(
@@ -31,6 +32,7 @@ def test_agree_with_scikit_learn(case):
     )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=30))
 def test_two_kinds_of_f1(pairs):
     target, pred = np.array(pairs).T

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from shared.corpora.aus import parse
-from shared.corpora.table import COLUMNS, table
+from shared.corpora.samples import COLUMNS, sample_table
 from shared.protocols import ProtocolError
 from shared.tasks import PROTOCOLS, TASKS
 
@@ -30,7 +30,7 @@ def row(
 
 def classes(name: str, *rows: tuple) -> dict[str, str]:
     task = TASKS[name]
-    chosen = task.select(table(rows))
+    chosen = task.select(sample_table(rows))
     return dict(zip(chosen["sample"], (task.classes[target] for target in chosen["target"]), strict=True))
 
 
@@ -94,26 +94,26 @@ def test_units_and_alternatives():
         row("SAMM/006/c", "anger", "14"),
         row("SAMM/006/d", "other", "2 or 12+4"),
     ]
-    chosen = TASKS["samm-au4"].select(table(rows))
+    chosen = TASKS["samm-au4"].select(sample_table(rows))
     assert chosen["sample"].tolist() == ["SAMM/006/a"] and chosen["target"].tolist() == [(0, 1, 0, 1)]
-    counted = TASKS["samm-au4"].select(table(rows), alternatives="count")
+    counted = TASKS["samm-au4"].select(sample_table(rows), alternatives="count")
     assert counted["target"].tolist() == [(0, 1, 0, 1), (0, 0, 0, 1), (1, 1, 0, 1)]
 
 
 def test_units_of_given_emotions_only():
     cells = [("a", "tense", "4"), ("b", "happiness", "4"), ("c", "tense", "2")]
     rows = [row(f"CASME/sub01/{name}", emotion, codes) for name, emotion, codes in cells]
-    assert TASKS["casme-au4"].select(table(rows))["sample"].tolist() == ["CASME/sub01/a"]
+    assert TASKS["casme-au4"].select(sample_table(rows))["sample"].tolist() == ["CASME/sub01/a"]
 
 
 def test_units_not_scored():
     rows = [row("EmotioNet/N_1", codes="1=1 12=0", aus=(1,)), row("EmotioNet/N_2"), row("EmotioNet/N_3", codes="60=1")]
-    (target,) = TASKS["emotionet-au12"].select(table(rows))["target"]
+    (target,) = TASKS["emotionet-au12"].select(sample_table(rows))["target"]
     assert target == (1, -1, -1, -1, -1, -1, 0, -1, -1, -1, -1, -1)
 
 
 def test_the_order_of_rows_and_an_empty_table_do_not_matter():
-    rows = table([row(f"CASME2/sub{s:02d}/{c}", "disgust") for s in range(3) for c in "ab"])
+    rows = sample_table([row(f"CASME2/sub{s:02d}/{c}", "disgust") for s in range(3) for c in "ab"])
     task = TASKS["casme2-5"]
     pd.testing.assert_frame_equal(task.select(rows.iloc[::-1]), task.select(rows))
     assert len(task.select(rows.iloc[:0])) == 0
@@ -122,8 +122,8 @@ def test_the_order_of_rows_and_an_empty_table_do_not_matter():
 
 def test_another_edition_is_remarked():
     task = TASKS["cde-3"]
-    assert task.remarks(table([row("CASME2/sub01/a", "disgust")])) == []
-    (remark,) = task.remarks(table([row("CASME2/sub01/a", "disgust", edition="2019")]))
+    assert task.remarks(sample_table([row("CASME2/sub01/a", "disgust")])) == []
+    (remark,) = task.remarks(sample_table([row("CASME2/sub01/a", "disgust", edition="2019")]))
     assert "2019" in remark and "2014" in remark
 
 
@@ -154,4 +154,4 @@ def test_clips_at_their_maximum_from_the_first_frame_may_be_left_out():
 
 def test_a_task_to_train_on_has_no_folds():
     with pytest.raises(ProtocolError, match="macro-3 is trained on only"):
-        TASKS["macro-3"].folds(table([row("CK+/S1/1", "happy")]))
+        TASKS["macro-3"].folds(sample_table([row("CK+/S1/1", "happy")]))

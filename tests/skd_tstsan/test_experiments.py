@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from shared.corpora.table import Frames
+from shared.corpora.samples import Frames
 from shared.errors import UserError
 from shared.pixels.flow import tvl1
 from shared.pixels.temporal import tim

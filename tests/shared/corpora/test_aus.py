@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.corpora.aus import parse
@@ -111,6 +111,7 @@ choices = st.builds(
 joins = st.sampled_from(["+", ", ", "，", " + "])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), codes, choices), min_size=1, max_size=6), joins)
 def test_composed_strings(parts, join):
     texts, firm, either = [], set(), set()
@@ -127,6 +128,7 @@ def test_composed_strings(parts, join):
     assert not coding.unread
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789ABLRabcor+/?(), ，.refAU-\n\t", max_size=30) | st.text(max_size=20))
 def test_any_text_is_read_or_reported(text):
     coding = parse(text)

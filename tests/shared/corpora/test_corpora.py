@@ -24,7 +24,8 @@ from shared.corpora import (
     samm,
     smic,
 )
-from shared.corpora.table import COLUMNS, CorpusError, CorpusMissing, FrameMissing, SheetError, Video
+from shared.corpora.samples import COLUMNS, CorpusError, CorpusMissing, FrameMissing, Video
+from shared.corpora.sheets import SheetError
 from shared.report.survey import counts
 from shared.tasks import TASKS
 

@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 
 from shared.corpora import casme, casme2, casme3, mmew, samm
-from shared.corpora.table import SheetError
+from shared.corpora.sheets import SheetError
 
 VARIANTS = 40  # of each of five sheets
 EMOTION, UNITS, NAME, SUBJECT, FRAMES = "emotion", "units", "name", "subject", "frames"

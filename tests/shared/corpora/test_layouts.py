@@ -9,7 +9,8 @@ import openpyxl
 import pytest
 
 from shared.corpora import CORPORA
-from shared.corpora.table import CorpusMissing, SheetError
+from shared.corpora.samples import CorpusMissing
+from shared.corpora.sheets import SheetError
 
 RELEASED = {
     "CASME": ["CASME/Cropped/sub{s:02d}/{clip}/reg_{clip}-{n}.jpg", "CASME/casme.xlsx"],

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from shared.corpora import CORPORA
-from shared.corpora.table import Frames, Reading, table
+from shared.corpora.samples import Frames, Reading, sample_table
 from shared.errors import UserError
 from shared.pixels import boxes as module
 from shared.pixels.boxes import DetectorMissing, boxed, has_background, load
@@ -33,7 +33,7 @@ def reading(tmp_path):
             Image.fromarray(image).save(root / f"{i}/{number}.png")
         frames = Frames(str(root / str(i)), ("3.png", "4.png"), (3, 4))
         rows.append((f"X/{i}", "X", f"X/{i}", "happy", (), "", 3, None, 4, 25.0, frames, "", None))
-    return Reading("X", str(root), "", table(rows))
+    return Reading("X", str(root), "", sample_table(rows))
 
 
 @pytest.fixture

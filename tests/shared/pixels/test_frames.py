@@ -14,7 +14,7 @@ from PIL import Image
 from toy.shell import no_file_beyond
 
 from shared.corpora import casme2 as corpus
-from shared.corpora.table import FrameMissing
+from shared.corpora.samples import FrameMissing
 from shared.errors import UserError
 from shared.pixels import frames as module
 from shared.pixels.frames import BoxError, derive, in_order, prepare, read, stream, unreadable

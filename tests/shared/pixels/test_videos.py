@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from shared.corpora.table import Frames, Reading, Video, table
+from shared.corpora.samples import Frames, Reading, Video, sample_table
 from shared.errors import UserError
 from shared.pixels import videos as module
 from shared.pixels.frames import prepare
@@ -36,7 +36,7 @@ def reading(tmp_path):
     (tmp_path / "images").mkdir()
     Image.new("RGB", (32, 24)).save(tmp_path / "images/7.png")
     rows.append(row("X/images", Frames(str(tmp_path / "images"), ("7.png",), (7,)), 7))
-    return Reading("X", str(tmp_path), "", table(rows))
+    return Reading("X", str(tmp_path), "", sample_table(rows))
 
 
 def row(sample, frames, offset=None):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -41,10 +41,6 @@ class FrameMissing(UserError, KeyError):
 
 class CorpusMissing(UserError, FileNotFoundError):
     """The corpus is not on this disk; the message names the folders looked for."""
-
-
-class SheetError(UserError, ValueError):
-    """An annotation file that cannot be used at all: which file, what was expected, what to do."""
 
 
 class CorpusError(UserError, ValueError):
@@ -222,7 +218,7 @@ class Collector:
             self.corpus,
             self.root,
             self.edition,
-            table(self.rows),
+            sample_table(self.rows),
             self.corrections,
             self.problems,
             self.notes,
@@ -254,7 +250,7 @@ def _missing(frames: Frames, wanted: dict[str, int | None]) -> list[tuple[str, s
     ]
 
 
-def table(rows: Iterable[tuple]) -> pd.DataFrame:
+def sample_table(rows: Iterable[tuple]) -> pd.DataFrame:
     """Rows in the order of COLUMNS as a DataFrame sorted by sample."""
     rows = sorted(rows, key=lambda row: row[0])
     values = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(COLUMNS, ())
@@ -262,6 +258,18 @@ def table(rows: Iterable[tuple]) -> pd.DataFrame:
     return pd.DataFrame(
         {name: pd.Series(list(column), dtype=types.get(name, "object")) for name, column in values.items()}
     )
+
+
+def aligned(samples: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
+    """The rows of a sample table with these ids, in the order of the ids, counted from 0.
+
+    Raises ValueError for an id that is not in the table."""
+    places = pd.Index(samples["sample"]).get_indexer(list(ids))
+    if (places < 0).any():
+        unknown = [i for i, place in zip(ids, places, strict=True) if place < 0]
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        raise ValueError(f"sample {unknown[0]}{more} of {len(ids)} is not among the {len(samples)} of the sample table")
+    return samples.iloc[places].reset_index(drop=True)
 
 
 def usable(reading: Reading, skip_broken: bool = False) -> pd.DataFrame:
