@@ -1,4 +1,4 @@
-"""Dual TV-L1 optical flow (Zach et al. 2007), batched; steps and defaults of OpenCV's DualTVL1OpticalFlow."""
+"""Dual TV-L1 optical flow (Zach et al. 2007), batched, with OpenCV's steps and defaults; and the strain of a flow."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +34,17 @@ def tvl1(
     if I0.device.type == "cpu":
         return _in_threads(lambda a, b: _pyramid(a, b, scales, step, solver), I0, I1)
     return _pyramid(I0, I1, scales, step, solver)
+
+
+def strain(flow: Tensor) -> Tensor:
+    """Magnitude of the optical strain, √(u_x² + v_y² + ½ (u_y + v_x)²), of a flow (…, 2, H, W): (…, H, W).
+
+    Derivatives are central differences, at the borders one-sided. Raises ValueError for other shapes.
+    """
+    if flow.ndim < 3 or flow.shape[-3] != 2 or min(flow.shape[-2:]) < 2:
+        raise ValueError(f"a flow (…, 2, H, W) of 2 × 2 pixels at least expected, not {tuple(flow.shape)}")
+    (u_y, v_y), (u_x, v_x) = (d.unbind(-3) for d in torch.gradient(flow, dim=(-2, -1)))
+    return (u_x**2 + v_y**2 + (u_y + v_x) ** 2 / 2).sqrt()
 
 
 def _grey(I: Tensor) -> Tensor:

@@ -1,12 +1,14 @@
 """Against OpenCV's DualTVL1 and against motion that is known."""
 
+import math
+
 import cv2
 import pytest
 import scipy.ndimage
 import torch
 import torch.nn.functional as F
 
-from shared.pixels.flow import _median5, tvl1
+from shared.pixels.flow import _median5, strain, tvl1
 from shared.synthetic import Clip, Person
 
 
@@ -117,3 +119,32 @@ def test_a_pair_alone_is_as_in_its_batch(B):
     together = tvl1(frames[:-1], frames[1:])
     for i in range(B):
         torch.testing.assert_close(tvl1(frames[i : i + 1], frames[i + 1 : i + 2])[0], together[i])
+
+
+@pytest.mark.parametrize(
+    ("gradient", "expected"),
+    [  # u_x, u_y, v_x, v_y
+        ((0.0, 0.0, 0.0, 0.0), 0.0),  # the face as a whole moves
+        ((0.0, -0.3, 0.3, 0.0), 0.0),  # or turns
+        ((0.2, 0.0, 0.0, 0.2), 0.2 * math.sqrt(2)),  # or comes closer
+        ((0.0, 0.4, 0.0, 0.0), 0.4 / math.sqrt(2)),  # simple shear
+        ((0.3, 0.1, -0.2, 0.4), math.sqrt(0.3**2 + 0.4**2 + (0.1 - 0.2) ** 2 / 2)),
+    ],
+)
+def test_strain_of_a_linear_flow(gradient, expected):
+    """The same everywhere, the borders included, wherever the flow is 0."""
+    u_x, u_y, v_x, v_y = gradient
+    y, x = torch.meshgrid(torch.arange(7.0), torch.arange(9.0), indexing="ij")
+    flow = torch.stack([u_x * x + u_y * y + 3, v_x * x + v_y * y - 1]).expand(2, 2, 7, 9)
+    torch.testing.assert_close(strain(flow), torch.full((2, 7, 9), expected), atol=1e-6, rtol=1e-5)
+
+
+def test_strain_of_a_bent_flow():
+    """u = x², v = x y: u_x = 2 x, v_x = y, v_y = x; central differences are exact up to the second power."""
+    y, x = torch.meshgrid(torch.arange(6.0), torch.arange(8.0), indexing="ij")
+    expected = (4 * x**2 + x**2 + y**2 / 2).sqrt()
+    measured = strain(torch.stack([x**2, x * y]))
+    torch.testing.assert_close(measured[:, 1:-1], expected[:, 1:-1])
+    for shape in ((2, 5), (3, 8, 8), (2, 1, 8)):
+        with pytest.raises(ValueError, match="2, H, W"):
+            strain(torch.zeros(shape))
