@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 SIDE = 28  # pixels
 FILTERS = (3, 5, 8)  # of the three streams
-RELEASED = {r"^conv(\d)\.": 0, r"^bn(\d)\.": 2}  # released names -> places in a stream
+RELEASED = {"conv": 0, "bn": 2}  # released names -> places in a stream
 
 
 class STSTNet(nn.Module):
@@ -51,8 +51,8 @@ class STSTNet(nn.Module):
         given = {}
         for name, value in state_dict.items():
             name = name.removeprefix("module.")  # of data-parallel training
-            for pattern, place in RELEASED.items():
-                name = re.sub(pattern, lambda m, place=place: f"streams.{int(m[1]) - 1}.{place}.", name)
+            if match := re.match(r"(conv|bn)([123])\.", name):
+                name = f"streams.{int(match[2]) - 1}.{RELEASED[match[1]]}.{name[match.end() :]}"
             given[name] = value
         if "fc.weight" not in given:
             raise ValueError("fc.weight, which gives the number of classes, is not among the weights of STSTNet")
