@@ -7,13 +7,15 @@ classes (scikit-learn's zero_division=0 with all labels listed)."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 Metric = Callable[[np.ndarray], np.ndarray]
 
 
-def confusion(target: Sequence, pred: Sequence, classes: int) -> np.ndarray:
+def confusion(target: ArrayLike, pred: ArrayLike, classes: int) -> np.ndarray:
     """Counts (C, C) of targets (N,) × predictions (N,); for units (N, A) of 0, 1 and -1 (not scored): (A, 2, 2).
 
     Raises ValueError for lengths that differ and for labels outside 0..C-1."""
@@ -81,7 +83,7 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def score(target: Sequence, pred: Sequence, classes: int, metric: str, folds: Sequence | None = None) -> float:
+def score(target: ArrayLike, pred: ArrayLike, classes: int, metric: str, folds: Sequence[str] | None = None) -> float:
     """A metric of pooled predictions, for units (N, A) its mean over the units.
 
     With `folds` (N,), the fold of each prediction, the mean of the folds' own numbers."""
@@ -90,9 +92,7 @@ def score(target: Sequence, pred: Sequence, classes: int, metric: str, folds: Se
     return float(np.mean([METRICS[metric](confusion(target[p], pred[p], classes)).mean() for p in parts]))
 
 
-def bootstrap(
-    runs: Sequence[tuple[Sequence, ...]], classes: int, metric: str, n: int = 1000, seed: int = 0
-) -> np.ndarray:
+def bootstrap(runs: Sequence[Sequence[Any]], classes: int, metric: str, n: int = 1000, seed: int = 0) -> np.ndarray:
     """A metric's mean over runs (subject, target, pred) in each of n draws of subjects with replacement: (n,).
 
     A run may have `folds` of `score` as its fourth part; a fold without a subject in a draw is left out of its mean.
@@ -127,7 +127,7 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def constant_baseline(target: Sequence, classes: int, metric: str, folds: Sequence | None = None) -> float:
+def constant_baseline(target: ArrayLike, classes: int, metric: str, folds: Sequence[str] | None = None) -> float:
     """Score of always the largest class; for units of all-present under f1_binary, of all-absent under the others."""
     target = np.asarray(target, dtype=np.int64)
     units = target.ndim == 2
