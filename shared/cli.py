@@ -14,8 +14,8 @@ from .corpora import CORPORA
 from .errors import UserError, log, unknown
 from .files import MARKER, REMEDY, digest, locked, replacing, sweep
 from .keys import VERIFY
-from .report import predict
-from .report import tables as report
+from .report import predict, tables
+from .report.results import result
 from .runs.engine import run
 from .runs.paper import Paper
 from .runs.parallel import PARENT, follow_parent, launch, launched, make_accelerator, process_count, wait_for_others
@@ -156,13 +156,13 @@ def _main(paper: Paper, arguments: list[str]) -> int:
             accelerator.end_training()
             if PARENT in os.environ or not accelerator.is_main_process:
                 return 0
-    results = [report.result(session, table, rows, args.seeds) for table, rows in chosen]
-    print(report.text(session, results))
+    results = [result(session, table, rows, args.seeds) for table, rows in chosen]
+    print(tables.as_text(session, results))
     page = write_reports(session, results, cells, args.seeds)
     print(f"\nThe page with the figures: {page}\n{paper.name}: {time.monotonic() - clock:.0f} s in all")
     if not args.strict:
         return 0
-    said, code = report.strict(session, results)
+    said, code = tables.strict(session, results)
     print(said)
     return code
 
@@ -272,8 +272,8 @@ def write_reports(session: Session, results, cells, seeds: int) -> Path:
     from .report.page import page
 
     contents = {
-        "tables.csv": report.to_csv(session, results),
-        "tables.md": report.markdown(session, results),
+        "tables.csv": tables.as_csv(session, results),
+        "tables.md": tables.as_markdown(session, results),
         "index.html": page(session, results, cells, seeds),
     }
     with locked(session.folder / ".reports.lock"):

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from sklearn.manifold import TSNE
 
+from shared.report.cells import confusion_of
 from shared.report.figures import Figure, along_rows, confusion, grid, image, overlay
-from shared.report.tables import confusion_of
 from shared.runs.paper import Column
 
 from .data import CASME2_FIVE

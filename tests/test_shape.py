@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from shared.metrics import METRICS
-from shared.report.digits import COUNTS
-from shared.report.tables import printed
+from shared.report.printed import POSITIVES, printed_numbers
 from shared.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
@@ -124,14 +123,14 @@ def test_tables_are_those_printed(package):
     tables = {table.name: table for table in paper(package).tables}
     assert {file.stem for file in (package / "tables").glob("*.csv")} <= set(tables)
     for table in tables.values():
-        numbers = printed(package, table.name)
+        numbers = printed_numbers(package, table.name)
         if not numbers:
             continue
         declared = {row.name for row in table.rows}
         assert {row for row in declared if "(ours)" not in row} <= {row for row, _ in numbers}, table.name
         columns = {column.name for column in table.columns if "(ours)" not in column.name}
         assert columns <= {column for _, column in numbers}, table.name
-        run = {row for (row, _), (_, source) in numbers.items() if source == "run" and row != COUNTS}
+        run = {row for (row, _), (_, source) in numbers.items() if source == "run" and row != POSITIVES}
         absent = set(table.absent)
         assert absent <= run <= declared | absent and not declared & absent, table.name
 

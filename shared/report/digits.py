@@ -12,8 +12,7 @@ import numpy as np
 from ..metrics import METRICS
 from ..runs.paper import Column, Paper
 from ..tasks import TASKS, Task
-from .printed import PRINTED
-from .tables import COUNTS, printed
+from .printed import POSITIVES, PRINTED, printed_numbers
 
 READINGS = ("rounded", "truncated")
 NEAR = 50  # printed values on either side, a unit of the last digit apart, that show how many are allowed by chance
@@ -97,10 +96,12 @@ def lines(paper: Paper) -> list[str]:
     A value that is printed twice counts once; zeros and means over action units are left out."""
     groups: dict[tuple, tuple[Column, dict[str, None]]] = {}
     for table in paper.tables:
-        numbers = printed(paper.folder, table.name)
+        numbers = printed_numbers(paper.folder, table.name)
         for column in table.columns:
             key = (column.task, column.metric, column.scale, column.au, column.corpus, *column.changes.items())
-            own = [v for (r, c), (v, source) in numbers.items() if c == column.name and source == "run" and r != COUNTS]
+            own = [
+                v for (r, c), (v, source) in numbers.items() if c == column.name and source == "run" and r != POSITIVES
+            ]
             groups.setdefault(key, (column, {}))[1].update(dict.fromkeys(v for v in own if float(v)))
     found = []
     for column, texts in groups.values():

@@ -13,8 +13,10 @@ from matplotlib import pyplot as plt
 
 from ..runs.paper import Column
 from ..runs.session import Experiment, Session
+from .cells import confusion_of
 from .figures import Figure, confusion, grid
-from .tables import HEADER, LEGEND, Result, banner, confusion_of
+from .results import Result
+from .tables import HEADER, LEGEND, banner, texts
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1280px; margin: 2rem auto; padding: 0 1rem }
@@ -87,16 +89,16 @@ def _document(title: str, body: str) -> str:
 
 def _table(result: Result) -> str:
     remarks = "".join(f'<p class="remark">{html.escape(r)}</p>' for r in result.remarks)
-    return f"<h3>{html.escape(result.table.title)}</h3>{_rows([c.texts() for c in result.cells])}{remarks}"
+    return f"<h3>{html.escape(result.table.title)}</h3>{_rows([texts(c) for c in result.cells])}{remarks}"
 
 
 def _rows(rows: Sequence[Sequence[str]]) -> str:
     """Cells, as their texts in the order of HEADER, as a table."""
     head = "".join(f"<th>{html.escape(h)}</th>" for h in HEADER)
     lines = []
-    for texts in rows:
-        kind = "baseline" if texts[0].startswith("constant baseline") else "cited" * texts[2].endswith("(cited)")
-        cells = "".join(f"<td{' class=n' * (2 <= i <= 4)}>{html.escape(t)}</td>" for i, t in enumerate(texts))
+    for row in rows:
+        kind = "baseline" if row[0].startswith("constant baseline") else "cited" * row[2].endswith("(cited)")
+        cells = "".join(f"<td{' class=n' * (2 <= i <= 4)}>{html.escape(t)}</td>" for i, t in enumerate(row))
         lines.append(f'<tr class="{kind}">{cells}</tr>')
     return f'<div class="wide"><table><tr>{head}</tr>{"".join(lines)}</table></div>'
 

@@ -18,7 +18,7 @@ from mtmnet.train import Disentangling, Guidance, gradient_norms, network, start
 from shared.corpora.samples import Frames
 from shared.errors import UserError
 from shared.pixels.frames import Store
-from shared.report.tables import printed
+from shared.report.printed import printed_numbers
 from shared.runs.fold import FoldTraining
 from shared.runs.parallel import Alone
 from shared.runs.pretraining import Needs, Pretraining
@@ -279,7 +279,7 @@ def test_a_macronet_depends_on_every_setting_but_those_of_micronet():
 def test_every_printed_cell_of_the_authors_has_a_row_and_a_column():
     for table in PAPER.tables:
         cells = {(row.name, column.name) for row, column in table.cells()}
-        run = {key for key, (_, source) in printed(PAPER.folder, table.name).items() if source == "run"}
+        run = {key for key, (_, source) in printed_numbers(PAPER.folder, table.name).items() if source == "run"}
         assert run == {(row, column) for row, column in cells if "(ours)" not in row}
 
 

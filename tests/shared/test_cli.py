@@ -317,11 +317,11 @@ def test_generated_faces_are_drawn_where_no_data_is_named_and_say_so(toy, tmp_pa
     monkeypatch.setattr(faces, "write", draw)
     for _ in "drawn", "there":
         code, printed, _ = toy("--out", tmp_path / "out")
-        assert code == 0 and "*** generated faces: not comparable with the paper ***" in printed
+        assert code == 0 and "*** synthetic faces: not comparable with the paper ***" in printed
     assert drawn == [(["CASME2"], "smoke")]
     assert len(list((tmp_path / "out/toy/smoke-generated").rglob("CASME2_sub*.json"))) == 4
     printed = toy("--out", tmp_path / "other", "--data", tmp_path / "out" / "faces")[1]
-    assert "generated faces: not comparable with the paper" in printed
+    assert "synthetic faces: not comparable with the paper" in printed
     toy("2", "--out", tmp_path / "out")
     assert drawn[1:] == [(["SAMM"], "smoke")]
 

@@ -14,7 +14,7 @@ from shared.corpora.samples import Frames
 from shared.errors import UserError
 from shared.pixels.flow import tvl1
 from shared.pixels.temporal import tim
-from shared.report.tables import pooled
+from shared.report.cells import pooled
 from shared.runs.fold import FoldTraining
 from shared.runs.parallel import Alone
 from shared.runs.pretraining import Needs, Pretraining

@@ -9,7 +9,7 @@ import pytest
 
 from shared.__main__ import main
 from shared.report import digits
-from shared.report.tables import printed
+from shared.report.printed import POSITIVES, printed_numbers
 
 ROOT = Path(__file__).parents[3]
 TARGETS = {(6,): (0,) * 6, (4, 3): (0,) * 4 + (1,) * 3, (2, 2, 1): (0, 0, 1, 1, 2)}
@@ -69,8 +69,8 @@ def own(package: str, *tables: int) -> dict[str, set[str]]:
     """Column → what the authors' own rows print in it."""
     found: dict[str, set[str]] = {}
     for number in tables:
-        for (row, column), (text, source) in printed(ROOT / package, f"table{number}").items():
-            if source == "run" and row != digits.COUNTS:
+        for (row, column), (text, source) in printed_numbers(ROOT / package, f"table{number}").items():
+            if source == "run" and row != POSITIVES:
                 found.setdefault(column, set()).add(text)
     return found
 

@@ -43,4 +43,4 @@ def test_records_under_other_settings_are_not_read(toy, casme2, tmp_path):
     where = ("--data", casme2, "--out", tmp_path / "out", "--scale", "smoke")
     assert toy("table1/plain", *where, "--set", "epochs=1")[0] == 0
     code, out, _ = toy("table1", *where, paper=BORROWER)
-    assert code == 0 and line(out, "lent")[-1] == "not run: records under other settings of toy/table1/plain"
+    assert code == 0 and line(out, "lent")[-1] == "not run: records of toy/table1/plain were made under other settings"

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from shared.metrics import METRICS, bootstrap, confusion, interval
-from shared.report import tables as report
+from shared.report import printed, tables
 from shared.report.page import page
+from shared.report.results import result
 from shared.runs.paper import Column, Row, Table
 from shared.tasks import TASKS
 
@@ -118,7 +119,7 @@ ACC, UF1 = Column("Acc (%)", "casme2-3", "accuracy", 100), Column("UF1", "casme2
 
 
 def cells(tmp_path, t, experiments, seeds=1, **how):
-    made = report.result(session(tmp_path, experiments, **how), t, t.rows, seeds)
+    made = result(session(tmp_path, experiments, **how), t, t.rows, seeds)
     return {(c.row, c.column): c for c in made.cells}, made
 
 
@@ -128,7 +129,7 @@ def test_a_cell_is_as_counted_by_hand(tmp_path):
     acc, uf1 = found["ours", "Acc (%)"], found["ours", "UF1"]
     assert acc.measured == pytest.approx(75) and acc.other == pytest.approx(100) and acc.leak == pytest.approx(25)
     assert uf1.measured == pytest.approx(7 / 9) and uf1.leak == pytest.approx(2 / 9)
-    assert acc.texts()[2:] == (
+    assert tables.texts(acc)[2:] == (
         "70.25",
         "75.00",
         "+4.75",
@@ -139,7 +140,7 @@ def test_a_cell_is_as_counted_by_hand(tmp_path):
         "+25.00 [0.00, 50.00]",
         "2 of 2 folds",
     )
-    assert uf1.texts()[2:5] == ("0.8000", "0.7778", "-0.0222")
+    assert tables.texts(uf1)[2:5] == ("0.8000", "0.7778", "-0.0222")
     # Drawn with replacement from two people: both (1/2), s1 twice (1/4: 2 of 4 right), s2 twice (1/4: all right).
     assert (acc.low, acc.high) == (pytest.approx(50), pytest.approx(100))
     # Best on test, all is right in each of these draws: the leak is 25, 50 or 0.
@@ -216,14 +217,14 @@ def test_interval_of_the_leak_is_that_of_the_difference_under_the_same_draws(tmp
         for name in ("best_on_test", "last")
     )
     assert (cell.leak_low, cell.leak_high) == pytest.approx(tuple(np.percentile(best - last, [2.5, 97.5])))
-    assert cell.texts()[9] == f"+{cell.leak:.2f} [{cell.leak_low:.2f}, {cell.leak_high:.2f}]"
+    assert tables.texts(cell)[9] == f"+{cell.leak:.2f} [{cell.leak_low:.2f}, {cell.leak_high:.2f}]"
 
 
 def test_where_the_last_epoch_is_the_best_the_leak_is_nothing(tmp_path):
     records = [record("s1", [0, 0], [0, 1], [0, 1]), record("s2", [1, 2], [1, 2], [1, 2])]
     found, _ = cells(tmp_path, table(ACC, UF1), [Experiment(records)])
-    assert found["ours", "Acc (%)"].texts()[9] == "+0.00 [0.00, 0.00]"
-    assert found["ours", "UF1"].texts()[9] == "+0.0000 [0.0000, 0.0000]"
+    assert tables.texts(found["ours", "Acc (%)"])[9] == "+0.00 [0.00, 0.00]"
+    assert tables.texts(found["ours", "UF1"])[9] == "+0.0000 [0.0000, 0.0000]"
 
 
 def test_a_column_of_one_corpus_scores_its_predictions_alone(tmp_path):
@@ -294,7 +295,7 @@ def test_beside_a_mean_of_folds_stands_the_pooled_number_which_no_paper_prints(t
     mean, pool = (c for c in made.cells if c.row == "ours")
     assert (mean.joined, mean.paper, mean.measured) == ("mean of folds", ".5", pytest.approx(0.5))
     assert (pool.joined, pool.paper, pool.measured) == ("pooled", "", pytest.approx(2 / 3))
-    assert mean.texts()[4] == "+0.0" and pool.difference is None and mean.note == pool.note == "2 of 2 folds"
+    assert tables.texts(mean)[4] == "+0.0" and pool.difference is None and mean.note == pool.note == "2 of 2 folds"
     assert (mean.low, mean.high) == (pytest.approx(0), pytest.approx(1))
     all_present = [(c.joined, c.measured) for c in made.cells if c.row.startswith("constant baseline")]
     assert all_present == [("mean of folds", pytest.approx(5 / 6)), ("pooled", pytest.approx(6 / 7))]
@@ -306,7 +307,7 @@ def test_strict_compares_a_printed_mean_of_folds_with_the_measured_one(tmp_path)
     write_printed(tmp_path, "ours,AU1,1.0,run", "ours,AU9,.5,run")
     made = session(tmp_path, [of_units(said)])
     t = table(F1[0], F1[2])
-    said, code = report.strict(made, [report.result(made, t, t.rows, 1)])
+    said, code = tables.strict(made, [result(made, t, t.rows, 1)])
     assert code == 1 and "2 cells that the authors ran, 0 without a number yet, 2 compared: 1 outside" in said
     assert said.splitlines()[1:] == ["  table1/ours, AU9: paper .5, measured 0.0 [0.0, 0.0]"]
 
@@ -319,22 +320,22 @@ def test_where_positives_differ_the_column_is_not_compared(tmp_path):
     experiment = of_units([[0.9] * 4] * 4)
     made = session(tmp_path, [experiment])
     t = table(*F1, average)
-    result = report.result(made, t, t.rows, 1)
-    number = {c.column: c for c in result.cells if c.row == "Number of samples"}
+    shown = result(made, t, t.rows, 1)
+    number = {c.column: c for c in shown.cells if c.row == "Number of samples"}
     assert {name: (c.paper, c.measured) for name, c in number.items()} == {
         "AU1": ("3", 3),
         "AU4": ("5", 2),
         "AVG": ("", None),
     }
     assert "positives differ" in number["AU4"].note and not number["AU1"].note
-    assert number["AVG"].note == "differs in some units"
-    ours = {c.column: c for c in result.cells if c.row == "ours" and c.paper}
+    assert number["AVG"].note == "differs from print for some units"
+    ours = {c.column: c for c in shown.cells if c.row == "ours" and c.paper}
     assert {name: c.comparable for name, c in ours.items()} == {"AU1": True, "AU4": False, "AVG": False, "AU9": True}
-    assert ours["AU4"].texts()[4] == "" and ours["AU4"].note.endswith("printed of other samples")
-    assert ours["AU1"].texts()[4] != "" and "other samples" not in ours["AU1"].note
-    said, code = report.strict(made, [result])
+    assert tables.texts(ours["AU4"])[4] == "" and ours["AU4"].note.endswith("the printed number is for other samples")
+    assert tables.texts(ours["AU1"])[4] != "" and "other samples" not in ours["AU1"].note
+    said, code = tables.strict(made, [shown])
     assert "2 cells that the authors ran, 0 without a number yet, 2 compared" in said.splitlines()[0]
-    assert said.splitlines()[0].endswith("; 2 printed of other samples, not compared")
+    assert said.splitlines()[0].endswith("; 2 not compared, because their printed numbers are for other samples")
     assert not [line for line in said.splitlines() if "Number of samples" in line]
     write_printed(tmp_path, "Number of samples,AU1,3,run", "ours,AVG,.9,run")
     found, _ = cells(tmp_path, t, [experiment])
@@ -362,14 +363,14 @@ def of_papers_tables(tmp_path, experiment):
 
 
 def test_a_blank_cell_that_another_table_prints_is_shown_with_its_name(tmp_path):
-    made, tables = of_papers_tables(tmp_path, Experiment(SEEDS[0]))
-    results = [report.result(made, t, t.rows, 1) for t in tables]
-    shown = {(r.table.name, c.row, c.column): c.texts()[2] for r in results for c in r.cells}
+    made, both = of_papers_tables(tmp_path, Experiment(SEEDS[0]))
+    results = [result(made, t, t.rows, 1) for t in both]
+    shown = {(r.table.name, c.row, c.column): tables.texts(c)[2] for r in results for c in r.cells}
     assert shown["table1", "ours", "Acc (%)"] == "75.00 (table2)" and shown["table1", "ours", "UF1"] == "0.8"
     assert shown["table2", "MA", "Acc (%)"] == "75.00" and shown["table2", "MA", "UF1"] == "0.8 (cited)"
     (cell,) = [c for c in results[0].cells if (c.row, c.column) == ("ours", "Acc (%)")]
     assert cell.difference == pytest.approx(0)
-    said, _ = report.strict(made, results)
+    said, _ = tables.strict(made, results)
     assert "2 cells that the authors ran" in said  # each printed number once
 
 
@@ -389,8 +390,8 @@ def test_what_another_experiment_or_score_prints_is_not_borrowed(tmp_path, other
     rows, columns = ((other,), (ACC,)) if isinstance(other, Row) else ((Row("ours"),), (other,))
     first = Table("table1", "Table 1", columns, rows)
     made.paper.tables = (first, second)
-    numbers = report.borrowed(made.paper)
-    assert report._same(made.paper, rows[0], columns[0]) not in numbers or rows[0].records
+    numbers = printed.printed_elsewhere(made.paper)
+    assert printed.scored(made.paper, rows[0], columns[0]) not in numbers or rows[0].records
     assert len(numbers) == 1
 
 
@@ -413,7 +414,7 @@ def test_missing_corpora_and_cited_rows_stand_in_their_cells(tmp_path):
     found, _ = cells(tmp_path, table(ACC), [Experiment([], missing=["SAMM not found; looked for x"])])
     assert found["ours", "Acc (%)"].note == "not run: SAMM not found; looked for x"
     assert found["ours", "Acc (%)"].paper == "70.25"
-    assert found["Someone", "Acc (%)"].texts()[:4] == ("Someone", "Acc (%)", "61.5 (cited)", "")
+    assert tables.texts(found["Someone", "Acc (%)"])[:4] == ("Someone", "Acc (%)", "61.5 (cited)", "")
     assert ("Someone", "UF1") not in found  # a column that was not asked for
 
 
@@ -437,7 +438,7 @@ def test_under_a_table_stands_what_it_was_made_with(tmp_path):
     _, made = cells(tmp_path, table(ACC), [Experiment(SEEDS[0])], **how)
     assert made.remarks[:2] == (
         "seeds: 1; scale: smoke; set: epochs=2; set: lr=0.1",
-        "data: generated faces, in the layouts of CASME2 (2014), SAMM (header in row 1), AFEW",
+        "data: synthetic faces in the layouts of CASME2 (2014), SAMM (header in row 1), AFEW",
     )
     _, made = cells(tmp_path, table(ACC), [Experiment([])])
     assert made.remarks == ()
@@ -449,7 +450,7 @@ def test_a_remark_on_some_of_the_rows_names_them(tmp_path):
     made = session(tmp_path, [])
     made.experiments = lambda row, column, seeds: runs[row.name]
     t = table(ACC, rows=tuple(map(Row, starts)))
-    made = report.result(made, t, t.rows, 1)
+    made = result(made, t, t.rows, 1)
     weights = [line for line in made.remarks if line.startswith("weights: ")]
     assert weights == ["weights: random [rows: a, b]", "weights: a file [all rows but a, b]"]
     assert "input: narrow" in made.remarks
@@ -483,7 +484,7 @@ class Checked(HTMLParser):
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        (dict(generated=True, scale="smoke"), "generated faces: not comparable with the paper"),
+        (dict(generated=True, scale="smoke"), "synthetic faces: not comparable with the paper"),
         (dict(scale="smoke"), "smoke scale: not comparable with the paper"),
         (dict(), None),
     ],
@@ -492,15 +493,15 @@ def test_everything_printed_says_what_it_is(tmp_path, how, said):
     write_printed(tmp_path, "ours,Acc (%),70.25,run")
     t = table(ACC, UF1)
     made = session(tmp_path, [Experiment(SEEDS[0])], **how)
-    results = [report.result(made, t, t.rows, 1)]
+    results = [result(made, t, t.rows, 1)]
     html = page(made, results, [(t, r, c) for r, c in t.cells()], 1)
-    rows = list(csv.DictReader(io.StringIO(report.to_csv(made, results))))
-    for content in (report.text(made, results), report.markdown(made, results), html):
+    rows = list(csv.DictReader(io.StringIO(tables.as_csv(made, results))))
+    for content in (tables.as_text(made, results), tables.as_markdown(made, results), html):
         assert (said in content) if said else ("not comparable" not in content)
         assert "leak: best_on_test − last" in content and "weights: random" in content
     assert {row["remark"] for row in rows} == {said or ""}
     assert rows[0] | dict(row="ours", column="Acc (%)", paper="70.25", measured="75.00") == rows[0]
-    (line,) = [x for x in report.markdown(made, results).splitlines() if x.startswith("| ours | Acc")]
+    (line,) = [x for x in tables.as_markdown(made, results).splitlines() if x.startswith("| ours | Acc")]
     assert line.split(" | ")[2:5] == ["70.25", "75.00", "+4.75"]
 
     parsed = Checked(html)
@@ -513,5 +514,5 @@ def test_everything_printed_says_what_it_is(tmp_path, how, said):
 def test_the_page_of_runs_that_are_not_done_has_its_tables_alone(tmp_path):
     t = table(ACC)
     made = session(tmp_path, [Experiment(SEEDS[0], folds=3)])
-    html = page(made, [report.result(made, t, t.rows, 1)], [(t, r, c) for r, c in t.cells()], 1)
+    html = page(made, [result(made, t, t.rows, 1)], [(t, r, c) for r, c in t.cells()], 1)
     assert "2 of 3 folds" in Checked(html).said and "<img" not in html
