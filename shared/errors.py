@@ -4,8 +4,6 @@ import difflib
 import sys
 from collections.abc import Iterable
 
-from tqdm import tqdm
-
 
 class UserError(Exception):
     """A mistake in the input or the environment; `str(error)` says what was expected and what to do."""
@@ -22,5 +20,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
 
 def log(line: str) -> None:
     """Write one line of progress to standard error: results alone go to standard output."""
+    from tqdm import tqdm  # not at the top: reproduce.sh checks arguments with the standard library alone
+
     tqdm.write(line, file=sys.stderr)
     sys.stderr.flush()

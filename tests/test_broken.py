@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import ROWS, STAGES, paper_of
+from tiny import ROWS, STAGES, paper_of, session_of
 from toy.experiments import PAPER as TOY
 
-from shared.cli import open_session, parser
 from shared.synthetic.write import write
 
 # (package, row, corpus with a broken clip, what makes images be read as they are needed)
@@ -58,7 +57,7 @@ def test_a_broken_image_is_listed_before_training_or_left_out(case, corpora, toy
         monkeypatch.setattr(streamed, 0)
     settings = (f"--set={change}" for change in SETTINGS.get(package, "").split())
     options = [row, "--data", str(corpora), "--out", str(tmp_path), *settings]
-    samples = open_session(paper, parser(package).parse_args(options)).reading(corpus).samples
+    samples = session_of(paper, options).reading(corpus).samples
     wanted = samples["au_codes"] == "" if corpus == "EmotioNet" else samples["emotion"].isin(["happiness", "happy"])
     frames, seen = samples["frames"][wanted].iloc[0], []
 

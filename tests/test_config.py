@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from test_shape import DECLARED, ROOT, name, paper
-from tiny import STAGES, options
+from tiny import STAGES, options, session_of
 
-from shared.cli import open_session, parser
 from shared.runs import engine
 from shared.runs import session as session
 from shared.runs.parallel import Alone
@@ -98,7 +97,7 @@ def stages(package: Path, data: Path, out: Path) -> list[PretrainingRun]:
     """Pre-trainings of the tables, tiny, on the corpora of the first of them: each switch, word and number of the keys
     is met in one of them."""
     p, found, met = paper(package), [], set()
-    session = open_session(p, parser(p.name).parse_args(options(p.name, data, out, *STAGES[p.name].split())))
+    session = session_of(p, options(p.name, data, out, *STAGES[p.name].split()))
     for row, column in (cell for table in p.tables for cell in table.cells() if not cell[0].records):
         stage = session.experiments(row, column, 1)[0].pretraining
         if stage and stage.corpora == (found or [stage])[0].corpora:

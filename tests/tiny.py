@@ -4,9 +4,11 @@ import importlib
 
 import torch
 
-from shared.cli import open_session, parser
+from shared.options import parse
+from shared.reproduce import open_session
 from shared.runs.fold import FoldTraining
-from shared.runs.session import Experiment
+from shared.runs.paper import Paper
+from shared.runs.session import Experiment, Session
 
 ROWS = {
     "dvasp": ("table1/Lv+Lmv", "resize=36 size=32 width=8 epochs=2"),
@@ -33,9 +35,14 @@ def options(package: str, data, out, *changes: str) -> list[str]:
     return [row, "--data", str(data), "--out", str(out), *(f"--set={change}" for change in (*tiny.split(), *changes))]
 
 
+def session_of(paper: Paper, options: list[str]) -> Session:
+    """The session that a command line opens."""
+    return open_session(paper, parse("python -m", {paper.name: ""}, [paper.name, *options]))
+
+
 def experiment_of(package: str, data, out, *changes: str) -> Experiment:
     paper = paper_of(package)
-    session = open_session(paper, parser(package).parse_args(options(package, data, out, *changes)))
+    session = session_of(paper, options(package, data, out, *changes))
     ((table, (row,)),) = paper.choose([ROWS[package][0]])
     (experiment,) = session.experiments(row, table.columns[0], 1)
     return experiment

@@ -23,32 +23,11 @@ from ..tasks import TASKS
 from .figures import grid, image, overlay
 
 SHOWN = 224  # pixels of a face in the picture
-MOMENTS = {"onset": "the first", "apex": "spotted in the frequency domain", "offset": "the last"}
+MOMENTS = ("onset", "apex", "offset")
 
 
-def parser(name: str) -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
-        prog=f"{name} predict",
-        description="What a trained network says of a clip of yours: --clip, or images as --onset and --apex.",
-    )
-    p.add_argument("record", type=Path, help="a fold's record (.json), or the weights beside it (.safetensors)")
-    p.add_argument("--clip", type=Path, help="a folder of numbered images, or a video (its frames count from 0)")
-    for moment, default in MOMENTS.items():
-        p.add_argument(f"--{moment}", help=f"an image; with --clip a frame's number (default: {default})")
-    p.add_argument("--fps", type=float, default=200.0, help="of the clip, for spotting its apex (default: 200)")
-    p.add_argument(
-        "--box",
-        type=int,
-        nargs=4,
-        metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"),
-        help="the face in pixels, cut as the corpora's releases cut it (default: the whole image)",
-    )
-    p.add_argument("--out", type=Path, default=Path("prediction"), help="folder of the results (default: prediction)")
-    return p
-
-
-def main(paper: Paper, arguments: Sequence[str]) -> int:
-    args = parser(paper.name).parse_args(arguments)
+def predict(paper: Paper, args: argparse.Namespace) -> int:
+    """Apply a trained network to a clip, print its scores, write them and a picture. Returns the exit code."""
     weights = args.record.with_suffix(".safetensors")
     net, about = network(weights, paper.name)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import functools
 import itertools
@@ -266,14 +265,11 @@ def runnable(parts: Iterable[Part], papers: Iterable[Paper]) -> list[tuple[str, 
     return result
 
 
-def main(arguments: Sequence[str], papers: Iterable[Paper] = ()) -> int:
-    """The command `data`: 0, or 2 where no corpus is found. Raises UserError where no folder is named or it is none."""
-    parser = argparse.ArgumentParser(prog="data", description=__doc__)
-    parser.add_argument("--data", type=Path, help="folder that holds the corpora (else $MER_DATA)")
-    parser.add_argument("--csv", type=Path, help="write the survey there too")
-    parser.add_argument("--verify", action="store_true", help="read every image file, and name each corpus's content")
-    args = parser.parse_args(arguments)
-    data = args.data or (Path(os.environ["MER_DATA"]) if os.environ.get("MER_DATA") else None)
+def print_survey(
+    data: Path | None, csv_path: Path | None = None, verify: bool = False, papers: Iterable[Paper] = ()
+) -> int:
+    """Print the survey of a folder (default: $MER_DATA); 0, or 2 if it holds no corpus. Raises UserError for none."""
+    data = data or (Path(os.environ["MER_DATA"]) if os.environ.get("MER_DATA") else None)
     if data is None:
         raise UserError(
             "which folder holds the corpora? name it with --data DIR or in $MER_DATA; looked for in it are the folders "
@@ -282,7 +278,7 @@ def main(arguments: Sequence[str], papers: Iterable[Paper] = ()) -> int:
     if not data.is_dir():
         raise UserError(f"{data} is not a folder; --data names the folder that holds the corpora, one folder each")
     parts = survey(data)
-    if args.verify:
+    if verify:
         os.environ[keys.VERIFY] = "1"
     for corpus, group in itertools.groupby(parts, key=lambda part: part.corpus):
         if (first := next(group)).reading is not None and corpus:
@@ -294,9 +290,9 @@ def main(arguments: Sequence[str], papers: Iterable[Paper] = ()) -> int:
         print(f"\n{paper}:")
         for _, names, kind in group:
             print(f"  {kind}: {names}")
-    if args.csv:
-        write_csv(parts, args.csv, possible)
-        print(f"\nalso written to {args.csv}")
+    if csv_path:
+        write_csv(parts, csv_path, possible)
+        print(f"\nalso written to {csv_path}")
     if not any(part.reading is not None for part in parts):
         print(f"\nno corpus found in {data}")
         return 2

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from tiny import session_of
 
 from sca_au import Res3D
 from sca_au.experiments import ABLATION, METHODS, PAPER
 from sca_au.svm import PENALTIES, svm_scores
 from sca_au.train import classify, network, start
-from shared.cli import open_session, parser
 from shared.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -138,7 +138,7 @@ def test_the_kept_network_says_of_stored_images_what_its_record_says(subtract, t
     code, said, errors = toy(*options, paper=PAPER)
     assert code == 0, errors
     assert ("input: the first frame is subtracted" in said) == (subtract == "true")
-    session = open_session(PAPER, parser("sca_au").parse_args(options))
+    session = session_of(PAPER, options)
     (experiment,) = session.experiments(METHODS[7], PAPER.table("1").columns[0], 1)
     for fold in experiment.folds:
         record = json.loads(experiment.record_path(fold).read_text())

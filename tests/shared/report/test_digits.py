@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.__main__ import main
+from shared.cli import run
 from shared.report import digits
 from shared.report.printed import POSITIVES, printed_numbers
 
@@ -115,7 +115,7 @@ def test_f1_of_sca_are_not_pooled():
 
 
 def test_the_command_says_it(capsys):
-    assert main(["digits", "sca_au"]) == 0
+    assert run(["digits", "sca_au"]) == 0
     out = capsys.readouterr().out
     assert "AU15 (f1_binary of casme2-au8), printed values: 11\n  samples 227 + 16: 4 rounded" in out
     assert "neither: 0.4318, 0.4684" in out and "AVG" not in out

@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from openpyxl import Workbook
@@ -10,7 +11,7 @@ from shared.corpora import CORPORA
 from shared.errors import UserError
 from shared.files import MARKER
 from shared.report.printed import DIFFERENCES, PRINTED
-from shared.report.survey import CSV_HEADER, PARTS, Part, beside, main, runnable, survey, text, write_csv
+from shared.report.survey import CSV_HEADER, PARTS, Part, beside, print_survey, runnable, survey, text, write_csv
 from shared.runs.paper import Column, Paper, Row, Table
 from shared.tasks import TASKS
 
@@ -108,23 +109,23 @@ def test_csv_holds_the_same(disk, tmp_path):
 
 
 def test_command(disk, tmp_path, capsys, monkeypatch):
-    assert main(["--data", str(disk), "--csv", str(tmp_path / "s.csv")]) == 0
+    assert print_survey(disk, tmp_path / "s.csv") == 0
     assert "CASME2 2014" in capsys.readouterr().out
     monkeypatch.delenv("MER_DATA", raising=False)
     with pytest.raises(UserError, match="CASME/, CASME2/, SAMM/"):
-        main([])
+        print_survey(None)
     with pytest.raises(UserError, match="--data DIR or in \\$MER_DATA"):
-        main([])
+        print_survey(None)
     with pytest.raises(UserError, match="nowhere is not a folder"):
-        main(["--data", "nowhere"])
+        print_survey(Path("nowhere"))
     (disk / MARKER).touch()
     monkeypatch.setenv("MER_DATA", str(disk))
-    main([])
+    print_survey(None)
     assert capsys.readouterr().out.startswith("generated faces: not comparable with the paper")
 
 
 def test_an_empty_folder_holds_no_corpus(tmp_path, capsys):
-    assert main(["--data", str(tmp_path)]) == 2
+    assert print_survey(tmp_path) == 2
     assert f"no corpus found in {tmp_path}" in capsys.readouterr().out
 
 
@@ -152,7 +153,7 @@ def test_what_can_run_is_said_row_by_row(disk, tmp_path, capsys):
         ("toy", "table1/pretrained, table2", "cannot run without SAMM, DFEW"),
     ]
     assert runnable(survey(disk), [paper]) == expected
-    assert main(["--data", str(disk), "--csv", str(tmp_path / "s.csv")], iter([paper])) == 0
+    assert print_survey(disk, tmp_path / "s.csv", papers=iter([paper])) == 0
     assert "\ntoy:\n  can run: table1/one task\n  can run in part without SAMM: " in capsys.readouterr().out
     with open(tmp_path / "s.csv", newline="", encoding="utf-8") as file:
         found = [(row["part"], row["what"], row["remark"]) for row in csv.DictReader(file) if row["kind"] == "rows"]

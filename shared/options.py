@@ -1,0 +1,187 @@
+"""The parser of the command line: a subcommand for each paper and each task, with their options and help.
+
+It needs the standard library alone: reproduce.sh checks arguments and prints help before it makes the environment.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import UserError, unknown
+
+ROWS = "TABLE[/ROW][@COLUMN]"
+MOMENTS = {"onset": "the first", "apex": "found in the frequency domain", "offset": "the last"}
+
+
+def parse(program: str, papers: Mapping[str, str], arguments: Sequence[str]) -> argparse.Namespace:
+    """The arguments of a command line, checked; `papers` are the names that it knows, each with a line of help.
+
+    Exits with 2 and a message on wrong ones, with 0 on --help. Raises UserError for an unknown command or paper.
+    """
+    command, *rest = arguments or ["--help"]
+    if command in papers and rest[:1] == ["predict"]:
+        command, rest = "predict", [command, *rest[1:]]
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description="Rerun the tables and figures of papers on micro-expressions, beside the printed numbers.",
+        epilog="COMMAND --help explains the options of a command.",
+    )
+    commands = _add_commands(parser, papers)
+    if command in ("-h", "--help"):
+        parser.parse_args(["--help"])
+    if command not in commands:
+        raise unknown("paper or command", command, commands)
+    if command == "diff" and not rest:
+        raise UserError(f"diff needs a paper: {', '.join(papers)}")
+    args = commands[command].parse_intermixed_args(rest)
+    args.command = command
+    return args
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """A reader of whole numbers that are `least` or more."""
+
+    def number(text: str) -> int:
+        if (value := int(text)) < least:
+            raise argparse.ArgumentTypeError(f"{value} is less than {least}")
+        return value
+
+    return number
+
+
+def setting(text: str) -> tuple[str, str]:
+    """The two parts of KEY=VALUE."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text}: expected key=value")
+    return key, value
+
+
+def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) -> dict[str, argparse.ArgumentParser]:
+    commands = parser.add_subparsers(metavar="COMMAND", title="papers and other commands")
+
+    def known(name: str) -> str:
+        if name not in papers:
+            raise unknown("paper", name, papers)
+        return name
+
+    def add(name: str, text: str, **how: Any) -> argparse.ArgumentParser:
+        sentence = f"{text[0].upper()}{text[1:]}."
+        added: argparse.ArgumentParser = commands.add_parser(name, help=text, description=sentence, **how)
+        return added
+
+    run, program = f"[{ROWS} ...] [option ...]", parser.prog
+    one: dict[str, Any] = {"metavar": "PAPER", "type": known, "help": f"one of {', '.join(papers)}"}
+    several = one | {"nargs": "*", "default": list(papers), "help": f"{one['help']} (default: all)"}
+    for name, text in papers.items():
+        more = f"`{name} predict --help` explains how to apply a trained network to your own clip."
+        p = add(name, text, usage=f"{program} {name} {run}", epilog=more)
+        p.set_defaults(paper=name)
+        p.add_argument(
+            "--diff", action="store_true", help="print the tables from the records, without running anything"
+        )
+        _add_run(p)
+    _add_run(add("all", "rerun the headline rows of every paper", usage=f"{program} all {run}"))
+    p = add(
+        "diff",
+        "print the tables of a paper from its records, without running anything",
+        usage=f"{program} diff PAPER {run}",
+    )
+    p.set_defaults(diff=True)
+    p.add_argument("paper", **one)
+    _add_run(p)
+    p = add(
+        "predict",
+        "apply a trained network to your own clip: give --clip, or two images as --onset and --apex",
+        usage=f"{program} PAPER predict RECORD [option ...]",
+    )
+    p.add_argument("paper", **one)
+    _add_predict(p)
+    p = add("list", "list papers, tables and rows, and the corpora that each row needs")
+    p.add_argument("papers", **several)
+    p = add("data", "list the corpora found, their counts beside the published ones, and every problem")
+    p.add_argument("--data", type=Path, metavar="DIR", help="folder that holds the corpora (default: $MER_DATA)")
+    p.add_argument("--csv", type=Path, metavar="FILE", help="also write the list to FILE")
+    p.add_argument("--verify", action="store_true", help="read every image file, and print a checksum for each corpus")
+    p = add("digits", "show which sample counts and which pooled F1 values the printed digits allow")
+    p.add_argument("papers", **several)
+    _add_faces(add("faces", "draw synthetic faces and write them in the layouts of the corpora"))
+    add("test", "run the tests; all arguments go to pytest")
+    return dict(commands.choices)
+
+
+def _add_run(p: argparse.ArgumentParser) -> None:
+    text = "tables or rows, named as `list` prints them, and columns by the beginning of their names"
+    p.add_argument("rows", nargs="*", metavar=ROWS, help=f"{text} (default: the headline rows)")
+    add = p.add_argument_group("data and results").add_argument
+    text = "folder that holds the corpora (default: $MER_DATA; if that is not set, synthetic faces)"
+    add("--data", type=Path, metavar="DIR", help=text)
+    add("--out", type=Path, metavar="DIR", default=Path("runs"), help="folder of the records (default: runs)")
+    text = "folder that holds published weights (default: weights)"
+    add("--weights", type=Path, metavar="DIR", default=Path("weights"), help=text)
+    add("--skip-broken", action="store_true", help="leave out the samples that cannot be used, and run the rest")
+    add("--no-weights", action="store_true", help="do not save the trained weights of each fold beside its record")
+    add("--verify", action="store_true", help="identify files by their content, not by size and modification time")
+    text = "accept records made by other code; the table says so"
+    add("--accept-code", action="store_true", help=text)
+
+    add = p.add_argument_group("experiments").add_argument
+    text = "paper: with the values of the paper (default on real data); smoke: small (default on synthetic faces)"
+    add("--scale", choices=("smoke", "paper"), help=text)
+    add("--seeds", type=at_least(1), metavar="N", default=1, help="run each experiment with N seeds (default: 1)")
+    text = "change a setting of the paper; can be repeated"
+    add("--set", type=setting, action="append", metavar="KEY=VALUE", default=[], help=text)
+    text = (
+        "annotation sheet to read of a corpus that has several (default: the one that the task names); can be repeated"
+    )
+    add("--edition", type=setting, action="append", metavar="CORPUS=EDITION", default=[], help=text)
+    text = (
+        "epoch to score: the last, the best on validation samples, or the best on the test fold (default: as in the "
+        "paper); val takes training subjects for validation where the paper has no validation fold"
+    )
+    add("--rule", choices=("last", "val", "best_on_test"), default="", help=text)
+    text = "control experiment: shuffle the labels, so that no score should exceed chance"
+    add("--shuffle-labels", action="store_true", help=text)
+    text = "exit with code 1 if a number that the authors measured lies outside our interval (never on synthetic faces)"
+    add("--strict", action="store_true", help=text)
+
+    add = p.add_argument_group("machine").add_argument
+    add("--gpus", type=at_least(1), metavar="N", help="number of GPUs to use (default: all)")
+    text = "number of processes on a machine without a GPU (default: one for each core, at most 8)"
+    add("--processes", type=at_least(1), metavar="N", help=text)
+    text = "number of data-loading processes during pre-training (default: 0)"
+    add("--workers", type=at_least(0), metavar="N", default=0, help=text)
+    text = "share each batch of a pre-training among all processes (always so with several GPUs)"
+    add("--data-parallel", action="store_true", help=text)
+
+
+def _add_predict(p: argparse.ArgumentParser) -> None:
+    add = p.add_argument
+    add("record", metavar="RECORD", type=Path, help="record of a fold (.json), or the weights beside it (.safetensors)")
+    text = "a folder of numbered images, or a video, whose frames are numbered from 0"
+    add("--clip", type=Path, metavar="PATH", help=text)
+    for moment, default in MOMENTS.items():
+        add(f"--{moment}", metavar="N|IMAGE", help=f"with --clip a frame number, else an image (default: {default})")
+    add(
+        "--fps",
+        type=float,
+        metavar="N",
+        default=200.0,
+        help="frame rate of the clip, used to find the apex (default: 200)",
+    )
+    text = "the face in pixels, cropped as in the released corpora (default: the whole image)"
+    add("--box", type=int, nargs=4, metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"), help=text)
+    text = "folder of the results (default: prediction)"
+    add("--out", type=Path, metavar="DIR", default=Path("prediction"), help=text)
+
+
+def _add_faces(p: argparse.ArgumentParser) -> None:
+    add = p.add_argument
+    add("folder", type=Path, metavar="DIR", help="new folder, or one that already holds such faces")
+    add("--full", action="store_true", help="as many subjects, clips and labels as in the real corpora")
+    add("--corpora", nargs="+", metavar="CORPUS", help="only these corpora (default: all)")
+    add("--size", type=at_least(8), metavar="N", default=128, help="side of a face in pixels (default: 128)")
+    add("--seed", type=at_least(0), metavar="N", default=0, help="draw other people (default: 0)")
+    text = "write placeholders instead of images, to try the reading of a corpus quickly"
+    add("--no-pixels", action="store_true", help=text)

@@ -1,0 +1,171 @@
+"""A paper's rows from the command line: check everything, run what is missing, print the tables from the records."""
+
+import argparse
+import os
+import time
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from .corpora import CORPORA
+from .errors import UserError, log, unknown
+from .files import MARKER, REMEDY, digest, locked, replacing, sweep
+from .keys import VERIFY
+from .report import tables
+from .report.results import Result, result
+from .runs.engine import run
+from .runs.paper import Column, Paper, Row, Table
+from .runs.parallel import PARENT, follow_parent, launch, launched, make_accelerator, process_count, wait_for_others
+from .runs.session import Experiment, Session
+
+CHECKED = "MER_CHECKED"  # digest of the data that the process that launched this one has checked
+
+Cell = tuple[Table, Row, Column]
+
+
+def reproduce(paper: Paper, args: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """The exit code of `PAPER` and `diff PAPER`; `arguments` are those that processes launched here are given."""
+    clock = time.monotonic()
+    chosen = paper.choose(args.rows)
+    session = open_session(paper, args)
+    processes = process_count(args.gpus, args.processes)
+    cells = [(table, row, column) for table, rows in chosen for row, column in table.cells() if row in rows]
+    own = [(row, column) for _, row, column in cells if not row.records]
+    refuse_overridden(session, cells)
+    if args.verify:
+        os.environ[VERIFY] = "1"
+    wanted = dict.fromkeys(e for row, column in own for e in session.experiments(row, column, args.seeds))
+    if session.data == args.out / "faces":
+        from .faces import draw_missing
+
+        draw_missing(session.data, (corpus for e in wanted for corpus in e.corpora))
+    experiments = [e for e in wanted if not e.missing()]
+    worker = launched()
+    if PARENT in os.environ:
+        follow_parent()
+    else:
+        check(session, wanted, experiments, args.skip_broken)
+        for line in (line for e in experiments for line in e.mislaid()):
+            log(f"{line}; remove its record to train the fold again")
+    checked = digest([e.settings() for e in experiments])
+    if os.environ.get(CHECKED, checked) != checked:
+        raise UserError(f"{session.data} has changed since this run began; {REMEDY}")
+    todo = [] if args.diff else [e for e in experiments if len(e.records()) < len(e.folds)]
+    for experiment in todo:
+        experiment.claim_settings()
+    for pretraining in [e.pretraining for e in todo if e.pretraining]:
+        pretraining.claim_settings()
+    if todo and not worker:
+        processes = min(processes, sum(len(e.folds) for e in todo))
+        log(f"{paper.name}: {len(todo)} experiments to run in {processes} process{'es' * (processes > 1)}")
+        if processes > 1:
+            if code := launch(paper.name, arguments, processes, **{CHECKED: checked}):
+                return code
+            todo = []
+    if worker or todo:
+        accelerator = make_accelerator()
+        together = (
+            accelerator
+            if args.data_parallel or (accelerator.num_processes > 1 and accelerator.device.type == "cuda")
+            else None
+        )
+        run(todo, device=accelerator.device, accelerator=together, workers=args.workers)
+        wait_for_others(accelerator)
+        if worker:
+            accelerator.end_training()
+            if PARENT in os.environ or not accelerator.is_main_process:
+                return 0
+    results = [result(session, table, rows, args.seeds) for table, rows in chosen]
+    print(tables.as_text(session, results))
+    page = write_reports(session, results, cells, args.seeds)
+    print(f"\nThe page with the figures: {page}\n{paper.name}: {time.monotonic() - clock:.0f} s in all")
+    if not args.strict:
+        return 0
+    text, code = tables.strict(session, results)
+    print(text)
+    return code
+
+
+def open_session(paper: Paper, args: argparse.Namespace) -> Session:
+    """The session that the arguments ask for, on synthetic faces in the output folder if they name no data."""
+    data = args.data or (Path(os.environ["MER_DATA"]) if os.environ.get("MER_DATA") else None)
+    if data is not None and not data.is_dir():
+        raise UserError(f"{data} is not a folder; --data names the folder that holds the corpora, one folder each")
+    generated = data is None or (data / MARKER).exists()
+    data = data or args.out / "faces"
+    editions = dict(args.edition)
+    for corpus, edition in editions.items():
+        if corpus not in CORPORA:
+            raise unknown("corpus", corpus, CORPORA)
+        if edition not in (known := getattr(CORPORA[corpus], "EDITIONS", ())):
+            raise unknown(f"edition of {corpus}", edition, known or ("only one",))
+    scale = args.scale or ("smoke" if generated else "paper")
+    session = Session(
+        paper,
+        args.out,
+        data,
+        scale,
+        generated,
+        dict(args.set),
+        args.weights,
+        args.shuffle_labels,
+        not args.no_weights,
+        editions,
+        args.rule,
+        args.accept_code,
+    )
+    session.base  # noqa: B018 (reports a wrong --set before anything is read)
+    return session
+
+
+def refuse_overridden(session: Session, cells: Iterable[Cell]) -> None:
+    """Raises UserError for a --set that has no effect, because a chosen row or column sets the same field itself."""
+    for table, row, column in cells:
+        for kind, part in (("row", row), ("column", column)):
+            for key in session.overrides.keys() & part.changes.keys():
+                raise UserError(
+                    f"--set {key}={session.overrides[key]}: {kind} “{part.name}” of {table.name} sets "
+                    f"{key}={part.changes[key]} itself; leave the setting out, or choose other rows and columns"
+                )
+
+
+def check(session: Session, wanted: Collection[Experiment], experiments: list[Experiment], skip_broken: bool) -> None:
+    """Report what is missing and what is broken before anything is trained. Raises UserError if nothing can run."""
+    reasons = dict.fromkeys(reason for e in wanted for reason in e.missing())
+    for reason in reasons:
+        log(f"missing: {reason}")
+    if wanted and not experiments:
+        raise UserError("none of the chosen rows can run on this data:\n  " + "\n  ".join(reasons))
+    if reasons:
+        log(f"{len(experiments)} of {len(wanted)} experiments can run without the missing corpora")
+    problems = session.problems(experiments, pixels=False)
+    unseen = "" if skip_broken or not problems else " if their images can be read, which is checked next"
+    if not unseen:  # problems of the sheets are reported at once, not after minutes of decoding
+        problems = session.problems(experiments)
+    if problems:
+        lines = "\n  ".join(map(str, problems))
+        left = "; ".join(
+            f"{e.task.name}: {len(session.selected(e.task)[0] if unseen else e.samples)} samples remain"
+            for e in {e.task: e for e in experiments}.values()
+        )
+        if not skip_broken:
+            raise UserError(
+                f"{len(problems)} problems in {session.data}:\n  {lines}\n{left}{unseen}; --skip-broken runs with those"
+            )
+        log(f"left out, {len(problems)} problems:\n  {lines}\n{left}")
+
+
+def write_reports(session: Session, results: list[Result], cells: list[Cell], seeds: int) -> Path:
+    """Write tables.csv, tables.md and the page beside the records; returns the page."""
+    from .report.page import page
+
+    contents = {
+        "tables.csv": tables.as_csv(session, results),
+        "tables.md": tables.as_markdown(session, results),
+        "index.html": page(session, results, cells, seeds),
+    }
+    with locked(session.folder / ".reports.lock"):
+        for name, content in contents.items():
+            sweep(session.folder, name)
+            with replacing(session.folder / name) as temporary:
+                temporary.write_text(content, encoding="utf-8")
+    return session.folder / "index.html"
