@@ -90,7 +90,7 @@ def _not_run(row: Row, experiments: Sequence[Experiment]) -> str:
 
 
 def _positives(session: Session, table: Table, numbers: Numbers, rows: Sequence[Row]) -> dict[str, Cell]:
-    """The printed number of samples that show each column's action unit, beside ours; of the mean, whether all agree."""
+    """The printed number of samples that show a column's action unit, beside ours; of the mean, whether all agree."""
     printed = {c.au: numbers[POSITIVES, c.name][0] for c in table.columns if c.au and (POSITIVES, c.name) in numbers}
     found: dict[str, Cell] = {}
     for column in table.columns if printed else ():
