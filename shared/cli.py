@@ -48,7 +48,10 @@ def run(arguments: list[str], paper: Paper | None = None) -> int:
     if arguments[:1] == ["test"] and paper is None:  # pytest parses its own arguments
         return run_tests(arguments[1:])
     program, known = ("python -m", {paper.name: paper.title}) if paper else ("bash reproduce.sh", papers())
-    args = parse(program, known, arguments)
+    check_only = arguments[:1] == ["check"] and paper is None  # asked for by reproduce.sh, which then asks again
+    args = parse(program, known, arguments[check_only:])
+    if check_only:
+        return 0
     match args.command:
         case "all":
             return run_all(args.out, arguments[1:])

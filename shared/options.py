@@ -28,7 +28,7 @@ def parse(program: str, papers: Mapping[str, str], arguments: Sequence[str]) -> 
         epilog="COMMAND --help explains the options of a command.",
     )
     commands = _add_commands(parser, papers)
-    if command in ("-h", "--help"):
+    if command in ("-h", "--help", "help"):
         parser.parse_args(["--help"])
     if command not in commands:
         raise unknown("paper or command", command, commands)
@@ -67,8 +67,10 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
         return name
 
     def add(name: str, text: str, **how: Any) -> argparse.ArgumentParser:
-        sentence = f"{text[0].upper()}{text[1:]}."
-        added: argparse.ArgumentParser = commands.add_parser(name, help=text, description=sentence, **how)
+        sentence = f"{text[:1].upper()}{text[1:]}."
+        added: argparse.ArgumentParser = commands.add_parser(
+            name, help=text.replace("%", "%%"), description=sentence, **how
+        )
         return added
 
     run, program = f"[{ROWS} ...] [option ...]", parser.prog

@@ -3,9 +3,13 @@
 import dataclasses
 import json
 import os
+import re
 import runpy
 import shutil
+import subprocess
 import sys
+import venv
+from pathlib import Path
 
 import pytest
 from safetensors import safe_open
@@ -15,6 +19,9 @@ from toy.shell import ENVIRONMENT
 
 from shared import cli, faces
 from shared.files import MARKER, read_json
+from shared.options import parse
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -353,6 +360,72 @@ def test_the_command_line_of_the_project(arguments, said, monkeypatch, tmp_path,
         runpy.run_module("shared", run_name="__main__")
     out, err = capsys.readouterr()
     assert ended.value.code == 2 and not out and said in err
+
+
+def test_rows_and_options_come_in_any_order():
+    args = parse(
+        "python -m", {"toy": ""}, ["toy", "--set", "a=1", "table1", "--seeds", "2", "table2", "--set", "b=2=3"]
+    )
+    assert (args.rows, args.seeds, args.set) == (["table1", "table2"], 2, [("a", "1"), ("b", "2=3")])
+    args = parse("bash reproduce.sh", {"toy": ""}, ["toy", "predict", "r.json", "--clip", "here", "--box", *"1234"])
+    assert (args.paper, str(args.record), str(args.clip), args.box) == ("toy", "r.json", "here", [1, 2, 3, 4])
+    args = parse("bash reproduce.sh", {"toy": ""}, ["diff", "toy", "--strict", "1"])
+    assert (args.paper, args.rows, args.strict, args.diff) == ("toy", ["1"], True, True)
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """Runs reproduce.sh in a copy of the repository, with a Python that has nothing installed."""
+    folder = tmp_path_factory.mktemp("bare")
+    shutil.copytree(ROOT, folder / "copy", ignore=shutil.ignore_patterns(".*", "runs", "tests", "__pycache__"))
+    venv.create(folder / "python")
+
+    def run(*arguments):
+        environment = {"PATH": f"{folder / 'python' / 'bin'}:/usr/bin:/bin", "COLUMNS": "200"}
+        command = ["bash", folder / "copy" / "reproduce.sh", *arguments]
+        done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
+        assert not (folder / "copy" / ".venv").exists()
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lst"], "error: unknown paper or command 'lst' (nearest: list"),
+        (["list", "ma2m"], "error: unknown paper 'ma2m' (nearest: ma2mi"),
+        (["ma2mi", "table1", "--seed", "0"], "argument --seeds: 0 is less than 1"),
+        (["ma2mi", "--seeds"], "argument --seeds: expected one argument"),
+        (["ma2mi", "predict"], "the following arguments are required: RECORD"),
+        (["faces"], "the following arguments are required: DIR"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_arguments_are_checked_before_anything_is_installed(bare, arguments, message):
+    code, out, err = bare(*arguments)
+    assert code == 2 and not out and message in err
+
+
+def test_every_command_explains_itself_with_nothing_installed(bare):
+    code, overview, _ = bare()
+    assert code == 0 and (0, overview, "") == bare("--help") == bare("help")
+    commands = re.findall(r"^    (\w+)", overview, re.MULTILINE)
+    assert {"ma2mi", "all", "diff", "predict", "list", "data", "digits", "faces", "test"} < set(commands)
+    for command in commands:
+        if command != "test":  # whose help is pytest's
+            code, text, err = bare(command, "--help")
+            assert code == 0 and not err and text.startswith("usage: bash reproduce.sh "), command
+
+
+def test_tests_run_on_all_cores_unless_told_otherwise(monkeypatch):
+    asked = []
+    monkeypatch.setattr(pytest, "main", lambda arguments: asked.append(arguments) or 5)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(30)))
+    for arguments in ([], ["tests/shared", "-k", "cli"], ["-n0"], ["-p", "no:xdist"], ["--pdb"]):
+        assert cli.run(["test", *arguments]) == 5
+    spread = ["-n", "8", "--dist", "loadfile"]
+    assert asked == [spread, [*spread, "tests/shared", "-k", "cli"], ["-n0"], ["-p", "no:xdist"], ["--pdb"]]
 
 
 @pytest.mark.parametrize(
