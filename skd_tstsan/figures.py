@@ -7,7 +7,7 @@ import torch
 from sklearn.manifold import TSNE
 
 from shared.report.cells import confusion_of
-from shared.report.figures import Figure, along_rows, confusion, grid, image, overlay
+from shared.report.figures import Figure, along_rows, draw_confusion, grid, image, overlay
 from shared.runs.paper import Column
 
 from .data import CASME2_FIVE
@@ -60,7 +60,7 @@ def confusions(experiments) -> Figure:
     for axis in axes.flat[len(panels) :]:
         axis.axis("off")
     for axis, (title, classes, counts) in zip(axes.flat, panels, strict=False):
-        confusion(axis, counts, classes, lambda count, share: f"{share:.2f}")
+        draw_confusion(axis, counts, classes, lambda count, share: f"{share:.2f}")
         axis.set_title(f"{title}, n = {counts.sum()}", fontsize=8)
     caption = f"A row holds the shares of a labelled class; rule “{experiments[0].session.rule}”"
     return Figure("Figure 5: confusion matrices", caption, plot)

@@ -49,7 +49,7 @@ def overlay(axis: Axes, heat, size: int, **how) -> None:
     axis.imshow(heat, cmap="jet", alpha=0.45, interpolation="bicubic", extent=extent, **how)
 
 
-def confusion(axis: Axes, counts: np.ndarray, classes: Sequence[str], said: Callable[[int, float], str]) -> None:
+def draw_confusion(axis: Axes, counts: np.ndarray, classes: Sequence[str], said: Callable[[int, float], str]) -> None:
     """A confusion matrix (C, C): colours are the shares of a labelled class, in each cell `said(count, share)`."""
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axis.imshow(share, vmin=0, vmax=1, cmap="Blues")

@@ -507,7 +507,7 @@ def test_everything_printed_says_what_it_is(tmp_path, how, said):
     parsed = Checked(html)
     assert parsed.sources and all(source.startswith(("data:image/png;base64,", "#")) for source in parsed.sources)
     assert "http" not in html and "<script" not in html and "<link" not in html and "@import" not in html
-    assert parsed.tags.count("img") == 2 and "Toy <&>: paper and measured" in parsed.said
+    assert parsed.tags.count("img") == 2 and "Toy <&>: printed and measured" in parsed.said
     assert "75.00" in parsed.said and "constant baseline" in parsed.said
 
 
