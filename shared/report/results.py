@@ -112,12 +112,12 @@ def _positives(session: Session, table: Table, numbers: Numbers, rows: Sequence[
 
 
 def _other_rows(table: Table, numbers: Numbers) -> list[Cell]:
-    """Printed rows that are not run here: cited from others, or not implemented."""
-    own, asked = {row.name for row in table.rows}, {column.name for column in table.columns}
+    """Printed cells that are not run here: cited from others, or not implemented."""
+    own, asked = {(row.name, column.name) for row, column in table.cells()}, {column.name for column in table.columns}
     return [
         Cell(r, c, value, source, note="not implemented here" if source == "run" and r in table.absent else "")
         for (r, c), (value, source) in numbers.items()
-        if r not in own and r != POSITIVES and c in asked
+        if (r, c) not in own and r != POSITIVES and c in asked
     ]
 
 

@@ -418,6 +418,17 @@ def test_missing_corpora_and_cited_rows_stand_in_their_cells(tmp_path):
     assert ("Someone", "UF1") not in found  # a column that was not asked for
 
 
+def test_a_printed_cell_of_a_row_that_is_not_run_there_is_shown(tmp_path):
+    """As where a paper runs a method on one task and cites it on another."""
+    other = Column("SAMM (%)", "samm-3", "accuracy", 100)
+    write_printed(tmp_path, "ours,Acc (%),70.25,run", "ours,SAMM (%),86.35,cited")
+    t = table(ACC, other, rows=(Row("ours", tasks=("casme2-3",)),))
+    found, _ = cells(tmp_path, t, [Experiment(SEEDS[0])])
+    assert found["ours", "Acc (%)"].measured is not None
+    assert found["ours", "SAMM (%)"].measured is None
+    assert tables.texts(found["ours", "SAMM (%)"])[:4] == ("ours", "SAMM (%)", "86.35 (cited)", "")
+
+
 def test_records_of_other_code_are_remarked(tmp_path):
     records = [SEEDS[0][0], dict(SEEDS[0][1], code="def")]
     _, made = cells(tmp_path, table(ACC), [Experiment(records)])
