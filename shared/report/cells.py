@@ -145,5 +145,5 @@ def baselines(column: Column, experiment: Experiment) -> list[Cell]:
             folds = [fold_of[sample] for sample in samples["sample"]]
         value = column.scale * constant_baseline(target, 2 if task.aus else len(task.classes), column.metric, folds)
         row = f"constant baseline ({answer})"
-        found.append(Cell(row, column.name, measured=value, joined=joined, rule="none", note="on the same labels"))
+        found.append(Cell(row, column.name, measured=value, joined=joined, rule="none", note="same labels"))
     return found

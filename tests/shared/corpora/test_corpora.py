@@ -26,7 +26,7 @@ from shared.corpora import (
 )
 from shared.corpora.samples import COLUMNS, CorpusError, CorpusMissing, FrameMissing, Video
 from shared.corpora.sheets import SheetError
-from shared.report.survey import counts
+from shared.report.counts import corpus_counts
 from shared.tasks import TASKS
 
 CASME2_HEADER = [
@@ -554,7 +554,7 @@ def test_clips_without_a_label_are_for_self_supervision_alone(tmp_path):
     assert bare["sample"].tolist() == ["DFEW/00009", *(f"AFEW/test/{name}" for name in names)]
     assert bare["split"].tolist() == [None, *["test"] * 4] and isinstance(bare["frames"].iloc[2], Video)
     assert not set(TASKS["wild-7"].select(wild)["sample"]) & set(bare["sample"])
-    found = counts(dfew.load(tmp_path))
+    found = corpus_counts(dfew.load(tmp_path))
     assert (found["samples"], found["labelled samples"], found["set 1 test"], found["set 1 train"]) == (7, 6, 2, 4)
     assert "labelled subjects" not in found, "nobody's identity is known"
 

@@ -10,8 +10,9 @@ from openpyxl import Workbook
 from shared.corpora import CORPORA
 from shared.errors import UserError
 from shared.files import MARKER
+from shared.report.counts import compare
 from shared.report.printed import DIFFERENCES, PRINTED
-from shared.report.survey import CSV_HEADER, PARTS, Part, beside, print_survey, runnable, survey, text, write_csv
+from shared.report.survey import CSV_HEADER, PARTS, Part, print_survey, runnable, survey, survey_text, write_csv
 from shared.runs.paper import Column, Paper, Row, Table
 from shared.tasks import TASKS
 
@@ -55,9 +56,9 @@ def test_editions_counts_corrections_and_broken_rows(disk):
     assert found["casme2-5-apex", "samples"] == 2
     assert found["casme2-3", "samples"] == 2, "without the clip that has no apex"
     assert found["casme2-au8", "AU 7"] == 1
-    remark = "a subset: 3 of 243 samples (printed in 2021); not compared with print"
+    remark = "a subset: 3 of 243 samples (printed in 2021); not compared with the printed counts"
     assert parts["casme2-au8"].remarks == [remark] and not any(c.differs for c in parts["casme2-au8"].counts)
-    report = text(parts.values())
+    report = survey_text(parts.values())
     assert "SAMM: SAMM not found; looked for" in report and str(disk / "SAMM") in report
     assert "cde-3: needs SAMM, SMIC" in report
     assert "corrected: CASME2/sub04/EP12_01f, apex: / → 3" in report
@@ -68,32 +69,32 @@ def test_editions_counts_corrections_and_broken_rows(disk):
 
 def test_what_is_no_subset_stands_beside_print():
     found = {"samples": 243, "AU 7": 38, "AU 14": 26, "AU 1": 27}
-    counts, remarks = beside("casme2-au8", found, [("printed", {"samples": 243})])
+    counts, remarks = compare("casme2-au8", found, [("printed", {"samples": 243})])
     whys = {c.what: (c.printed, c.differs, c.why) for c in counts if c.what in found}
     assert not remarks and whys["samples"] == (243, False, "")
     assert whys["AU 7"][:2] == (58, True) and "38" in whys["AU 7"][2]
     assert whys["AU 1"] == (26, True, "")
     (count,) = [c for c in counts if c.what == "AU 1"]
     part = Part("casme2-au8", "", counts=[count])
-    assert "≠     26 printed in 2021: not explained" in text([part])
-    assert "not explained" not in text([part], generated=True)
-    one_more = beside("SMIC HS", {"samples": 160, "subjects": 17})
+    assert "≠     26 printed in 2021: not explained" in survey_text([part])
+    assert "not explained" not in survey_text([part], synthetic=True)
+    one_more = compare("SMIC HS", {"samples": 160, "subjects": 17})
     assert not one_more[1], "more than print in one thing is no subset"
 
 
 def test_a_subset_misses_subjects_or_a_tenth_and_whoever_misses_less_is_told_what():
     release = PRINTED["CASME2 2019"][0][1]
-    counts, remarks = beside("CASME2 2019", release | {"samples": 253, "disgust": 61})
+    counts, remarks = compare("CASME2 2019", release | {"samples": 253, "disgust": 61})
     differing = {c.what: (c.found, c.printed) for c in counts if c.differs}
     assert not remarks and differing == {"samples": (253, 255), "disgust": (61, 63)}
     for changed in {"samples": 253, "subjects": 25}, {"samples": 229}:
-        counts, (remark,) = beside("CASME2 2019", release | changed)
+        counts, (remark,) = compare("CASME2 2019", release | changed)
         assert remark.startswith(f"a subset: {changed['samples']} of 255") and not any(c.differs for c in counts)
-    assert not beside("CASME2 2019", release | {"samples": 230})[1]  # 229.5 is .9
-    assert not beside("SAMM", PRINTED["SAMM"][0][1] | {"samples": 158})[1], "32 subjects are of another source"
+    assert not compare("CASME2 2019", release | {"samples": 230})[1]  # 229.5 is .9
+    assert not compare("SAMM", PRINTED["SAMM"][0][1] | {"samples": 158})[1], "32 subjects are of another source"
     few = [("task", {"samples": 136})]
-    assert beside("samm-5", {"samples": 135, "subjects": 26}, few)[1]
-    assert not beside("samm-5", {"samples": 135, "subjects": 27}, few)[1]
+    assert compare("samm-5", {"samples": 135, "subjects": 26}, few)[1]
+    assert not compare("samm-5", {"samples": 135, "subjects": 27}, few)[1]
 
 
 def test_csv_holds_the_same(disk, tmp_path):
@@ -121,7 +122,7 @@ def test_command(disk, tmp_path, capsys, monkeypatch):
     (disk / MARKER).touch()
     monkeypatch.setenv("MER_DATA", str(disk))
     print_survey(None)
-    assert capsys.readouterr().out.startswith("generated faces: not comparable with the paper")
+    assert capsys.readouterr().out.startswith("synthetic faces: not comparable with the paper")
 
 
 def test_an_empty_folder_holds_no_corpus(tmp_path, capsys):
