@@ -50,7 +50,7 @@ def load(samples: pd.DataFrame, config, cache) -> Inputs:
 def inputs(samples: pd.DataFrame, config, cache, domains: int) -> Inputs:
     samples, problems = with_apex(samples, cache)
     numbers = key_frames(samples, domains)
-    store = prepare(samples, numbers, size=config.face, gray=True, smooth=False, cache=cache)
+    store = prepare(samples, numbers, size=config.resize, gray=True, smooth=False, cache=cache)
     settings = {"size": config.size, "domains": domains}
     flow = derive(store, "tvl1", settings, partial(flows, **settings))
     faces = store.array[store.start[:-1, None] + np.arange(2), ..., 0]

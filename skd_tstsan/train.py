@@ -43,11 +43,11 @@ def network(config, classes: int, domains: int = 2) -> partial:
 def start(net: SKD_TSTSAN, config, weights: Path) -> None:
     """Takes up the released weights that it may start from, files in the folder `weights`. Raises UserError."""
     for field, part, file in (("start", "network", config.start), ("magnifier", "magnifier", config.magnifier)):
-        if file != "none":
+        if file != "random":
             try:
                 load_released(weights / file, net, transfer=True, part=part)
             except (OSError, ValueError) as error:
-                remedy = f"--weights names the folder; --set {field}=none goes on without"
+                remedy = f"--weights names the folder; --set {field}=random does without it"
                 raise UserError(f"{error}\n{remedy}") from error
 
 

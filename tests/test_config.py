@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def read(package: Path) -> set[str]:
     p = paper(package)
     files = [*sorted(package.rglob("*.py")), *RUNNING]
     found = {a for file in files for node in parts(file, p.remarks.__name__) for a in attributes(node, "config")}
-    (config,) = (n for n in parts(package / "experiments.py", "") if getattr(n, "name", "") == p.config.__name__)
+    (config,) = ast.parse(inspect.getsource(p.config)).body
     for method in (node for node in config.body if isinstance(node, ast.FunctionDef)):
         if method.name in found:
             found |= attributes(method, "self")

@@ -20,11 +20,12 @@ from shared.runs.parallel import Alone
 from shared.runs.pretraining import Needs, Pretraining
 from shared.tasks import TASKS
 from skd_tstsan import data, skd_loss
-from skd_tstsan.experiments import PAPER, PLAIN, SMOKE, TABLES, Config
+from skd_tstsan.config import SMOKE, Config
+from skd_tstsan.experiments import PAPER, PLAIN, TABLES
 from skd_tstsan.train import CLASSIFIERS, LAST, network, of_all, pretrain, train
 
 CPU = torch.device("cpu")
-TINY = dict(face=32, size=20, width=8, batch=8, pretrain_batch=7, iterations=2, pretrain_iterations=1)
+TINY = dict(resize=32, size=20, width=8, batch=8, pretrain_batch=7, iterations=2, pretrain_iterations=1)
 BASE = replace(Config(**SMOKE), **TINY)
 CELLS = {
     f"{table.name}/{row.name}@{column.name}": (replace(BASE, **row.changes, **column.changes), row, column)
@@ -222,14 +223,22 @@ def test_each_classifier_is_scored_at_its_own_best_epoch(corpora):
     ("changes", "message"),
     [
         (dict(tsm=False, domains=5), "domains=2"),
-        (dict(start="x.pth", mag=False), "without Mag cannot take .* start=x.pth"),
-        (dict(start="x.pth", **PLAIN, modified=False), "without Mag, TSM, batch norm .* start=x.pth"),
+        (dict(start="x.pth", mag=False), "start=x.pth: a row without Mag cannot take"),
+        (dict(start="x.pth", **PLAIN, modified=False), "start=x.pth: a row without Mag, TSM, batch norm"),
         (dict(start="x.pth", follow="paper"), "without the released g of 7×7"),
         (dict(start="x.pth", magnifier="m.pth"), "magnifier=m.pth is not used: start=x.pth brings one"),
         (dict(magnifier="m.pth", mag=False), "magnifier=m.pth is not used: a row without Mag"),
+        (dict(modified=False), "modified=False: expected mag, eca, tsm and skd to be False"),
+        (dict(resize=33), "resize=33: expected a multiple of 4"),
+        (dict(size=16), "size=16: expected at least 17"),
+        (dict(width=4), "width=4: expected at least 8"),
+        (dict(batch=0), "batch=0: expected at least 1"),
+        (dict(lr=float("nan")), "lr=nan: expected a finite number"),
+        (dict(betas=(0.9, 1.0)), "betas=0.9,1.0: expected at least 0 and less than 1"),
+        (dict(follow="both"), "follow=both: expected release, paper"),
     ],
 )
-def test_settings_that_exclude_each_other(changes, message):
+def test_settings_that_cannot_be(changes, message):
     with pytest.raises(UserError, match=message):
         replace(BASE, **changes)
 

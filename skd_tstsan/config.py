@@ -1,0 +1,71 @@
+"""Settings of the paper's own method, and what smoke scale changes in them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from shared.runs.config import Settings, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Settings):
+    follow: Literal["release", "paper"] = setting("release", "network")  # where they differ; its weights: "release"
+    resize: int = setting(128, "input", least=8)  # side of the faces that patches and flow come from; Sec. 4.2
+    size: int = setting(48, "input", least=17)  # side of the network's inputs; Sec. 4.2
+    width: int = setting(64, "network", least=8)  # channels of conv1; released code
+    mag: bool = setting(True, "network")  # Sec. 3.1 (Table 5)
+    eca: bool = setting(True, "network")  # Sec. 3.2 (Table 5)
+    tsm: bool = setting(True, "network")  # Sec. 3.3 (Table 5)
+    skd: bool = setting(True, "network")  # Sec. 3.4 (Table 5)
+    modified: bool = setting(True, "network")  # Sec. 4.5.1; False: the layers of TSCNN (Table 3)
+    alpha: float = setting(2.0, "network", least=0)  # amplification factor, Sec. 4.2; others in Fig. 9(b)
+    dropout: float = setting(0.2, "network", least=0, below=1)  # released code
+    start: str = setting("random", "network")  # initial weights: "random", or a file of the released network
+    magnifier: str = setting("random", "network")  # "random", or a file of the released magnifier
+    # the loss, in both stages
+    lambda_1: float = setting(0.1, "pre-training", least=0, most=1)  # Sec. 4.2
+    lambda_2: float = setting(1e-6, "pre-training", least=0)  # Sec. 4.2
+    T: float = setting(3.0, "pre-training", above=0)  # Sec. 4.2
+    gamma: float = setting(2.0, "pre-training", least=0)  # Sec. 4.2
+    # the optimiser, in both stages
+    lr: float = setting(1e-3, "pre-training", above=0)  # of Adam, Sec. 4.2; constant: released code
+    betas: tuple[float, float] = setting((0.9, 0.99), "pre-training", least=0, below=1)  # Sec. 4.2
+    weight_decay: float = setting(5e-4, "pre-training", least=0)  # Sec. 4.2
+    # pre-training on CK+, which has two temporal domains
+    pretrain: Literal["auto", "true", "false"] = setting("auto", "training")  # Fig. 9(a); auto: where start="random"
+    pretrain_batch: int = setting(16, "pre-training", least=1)  # Sec. 4.2
+    pretrain_iterations: int = setting(10_000, "pre-training", least=1)  # Sec. 4.2
+    # training
+    domains: int = setting(2, "training", least=1)  # temporal domains; others in Table 6
+    batch: int = setting(16, "training", least=1)  # Sec. 4.2; 32 on CAS(ME)³
+    iterations: int = setting(20_000, "training", least=1)  # Sec. 4.2
+
+    def conflicts(self) -> Iterator[str]:
+        if self.resize % 4:
+            yield f"resize={self.resize}: expected a multiple of 4: a face is cut into 4×4 patches"
+        if not self.modified and (self.mag or self.eca or self.tsm or self.skd):
+            yield "modified=False: expected mag, eca, tsm and skd to be False, which TSCNN does not have"
+        if not self.tsm and self.domains != 2:
+            yield f"domains={self.domains}: expected domains=2 without TSM, where the flows are one input"
+        parts = {
+            "Mag": self.mag,
+            "TSM": self.tsm,
+            "batch norm (modified)": self.modified,
+            "the released g of 7×7 (follow=release)": self.follow == "release",
+        }
+        if self.start != "random" and (without := [name for name, there in parts.items() if not there]):
+            yield (
+                f"start={self.start}: a row without {', '.join(without)} cannot take the released network; choose rows "
+                "that have all of it, or --set start=random"
+            )
+        if self.magnifier != "random" and (self.start != "random" or not self.mag):
+            why = f"start={self.start} brings one" if self.mag else "a row without Mag has no place for one"
+            yield f"magnifier={self.magnifier} is not used: {why}; --set magnifier=random"
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether training on CK+ comes first; the released network has had it."""
+        return self.pretrain == "true" or (self.pretrain == "auto" and self.start == "random")
+
+
+SMOKE = dict(resize=64, size=24, width=16, pretrain_iterations=100, iterations=150)
