@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_shape import DECLARED, ROOT, name, paper
+from test_shape import PACKAGES, ROOT, name, paper
 from tiny import STAGES, options, session_of
 
 from shared.runs import engine
@@ -20,7 +20,7 @@ from shared.synthetic.write import write
 from shared.tasks import TASKS
 
 RUNNING = [ROOT / "shared" / "runs" / file for file in ("fold.py", "pretraining.py", "engine.py", "parallel.py")]
-PRETRAINED = [package for package in DECLARED if paper(package).pretrain]
+PRETRAINED = [package for package in PACKAGES if paper(package).pretrain]
 
 
 def attributes(node: ast.AST, of: str) -> set[str]:
@@ -59,7 +59,7 @@ def read(package: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("package", DECLARED, ids=name)
+@pytest.mark.parametrize("package", PACKAGES, ids=name)
 def test_every_setting_is_read(package):
     fields = {field.name for field in dataclasses.fields(paper(package).config)}
     unread = fields - read(package)

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from shared.cli import papers
 from shared.metrics import METRICS
 from shared.report.printed import POSITIVES, printed_numbers
 from shared.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = sorted(path.parent for path in ROOT.glob("*/model.py"))
-DECLARED = [package for package in PACKAGES if (package / "experiments.py").exists()]
+PACKAGES = [ROOT / name for name in papers()]
 CSVS = sorted(ROOT.glob("*/tables/*.csv"))
 METHOD = {"torch", "torchvision", "einops"}  # what a method's files may import besides the standard library
 
@@ -37,22 +37,26 @@ def imports(file: Path) -> tuple[set[str], set[Path]]:
             others.add(node.module.partition(".")[0])
         elif isinstance(node, ast.ImportFrom):
             base = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-            for path in [base, *(base / alias.name for alias in node.names)]:
-                siblings |= {p for p in (path.with_suffix(".py"), path / "__init__.py") if p.exists()}
+            for path in (base / alias.name for alias in node.names):
+                found = [
+                    p for p in (path.with_suffix(".py"), path / "__init__.py", base.with_suffix(".py")) if p.exists()
+                ]
+                siblings.add((found or [base / "__init__.py"])[0])
     return others, siblings
 
 
-def method_files(package: Path) -> set[Path]:
-    """The files that a package offers to others: its __init__, model and losses, and whatever these import."""
-    found, open_files = set(), {package / f"{stem}.py" for stem in ("__init__", "model", "losses")}
-    while open_files:
-        found |= open_files
-        open_files = {sibling for file in open_files for sibling in imports(file)[1]} - found
+def method_files(package: Path, *stems: str) -> set[Path]:
+    """The files of these names, and whatever they import."""
+    found: set[Path] = set()
+    new = {file for stem in stems if (file := package / f"{stem}.py").exists()}
+    while new:
+        found |= new
+        new = {sibling for file in new for sibling in imports(file)[1]} - found
     return found
 
 
 def test_there_are_packages():
-    assert {"dvasp", "mtmnet", "sca_au", "skd_tstsan", "ma2mi"} == {package.name for package in PACKAGES}
+    assert len(PACKAGES) >= 5 and all((package / "model.py").exists() for package in PACKAGES)
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=name)
@@ -75,24 +79,67 @@ def test_shared_names_no_paper():
     assert not named, "\n".join(named)
 
 
+# shared/ from the top to the bottom: a file imports from its own floor and those below, of the rooms and of the files.
+FLOORS = (
+    ("__main__", "cli", "reproduce", "faces", "options"),
+    ("report",),
+    ("runs",),
+    ("tasks",),
+    ("pixels",),
+    ("corpora",),
+    ("protocols", "metrics", "keys", "files", "errors"),
+)
+SHARED = ROOT / "shared"
+
+
+def place(file: Path) -> str:
+    """The room of a file of shared/, or the file's own name on the ground floor."""
+    return file.relative_to(SHARED).with_suffix("").parts[0]
+
+
+def test_shared_imports_go_downwards_only():
+    floor = {part: height for height, parts in enumerate(reversed(FLOORS)) for part in parts}
+    wrong = []
+    for file in sorted(SHARED.rglob("*.py")):
+        if file == SHARED / "__init__.py":
+            continue
+        for used in sorted(imports(file)[1] - {SHARED / "__init__.py"}):
+            here, there = place(file), place(used)
+            if here == "synthetic":
+                allowed = there in ("synthetic", "errors", "files")
+            elif there == "synthetic":
+                allowed = floor[here] == len(FLOORS) - 1
+            else:
+                allowed = floor[here] >= floor[there]
+            if not allowed:
+                wrong.append(f"{name(file)} imports {name(used)}")
+    assert not wrong, "\n".join(wrong)
+
+
 @pytest.mark.parametrize("package", PACKAGES, ids=name)
 def test_methods_import_torch_and_their_siblings_alone(package):
-    for file in method_files(package):
+    for file in method_files(package, "__init__", "model", "losses"):
         used, siblings = imports(file)
         assert not used - METHOD - sys.stdlib_module_names, file
         assert all(package in sibling.parents for sibling in siblings), file
 
 
 def test_methods_can_be_taken_home(tmp_path):
-    """Copied under another name into an empty folder, each package's method files import there."""
+    """Copied into an empty folder, the files that the README lists import there, as do each package's public names."""
+    row = r"^\| `(\w+)` \| ((?:`\w+\.py`(?:, )?)+) \|$"
+    listed = re.findall(row, (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {paper for paper, _ in listed} == {package.name for package in PACKAGES}
     lines = ["import sys", f"assert {str(ROOT)!r} not in sys.path, sys.path"]
-    for package in PACKAGES:
-        home = tmp_path / f"my_{package.name}"
-        for file in method_files(package):
-            target = home / file.relative_to(package)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, target)
-        lines += [f"from {home.name} import *", f"import {home.name}.model, {home.name}.losses"]
+    for paper, files in listed:
+        copied = {ROOT / paper / file for file in re.findall(r"\w+\.py", files)}
+        assert copied == method_files(ROOT / paper, "model", "losses")
+        public = method_files(ROOT / paper, "__init__")
+        for home, taken in ((f"my_{paper}", copied), (f"all_of_{paper}", public)):
+            for file in taken:
+                target = tmp_path / home / file.relative_to(ROOT / paper)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, target)
+        lines += [*(f"import my_{paper}.{file.stem}" for file in copied), f"from all_of_{paper} import *"]
     lines.append("assert 'shared' not in sys.modules")
     (tmp_path / "home.py").write_text("\n".join(lines), encoding="utf-8")
     environment = {"OMP_NUM_THREADS": "1", "PATH": ""}
@@ -116,7 +163,7 @@ def paper(package: Path):
     return importlib.import_module(f"{package.name}.experiments").PAPER
 
 
-@pytest.mark.parametrize("package", DECLARED, ids=name)
+@pytest.mark.parametrize("package", PACKAGES, ids=name)
 def test_tables_are_those_printed(package):
     """Each row and column of a printed table is in its CSV, but for those that say "(ours)"; each row that the authors
     ran is declared, or said to be absent. A table without a CSV is ours altogether."""
@@ -135,7 +182,7 @@ def test_tables_are_those_printed(package):
         assert absent <= run <= declared | absent and not declared & absent, table.name
 
 
-@pytest.mark.parametrize("package", DECLARED, ids=name)
+@pytest.mark.parametrize("package", PACKAGES, ids=name)
 def test_every_row_can_be_run(package):
     p = paper(package)
     assert p.name == package.name and p.folder == package and p.rule in ("last", "val", "best_on_test")
@@ -160,7 +207,7 @@ def test_every_row_can_be_run(package):
             assert all(any(r is row for r, _ in table.cells()) for row in table.rows)
 
 
-@pytest.mark.parametrize("package", DECLARED, ids=name)
+@pytest.mark.parametrize("package", PACKAGES, ids=name)
 def test_every_run_says_what_its_networks_started_from(package):
     """Random, or a file by its name; and which corpora were learned from before, which are those that are needed."""
     p = paper(package)
