@@ -4,6 +4,8 @@ from .losses import asp_loss, co_regularization_loss, multi_view_loss, selective
 from .magnify import magnify, prepare
 from .model import DualView, SingleView, Teacher, read_teacher
 
+hub = DualView  # what torch.hub.load makes, see hubconf.py
+
 __all__ = [
     "DualView",
     "SingleView",

@@ -159,7 +159,10 @@ class Student(Views):
 
 
 class DualView(Student):
-    """Two-view student of N AUs (Fig. 2), ResNets of `depth` 18 or 34; options as of Student."""
+    """Two-view student of N AUs (Fig. 2), ResNets of `depth` 18 or 34; options as of Student.
+
+    Images (B, 3, H, W) in [0, 1] -> `fused` logits (B, N, 2) and more; for magnified ones see `dvasp.prepare`.
+    """
 
     def __init__(self, N: int, *, depth: int = 18, width: int = 64, follow: str = "paper", **options):
         super().__init__(N, depth=depth, views=2, width=width, follow=follow, **options)

@@ -5,6 +5,8 @@ from .dit import DiT
 from .losses import draw_tau, position_loss, reconstruction_loss, spatial_transform
 from .model import MIACNet
 
+hub = MIACNet  # what torch.hub.load makes, see hubconf.py
+
 __all__ = [
     "MIACNet",
     "DiT",

@@ -41,6 +41,8 @@ def stage(inplanes: int, planes: int, *, stride: int) -> nn.Sequential:
 class MIACNet(nn.Module):
     """Two-branch micro-action network (Fig. 2): logits of `classes`, or C_Δ (B, dim) where `classes` is None.
 
+    Onset and apex are images (B, 3, H, W) in [-1, 1].
+
     How F^p and F^a join is only drawn in the paper: by default channels are concatenated, `join="add"` sums them;
     then 1×1 convolution, GELU and global average. `position=False` leaves the position branch out (Table 4, row 1).
     """

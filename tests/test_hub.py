@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
 
+from shared.cli import papers
 from shared.errors import UserError
 from shared.runs.weights import packed
 
@@ -43,6 +45,14 @@ def test_networks_come_from_the_hub(name, tmp_path):
     other = next(n for n in NETWORKS if n != name)
     with pytest.raises(UserError, match=f"holds a network of {name}, not of {other}"):
         torch.hub.load(str(ROOT), other, source="local", weights=str(path))
+
+
+def test_every_paper_has_an_entry_with_help():
+    module = import_module("hubconf")
+    listed = {name for name, entry in vars(module).items() if callable(entry) and not name.startswith("_")}
+    assert listed == set(papers()) == set(NETWORKS)
+    for name, (_, network, _, _) in NETWORKS.items():
+        assert getattr(module, name).__doc__.startswith(f"{network}: ")
 
 
 def test_the_hub_needs_no_more_than_it_names():

@@ -1,9 +1,11 @@
-"""What the READMEs show in Python runs as it stands and prints what stands beside it."""
+"""The Python snippets of the READMEs run as they stand and print what stands beside them."""
 
 import re
 from pathlib import Path
 
 import pytest
+
+from shared.cli import papers
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = [
@@ -14,7 +16,7 @@ BLOCKS = [
 
 
 def test_every_readme_has_a_snippet():
-    assert len({block.id for block in BLOCKS}) == 6
+    assert {block.id for block in BLOCKS} == {"README.md", *(f"{paper}/README.md" for paper in papers())}
 
 
 @pytest.mark.parametrize("block", BLOCKS)

@@ -9,19 +9,16 @@ import shutil
 import subprocess
 import sys
 import venv
-from pathlib import Path
 
 import pytest
 from safetensors import safe_open
 from toy.corpus import HEADER, read_sheet, write_casme2, write_sheet
 from toy.experiments import PAPER
-from toy.shell import ENVIRONMENT
+from toy.shell import ENVIRONMENT, copy_repository
 
 from shared import cli, faces
 from shared.files import MARKER, read_json
 from shared.options import parse
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -377,7 +374,7 @@ def test_rows_and_options_come_in_any_order():
 def bare(tmp_path_factory):
     """Runs reproduce.sh in a copy of the repository, with a Python that has nothing installed."""
     folder = tmp_path_factory.mktemp("bare")
-    shutil.copytree(ROOT, folder / "copy", ignore=shutil.ignore_patterns(".*", "runs", "tests", "__pycache__"))
+    copy_repository(folder / "copy")
     venv.create(folder / "python")
 
     def run(*arguments):

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -9,6 +10,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+
+
+def copy_repository(target: Path) -> None:
+    """Copy the repository, without what was made in it."""
+
+    def made(folder: str, names: list[str]) -> list[str]:
+        here = {"runs", "prediction", "build"} if Path(folder) == ROOT else set()
+        return [name for name in names if name.startswith(".") or name in {"__pycache__", "oracles"} | here]
+
+    shutil.copytree(ROOT, target, ignore=made)
 
 
 def python(*arguments, **how) -> subprocess.CompletedProcess:

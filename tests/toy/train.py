@@ -1,25 +1,15 @@
-"""A convolution, a batch norm, a linear layer: first to tell the apex from the onset, then the emotion."""
+"""The toy's training: first to tell the apex from the onset, then the emotion."""
 
 import time
 from functools import partial
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from shared.pixels.frames import prepare
 
-
-class Net(nn.Module):
-    def __init__(self, classes: int, norm: str = "batch"):
-        super().__init__()
-        self.conv = nn.Conv2d(1, 4, 3, stride=2)
-        self.norm = nn.BatchNorm2d(4) if norm == "batch" else nn.Identity()
-        self.fc = nn.Linear(36, classes)
-
-    def forward(self, x):
-        return self.fc(self.norm(self.conv(x)).relu().flatten(1))
+from .model import Net
 
 
 class Onsets(torch.utils.data.Dataset):
