@@ -4,8 +4,7 @@ Everything is given for the subject's left at full intensity, in cm from a landm
 for the right. A drive of 1 is full intensity; small intensities drive less than in proportion (`drive`).
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +18,8 @@ AUS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 24, 25, 26, 43)
 
 @dataclass(frozen=True)
 class Action:
+    """One action unit: its name in FACS and what it does."""
+
     name: str
     moves: tuple = ()  # (landmark, offset, radius, displacement)
     folds: tuple = ()  # (depth, width, (landmark, offset) of each point)
@@ -29,7 +30,11 @@ class Action:
     jaw: float = 0.0  # cm that the jaw drops
 
 
-def _rows(n, apart, *points):
+Offset = tuple[float, float]
+Spot = tuple[str, Offset]  # a landmark and an offset from it
+
+
+def _rows(n: int, apart: float, *points: Spot) -> tuple[tuple, ...]:
     """The same fold of the forehead n times, one above the other."""
     return tuple((0.15, 0.13, *((k, (dx, dy - i * apart)) for k, (dx, dy) in points)) for i in range(n))
 
@@ -239,7 +244,7 @@ def relief(person: Person, x: np.ndarray, y: np.ndarray, au: int, side: str) -> 
     return dz
 
 
-def _at(points, landmark, side, dx, dy):
+def _at(points: Mapping[str, Offset], landmark: str, side: str, dx: float, dy: float) -> Offset:
     x, y = points[landmark] if landmark in points else points[f"{landmark}_{side}"]
     return x + SIDES[side] * dx, y + dy
 

@@ -187,20 +187,23 @@ class View:
 
     @property
     def half_x(self) -> float:
+        """Half the width in cm."""
         return self.half_y * self.width / self.height
 
     @property
     def scale(self) -> float:
-        """Pixels a cm."""
+        """Pixels per cm."""
         return self.height / (2 * self.half_y)
 
     def grid(self) -> tuple[np.ndarray, np.ndarray]:
         """x and y of the pixel centres, float32 (height, width)."""
         x = ((np.arange(self.width) + 0.5) / self.width * 2 - 1) * self.half_x
         y = ((np.arange(self.height) + 0.5) / self.height * 2 - 1) * self.half_y + self.y
-        return tuple(g.astype(np.float32) for g in np.meshgrid(x, y))
+        X, Y = np.meshgrid(x, y)
+        return X.astype(np.float32), Y.astype(np.float32)
 
     def pixel(self, x: float, y: float) -> tuple[float, float]:
+        """Column and row of a place in cm."""
         return (x + self.half_x) * self.scale - 0.5, (y - self.y + self.half_y) * self.scale - 0.5
 
     def padded(self, share: float, zoom: float = 1.0) -> View:

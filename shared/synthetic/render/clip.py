@@ -1,7 +1,5 @@
 """A clip: action units over time, and everything else that moves while a face is filmed; its pictures and its truth."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,20 +10,20 @@ from .actions import AUS
 from .anatomy import SIDES, Person, View
 from .courses import blinks, flicker, gaze, rise_and_fall, sway_of_head
 from .paint import layers
-from .stage import Stage
+from .warp import Warp
 
 CHUNK = 2**18  # pixels drawn at once: as many as stay in the processor's cache
 GRAIN = ndtri((np.arange(256) + 0.5) / 256).astype(np.float32)  # a normal draw for a random byte
 
 
 class Clip:
-    """Onset, apex and offset of `aus` (number -> peak intensity 0..1) in `frames` pictures of a person.
+    """One expression of a person in T = `frames` pictures: `aus` maps action units to their peak intensity in 0..1.
 
     `onset`, `apex` and `offset` count frames from 0. `sides` names units that only one side of the subject shows, "L"
     or "R". `sway` scales the movement of the head, `noise` that of sensor and lamps. `scene` seeds light and wall;
     without one they are the person's own laboratory. Raises ValueError for frames out of order and for unknown units.
 
-    `intensities`: float32 (frames, len(AUS)).
+    `intensities`: float32 (T, len(AUS)).
     """
 
     def __init__(
@@ -44,16 +42,16 @@ class Clip:
         blink: bool = True,
         noise: float = 1.0,
         scene: int | None = None,
-    ):
+    ) -> None:
         if not 0 <= onset <= apex <= offset < frames:
-            raise ValueError(f"0 <= onset <= apex <= offset < frames wanted: {onset}, {apex}, {offset}, {frames}")
+            raise ValueError(f"expected 0 <= onset <= apex <= offset < frames: {onset}, {apex}, {offset}, {frames}")
         if unknown := sorted(set(aus) - set(AUS)):
             raise ValueError(f"action units {unknown} are not among {AUS}")
         self.person, self.aus, self.sides, self.scene = person, dict(aus), dict(sides), scene
         self.frames, self.onset, self.apex, self.offset, self.fps = frames, onset, apex, offset, fps
         self.seed, self.noise = seed, noise
         self.intensities = np.zeros((frames, len(AUS)), np.float32)
-        self.gain = {}  # action unit -> side -> how strongly that side shows it
+        self.gain: dict[int, dict[str, float]] = {}  # action unit -> side -> how strongly that side shows it
         for au, peak in sorted(aus.items()):
             rng = np.random.default_rng([seed, 1, au])
             self.intensities[:, AUS.index(au)] = peak * rise_and_fall(rng, np.arange(frames), onset, apex, offset, fps)
@@ -67,13 +65,13 @@ class Clip:
 
     def render(self, size: int | tuple[int, int], *, margin: float = 0.0, gray: bool = False) -> np.ndarray:
         """The pictures, uint8 (T, H, W, 3), or (T, H, W) when gray. `size`: a side or (height, width) in pixels."""
-        stage = Stage(self, layers(self.person, View.of(size, margin), self.scene, gray))
+        warp = self._warp(View.of(size, margin), gray)
         rng = np.random.default_rng([self.seed, 6])
-        pictures = np.empty((self.frames, stage.view.height, stage.view.width, 1 if gray else 3), np.uint8)
+        pictures = np.empty((self.frames, warp.view.height, warp.view.width, 1 if gray else 3), np.uint8)
         step = max(1, CHUNK // pictures[0, ..., 0].size)
         for start in range(0, self.frames, step):
             now = slice(start, min(start + step, self.frames))
-            picture = stage.picture(now) * torch.from_numpy(self.lamp[now, None, None, None])
+            picture = warp.picture(now) * torch.from_numpy(self.lamp[now, None, None, None])
             if self.noise:
                 grain = GRAIN[np.frombuffer(rng.bytes(picture.numel()), np.uint8)].reshape(picture.shape)
                 picture += torch.from_numpy(grain) * (0.0035 + 0.0075 * picture.clamp(0).sqrt()) * self.noise
@@ -82,4 +80,8 @@ class Clip:
 
     def motion(self, t: int, size: int | tuple[int, int], margin: float = 0.0) -> np.ndarray:
         """True displacement in pixels from the onset frame to frame t, float32 (2, H, W): u to the right, v down."""
-        return Stage(self, layers(self.person, View.of(size, margin), self.scene, True)).motion(self.onset, t).numpy()
+        return self._warp(View.of(size, margin), gray=True).motion(self.onset, t).numpy()
+
+    def _warp(self, view: View, gray: bool) -> Warp:
+        drawn = layers(self.person, view, self.scene, gray)
+        return Warp(drawn, self.intensities, self.gain, self.pose, self.blink, self.gaze)

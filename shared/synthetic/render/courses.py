@@ -1,6 +1,4 @@
-"""How things go over time: action units, head, lids, eyes, lamps. Times in seconds but where frames are said."""
-
-from __future__ import annotations
+"""Courses over the T frames of a clip: action units, head, lids, eyes, lamps. Times in seconds unless named frames."""
 
 import numpy as np
 
@@ -8,7 +6,7 @@ import numpy as np
 def rise_and_fall(
     rng: np.random.Generator, frame: np.ndarray, onset: int, apex: int, offset: int, fps: float
 ) -> np.ndarray:
-    """Between 0 and 1: nothing up to the onset, most at the apex, at the offset a small rest that dies away."""
+    """Intensity (T,) in 0..1 at each `frame`: 0 up to the onset, 1 at the apex, at the offset a rest that dies away."""
     late, wobble, hold = rng.uniform(0, 0.12), rng.uniform(-0.45, 0.45, 2), rng.uniform(0, 0.25)
     rest = rng.uniform(0.02, 0.07)
     rise = np.clip((frame - onset) / max(apex - onset, 1), 0, 1)
@@ -25,22 +23,22 @@ def rise_and_fall(
     return np.where((frame <= onset) & (onset < apex) | (frame < onset), 0, curve)
 
 
-def _slow(rng, seconds, rates=(0.13, 0.31, 0.62, 1.1)):
-    """A slow wandering of about unit size."""
-    rates = np.array(rates) * rng.uniform(0.8, 1.25, len(rates))
+def _slow(rng: np.random.Generator, seconds: np.ndarray) -> np.ndarray:
+    """A slow wandering of about unit size, (T,)."""
+    rates = np.array((0.13, 0.31, 0.62, 1.1)) * rng.uniform(0.8, 1.25, 4)
     size = rng.normal(0, 1, len(rates)) / np.sqrt(np.arange(1, len(rates) + 1))
     phase = rng.uniform(0, 1, len(rates))
     return (size * np.sin(2 * np.pi * (seconds[:, None] * rates + phase))).sum(1)
 
 
 def sway_of_head(rng: np.random.Generator, seconds: np.ndarray) -> np.ndarray:
-    """Head, (T, 6): to the right and down in cm, roll (rad), approach, yaw and pitch as cm a cm of depth."""
+    """Pose of the head, (T, 6): right and down in cm, roll in rad, approach; yaw and pitch in cm per cm of depth."""
     size = (0.07, 0.06, 0.006, 0.003, 0.012, 0.012)
     return np.stack([s * _slow(rng, seconds) for s in size], 1).astype(np.float32)
 
 
 def blinks(rng: np.random.Generator, seconds: np.ndarray) -> np.ndarray:
-    """How far a blink shuts the lids, (T,): about 15 a minute, of .15 to .3 s, quicker down than up."""
+    """How far blinks shut the lids, (T,) in 0..1: about 15 a minute, of .15 to .3 s, faster down than up."""
     shut, at = np.zeros(len(seconds)), rng.exponential(4) - 0.2
     while at < seconds[-1] + 0.5:
         s = (seconds - at) / rng.uniform(0.15, 0.3)
@@ -50,7 +48,7 @@ def blinks(rng: np.random.Generator, seconds: np.ndarray) -> np.ndarray:
 
 
 def gaze(rng: np.random.Generator, seconds: np.ndarray) -> np.ndarray:
-    """Eyes, (T, 2) in cm: looks at one spot for a while, then at another."""
+    """Shift of the eyes, (T, 2) in cm: they rest on one spot for a while, then on another."""
     look, at = rng.normal(0, 0.05, 2), rng.exponential(1.5)
     place = np.tile(look, (len(seconds), 1))
     while at < seconds[-1]:

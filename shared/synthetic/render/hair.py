@@ -1,7 +1,5 @@
 """Hair, ears, neck and clothes: all of a head around the face."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,6 @@
-"""The layers that the pictures of a person are put together from, drawn when first asked for."""
+"""The layers of which the pictures of a person are composed, drawn when first needed."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from types import SimpleNamespace
@@ -28,17 +27,17 @@ class Layers:
     view: View
     light: SimpleNamespace
     gray: bool
-    made: dict = field(default_factory=dict)
+    made: dict[tuple[str, int, str], torch.Tensor] = field(default_factory=dict)
 
-    def cached(self, key, make):
-        """What `make` returns, made once."""
+    def cached(self, key: tuple[str, int, str], make: Callable[[], np.ndarray]) -> torch.Tensor:
+        """The array that `make` returns, made once: `key` names it, its action unit and its side."""
         if key not in self.made:
-            self.made[key] = make()
+            self.made[key] = torch.from_numpy(make())
         return self.made[key]
 
     @cached_property
     def coarse(self) -> View:
-        """As fine as the view and a little larger, so that what moves in from outside is there."""
+        """As fine as the view and a little larger: it includes what can move into the picture."""
         return self.view.padded(PAD)
 
     @cached_property
@@ -85,14 +84,14 @@ class Layers:
 
     @cached_property
     def depth(self) -> np.ndarray:
-        """The same, smoothed, on the view: what parallax acts on."""
+        """The same, smoothed, on the view: parallax acts on it."""
         return gaussian_filter(head(self.person.traits, *self.view.grid()), 0.6 * self.view.scale).astype(np.float32)
 
     def _rng(self, part: int) -> np.random.Generator:
         return np.random.default_rng([self.person.seed, part])
 
-    def _finish(self, picture, cover=None):
-        """As displayed, and as fine as the pixels of the view can show."""
+    def _finish(self, picture: np.ndarray, cover: np.ndarray | None = None) -> torch.Tensor:
+        """The picture (3, H, W) and its cover (H, W) as displayed, no finer than the pixels of the view can show."""
         picture = np.clip(picture, 0, 1) ** (1 / 2.2)
         picture = np.tensordot(LUMA, picture, 1)[None] if self.gray else picture
         picture = picture if cover is None else np.concatenate([picture, cover[None]])
@@ -110,9 +109,7 @@ def layers(person: Person, view: View, scene: int | None, gray: bool) -> Layers:
 def lighting(seed: int, wild: bool) -> SimpleNamespace:
     """The lamps and the grey wall of a laboratory, or any light and any wall (`wild`)."""
     rng = np.random.default_rng([seed, 7])
-    to = np.array(
-        [rng.normal(0, 0.55 if wild else 0.28), -(rng.uniform(0.1, 0.8) if wild else rng.uniform(0.3, 0.6)), 1]
-    )
+    to = np.array([rng.normal(0, 0.55 if wild else 0.28), -rng.uniform(*((0.1, 0.8) if wild else (0.3, 0.6))), 1])
     warm = rng.normal(0, 0.08 if wild else 0.025)
     return SimpleNamespace(
         to=to / np.linalg.norm(to),

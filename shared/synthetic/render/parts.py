@@ -1,7 +1,5 @@
 """What lies under or over the skin: eyeballs, the inside of the mouth, spectacles, the wall behind."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

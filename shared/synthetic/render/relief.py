@@ -1,7 +1,5 @@
 """The face as a landscape: heights in cm towards the viewer, and how a light falls on them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from types import SimpleNamespace
 
@@ -18,9 +16,9 @@ def bump(x: np.ndarray, y: np.ndarray, at: Point, radius: Point, height: float =
     return height * np.exp(-(((x - at[0]) / radius[0]) ** 2) - ((y - at[1]) / radius[1]) ** 2)
 
 
-def to_curve(x: np.ndarray, y: np.ndarray, points: Sequence[Point], steps: int) -> tuple[np.ndarray, np.ndarray]:
+def to_curve(x: np.ndarray, y: np.ndarray, through: Sequence[Point], steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Distance to the smooth curve through the points, and the place 0..1 of the nearest spot on it."""
-    points = np.asarray(points, np.float32)
+    points = np.asarray(through, np.float32)
     if len(points) == 3:  # a parabola through the middle point
         s = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
         control = 2 * points[1] - (points[0] + points[2]) / 2

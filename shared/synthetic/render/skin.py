@@ -1,7 +1,5 @@
 """Skin, lips, brows and lids."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np
@@ -33,7 +31,7 @@ def bare_face(t: SimpleNamespace, rng: np.random.Generator, view: View, light: S
     return _brows(t, rng, view, _lids(t, rng, view, face))
 
 
-def _complexion(t, rng, view):
+def _complexion(t: SimpleNamespace, rng: np.random.Generator, view: View) -> np.ndarray:
     """Colour of the skin: blotches, pores, redness, rings under the eyes, freckles, moles, the shadow of a beard."""
     x, y = view.grid()
     blotch = sum(a * noise(rng, x, y, (s, s)) for a, s in ((0.03, 2.2), (0.025, 0.8), (0.02, 0.25), (0.03, 0.075)))
@@ -56,10 +54,10 @@ def _complexion(t, rng, view):
     return skin * (1 - t.beard * hairs * col(0.55, 0.5, 0.42))
 
 
-def _brows(t, rng, view, face):
+def _brows(t: SimpleNamespace, rng: np.random.Generator, view: View, face: np.ndarray) -> np.ndarray:
     """Brows, hair by hair: upwards at the inner end, outwards and down at the tail."""
 
-    def along(s):
+    def along(s: np.ndarray) -> np.ndarray:
         arch = 4.2 * t.brow_arch * s**1.3 * (1 - s)
         return np.stack([t.eye_x - 1.95 + 4.2 * s, t.brow_y + 0.28 - arch - 0.1 * s], -1)
 
@@ -79,7 +77,7 @@ def _brows(t, rng, view, face):
     return face
 
 
-def _lids(t, rng, view, face):
+def _lids(t: SimpleNamespace, rng: np.random.Generator, view: View, face: np.ndarray) -> np.ndarray:
     """Lash lines, lashes and the wet rims of the lids."""
     x, y = view.grid()
     for name, sign in SIDES.items():

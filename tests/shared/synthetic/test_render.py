@@ -1,12 +1,11 @@
-"""Generated faces: what a seed fixes, how action units move and shade, and that the truth is what pictures show."""
+"""Synthetic faces: what a seed fixes, how action units move and shade, and that the truth is what pictures show."""
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from shared.synthetic import AUS, Clip, Person
-from shared.synthetic.render import contact_sheet
+from shared.synthetic import AUS, Clip, Person, contact_sheet
 
 SIZE = 96
 
@@ -235,7 +234,7 @@ def test_noise_grows_with_the_signal_and_changes_every_frame():
 
 
 def test_contact_sheet_is_a_picture(tmp_path):
-    contact_sheet(str(tmp_path / "sheet.png"))
+    contact_sheet(tmp_path / "sheet.png")
     assert [p.name for p in tmp_path.iterdir()] == ["sheet.png"]
-    width, height = Image.open(tmp_path / "sheet.png").size
-    assert width > 1000 and height > 1000
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.format == "PNG" and min(sheet.size) > 1000
