@@ -1,4 +1,9 @@
-"""Generated faces: people, action units and clips with their truth, all from seeds."""
+"""Synthetic faces, for where there is no data: no real person, nothing comparable with a paper.
+
+In: seeds, or the name of a corpus. Out: from `render`, people and clips with the true intensities and motion of every
+frame; from `write`, whole corpora in the layouts in which the real ones are released (`layouts`), with the truth beside
+them. `labels` says how emotions show.
+"""
 
 from .render.actions import AUS
 from .render.anatomy import Person

@@ -1,4 +1,4 @@
-"""How emotions show on generated faces: combinations of action units, people's habits, intensities, sides."""
+"""How emotions show on synthetic faces: combinations of action units, people's habits, intensities, sides."""
 
 import zlib
 from collections.abc import Collection, Mapping
@@ -42,13 +42,13 @@ NEIGHBOURS = {
     "contempt": "happiness",
     "tense": "others",
 }
-MIXED = 0.08  # how often a label's neighbour is shown: labels also rest on the film watched and on the self-report
+MIXED = 0.08  # how often a label's neighbour is shown: labels also depend on the film watched and on the self-report
 LATERAL = (2, 10, 12, 14, 15)  # AUs that are often seen on one side
 SUBDUED = 0.75  # repression is the attempt to hide
 
 
 def generator(*keys: object) -> np.random.Generator:
-    """A random generator of its own for these keys, the same on every machine."""
+    """The random generator of these keys, the same on every machine."""
     return np.random.default_rng([zlib.crc32(str(key).encode()) for key in keys])
 
 

@@ -1,4 +1,4 @@
-"""Writes generated corpora in the layouts in which the real ones are released, sheets and their quirks included."""
+"""Writes synthetic corpora in the layouts in which the real ones are released, sheets and their quirks included."""
 
 import csv
 import importlib.util
@@ -12,27 +12,33 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from ..errors import UserError, unknown
 from ..files import MARKER, REMEDY
+from .labels import Display
 from .layouts import LAYOUTS
-from .layouts.common import Layout, Shot
-from .layouts.disk import place, save, write_sheets
+from .layouts.common import Framing, Plan, Shot, Times
+from .layouts.disk import link_placeholders, save, write_sheets
+from .render.actions import AUS
+from .render.anatomy import Person
+from .render.clip import Clip
 
 VERSION = 3
 REGISTERED = 0.35  # sway of the head that is left in released crops, whose frames were registered to the first
 NOISE = 0.7  # of laboratory cameras
 TRUTH = "truth.csv"
-UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 24, 25, 26, 43)
+COLUMNS = "corpus file person seed scene fps height width margin frames first onset apex offset blink sides"
 
 
-def plan(corpus: str, scale: str | float = "full", *, seed: int = 0, edition: str | None = None) -> Layout:
-    """What a corpus's folder will hold: at "smoke", "full" (the real corpus's counts) or a share of full in 0 … 1.
+def plan(corpus: str, scale: str | float = "full", *, seed: int = 0, edition: str | None = None) -> Plan:
+    """Contents of a corpus's folder: at "smoke", "full" (the real corpus's counts) or a share of full in 0 … 1.
 
     Raises UserError for an unknown corpus, edition or scale.
     """
     edition = _edition(corpus, edition)
-    return LAYOUTS[corpus].lay(_known_scale(scale), seed, edition)
+    scale = _known_scale(scale)
+    return LAYOUTS[corpus].lay(scale == "smoke", 1.0 if isinstance(scale, str) else scale, seed, edition)
 
 
 def write(
@@ -48,12 +54,12 @@ def write(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Write the corpora (all; MMI, films, only with PyAV) below `root`; returns it.
+    """Write the corpora (all; MMI, which consists of films, only with PyAV) below `root`; returns it.
 
-    `size` is the side of a face in pixels; `tight` crops the corpora that are released with their background, too
-    (by default at "smoke" only); without `pixels` each image is one placeholder; `progress(clips done, clips in all)`.
-    A corpus that is there already stays, another appears whole or not at all. Raises UserError where root holds
-    anything but faces of the same settings, and as `plan`.
+    `size` is the side of a face in pixels; `tight` crops also the corpora that are released with their background (by
+    default at "smoke" only); without `pixels` each image is a placeholder; `progress(clips done, clips in all)`. A
+    corpus that is there stays, another appears whole or not at all. Raises UserError where root holds anything but
+    synthetic faces of the same settings, and as `plan`.
     """
     root, names = Path(root), _drawable() if corpora is None else list(corpora)
     scale = _known_scale(scale)
@@ -64,22 +70,22 @@ def write(
     missing = {name: edition for name, edition in editions.items() if name not in there}
     if not missing:
         return root
-    if any(_films(*corpus) for corpus in missing.items()) and not importlib.util.find_spec("av"):
+    if any(_is_film(name, edition) for name, edition in missing.items()) and not importlib.util.find_spec("av"):
         raise UserError("MMI and AFEW's edition 'avi' are films; to write them install PyAV: pip install av")
     plans = {name: plan(name, scale, seed=seed, edition=edition) for name, edition in missing.items()}
     if tight:
-        for layout in plans.values():
-            layout.shots = [shot.cropped() for shot in layout.shots]
+        for corpus in plans.values():
+            corpus.shots = [shot.cropped() for shot in corpus.shots]
     temporary = _temporary(root)
     try:
-        for name, layout in plans.items():
-            write_sheets(temporary / name, layout)
-        shots = [(name, shot) for name, layout in plans.items() for shot in layout.shots]
+        for name, corpus in plans.items():
+            write_sheets(temporary / name, corpus)
+        shots = [(name, shot) for name, corpus in plans.items() for shot in corpus.shots]
         _make_folders(temporary, shots)
         if pixels:
             _draw_all(temporary, shots, size, workers, progress)
         else:
-            place(f"{temporary}/{name}/{file}" for name, shot in shots for file in shot.files)
+            link_placeholders(f"{temporary}/{name}/{file}" for name, shot in shots for file in shot.files)
         _write_truth(temporary / TRUTH, shots, size, root / TRUTH, there)
         (temporary / MARKER).write_text(_marker(settings, there | missing))
         root.mkdir(exist_ok=True)
@@ -93,46 +99,40 @@ def write(
 
 
 def truth(root: str | os.PathLike) -> pd.DataFrame:
-    """The truth of a generated root, one row a clip: who, seeds, true onset, apex and offset, the peak of each AU."""
+    """The truth of a root, one row per clip: person, seeds, true onset, apex and offset, peak intensity of each AU."""
     return pd.read_csv(Path(root) / TRUTH, keep_default_na=False, low_memory=False)
 
 
-def clip(row: Mapping[str, object]):
-    """The `Clip` behind a row of `truth`: intensities of each frame and dense motion, as it was drawn."""
-    first, scene = int(row["first"]), row["scene"]
-    return _clip(
-        Shot(
-            row["file"],
-            int(row["person"]),
-            int(row["seed"]),
-            {au: row[f"AU{au}"] for au in UNITS if row[f"AU{au}"] > 0},
-            {int(part[1:]): part[0] for part in row["sides"].split()},
-            float(row["fps"]),
-            int(row["frames"]),
-            *(int(row[moment]) - first for moment in ("onset", "apex", "offset")),
-            margin=float(row["margin"]),
-            scene=None if scene == "" else int(scene),
-            blink=bool(row["blink"]),
-        )
+def clip(row: pd.Series) -> Clip:
+    """The clip behind a row of `truth`, as it was drawn: intensities of each frame and dense motion."""
+    onset, apex, offset = (int(row[moment] - row["first"]) for moment in ("onset", "apex", "offset"))
+    aus = {au: row[f"AU{au}"] for au in AUS if row[f"AU{au}"] > 0}
+    sides = {int(part[1:]): part[0] for part in row["sides"].split()}
+    shot = Shot(
+        row["file"],
+        int(row["person"]),
+        int(row["seed"]),
+        Display(aus, sides),
+        Times(int(row["frames"]), onset, apex, offset),
+        float(row["fps"]),
+        framing=Framing(margin=float(row["margin"])),
+        scene=None if row["scene"] == "" else int(row["scene"]),
+        blink=bool(row["blink"]),
     )
+    return _clip(shot)
 
 
-def _clip(shot: Shot):
-    from . import Clip, Person
-
+def _clip(shot: Shot) -> Clip:
     return Clip(
         Person.draw(shot.person),
-        shot.aus,
-        frames=shot.frames,
-        onset=shot.onset,
-        apex=shot.apex,
-        offset=shot.offset,
+        shot.display.aus,
+        **shot.times._asdict(),
         fps=shot.fps,
         seed=shot.seed,
-        sides=shot.sides,
+        sides=shot.display.sides,
         scene=shot.scene,
         blink=shot.blink,
-        sway=1.0 if shot.margin else REGISTERED,
+        sway=1.0 if shot.framing.margin else REGISTERED,
         noise=NOISE,
     )
 
@@ -153,14 +153,14 @@ def _known_scale(scale: str | float) -> str | float:
     return "full" if scale == 1 else scale
 
 
-def _films(corpus: str, edition: str) -> bool:
+def _is_film(corpus: str, edition: str) -> bool:
     return corpus == "MMI" or edition == "avi"
 
 
 def _drawable() -> list[str]:
-    """All corpora, without those that are films where nothing can write films."""
+    """All corpora; where PyAV is missing, those that are not films."""
     films_too = importlib.util.find_spec("av")
-    return [name for name in LAYOUTS if films_too or not _films(name, _edition(name, None))]
+    return [name for name in LAYOUTS if films_too or not _is_film(name, _edition(name, None))]
 
 
 def _marker(settings: Mapping[str, object], editions: Mapping[str, str]) -> str:
@@ -170,7 +170,7 @@ def _marker(settings: Mapping[str, object], editions: Mapping[str, str]) -> str:
 
 
 def _there(root: Path, settings: Mapping[str, object], editions: Mapping[str, str]) -> dict[str, str]:
-    """The corpora in root and their editions; the marker names them before they are moved there, so both are looked at.
+    """The corpora in root and their editions: those that the marker names, as it is written first, and that are there.
 
     Raises UserError where root holds something else, or faces of other settings or editions.
     """
@@ -184,12 +184,14 @@ def _there(root: Path, settings: Mapping[str, object], editions: Mapping[str, st
     same = all(there.get(name, edition) == edition for name, edition in editions.items())
     if found != _marker(settings, named) or not same:
         wanted = _marker(settings, editions)
-        raise UserError(f"{root} holds other faces:\n{found}wanted:\n{wanted}Give an empty folder, or remove that one.")
+        raise UserError(
+            f"{root} holds other faces:\n{found}expected:\n{wanted}Give an empty folder, or remove that one."
+        )
     return there
 
 
 def _temporary(root: Path) -> Path:
-    """A new folder beside root; those of processes of this machine that are gone are removed."""
+    """A new folder beside root; those that dead processes of this machine left are removed."""
     start = f"{root.name}.tmp-{socket.gethostname()}-"
     root.parent.mkdir(parents=True, exist_ok=True)
     for left in root.parent.glob(start + "*"):
@@ -214,22 +216,23 @@ def _draw_all(
     workers: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    """Draw every shot, a person at a time, over processes; each shot hangs on its own seeds alone."""
-    jobs: dict[tuple, list[tuple[str, Shot]]] = {}
+    """Draw every shot, a person at a time, over processes; each shot depends on its own seeds alone."""
+    groups: dict[tuple[str, int, Framing], list[Shot]] = {}
     for name, shot in shots:
-        jobs.setdefault((name, shot.person, shot.shape, shot.margin), []).append((name, shot))
-    workers = min(workers or os.cpu_count() or 1, len(jobs))
+        groups.setdefault((name, shot.person, shot.framing), []).append(shot)
+    calls = [(root / name, same_person, size) for (name, *_), same_person in groups.items()]
+    workers = min(workers or os.cpu_count() or 1, len(calls))
     done = 0
     if workers <= 1:
-        for job in jobs.values():
-            done += _draw(root, job, size)
+        for call in calls:
+            done += _draw(*call)
             if progress:
                 progress(done, len(shots))
         return
     # Spawned, not forked: a fork of a process whose torch has run threads may hang.
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin) as pool:
         try:
-            for drawn in as_completed([pool.submit(_draw, root, job, size) for job in jobs.values()]):
+            for drawn in as_completed([pool.submit(_draw, *call) for call in calls]):
                 done += drawn.result()
                 if progress:
                     progress(done, len(shots))
@@ -239,71 +242,42 @@ def _draw_all(
 
 
 def _begin() -> None:
-    """In a process that draws: one thread of torch, and an end when the process that started it is gone."""
-    import torch
-
+    """Prepare a process that draws: one thread of torch, and an end when the process that started it is gone."""
     torch.set_num_threads(1)
-    threading.Thread(target=lambda: multiprocessing.parent_process().join() or os._exit(1), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _draw(root: Path, shots: list[tuple[str, Shot]], size: int) -> int:
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
+
+
+def _draw(folder: Path, shots: list[Shot], size: int) -> int:
     """Draw shots of one person; returns how many."""
-    for name, shot in shots:
-        frames = _clip(shot).render(_size(shot, size), margin=shot.margin, gray=shot.gray)
-        save(frames, [f"{root}/{name}/{file}" for file in shot.files], shot.fps)
+    for shot in shots:
+        frames = _clip(shot).render(_shape(shot, size), margin=shot.framing.margin, gray=shot.gray)
+        save(frames, [f"{folder}/{file}" for file in shot.files], shot.fps)
     return len(shots)
 
 
-def _size(shot: Shot, size: int) -> tuple[int, int]:
-    height, width = shot.shape
-    return round(size * height), round(size * width)
+def _shape(shot: Shot, size: int) -> tuple[int, int]:
+    """Height and width in pixels."""
+    return round(size * shot.framing.height), round(size * shot.framing.width)
 
 
 def _write_truth(path: Path, shots: list[tuple[str, Shot]], size: int, old: Path, kept: Collection[str]) -> None:
     """The rows of these shots, after those of the corpora `kept` from the `old` file."""
     with open(path, "w", newline="") as stream:
         rows = csv.writer(stream)
-        rows.writerow(
-            [
-                "corpus",
-                "file",
-                "person",
-                "seed",
-                "scene",
-                "fps",
-                "height",
-                "width",
-                "margin",
-                "frames",
-                "first",
-                "onset",
-                "apex",
-                "offset",
-                "blink",
-                "sides",
-                *(f"AU{au}" for au in UNITS),
-            ]
-        )
+        rows.writerow([*COLUMNS.split(), *(f"AU{au}" for au in AUS)])
         if kept:
             with open(old, newline="") as before:
                 rows.writerows(row for row in csv.reader(before) if row[0] in kept)
         for name, shot in shots:
-            numbers = (shot.first + i for i in (0, shot.onset, shot.apex, shot.offset))
-            sides = " ".join(f"{side}{au}" for au, side in shot.sides.items())
-            rows.writerow(
-                [
-                    name,
-                    f"{name}/{shot.files[0]}",
-                    shot.person,
-                    shot.seed,
-                    shot.scene,
-                    shot.fps,
-                    *_size(shot, size),
-                    shot.margin,
-                    shot.frames,
-                    *numbers,
-                    int(shot.blink),
-                    sides,
-                    *(shot.aus.get(au, 0) for au in UNITS),
-                ]
-            )
+            frames, *moments = shot.times
+            numbers = [shot.first + i for i in (0, *moments)]
+            sides = " ".join(f"{side}{au}" for au, side in shot.display.sides.items())
+            row = [name, f"{name}/{shot.files[0]}", shot.person, shot.seed, shot.scene, shot.fps, *_shape(shot, size)]
+            row += [shot.framing.margin, frames, *numbers, int(shot.blink), sides]
+            rows.writerow(row + [shot.display.aus.get(au, 0) for au in AUS])

@@ -1,16 +1,18 @@
 """CAS(ME)³ part A: `part_A_split/part_A/spNO.1/a/color/<n>.jpg`, 30 fps, several expressions in one film."""
 
 from collections import Counter
+from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
 from ..labels import generator
-from .allot import deal, evenly, uneven
-from .common import Layout, Take, Times, au_cell, au_string, micro_times, objective_class, scenery, takes, thin
+from .allot import Pair, deal, evenly, uneven
+from .common import Plan, Take, Times, au_cell, au_string, micro_times, objective_class, scenery, takes, thin
 
 EDITIONS = {"v2": "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx"}
 FPS = 30
-SCENERY = scenery(1280, 720)
+FRAMING = scenery(1280, 720)
 EMOTIONS = {"anger": 64, "disgust": 250, "fear": 86, "happy": 55, "others": 161, "sad": 57, "surprise": 187}
 SHOWN = {"happy": "happiness", "sad": "sadness"}  # the repertoire behind the corpus's own word
 PEOPLE = 94
@@ -29,10 +31,10 @@ CAPITAL = 3  # rows that spell `Others`
 SMOKE = {"anger": 8, "disgust": 14, "fear": 8, "happy": 10, "others": 10, "sad": 8, "surprise": 14}
 
 
-def lay(scale: str | float, seed: int, edition: str) -> Layout:
-    """The corpus at "smoke", "full" or a share of full."""
+def lay(smoke: bool, share: float, seed: int, edition: str) -> Plan:
+    """The corpus at smoke scale, or this share of it."""
     rng = generator("CASME3", seed)
-    if scale == "smoke":
+    if smoke:
         pairs = evenly(SMOKE, [f"spNO.{i}" for i in range(1, 9)])
         films = [FILMS[i % 4] for i in range(len(pairs))]
     else:
@@ -40,46 +42,41 @@ def lay(scale: str | float, seed: int, edition: str) -> Layout:
         others = [i for i in range(2, 218) if i not in known]
         people = [f"spNO.{i}" for i in sorted([*known, *rng.choice(others, PEOPLE - len(known), replace=False)])]
         sizes = uneven(sum(EMOTIONS.values()), people, rng, low=2)
-        most = max(sizes, key=sizes.get)  # of their films one at least has two clips
+        most = max(sizes, key=lambda subject: sizes[subject])  # of their films one at least has two clips
         sizes["spNO.40"], sizes[most] = sizes[most], sizes["spNO.40"]
         pairs = deal(EMOTIONS, sizes, rng)
-        films = _named_films([subject for subject, _ in pairs], _films(list(sizes.values())))
-    clips = takes("CASME3", [(subject, SHOWN.get(emotion, emotion)) for subject, emotion in pairs], _times, seed)
-    typos = list(TYPOS) if scale != "smoke" else []
-    printed: dict[int, tuple[int, ...]] = {}
-    last: dict[tuple[str, str], int] = {}
-    for i, (clip, film) in enumerate(zip(clips, films, strict=True)):
-        clip.name = film
-        clip.first = last.get((clip.subject, film), 0) + int(rng.integers(1, 400))
-        if typo := next((typo for typo in typos if typo[:2] == (clip.subject, film)), None):
+        films = _named_films([pair.subject for pair in pairs], _films(list(sizes.values())))
+    shown = [Pair(subject, SHOWN.get(emotion, emotion)) for subject, emotion in pairs]
+    made = takes("CASME3", shown, partial(micro_times, fps=FPS, lead=LEAD), seed)
+    typos = [] if smoke else list(TYPOS)
+    printed: dict[int, tuple[int, ...]] = {}  # the frames that stand in the rows with a typo
+    last: Counter[tuple[str, str]] = Counter()  # the last frame of each film so far
+    for i, (take, film) in enumerate(zip(made, films, strict=True)):
+        take.name = film
+        take.first = last[take.subject, film] + int(rng.integers(1, 400))
+        if typo := next((typo for typo in typos if typo[:2] == (take.subject, film)), None):
             typos.remove(typo)
-            onset, apex, offset = typo[2]
-            clip.first = onset - LEAD
-            clip.times = offset - onset + 1 + 2 * LEAD, LEAD, LEAD + apex - onset, LEAD + offset - onset
-            printed[i] = typo[3]
-        last[clip.subject, film] = clip.first + clip.times[0]
-    rows = [_row(i, clip, emotion, seed) for i, (clip, (_, emotion)) in enumerate(zip(clips, pairs, strict=True))]
-    if scale != "smoke":
-        _spoil(rows, clips, printed, rng)
-    kept = thin(list(zip(clips, rows, strict=True)), scale, lambda pair: pair[0].subject)
+            (onset, apex, offset), printed[i] = typo[2:]
+            take.first = onset - LEAD
+            take.times = Times(offset - onset + 1 + 2 * LEAD, LEAD, LEAD + apex - onset, LEAD + offset - onset)
+        last[take.subject, film] = take.first + take.times.frames
+    rows = [_row(i, take, pair.emotion, seed) for i, (take, pair) in enumerate(zip(made, pairs, strict=True))]
+    if not smoke:
+        _spoil(rows, made, printed, rng)
+    kept = thin(made, share)  # the first ones: they are sorted by person
     header = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"]
-    shots = [
-        clip.shot(f"part_A_split/part_A/{clip.subject}/{clip.name}/color/{{}}.jpg", FPS, **SCENERY) for clip, _ in kept
-    ]
-    return Layout(shots, {EDITIONS[edition]: {"label": [header, *(row for _, row in kept)]}})
-
-
-def _times(rng: np.random.Generator) -> Times:
-    return micro_times(rng, FPS, LEAD)
+    path = "part_A_split/part_A/{0.subject}/{0.name}/color/{{}}.jpg"
+    shots = [take.shot(path.format(take), FPS, FRAMING) for take in kept]
+    return Plan(shots, {EDITIONS[edition]: {"label": [header, *rows[: len(kept)]]}})
 
 
 def _named_films(subjects: list[str], films: list[str]) -> list[str]:
     """The films of each row, so that those of TYPOS are there, with as many clips at least as have typos in them."""
     films = list(films)
     wanted = Counter(typo[:2] for typo in TYPOS)
-    for (subject, film), clips in wanted.items():
+    for (subject, film), typos in wanted.items():
         own = [i for i, other in enumerate(subjects) if other == subject]
-        there = next(f for f, n in Counter(films[i] for i in own).items() if n >= clips)
+        there = next(f for f, n in Counter(films[i] for i in own).items() if n >= typos)
         for i in own:
             films[i] = {there: film, film: there}.get(films[i], films[i])
     return films
@@ -105,23 +102,23 @@ def _films(sizes: list[int]) -> list[str]:
     return films
 
 
-def _row(i: int, clip: Take, emotion: str, seed: int) -> list[object]:
-    aus = au_cell(au_string(clip.display, generator("CASME3 units", seed, i)))
-    return [clip.subject, clip.name, *clip.numbers, aus, objective_class(set(clip.display.aus)), emotion]
+def _row(i: int, take: Take, emotion: str, seed: int) -> list[object]:
+    aus = au_cell(au_string(take.display, generator("CASME3 units", seed, i)))
+    return [take.subject, take.name, *take.numbers, aus, objective_class(take.display.aus), emotion]
 
 
 def _spoil(
-    rows: list[list[object]], clips: list[Take], printed: dict[int, tuple[int, ...]], rng: np.random.Generator
+    rows: list[list[object]], made: list[Take], printed: Mapping[int, tuple[int, ...]], rng: np.random.Generator
 ) -> None:
-    """Put the sheet's faults into rows, one fault a row; `printed`: the frames that stand in the rows with a typo."""
+    """Put the sheet's faults into rows, one fault a row."""
     for i, frames in printed.items():
         rows[i][2:5] = frames
     order = [i for i in rng.permutation(len(rows)).tolist() if i not in printed]
     opens_film = [i for i in order if i == 0 or rows[i][:2] != rows[i - 1][:2]]
     for i in opens_film[:FRAME_ZERO]:
         order.remove(i)
-        clips[i].first = 1
-        rows[i][2:5] = [0, *clips[i].numbers[1:]]
+        made[i].first = 1
+        rows[i][2:5] = [0, *made[i].numbers[1:]]
     for i in order[:AT_ONSET]:
         rows[i][3] = rows[i][2]
     for i in [i for i, row in enumerate(rows) if row[-1] == "others"][:CAPITAL]:

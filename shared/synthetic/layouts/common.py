@@ -1,35 +1,62 @@
 """What the layouts have in common: shots to draw, sheets to write, timing of expressions, AU strings."""
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from ..labels import Display, Habits, generator, likelihood, number
-from .allot import fit_units
+from .allot import Pair, fit_units
+
+MARGIN = 0.8  # around the face, in faces, of corpora that are released with their background
+ACTORS = 2000  # at most: a new face takes as long to draw as sixty frames of a known one
+FOLDERS = {  # of emotions in AFEW and FERV39k
+    "anger": "Angry",
+    "disgust": "Disgust",
+    "fear": "Fear",
+    "happiness": "Happy",
+    "neutral": "Neutral",
+    "sadness": "Sad",
+    "surprise": "Surprise",
+}
+Table = Sequence[Sequence[object]]  # rows of cells
+
+
+class Times(NamedTuple):
+    """A clip's number of frames, and the indices of its onset, apex and offset, from 0."""
+
+    frames: int
+    onset: int
+    apex: int
+    offset: int
+
+
+class Framing(NamedTuple):
+    """Height and width of a frame in units of the chosen size, and the margin around the face, in faces."""
+
+    height: float = 1.0
+    width: float = 1.0
+    margin: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
     """One clip to draw. `path` is below the corpus folder, with `{}` for the frame number or without if it is one file.
 
-    Onset, apex and offset are indices of frames, from 0.
+    `person` and `seed` are seeds of the face and of all else that is random.
     """
 
     path: str
     person: int
     seed: int
-    aus: Mapping[int, float]
-    sides: Mapping[int, str]
+    display: Display
+    times: Times
     fps: float
-    frames: int
-    onset: int
-    apex: int
-    offset: int
     first: int = 1  # number of the first frame
-    shape: tuple[float, float] = (1.0, 1.0)  # height and width in units of the chosen size
-    margin: float = 0.0
+    framing: Framing = Framing()
     gray: bool = False
     scene: int | None = None  # seed of the place; None is the person's own laboratory
     blink: bool = True
@@ -37,36 +64,27 @@ class Shot:
     @property
     def files(self) -> list[str]:
         """The paths of its frames in order, or of its one file."""
-        return [self.path.format(self.first + i) for i in range(self.frames)] if "{" in self.path else [self.path]
+        if "{" not in self.path:
+            return [self.path]
+        return [self.path.format(self.first + i) for i in range(self.times.frames)]
 
     def cropped(self) -> "Shot":
         """The same without background, if it has some."""
-        return replace(self, shape=(1.0, 1.0), margin=0.0) if self.margin == MARGIN else self
-
-
-MARGIN = 0.8  # around the face, in faces, of corpora that are released with their background
-Times = tuple[int, int, int, int]  # frames, onset, apex, offset: a number of frames and three indices
-Table = list[list[object]]
-ACTORS = 2000  # at most: a new face takes as long to draw as sixty frames of a known one
-
-
-def scenery(width: float, height: float) -> dict[str, object]:
-    """Shape and margin of a frame in these proportions that shows the background, the face in it as large as a crop."""
-    return {"shape": (1 + MARGIN, (1 + MARGIN) * width / height), "margin": MARGIN}
+        return replace(self, framing=Framing()) if self.framing.margin == MARGIN else self
 
 
 @dataclass(slots=True)
-class Layout:
-    """What a corpus's folder holds: shots, sheets (path → text, rows, or rows of each named sheet), empty folders."""
+class Plan:
+    """What a corpus's folder holds: shots, sheets (path -> text, rows, or rows of each named sheet), empty folders."""
 
     shots: list[Shot]
-    sheets: dict[str, str | Table | dict[str, Table]] = field(default_factory=dict)
+    sheets: dict[str, str | Table | Mapping[str, Table]] = field(default_factory=dict)
     folders: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Take:
-    """One clip before its place on disk is known: who shows what, by which AUs, and when (indices of frames)."""
+    """One clip before its place on disk is known: who shows what, by which AUs, and when. `person` seeds the face."""
 
     subject: str
     emotion: str
@@ -79,25 +97,36 @@ class Take:
     @property
     def numbers(self) -> tuple[int, int, int]:
         """Numbers of the true onset, apex and offset frame."""
-        return tuple(self.first + i for i in self.times[1:])
+        return self.first + self.times.onset, self.first + self.times.apex, self.first + self.times.offset
 
-    def shot(self, path: str, fps: float, **how: object) -> Shot:
+    def shot(
+        self,
+        path: str,
+        fps: float,
+        framing: Framing = Framing(),  # noqa: B008 (immutable)
+        *,
+        gray: bool = False,
+        scene: int | None = None,
+        blink: bool = True,
+    ) -> Shot:
         """The shot of this take whose frames become `path`."""
-        frames, onset, apex, offset = self.times
-        return Shot(
-            path,
-            self.person,
-            number(self.person, path),
-            self.display.aus,
-            self.display.sides,
-            fps,
-            frames,
-            onset,
-            apex,
-            offset,
-            self.first,
-            **how,
-        )
+        seed = number(self.person, path)
+        return Shot(path, self.person, seed, self.display, self.times, fps, self.first, framing, gray, scene, blink)
+
+
+class OfSubject(Protocol):
+    """A pair or a take."""
+
+    @property
+    def subject(self) -> str: ...
+
+
+T = TypeVar("T", bound=OfSubject)
+
+
+def scenery(width: float, height: float) -> Framing:
+    """A frame in these proportions that shows the background, the face in it as large as in a crop."""
+    return Framing(1 + MARGIN, (1 + MARGIN) * width / height, MARGIN)
 
 
 def person(seed: int, corpus: str, subject: str) -> int:
@@ -105,30 +134,39 @@ def person(seed: int, corpus: str, subject: str) -> int:
     return number("person", seed, corpus, subject)
 
 
+def ordinals(keys: Iterable[Hashable]) -> list[int]:
+    """For each key, how many equal ones there are up to it: a, b, a -> 1, 1, 2."""
+    seen: Counter[Hashable] = Counter()
+    counted = []
+    for key in keys:
+        seen[key] += 1
+        counted.append(seen[key])
+    return counted
+
+
 def micro_times(rng: np.random.Generator, fps: float, lead: int = 3) -> Times:
-    """Frames, onset, apex, offset of a micro-expression of .18 to .5 s, `lead` frames of the neutral face around it."""
+    """A micro-expression of .18 to .5 s, `lead` frames of the neutral face before and after it."""
     seconds = 0.18 + 0.32 * rng.beta(1.4, 2.6)
     length = max(6, round(seconds * fps))
     apex = lead + min(length - 2, max(2, round(length * rng.uniform(0.35, 0.6))))
-    return length + 2 * lead, lead, apex, lead + length - 1
+    return Times(length + 2 * lead, lead, apex, lead + length - 1)
 
 
 def macro_times(rng: np.random.Generator, low: int, high: int) -> Times:
-    """Frames, onset, apex, offset of a whole macro-expression of `low` to `high` frames."""
+    """A whole macro-expression of `low` to `high` frames."""
     frames = int(rng.integers(low, high + 1))
-    onset, apex = frames // 8, round(frames * rng.uniform(0.4, 0.7))
-    return frames, onset, apex, frames - 1
+    return Times(frames, frames // 8, round(frames * rng.uniform(0.4, 0.7)), frames - 1)
 
 
 def rising_times(rng: np.random.Generator, low: int, high: int) -> Times:
-    """Frames, onset, apex, offset of a sequence from neutral to its peak, which is the last frame."""
+    """A sequence of `low` to `high` frames from neutral to its peak, which is the last frame."""
     frames = int(rng.integers(low, high + 1))
-    return frames, 0, frames - 1, frames - 1
+    return Times(frames, 0, frames - 1, frames - 1)
 
 
 def takes(
     corpus: str,
-    pairs: Sequence[tuple[str, str]],
+    pairs: Sequence[Pair],
     times: Callable[[np.random.Generator], Times],
     seed: int,
     *,
@@ -136,15 +174,14 @@ def takes(
     units: Sequence[Sequence[int]] | None = None,
     avoid: Sequence[Collection[int]] | None = None,
 ) -> list[Take]:
-    """A take for each (subject, emotion); AUs are those of `units`, or drawn by habit without those of `avoid`."""
-    made, habits = [], {}
+    """A take of each pair; AUs are those of `units`, or chosen by habit without those of `avoid`."""
+    made = []
     for i, (subject, emotion) in enumerate(pairs):
-        who = person(seed, corpus, subject)
-        habit = habits.setdefault(who, Habits(who))
+        habits = Habits(person(seed, corpus, subject))
         rng = generator("take", seed, corpus, macro, i)
         when = times(rng)
-        aus = units[i] if units else habit.choose(emotion, rng, macro, avoid[i] if avoid else ())
-        made.append(Take(subject, emotion, who, habit.show(emotion, aus, rng, macro), when))
+        aus = units[i] if units else habits.choose(emotion, rng, macro, avoid[i] if avoid else ())
+        made.append(Take(subject, emotion, habits.person, habits.show(emotion, aus, rng, macro), when))
     return made
 
 
@@ -156,36 +193,33 @@ def spared(emotions: Sequence[str], aus: Collection[int]) -> list[float]:
 
 def fitted(
     corpus: str,
-    pairs: Sequence[tuple[str, str]],
+    pairs: Sequence[Pair],
     times: Callable[[np.random.Generator], Times],
     seed: int,
     counts: Mapping[int, int],
+    *,
     shared: Collection[int],
     bare: Collection[int],
-    blank: Collection[int] = (),
+    uncoded: Collection[int] = (),
 ) -> list[tuple[int, ...]]:
-    """The AUs of each (subject, emotion), wished for by habit and fitted to the totals: see `fit_units`."""
-    bare = set(bare)
-    wished = takes(corpus, pairs, times, seed, avoid=[shared if i in bare else () for i in range(len(pairs))])
-    wishes = [tuple(clip.display.aus) for clip in wished]
-    likely = [likelihood(emotion) for _, emotion in pairs]
+    """The AUs of each pair's clip, wished for by habit and fitted to the totals: see `fit_units`."""
+    avoid = [shared if i in bare else () for i in range(len(pairs))]
+    wishes = [tuple(take.display.aus) for take in takes(corpus, pairs, times, seed, avoid=avoid)]
+    likely = [likelihood(pair.emotion) for pair in pairs]
     rng = generator("fit", corpus, seed)
-    units = fit_units(wishes, likely, counts, rng, shared=shared, bare=bare, blank=blank)
-    return [wishes[i] if i in blank else aus for i, aus in enumerate(units)]
+    return fit_units(wishes, likely, counts, rng, shared=shared, bare=bare, uncoded=uncoded)
 
 
-def thin(rows: list, scale: str | float, key: Callable[[object], str]) -> list:
-    """All rows at "full"; at a share, the rows of that share of the people (`key(row)`), in the order they appear."""
-    if isinstance(scale, str):
-        return rows
-    people = list(dict.fromkeys(map(key, rows)))
-    kept = set(people[: math.ceil(len(people) * scale)])
-    return [row for row in rows if key(row) in kept]
+def thin(rows: Sequence[T], share: float) -> list[T]:
+    """The rows of this share of the people, the first to appear."""
+    people = list(dict.fromkeys(row.subject for row in rows))
+    kept = set(people[: math.ceil(len(people) * share)])
+    return [row for row in rows if row.subject in kept]
 
 
-def scaled(counts: Mapping[str, int], scale: str | float) -> dict[str, int]:
-    """The counts, at a share that share of each, rounded up."""
-    return {key: n if isinstance(scale, str) else math.ceil(n * scale) for key, n in counts.items()}
+def scaled(counts: Mapping[str, int], share: float) -> dict[str, int]:
+    """This share of each count, rounded up."""
+    return {key: math.ceil(n * share) for key, n in counts.items()}
 
 
 def wild(corpus: str, counts: Mapping[str, int], frames: tuple[int, int], seed: int) -> list[Take]:
@@ -194,7 +228,7 @@ def wild(corpus: str, counts: Mapping[str, int], frames: tuple[int, int], seed: 
     rng = generator("wild", corpus, seed)
     rng.shuffle(emotions)
     actors = rng.integers(0, min(max(7, len(emotions) // 4), ACTORS), len(emotions))
-    pairs = [(f"actor {actor}", emotion) for actor, emotion in zip(actors, emotions, strict=True)]
+    pairs = [Pair(f"actor {actor}", emotion) for actor, emotion in zip(actors, emotions, strict=True)]
     return takes(corpus, pairs, lambda rng: macro_times(rng, *frames), seed, macro=True)
 
 
@@ -211,18 +245,19 @@ def au_cell(text: str) -> str | int:
     return int(text) if text.isdecimal() else text
 
 
-def objective_class(aus: set[int]) -> int:
+def objective_class(aus: Collection[int]) -> int:
     """Seven classes by AUs alone, I happiness to VII other, after the rules of the 2018 relabelling in short form."""
-    if aus <= {6, 7, 12, 25} and 12 in aus:
+    shown = set(aus)
+    if shown <= {6, 7, 12, 25} and 12 in shown:
         return 1
-    if aus <= {1, 2, 5, 25, 26} and aus & {1, 2, 5, 25}:
+    if shown <= {1, 2, 5, 25, 26} and shown & {1, 2, 5, 25}:
         return 2
-    if aus <= {4, 7, 23, 43, 5} and aus & {4, 23, 7}:
+    if shown <= {4, 7, 23, 43, 5} and shown & {4, 23, 7}:
         return 3
-    if aus & {9, 10} and aus <= {4, 7, 9, 10, 17}:
+    if shown & {9, 10} and shown <= {4, 7, 9, 10, 17}:
         return 4
-    if 15 in aus and aus <= {1, 4, 6, 15, 17}:
+    if 15 in shown and shown <= {1, 4, 6, 15, 17}:
         return 5
-    if aus & {20} or {1, 2, 4} <= aus:
+    if 20 in shown or {1, 2, 4} <= shown:
         return 6
     return 7

@@ -6,28 +6,29 @@ import os
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openpyxl
 from PIL import Image
 
-from .common import Layout
+from .common import Plan, Table
 
-VIDEO = ".avi"
+FILM = ".avi"
 LINKS = 30_000  # names that share one placeholder file; file systems allow about 65,000
 
 
 def save(frames: np.ndarray, paths: list[str], fps: float) -> None:
-    """Write frames as images or as one video; with little loss: micro-movements are faint."""
-    if paths[0].endswith(VIDEO):
+    """Write frames, uint8 (T, H, W[, 3]), as images or as one film; with little loss: micro-movements are faint."""
+    if paths[0].endswith(FILM):
         return _film(frames, paths[0], fps)
     for frame, path in zip(frames, paths, strict=True):
-        options = {"quality": 95, "subsampling": 0} if path.endswith(("jpg", "jpeg")) else {}
+        options: dict[str, Any] = {"quality": 95, "subsampling": 0} if path.endswith(("jpg", "jpeg")) else {}
         Image.fromarray(frame).save(path, **options)
 
 
 def _film(frames: np.ndarray, path: str, fps: float) -> None:
-    """Write a video of motion JPEG."""
+    """Write a film of motion JPEG."""
     import av
 
     if frames.ndim == 3:
@@ -40,23 +41,25 @@ def _film(frames: np.ndarray, path: str, fps: float) -> None:
         container.mux(stream.encode())
 
 
-def write_sheets(folder: Path, layout: Layout) -> None:
-    """Write the sheets of a layout and its empty folders."""
-    for path in layout.folders:
-        (folder / path).mkdir(parents=True)
-    for path, content in layout.sheets.items():
-        file = folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
+def write_sheets(folder: Path, plan: Plan) -> None:
+    """Write the sheets of a plan and its empty folders."""
+    for name in plan.folders:
+        (folder / name).mkdir(parents=True)
+    for name, content in plan.sheets.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, str):
-            file.write_text(content)
-        elif file.suffix == ".csv":
-            with open(file, "w", newline="") as stream:
+            path.write_text(content)
+        elif isinstance(content, Mapping):
+            path.write_bytes(_workbook(content))
+        elif path.suffix == ".csv":
+            with open(path, "w", newline="") as stream:
                 csv.writer(stream).writerows(content)
         else:
-            file.write_bytes(_workbook(content if isinstance(content, dict) else {"Sheet1": content}))
+            path.write_bytes(_workbook({"Sheet1": content}))
 
 
-def _workbook(sheets: Mapping[str, list[list[object]]]) -> bytes:
+def _workbook(sheets: Mapping[str, Table]) -> bytes:
     """An .xlsx of these sheets, the same bytes whenever it is written."""
     book = openpyxl.Workbook()
     book.remove(book.active)
@@ -74,7 +77,7 @@ def _workbook(sheets: Mapping[str, list[list[object]]]) -> bytes:
     return dateless.getvalue()
 
 
-def place(paths: Iterable[str]) -> None:
+def link_placeholders(paths: Iterable[str]) -> None:
     """Put one tiny image under all these names, by hard links."""
     source: dict[str, str] = {}
     for i, path in enumerate(paths):

@@ -1,10 +1,10 @@
 """MMEW: `Micro_Expression/<emotion>/S13-07-001/1.jpg` at 90 fps and `Macro_Expression/S01/<emotion>/S01-07-001.jpg`."""
 
-import numpy as np
+from functools import partial
 
 from ..labels import generator
-from .allot import deal, evenly, uneven
-from .common import Layout, Take, Times, au_cell, au_string, macro_times, micro_times, takes, thin
+from .allot import evenly, unevenly
+from .common import Plan, Take, au_cell, au_string, macro_times, micro_times, ordinals, takes, thin
 
 EDITIONS = {"2021": "MMEW_Micro_Exp.xlsx"}
 FPS = 90
@@ -14,56 +14,37 @@ NOT_MICRO = ("S04", "S11", "S17", "S22", "S30", "S35")  # 30 of 36 people show m
 BASIC = ("happiness", "disgust", "surprise", "fear", "sadness", "anger")
 MACRO = 900
 FULL_WIDTH = (40, 140, 240)  # rows whose AUs are joined by full-width commas
-HEADER = [
-    "Subject",
-    "Filename",
-    "OnsetFrame",
-    "ApexFrame",
-    "OffsetFrame",
-    "Action Units",
-    "Estimated Emotion",
-    "remarks",
-]
+HEADER: list[object] = ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame"]
+HEADER += ["Action Units", "Estimated Emotion", "remarks"]
 SMOKE = {"happiness": 10, "disgust": 11, "surprise": 12, "fear": 6, "sadness": 6, "anger": 5, "others": 8}
 
 
-def lay(scale: str | float, seed: int, edition: str) -> Layout:
-    """The corpus, micro and macro, at "smoke", "full" or a share of full."""
-    if scale == "smoke":
-        micro = takes("MMEW", evenly(SMOKE, PEOPLE[:10]), _micro, seed)
-        pairs = evenly(dict.fromkeys(BASIC, 5), PEOPLE[:5])
-        macro = takes("MMEW", pairs, lambda rng: macro_times(rng, 8, 12), seed, macro=True)
+def lay(smoke: bool, share: float, seed: int, edition: str) -> Plan:
+    """The corpus, micro and macro, at smoke scale, or this share of it."""
+    if smoke:
+        micro, macro = evenly(SMOKE, PEOPLE[:10]), evenly(dict.fromkeys(BASIC, 5), PEOPLE[:5])
     else:
-        rng = generator("MMEW", seed)
         people = [p for p in PEOPLE if p not in NOT_MICRO]
-        sizes = uneven(sum(EMOTIONS.values()), people, rng, low=2)
-        micro = takes("MMEW", sorted(deal(EMOTIONS, sizes, rng)), _micro, seed)
-        pairs = evenly(dict.fromkeys(BASIC, MACRO // len(BASIC)), PEOPLE)
-        macro = takes("MMEW", pairs, lambda rng: macro_times(rng, 14, 30), seed, macro=True)
-        micro, macro = (thin(clips, scale, lambda clip: clip.subject) for clips in (micro, macro))
-    _number(micro)
-    _number(macro)
-    rows = [_row(i, clip, seed) for i, clip in enumerate(micro)]
-    shots = [clip.shot(f"Micro_Expression/{clip.emotion}/{clip.name}-001/{{}}.jpg", FPS) for clip in micro]
-    place = "Macro_Expression/{0.subject}/{0.emotion}/{0.name}-{{:03d}}.jpg"
-    shots += [clip.shot(place.format(clip), FPS) for clip in macro]
-    return Layout(shots, {EDITIONS[edition]: [HEADER, *rows]})
+        micro = thin(unevenly(EMOTIONS, people, generator("MMEW", seed)), share)
+        macro = thin(evenly(dict.fromkeys(BASIC, MACRO // len(BASIC)), PEOPLE), share)
+    low, high = (8, 12) if smoke else (14, 30)
+    plan, rows = Plan([]), [HEADER]
+    for i, take in enumerate(_named(takes("MMEW", micro, partial(micro_times, fps=FPS), seed))):
+        units = au_string(take.display, generator("MMEW units", seed, i))
+        if i in FULL_WIDTH:
+            units = units.replace("+", "，")
+        name = f"{take.name}-001"
+        rows.append([int(take.subject[1:]), name, *take.numbers, au_cell(units), take.emotion, None])
+        plan.shots.append(take.shot(f"Micro_Expression/{take.emotion}/{name}/{{}}.jpg", FPS))
+    for take in _named(takes("MMEW", macro, partial(macro_times, low=low, high=high), seed, macro=True)):
+        path = f"Macro_Expression/{take.subject}/{take.emotion}/{take.name}-{{:03d}}.jpg"
+        plan.shots.append(take.shot(path, FPS))
+    plan.sheets[EDITIONS[edition]] = rows
+    return plan
 
 
-def _micro(rng: np.random.Generator) -> Times:
-    return micro_times(rng, FPS)
-
-
-def _number(clips: list[Take]) -> None:
-    """Names subject-number, one number a clip of a person."""
-    used: dict[str, int] = {}
-    for clip in clips:
-        used[clip.subject] = used.get(clip.subject, 0) + 1
-        clip.name = f"{clip.subject}-{used[clip.subject]:02d}"
-
-
-def _row(i: int, clip: Take, seed: int) -> list[object]:
-    units = au_string(clip.display, generator("MMEW units", seed, i))
-    if i in FULL_WIDTH:
-        units = units.replace("+", "，")
-    return [int(clip.subject[1:]), f"{clip.name}-001", *clip.numbers, au_cell(units), clip.emotion, None]
+def _named(made: list[Take]) -> list[Take]:
+    """The takes with names subject-number, numbered within a subject."""
+    for take, n in zip(made, ordinals(take.subject for take in made), strict=True):
+        take.name = f"{take.subject}-{n:02d}"
+    return made

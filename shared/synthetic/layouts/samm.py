@@ -1,11 +1,11 @@
 """SAMM: `006/006_1_2/006_05562.jpg`, grey frames of the whole scene, 200 fps, in both forms of the sheet's header."""
 
-import numpy as np
+from functools import partial
 
 from ..labels import generator
-from .allot import deal, evenly, uneven
+from .allot import Pair, deal, evenly, uneven
 from .common import (
-    Layout,
+    Plan,
     Take,
     Times,
     au_cell,
@@ -13,6 +13,7 @@ from .common import (
     fitted,
     micro_times,
     objective_class,
+    ordinals,
     scenery,
     spared,
     takes,
@@ -21,17 +22,8 @@ from .common import (
 
 EDITIONS = {"notes": "SAMM_Micro_FACS_Codes_v2.xlsx", "plain": "SAMM_20181215_Micro_FACS_Codes_v2.xlsx"}
 FPS = 200
-SCENERY = scenery(960, 650)
-EMOTIONS = {
-    "Anger": 57,
-    "Other": 26,
-    "Happiness": 26,
-    "Surprise": 15,
-    "Contempt": 12,
-    "Disgust": 9,
-    "Fear": 8,
-    "Sadness": 6,
-}
+FRAMING = scenery(960, 650)
+EMOTIONS = dict(Anger=57, Other=26, Happiness=26, Surprise=15, Contempt=12, Disgust=9, Fear=8, Sadness=6)
 PEOPLE = ["006", "007", *(f"{i:03d}" for i in range(9, 27)), "028", *(f"{i:03d}" for i in range(30, 38))]
 ONLY = {"024": ("Other",), "025": ("Disgust", "Fear", "Sadness"), "037": ("Disgust", "Fear", "Sadness")}
 FIVE = ("Happiness", "Anger", "Contempt", "Surprise")
@@ -59,7 +51,7 @@ ALTERNATIVES = 4
 # Rows whose order is wrong: the true onset, apex and offset, then the sheet's apex and offset.
 ODD = {"028_4_1": ((1084, 1134, 1143), 1143, 1134), "032_3_1": ((4896, 4930, 4968), 1930, 4968)}
 NOTES = ["Generated faces in the layout of SAMM's coding sheet.", *[""] * 11, "Frame numbers are absolute."]
-HEADER = [
+HEADER: list[object] = [
     "Subject",
     "Filename",
     "Inducement Code",
@@ -68,98 +60,81 @@ HEADER = [
     "Offset Frame",
     "Duration",
     "Micro",
-    "Action Units",
-    "Estimated Emotion",
-    "Objective Classes",
-    "Notes",
 ]
+HEADER += ["Action Units", "Estimated Emotion", "Objective Classes", "Notes"]
 SMOKE = {"Anger": 14, "Other": 9, "Happiness": 9, "Surprise": 7, "Contempt": 6, "Disgust": 2, "Sadness": 1}
+TIMES = partial(micro_times, fps=FPS)
 
 
-def lay(scale: str | float, seed: int, edition: str) -> Layout:
-    """The corpus at "smoke", "full" or a share of full; `edition` is a key of EDITIONS."""
-    if scale == "smoke":
-        clips = takes("SAMM", _words(evenly(SMOKE, PEOPLE[:7])), _times, seed)
-        strings = [au_string(clip.display, generator("SAMM units", seed, i)) for i, clip in enumerate(clips)]
+def lay(smoke: bool, share: float, seed: int, edition: str) -> Plan:
+    """The corpus at smoke scale, or this share of it; `edition` is a key of EDITIONS."""
+    written: dict[int, str] = {}
+    if smoke:
+        made = takes("SAMM", _words(evenly(SMOKE, PEOPLE[:7])), TIMES, seed)
     else:
-        clips, strings = _full(seed)
-    _name(clips, seed)
-    kept = thin(list(zip(clips, strings, strict=True)), scale, lambda pair: pair[0].subject)
-    notes = [[note] for note in NOTES] if edition == "notes" else []
-    rows = [_row(clip, string, len(notes) + 2 + i) for i, (clip, string) in enumerate(kept)]
-    shots = [
-        clip.shot(f"{clip.subject}/{clip.name}/{clip.subject}_{{:05d}}.jpg", FPS, gray=True, **SCENERY)
-        for clip, _ in kept
-    ]
-    return Layout(shots, {EDITIONS[edition]: [*notes, HEADER, *rows]})
+        made, written = _full(seed)
+    _name(made, seed)
+    rows: list[list[object]] = [[note] for note in NOTES] if edition == "notes" else []
+    rows.append(HEADER)
+    shots = []
+    for i, take in enumerate(thin(made, share)):  # the first ones: they are sorted by person
+        string = written.get(i) or au_string(take.display, generator("SAMM units", seed, i))
+        rows.append(_row(take, string, len(rows) + 1))
+        path = f"{take.subject}/{take.name}/{take.subject}_{{:05d}}.jpg"
+        shots.append(take.shot(path, FPS, FRAMING, gray=True))
+    return Plan(shots, {EDITIONS[edition]: rows})
 
 
-def _times(rng: np.random.Generator) -> Times:
-    return micro_times(rng, FPS)
-
-
-def _words(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def _words(pairs: list[Pair]) -> list[Pair]:
     """The pairs with emotions by the names under which they are shown."""
-    return [(subject, "others" if emotion == "Other" else emotion.lower()) for subject, emotion in pairs]
+    return [Pair(subject, "others" if emotion == "Other" else emotion.lower()) for subject, emotion in pairs]
 
 
-def _full(seed: int) -> tuple[list[Take], list[str]]:
-    """All clips and their AU strings."""
+def _full(seed: int) -> tuple[list[Take], dict[int, str]]:
+    """All takes, and the AU strings of WRITTEN by row."""
     rng = generator("SAMM", seed)
     free = [p for p in PEOPLE if p not in ONLY]
     sizes = uneven(sum(EMOTIONS.values()) - 2 * len(ONLY), free, rng, low=2) | dict.fromkeys(ONLY, 2)
     pairs = _words(sorted(deal(EMOTIONS, sizes, rng, only=ONLY, each=FIVE)))
-    written: dict[int, tuple[str, tuple[int, ...]]] = {}
+    written: dict[int, str] = {}
+    units: dict[int, tuple[int, ...]] = {}
     for string, emotion, aus in WRITTEN:
-        fits = [i for i, (_, word) in enumerate(pairs) if word == emotion and i not in written]
-        written[int(rng.choice(fits))] = (string, aus)
-    counts = {au: n - sum(au in aus for _, aus in written.values()) for au, n in FOUR.items()}
+        row = int(rng.choice([i for i, pair in enumerate(pairs) if pair.emotion == emotion and i not in written]))
+        written[row], units[row] = string, aus
+    counts = {au: n - sum(au in aus for aus in units.values()) for au, n in FOUR.items()}
     counts[12] -= ALTERNATIVES
-    named = ALTERNATIVES + sum(bool(set(aus) & set(FOUR)) for _, aus in written.values())
+    named = ALTERNATIVES + sum(bool(set(aus) & set(FOUR)) for aus in units.values())
     rest = [i for i in range(len(pairs)) if i not in written]
-    chances = spared([pairs[i][1] for i in rest], FOUR)
-    bare = rng.choice(len(rest), len(rest) - (SHOW_ONE_OF_FOUR - named), replace=False, p=chances).tolist()
-    units = dict(zip(rest, fitted("SAMM", [pairs[i] for i in rest], _times, seed, counts, FOUR, bare), strict=True))
-    units |= {i: aus for i, (_, aus) in written.items()}
-    clips = takes("SAMM", pairs, _times, seed, units=[units[i] for i in range(len(pairs))])
-    strings = [au_string(clip.display, generator("SAMM units", seed, i)) for i, clip in enumerate(clips)]
-    return clips, [written[i][0] if i in written else string for i, string in enumerate(strings)]
+    chances = spared([pairs[i].emotion for i in rest], FOUR)
+    bare = set(rng.choice(len(rest), len(rest) - (SHOW_ONE_OF_FOUR - named), replace=False, p=chances).tolist())
+    free_units = fitted("SAMM", [pairs[i] for i in rest], TIMES, seed, counts, shared=FOUR, bare=bare)
+    units |= dict(zip(rest, free_units, strict=True))
+    return takes("SAMM", pairs, TIMES, seed, units=[units[i] for i in range(len(pairs))]), written
 
 
-def _name(clips: list[Take], seed: int) -> None:
+def _name(made: list[Take], seed: int) -> None:
     """File names subject_film_number and absolute frame numbers."""
-    rng, used = generator("SAMM names", seed), {}
-    odd = {name[:3]: name for name in ODD}
-    for clip in clips:
-        clip.first = int(rng.integers(200, 9000))
+    rng = generator("SAMM names", seed)
+    odd, films = {name[:3]: name for name in ODD}, []
+    for take in made:
+        take.first = int(rng.integers(200, 9000))
         film = int(rng.integers(1, 8))
-        if clip.subject in odd:
-            name = odd.pop(clip.subject)
+        if name := odd.pop(take.subject, None):
             film = int(name[4])
             (onset, apex, offset), *_ = ODD[name]
-            lead = clip.times[1]
-            clip.first = onset - lead
-            clip.times = (offset - onset + 1 + 2 * lead, lead, apex - onset + lead, offset - onset + lead)
-        used[clip.subject, film] = used.get((clip.subject, film), 0) + 1
-        clip.name = f"{clip.subject}_{film}_{used[clip.subject, film]}"
+            lead = take.times.onset
+            take.first = onset - lead
+            take.times = Times(offset - onset + 1 + 2 * lead, lead, apex - onset + lead, offset - onset + lead)
+        films.append(f"{take.subject}_{film}")
+    for take, name, n in zip(made, films, ordinals(films), strict=True):
+        take.name = f"{name}_{n}"
 
 
-def _row(clip: Take, string: str, row: int) -> list[object]:
-    onset, apex, offset = clip.numbers
-    if clip.name in ODD:
-        _, apex, offset = ODD[clip.name]
-    emotion = "Other" if clip.emotion == "others" else clip.emotion.capitalize()
-    return [
-        clip.subject,
-        clip.name,
-        clip.name[4],
-        onset,
-        apex,
-        offset,
-        f"=F{row}-D{row}+1",
-        "Micro - 1/2",
-        au_cell(string),
-        emotion,
-        objective_class(set(clip.display.aus)),
-        None,
-    ]
+def _row(take: Take, string: str, row: int) -> list[object]:
+    onset, apex, offset = take.numbers
+    if take.name in ODD:
+        _, apex, offset = ODD[take.name]
+    emotion = "Other" if take.emotion == "others" else take.emotion.capitalize()
+    duration, kind, objective = f"=F{row}-D{row}+1", "Micro - 1/2", objective_class(take.display.aus)
+    start = [take.subject, take.name, take.name[4], onset, apex, offset, duration, kind]
+    return [*start, au_cell(string), emotion, objective, None]
