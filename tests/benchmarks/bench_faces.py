@@ -1,4 +1,4 @@
-"""Frames of generated faces a second at 128x128 on one core, beside a plain grid_sample of as large a picture."""
+"""Frames of synthetic faces per second at 128x128 on one core, beside a plain grid_sample of as large a picture."""
 
 import argparse
 import time

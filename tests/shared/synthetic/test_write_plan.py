@@ -258,8 +258,8 @@ def test_files_are_distinct_and_times_in_order(corpus):
     files = [file for shot in shots for file in shot.files]
     assert len(files) == len(set(files))
     for shot in shots:
-        assert 0 <= shot.onset <= shot.apex <= shot.offset < shot.frames
-        assert all(0 < peak <= 1 for peak in shot.aus.values())
+        assert 0 <= shot.times.onset <= shot.times.apex <= shot.times.offset < shot.times.frames
+        assert all(0 < peak <= 1 for peak in shot.display.aus.values())
 
 
 @pytest.mark.parametrize("corpus", ["CASME2", "SAMM", "MMEW"])
@@ -274,8 +274,8 @@ def test_smoke_has_every_class_for_most_people(corpus):
 def test_micro_is_weaker_than_macro_and_lasts_at_most_half_a_second():
     for shot in plan("MMEW").shots:
         micro = shot.path.startswith("Micro")
-        assert all(x <= 0.4 if micro else x >= 0.5 for x in shot.aus.values())
-        assert not micro or (shot.offset - shot.onset) / shot.fps <= 0.5
+        assert all(x <= 0.4 if micro else x >= 0.5 for x in shot.display.aus.values())
+        assert not micro or (shot.times.offset - shot.times.onset) / shot.fps <= 0.5
 
 
 def test_emotions_share_units_but_differ():
@@ -309,7 +309,7 @@ def test_proportional_keeps_the_total():
 def test_fit_units_meets_totals_and_limits():
     rng = np.random.default_rng(1)
     wishes = [(1,), (1,), (1, 2), (3,), (9,), ()]
-    fitted = fit_units(wishes, [{}] * 6, {1: 2, 2: 2, 3: 1}, rng, shared=(1, 2, 3), bare={4}, blank={5})
+    fitted = fit_units(wishes, [{}] * 6, {1: 2, 2: 2, 3: 1}, rng, shared=(1, 2, 3), bare={4}, uncoded={5})
     assert Counter(au for aus in fitted for au in aus) == {1: 2, 2: 2, 3: 1, 9: 1}
     assert fitted[4] == (9,) and fitted[5] == () and all(fitted[:4])
     with pytest.raises(ValueError):
