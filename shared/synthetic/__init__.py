@@ -2,7 +2,7 @@
 
 In: seeds, or the name of a corpus. Out: from `render`, people and clips with the true intensities and motion of every
 frame; from `write`, whole corpora in the layouts in which the real ones are released (`layouts`), with the truth beside
-them. `labels` says how emotions show.
+them. `labels` maps emotions to action units.
 """
 
 from .render.actions import AUS

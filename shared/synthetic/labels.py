@@ -1,4 +1,4 @@
-"""How emotions show on synthetic faces: combinations of action units, people's habits, intensities, sides."""
+"""Display of emotions on synthetic faces: combinations of action units, people's habits, intensities, sides."""
 
 import zlib
 from collections.abc import Collection, Mapping
@@ -64,7 +64,7 @@ def units(combination: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """What a face does in a clip: peak intensity in 0 … 1 of each AU, and 'L' or 'R' of those on one side."""
+    """The expression of a clip: peak intensity in 0 … 1 of each AU, and 'L' or 'R' of those on one side."""
 
     aus: dict[int, float]
     sides: dict[int, str]
@@ -112,7 +112,7 @@ class Habits:
 
 
 def likelihood(emotion: str, macro: bool = False) -> Mapping[int, float]:
-    """How often each AU is seen with the emotion, 0 … 1."""
+    """The share of clips with the emotion in which each AU is seen, 0 … 1."""
     repertoire = (MACRO if macro else MICRO)[emotion]
     seen: dict[int, float] = {}
     for combination, weight in repertoire.items():

@@ -56,7 +56,7 @@ def lay(smoke: bool, share: float, seed: int, edition: str) -> Plan:
 
 
 def _full(seed: int) -> tuple[list[Take], list[Display], set[int]]:
-    """All takes, what the 2014 coders saw of each, and the rows that they left uncoded."""
+    """All takes, the coding of each in 2014, and the rows that were left uncoded then."""
     rng = generator("CASME2", seed)
     people = [f"sub{i:02d}" for i in range(1, 27)]
     free = [p for p in people if p not in ONLY_OTHERS]
@@ -78,7 +78,7 @@ def _full(seed: int) -> tuple[list[Take], list[Display], set[int]]:
 
 
 def _first_coded(made: list[Take], again: Iterable[int]) -> list[Display]:
-    """What the coders of 2014 saw; the takes `again` show a weak AU besides, which only those of 2019 saw."""
+    """The coding of 2014; the takes `again` also show a weak AU that only the coders of 2019 saw."""
     coded = [Display(dict(take.display.aus), take.display.sides) for take in made]
     for i in again:
         aus = made[i].display.aus

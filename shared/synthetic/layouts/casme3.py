@@ -71,7 +71,7 @@ def lay(smoke: bool, share: float, seed: int, edition: str) -> Plan:
 
 
 def _named_films(subjects: list[str], films: list[str]) -> list[str]:
-    """The films of each row, so that those of TYPOS are there, with as many clips at least as have typos in them."""
+    """The film of each row, renamed so that those of TYPOS exist, with at least as many clips as have typos in them."""
     films = list(films)
     wanted = Counter(typo[:2] for typo in TYPOS)
     for (subject, film), typos in wanted.items():

@@ -1,4 +1,4 @@
-"""What the layouts have in common: shots to draw, sheets to write, timing of expressions, AU strings."""
+"""Common to the layouts: shots to draw, sheets to write, timing of expressions, AU strings."""
 
 import math
 from collections import Counter
@@ -75,7 +75,7 @@ class Shot:
 
 @dataclass(slots=True)
 class Plan:
-    """What a corpus's folder holds: shots, sheets (path -> text, rows, or rows of each named sheet), empty folders."""
+    """Contents of a corpus's folder: shots, sheets (path -> text, rows, or rows of each named sheet), empty folders."""
 
     shots: list[Shot]
     sheets: dict[str, str | Table | Mapping[str, Table]] = field(default_factory=dict)

@@ -218,7 +218,7 @@ ACTIONS = {
 
 
 def drive(intensity: np.ndarray) -> np.ndarray:
-    """How far an action of this intensity (0..1) goes."""
+    """The share of an action's full movement at this intensity, both in 0..1."""
     return intensity**1.3
 
 

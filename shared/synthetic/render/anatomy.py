@@ -171,7 +171,7 @@ def lip_lines(t: SimpleNamespace, x: Any) -> tuple:
 
 @dataclass(frozen=True)
 class View:
-    """Which part of the face plane a picture of `height` x `width` pixels shows: middle and half extent in cm."""
+    """The part of the face plane that a picture of `height` x `width` pixels shows: the middle and half the height in cm."""
 
     height: int
     width: int

@@ -1,4 +1,4 @@
-"""How things are painted: colours, masks, noise, hairs."""
+"""Tools for painting: colours, masks, noise, hairs."""
 
 from collections.abc import Iterable, Sequence
 

@@ -38,7 +38,7 @@ def sway_of_head(rng: np.random.Generator, seconds: np.ndarray) -> np.ndarray:
 
 
 def blinks(rng: np.random.Generator, seconds: np.ndarray) -> np.ndarray:
-    """How far blinks shut the lids, (T,) in 0..1: about 15 a minute, of .15 to .3 s, faster down than up."""
+    """Closure of the lids by blinks, (T,) in 0..1: about 15 a minute, of .15 to .3 s, faster down than up."""
     shut, at = np.zeros(len(seconds)), rng.exponential(4) - 0.2
     while at < seconds[-1] + 0.5:
         s = (seconds - at) / rng.uniform(0.15, 0.3)

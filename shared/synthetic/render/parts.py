@@ -1,4 +1,4 @@
-"""What lies under or over the skin: eyeballs, the inside of the mouth, spectacles, the wall behind."""
+"""Layers under and over the skin: eyeballs, the inside of the mouth, spectacles, the wall behind."""
 
 from types import SimpleNamespace
 

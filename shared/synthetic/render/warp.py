@@ -1,4 +1,4 @@
-"""Where each pixel of a frame comes from on the resting face: this gives the pictures and the true motion."""
+"""The warp from each pixel of a frame to the resting face; it gives the pictures and the true motion."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -183,7 +183,7 @@ def sample(layer: torch.Tensor, view: View, places: torch.Tensor) -> torch.Tenso
 
 
 def shift(y: torch.Tensor, before: Heights, after: Heights) -> torch.Tensor:
-    """How far y moves under the map that takes the heights `before` to `after` and is straight between them."""
+    """Displacement of y under the map that takes the heights `before` to `after` and is straight between them."""
     moved = [b - a for a, b in zip(before, after, strict=True)]
     total = torch.zeros_like(y)
     for a, b, m, n in zip(before, before[1:], moved, moved[1:], strict=False):

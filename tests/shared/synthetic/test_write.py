@@ -1,6 +1,7 @@
 """Written roots: files and sheets as released, the truth beside them, the same bytes from any number of processes."""
 
 import csv
+import re
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from PIL import Image
 from toy.shell import ENVIRONMENT, no_file_beyond
 
 from shared.errors import UserError
+from shared.files import REMEDY
 from shared.synthetic import AUS
 from shared.synthetic import write as faces
 from shared.synthetic.write import clip, plan, truth, write
@@ -38,9 +40,9 @@ def test_same_bytes_from_two_processes(root, tmp_path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, workers):
-    said = f"cannot write faces in {tmp_path}/faces: File too large; once that is mended"
-    with no_file_beyond(1_000), pytest.raises(UserError, match=said):
+def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path, workers):
+    message = f"cannot write faces in {tmp_path}/faces: File too large; {REMEDY}"
+    with no_file_beyond(1_000), pytest.raises(UserError, match=re.escape(message)):
         write(tmp_path / "faces", ["CASME", "CK+"], scale=0.005, size=48, workers=workers)
     assert not list(tmp_path.iterdir())
 
