@@ -171,7 +171,7 @@ def lip_lines(t: SimpleNamespace, x: Any) -> tuple:
 
 @dataclass(frozen=True)
 class View:
-    """The part of the face plane that a picture of `height` x `width` pixels shows: the middle and half the height in cm."""
+    """The part of the face plane in a picture of `height` x `width` pixels: its middle and half its height in cm."""
 
     height: int
     width: int
