@@ -1,4 +1,4 @@
-"""torch.hub finds the five networks: with arguments, and as a run has left them."""
+"""torch.hub finds the network of every paper: with arguments, and as a run has left it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What the repository promises of its shape: papers stand alone, methods can be taken home, tables are as printed."""
+"""The shape of the repository: papers stand alone, methods can be copied, tables are as printed, imports go downwards."""
 
 import ast
 import csv
@@ -124,7 +124,7 @@ def test_methods_import_torch_and_their_siblings_alone(package):
         assert all(package in sibling.parents for sibling in siblings), file
 
 
-def test_methods_can_be_taken_home(tmp_path):
+def test_methods_can_be_copied(tmp_path):
     """Copied into an empty folder, the files that the README lists import there, as do each package's public names."""
     row = r"^\| `(\w+)` \| ((?:`\w+\.py`(?:, )?)+) \|$"
     listed = re.findall(row, (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)

@@ -1,4 +1,4 @@
-"""What the person at the keyboard gets wrong is said in plain words with exit code 2; a bug keeps its traceback."""
+"""A user's mistake ends with exit code 2 and a message in plain words; a bug keeps its traceback."""
 
 import dataclasses
 import json
@@ -23,7 +23,7 @@ from shared.options import parse
 
 @pytest.fixture
 def refused(toy, tmp_path):
-    """Runs the toy, expects exit code 2, nothing printed and nothing trained; what is said."""
+    """Runs the toy and returns its message; expects exit code 2, nothing printed and nothing trained."""
 
     def run(*arguments, **how):
         out = tmp_path / "out"
@@ -118,7 +118,7 @@ def test_skip_broken_goes_on_without(toy, broken, tmp_path):
 
 
 def test_a_task_reads_the_edition_that_it_names_or_says_which_it_got(toy, casme2, tmp_path):
-    """The 2019 sheet tells one clip less of the toy's five classes; then it is the only one."""
+    """The 2019 sheet has one clip less of the toy's five classes; in the last run it is the only sheet."""
     rows = [list(row) for row in read_sheet(casme2)]
     rows[1][-1] = "fear"
     late = [[*row, cell] for row, cell in zip(rows, ["Objective Classes", *[3] * len(rows)], strict=False)]
@@ -493,7 +493,7 @@ COLUMN_SETS = dataclasses.replace(
     ids=str,
 )
 def test_a_setting_that_a_chosen_row_or_column_sets_is_refused(toy, casme2, tmp_path, names, given, said):
-    """It would change nothing there, and be printed as if it did. What the chosen ones do not set is set."""
+    """It would have no effect, yet be printed as if it had. Other settings are accepted."""
     paper = dataclasses.replace(PAPER, tables=(COLUMN_SETS, *PAPER.tables[1:]))
     code, printed, errors = toy(*names, "--set", given, "--data", casme2, "--out", tmp_path / "out", paper=paper)
     assert code == (2 if said else 0) and said in errors and (f"set: {given}" in printed) == (not said)
