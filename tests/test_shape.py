@@ -1,4 +1,4 @@
-"""The shape of the repository: papers stand alone, methods can be copied, tables are as printed, imports go downwards."""
+"""The shape of the repository: papers stand alone, methods can be copied, tables are as printed, imports go down."""
 
 import ast
 import csv
