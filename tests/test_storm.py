@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 from toy.left import halves, records, table
@@ -21,14 +22,18 @@ ROWS = {
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory):
-    return write(tmp_path_factory.mktemp("drawn") / "faces", ["CASME2", "CK+", "DFEW", "EmotioNet"], size=24, workers=2)
+    """The corpora; of CASME II the images of seven people alone, so that a run has few folds."""
+    data = write(tmp_path_factory.mktemp("drawn") / "faces", ["CASME2", "CK+", "DFEW", "EmotioNet"], size=24, workers=2)
+    for person in sorted((data / "CASME2").glob("*/sub*"))[7:]:
+        shutil.rmtree(person)
+    return data
 
 
 @pytest.mark.parametrize("package", ROWS)
 def test_killed_at_random_moments_a_run_ends_with_the_same_table(package, faces, tmp_path):
     row, settings = ROWS[package]
     small = [part for item in settings.items() for part in ("--set", "=".join(map(str, item)))]
-    done = python("toy.storm", package, 1, KILLS, tmp_path, row, "--data", faces, *small)
+    done = python("toy.storm", package, 1, KILLS, tmp_path, row, "--data", faces, "--skip-broken", *small)
     assert done.returncode == 0, done.stderr
     print(done.stdout)  # for `MER_KILLS=30 pytest -rP`
     came = json.loads(done.stdout)
