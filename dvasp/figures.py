@@ -40,7 +40,7 @@ def some(experiment) -> list[tuple[int, int]]:
 
 def frames(experiment) -> np.ndarray:
     """Onset, apex and magnified apex of all samples (N, 3, resize, resize, 3)."""
-    return experiment.data(torch.device("cpu")).stacked()
+    return experiment.data.stacked()
 
 
 def magnified(experiment, *others) -> Figure:

@@ -182,7 +182,7 @@ def train(training: FoldTraining) -> None:
             losses.append(loss.item())
         decay.step()
         training.score(epoch, lambda rows: predict(student, middle(rows)), loss=fmean(losses))
-    training.figures["maps"] = activation_maps(training.scored(), middle(test), p[test])
+    training.figures["maps"] = activation_maps(training.scored(student), middle(test), p[test])
 
 
 def predict(student: Student, x: Tensor) -> Tensor:

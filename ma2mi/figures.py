@@ -37,7 +37,7 @@ def reconstructions(experiment) -> Figure:
     model = Reconstruction(config, autoencoder(config, experiment.session.weights_dir))
     take(model.miacnet, weights, "miacnet.")
     take(model.dit, weights, "dit.")
-    I_t, I_td = whole(torch.tensor(experiment.data(torch.device("cpu")).stacked()[rows]), config.size)
+    I_t, I_td = whole(torch.tensor(experiment.data.stacked()[rows]), config.size)
     shown = [I_t, I_td, model.eval().predict(I_t, I_td)]
     if model.autoencoder is not None:
         shown.insert(2, model.autoencoder.decode(model.autoencoder.encode(I_td)))
@@ -52,7 +52,7 @@ def reconstructions(experiment) -> Figure:
 
 def heat_maps(experiment) -> Figure:
     """Figure 6: Grad-CAM of the action branch on people that the fold never saw."""
-    pairs, rows = experiment.data(torch.device("cpu")).stacked(), some(experiment)
+    pairs, rows = experiment.data.stacked(), some(experiment)
     heat = experiment.tested(lambda record: record["figures"]["heat"])
     scores = experiment.scores()
     plot, axes = grid(len(rows), 3, width=2)

@@ -208,7 +208,7 @@ def finetune(training: FoldTraining) -> None:
             total += loss.item() * len(rows) / len(train)
         decay.step()
         training.score(epoch, lambda rows: predict(net, *whole(frames[rows], config.size)), loss=total)
-    training.figures["heat"] = heat_maps(training.scored(), *whole(frames[test], config.size)).tolist()
+    training.figures["heat"] = heat_maps(training.scored(net), *whole(frames[test], config.size)).tolist()
 
 
 def take(module: nn.Module, weights: dict[str, Tensor], prefix: str) -> None:

@@ -110,7 +110,7 @@ def failures(experiments) -> Figure:
 def maps_of(experiments, chosen: list[tuple[int, int]], title: str, caption: str) -> Figure:
     """The middle frame of some (unit, row of samples), and over it the unit's activation map of each experiment."""
     first = experiments[0]
-    samples, clips = first.samples, first.data(torch.device("cpu")).x
+    samples, clips = first.samples, first.data.x
     maps = [e.tested(lambda record: record["figures"]["maps"]) for e in experiments]
     scores = [e.scores() for e in experiments]
     plot, axes = grid(len(chosen), 1 + len(experiments), width=1.7, height=1.9)

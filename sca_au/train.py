@@ -78,7 +78,7 @@ def detect(training: FoldTraining) -> None:
             seconds, steps = seconds + time.perf_counter() - clock, steps + 1
         drops.step()
         training.score(epoch, lambda rows: predict(net, held_out(rows))[0], loss=total)
-    _, maps = predict(training.scored(), held_out(test))
+    _, maps = predict(training.scored(net), held_out(test))
     training.figures["maps"] = maps.double().round(decimals=3).tolist()
     training.figures["parameters"] = sum(p.numel() for p in net.parameters())
     training.times["step"] = round(seconds / max(steps, 1), 4)

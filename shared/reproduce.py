@@ -15,7 +15,8 @@ from .report.results import Result, result
 from .runs.engine import run
 from .runs.paper import Column, Paper, Row, Table
 from .runs.parallel import PARENT, follow_parent, launch, launched, make_accelerator, process_count, wait_for_others
-from .runs.session import Experiment, Session
+from .runs.session import Session
+from .runs.experiment import Experiment
 
 CHECKED = "MER_CHECKED"  # digest of the data that the process that launched this one has checked
 
@@ -46,7 +47,7 @@ def reproduce(paper: Paper, args: argparse.Namespace, arguments: Sequence[str]) 
         check(session, wanted, experiments, args.skip_broken)
         for line in (line for e in experiments for line in e.mislaid()):
             log(f"{line}; remove its record to train the fold again")
-    checked = digest([e.settings() for e in experiments])
+    checked = digest([e.settings for e in experiments])
     if os.environ.get(CHECKED, checked) != checked:
         raise UserError(f"{session.data} has changed since this run began; {REMEDY}")
     todo = [] if args.diff else [e for e in experiments if len(e.records()) < len(e.folds)]

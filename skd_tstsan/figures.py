@@ -68,7 +68,7 @@ def confusions(experiments) -> Figure:
 
 def heat_maps(with_eca, without_eca) -> Figure:
     """Figure 7: Grad-CAM of the S-stream's conv4, with and without ECA in the L-stream."""
-    faces, samples = with_eca.data(CPU).faces, with_eca.samples
+    faces, samples = with_eca.data.faces, with_eca.samples
     rows = [samples.index[samples["emotion"] == emotion][0] for emotion in SHOWN if emotion in set(samples["emotion"])]
     maps = [e.tested(lambda record: record["figures"]["heat"]) for e in (with_eca, without_eca)]
     plot, axes = grid(3, len(rows), width=2.2)
@@ -133,7 +133,7 @@ def temporal_domains(experiments) -> Figure:
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[], frame_on=False)
     for experiment, pair in zip(experiments, axes.reshape(len(experiments), 2, most), strict=True):
-        data = experiment.data(CPU)
+        data = experiment.data
         flow = data.tensor(CPU, follow=experiment.config.follow)[data.ids.index(clip), 34:]
         for axis, component in zip(pair.T.flat, flow, strict=False):
             image(axis, component, cmap="gray")

@@ -131,7 +131,7 @@ def train(training: FoldTraining) -> None:
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0) + term.item() * len(batch) / len(rows)
         training.score(epoch, lambda rows: predict(net, x[rows])[0], loss=sum(sums.values()), **sums)
-    _, features = predict(training.scored(), x[test])
+    _, features = predict(training.scored(net), x[test])
     training.figures["features"] = {name: f.double().round(decimals=3).tolist() for name, f in features.items()}
     training.figures["heat"] = heat_maps(net, x[test]).tolist()
 

@@ -13,9 +13,9 @@ from tiny import STAGES, options, session_of
 
 from shared.runs import engine
 from shared.runs import session as session
+from shared.runs.experiment import PretrainingRun
 from shared.runs.parallel import Alone
 from shared.runs.pretraining import Needs
-from shared.runs.session import PretrainingRun
 from shared.synthetic.write import write
 from shared.tasks import TASKS
 

@@ -21,7 +21,7 @@ def test_bfloat16_in_training_alone(package, faces, tmp_path):
         training = trained(package, faces, tmp_path, f"precision={precision}")
         hook.remove()
         losses[precision] = training.history[0]["loss"]
-        assert {v.dtype for v in training.learnt.values() if v.is_floating_point()} == {torch.float32}
+        assert {v.dtype for v in training.learned.values() if v.is_floating_point()} == {torch.float32}
         expected = torch.bfloat16 if precision == "bf16" else torch.float32
         assert seen == {True: {expected}, False: {torch.float32}}
         seen = {True: set(), False: set()}
@@ -39,5 +39,5 @@ def test_a_compiled_network_learns_the_same(package, faces, tmp_path, monkeypatc
 
     monkeypatch.setattr(nn.Module, "compile", traced)
     plain, other = (trained(package, faces, tmp_path, f"compile={on}") for on in ("false", "true"))
-    assert compiled and list(other.learnt) == list(plain.learnt)
+    assert compiled and list(other.learned) == list(plain.learned)
     assert other.history[0]["loss"] == pytest.approx(plain.history[0]["loss"], rel=1e-3)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from tiny import ROWS, experiment_of, options, paper_of
 
-from shared.runs.session import predicted
+from shared.runs.experiment import predicted
 from shared.runs.weights import network
 
 

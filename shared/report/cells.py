@@ -8,7 +8,7 @@ import numpy as np
 
 from ..metrics import bootstrap, confusion, constant_baseline, interval, score
 from ..runs.paper import Column, Row
-from ..runs.session import Experiment, predicted
+from ..runs.experiment import Experiment, predicted
 from ..tasks import TASKS
 
 

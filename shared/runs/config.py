@@ -49,6 +49,7 @@ def setting(
 class Settings:
     """What the Configs of all papers share. Raises UserError, with every wrong value, when one is made."""
 
+    batch: int = setting(16, "training", least=1)  # of a fold's training
     precision: Precision = setting("float32", "machine")  # not in the paper
     compile: bool = setting(False, "machine")  # networks by torch.compile; not in the paper
 

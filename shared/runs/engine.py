@@ -7,26 +7,30 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list
 
 from ..corpora.samples import aligned
-from ..errors import UserError
+from ..errors import UserError, log
 from ..files import locked, plain, replacing, sweep, write_json
 from ..protocols import Fold
+from .config import Settings
+from .experiment import Experiment, PretrainingRun, parts_of
 from .fold import FoldTraining, seed_of
-from .parallel import Alone, wait_for_others
+from .parallel import Alone, Processes, wait_for_others
 from .pretraining import Needs, Pretraining
-from .session import Experiment, PretrainingRun, parts_of
 from .weights import packed, weights_of
 
 
-def run(experiments: list[Experiment], *, device: torch.device, accelerator=None, workers: int = 0) -> None:
+def run(
+    experiments: list[Experiment], *, device: torch.device, accelerator: Processes | None = None, workers: int = 0
+) -> None:
     """Run what is missing of `experiments`, claiming folds and pre-trainings through file locks.
 
     A pre-training is one process's work like a fold, unless an `accelerator` is given: then all its processes run each
@@ -35,14 +39,14 @@ def run(experiments: list[Experiment], *, device: torch.device, accelerator=None
     if device.type == "cpu":
         torch.set_num_threads(1)  # sums then have one order, on however many processes
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
-    stages = list({e.pretraining.folder: e.pretraining for e in experiments if e.pretraining}.values())
+    pretrainings = list({e.pretraining.folder: e.pretraining for e in experiments if e.pretraining}.values())
     if accelerator is not None:
-        for stage in stages:
+        for stage in pretrainings:
             while not _pretrain_together(stage, accelerator, workers):
                 time.sleep(1)
     folds = [(experiment, fold) for experiment in experiments for fold in experiment.folds]
     while folds := [(experiment, fold) for experiment, fold in folds if not experiment.record_path(fold).exists()]:
-        for stage in stages:
+        for stage in pretrainings:
             with claim(stage.folder) as mine:
                 if mine and not stage.done():
                     _pretrain(stage, Alone(device), workers)
@@ -79,37 +83,36 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     seed = seed_of(experiment.task.name, fold.name, experiment.seed)  # not of the row: rows of a table are paired
     seed_everything(seed)
     set_precision(experiment.config)
-    data = experiment.data(device)
     stage = experiment.pretraining
     name = f"{experiment.name} {fold.name}"
     training = FoldTraining(
-        name,
-        experiment.config,
-        experiment.task,
-        fold,
-        data,
-        experiment.samples,
-        seed,
-        device,
-        stage and stage.load(),
-        experiment.session.weights_dir,
-        experiment.session.rule,
-        experiment.metrics,
-        stage and (lambda: stage.data),
+        name=name,
+        config=experiment.config,
+        task=experiment.task,
+        fold=fold,
+        data=experiment.data,
+        samples=experiment.samples,
+        seed=seed,
+        device=device,
+        pretrained=stage.load() if stage else None,
+        weights_dir=experiment.session.weights_dir,
+        rule=experiment.session.rule,
+        metrics=experiment.metrics,
+        pretraining_data=(lambda: stage.data) if stage else None,
     )
     experiment.paper.train(training)
     if not training.history:
         raise UserError(f"{name}: no epoch was scored; set at least one epoch")
     parts = aligned(experiment.samples, fold.test)
     record = {
-        **experiment.settings(),
+        **experiment.settings,
         **parts_of(fold),
         "corpora": parts["corpus"].tolist(),
         "subjects": parts["subject"].tolist(),
         "targets": parts["target"].tolist(),
         "predictions": training.predictions,
         "history": training.history,
-        "figures": training.figures,
+        "figures": training.figures if isinstance(training.figures, dict) else asdict(training.figures),
         "kept weights": None,
         **surroundings(device),
         "times": {
@@ -127,7 +130,7 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
             "rule": training.rule,
             **{k: record[k] for k in ("scale", "generated", "shuffled", "seed", "config", "fold", "code")},
         }
-        content = packed(training.learnt, plain(about))
+        content = packed(training.learned, plain(about))
         record["kept weights"] = zlib.crc32(content)
         with replacing(weights_of(experiment.record_path(fold))) as temporary:
             temporary.write_bytes(content)
@@ -135,10 +138,12 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
         with replacing(experiment.record_path(fold).with_suffix(f".{suffix}")) as temporary:
             temporary.write_bytes(content)
     write_json(experiment.record_path(fold), record)
-    experiment.tell(fold, training)
+    done, last = sum(experiment.record_path(f).exists() for f in experiment.folds), training.history[-1]
+    terms = ", ".join(f"{k} {v:.3f}" for k, v in last.items() if k != "epoch")
+    log(f"{experiment.name} [{done}/{len(experiment.folds)}] {fold.name}: {terms}")
 
 
-def _pretrain_together(stage: PretrainingRun, accelerator, workers: int) -> bool:
+def _pretrain_together(stage: PretrainingRun, accelerator: Processes, workers: int) -> bool:
     """Run one pre-training in all processes together; whether it is done. Waits while another run has claimed it."""
     with claim(stage.folder) if accelerator.is_main_process else nullcontext() as mine:
         (todo, there) = broadcast_object_list([mine, stage.done()])  # as the first process sees it
@@ -148,7 +153,7 @@ def _pretrain_together(stage: PretrainingRun, accelerator, workers: int) -> bool
         return todo or there
 
 
-def _pretrain(stage: PretrainingRun, accelerator, workers: int) -> None:
+def _pretrain(stage: PretrainingRun, accelerator: Processes, workers: int) -> None:
     """Run one pre-training; its weights come first, its record, which says that it is done, last."""
     started, clock = datetime.now(timezone.utc), time.monotonic()
     if accelerator.is_main_process:
@@ -157,17 +162,18 @@ def _pretrain(stage: PretrainingRun, accelerator, workers: int) -> None:
     seed_everything(seed)
     set_precision(stage.config)
     pretraining = Pretraining(
-        stage.name,
-        Needs(stage.needs),
-        stage.task,
-        stage.data,
-        stage.settings(),
-        seed,
-        accelerator,
-        stage.folder,
-        stage.session.weights_dir,
-        workers,
+        name=stage.name,
+        config=cast(Settings, Needs(stage.needs)),
+        task=stage.task,
+        data=stage.data,
+        settings=stage.settings,
+        seed=seed,
+        accelerator=accelerator,
+        folder=stage.folder,
+        weights_dir=stage.session.weights_dir,
+        workers=workers,
     )
+    assert stage.paper.pretrain is not None
     weights = stage.paper.pretrain(pretraining)
     wait_for_others(accelerator)
     if not accelerator.is_main_process:
@@ -176,7 +182,7 @@ def _pretrain(stage: PretrainingRun, accelerator, workers: int) -> None:
     with replacing(stage.weights_path) as temporary:
         temporary.write_bytes(content)
     record = {
-        **stage.settings(),
+        **stage.settings,
         "weights": zlib.crc32(content),
         "history": pretraining.history,
         **surroundings(accelerator.device),
@@ -186,15 +192,16 @@ def _pretrain(stage: PretrainingRun, accelerator, workers: int) -> None:
             "waiting for data": round(pretraining.waited / max(pretraining.waited + pretraining.worked, 1e-9), 4),
         },
     }
-    write_json(stage.folder / "record.json", record)
+    write_json(stage.record_path, record)
     (stage.folder / "checkpoint.pt").unlink(missing_ok=True)
-    stage.tell(pretraining)
+    log(f"{stage.name}: done, {len(pretraining.history)} epochs")
 
 
-def set_precision(config: Any) -> None:
+def set_precision(config: Settings) -> None:
     """How float32 products are computed on a GPU: TF32 where the setting says so (torch's own default for convolutions
     is TF32)."""
-    torch.backends.fp32_precision = "tf32" if config.precision == "tf32" else "ieee"
+    precision = "tf32" if config.precision == "tf32" else "ieee"
+    setattr(torch.backends, "fp32_precision", precision)  # noqa: B010 (torch 2.9 and later; unknown to type checkers)
 
 
 def seed_everything(seed: int) -> None:

@@ -1,11 +1,11 @@
-"""What a training is given and where it reports: FoldTraining for a fold, Pretraining for what comes before."""
+"""The training of one fold: what it is given, its batches, how an epoch is scored, what it leaves."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,34 +13,73 @@ import torch
 from torch import Tensor, nn
 
 from .. import metrics
+from ..corpora.samples import Problem
 from ..errors import UserError
 from ..protocols import Fold
 from ..tasks import Task
+from .config import Settings
+
+Rule = Literal["last", "val", "best_on_test"]
+Record: TypeAlias = dict[str, Any]  # what the JSON file of a finished fold or pre-training holds
+History: TypeAlias = Sequence[Mapping[str, float]]  # an entry an epoch: "epoch", losses, scores
+Outputs: TypeAlias = Tensor | Mapping[str, Tensor]
+
+
+class Data(Protocol):
+    """What a paper's `load` returns: the tensors of samples, row by row."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The samples that can be used, one a row."""
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What is broken, and left out."""
+
+    @property
+    def digest(self) -> str:
+        """A digest of the pixels."""
+
+
+class PretrainingData(Protocol):
+    """What a pre-training learns from: clips or images that can all be read, checked before anything is trained."""
+
+    problems: list[Problem]  # what is broken, and left out
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, place: tuple[int, int, int]) -> Any:
+        """The item at (seed, epoch, index), from which alone everything random in it is drawn."""
+
+
+C = TypeVar("C", bound=Settings)
+D = TypeVar("D", bound=Data)
+N = TypeVar("N", bound=nn.Module)
 
 
 @dataclass
-class FoldTraining:
-    """What a fold's training is given, and where it reports."""
+class FoldTraining(Generic[C, D]):
+    """The training of one fold: what it is given, and where it reports."""
 
     name: str
-    config: Any
+    config: C
     task: Task
     fold: Fold
-    data: Any  # what the paper's `load` returned; `data.ids` names its rows
+    data: D  # what the paper's `load` returned; `data.ids` names its rows
     samples: pd.DataFrame  # the task's samples, one a row of `data`
     seed: int  # of (task, fold, seed): the same for all rows of a table
     device: torch.device
     pretrained: dict[str, Tensor] | None = None
     weights_dir: Path = Path("weights")  # folder of published weights
-    rule: str = "last"  # the epoch that is scored: "last", "val" or "best_on_test"
+    rule: Rule = "last"  # the epoch that is scored
     metrics: tuple[str, ...] = ()  # by which epochs are compared; the first chooses the weights that are kept
-    pretraining_data: Callable[[], Any] | None = None  # reads what the pre-training learnt from
+    pretraining_data: Callable[[], PretrainingData] | None = None  # reads what the pre-training learned from
     network: nn.Module | None = None  # what `build` made
     made: dict[str, Any] = field(default_factory=dict)  # how
     best: dict[str, Tensor] = field(default_factory=dict)  # its weights at the scored epoch, where that is not the last
     history: list[dict[str, float]] = field(default_factory=list)
-    predictions: dict[str, dict] = field(default_factory=lambda: {"epochs": {}, "scores": {}})
-    figures: dict[str, Any] = field(default_factory=dict)
+    predictions: dict[str, dict[str, Any]] = field(default_factory=lambda: {"epochs": {}, "scores": {}})
+    figures: Any = field(default_factory=dict)  # a dataclass of the package: what its figures need of the fold
     files: dict[str, bytes] = field(default_factory=dict)  # suffix -> content, beside the record: not to be shared
     times: dict[str, float] = field(default_factory=dict)  # seconds, for the record
     _merits: dict[tuple[str, str, str], float] = field(default_factory=dict)  # the best so far of rule, metric, output
@@ -80,14 +119,15 @@ class FoldTraining:
         target = torch.tensor(np.array(self.samples["target"].tolist()), device=self.device)
         return target.float() if self.task.aus else target
 
-    def build(self, make: partial) -> nn.Module:
+    def build(self, make: partial[N]) -> N:
         """The network that the fold leaves, on the device: of a name that its package exports, and named arguments."""
-        self.network = make().to(self.device)
-        package = make.func.__module__.rpartition(".")[0]
+        network = make().to(self.device)
+        package = make.func.__module__.partition(".")[0]
         self.made = {"package": package, "network": make.func.__name__, "arguments": make.keywords}
         if self.config.compile:
-            self.network.compile()
-        return self.network
+            network.compile()
+        self.network = network
+        return network
 
     def check(self, loss: Tensor, epoch: int, rows: Tensor) -> None:
         """Raise UserError naming epoch and samples when a loss is not finite."""
@@ -95,7 +135,7 @@ class FoldTraining:
             names = ", ".join(self.samples["sample"].iloc[rows.tolist()])
             raise UserError(f"{self.name}: the loss is {loss.item()} in epoch {epoch + 1}, on {names}")
 
-    def score(self, epoch: int, predict: Callable[[Tensor], Tensor | Mapping[str, Tensor]], **losses: float) -> None:
+    def score(self, epoch: int, predict: Callable[[Tensor], Outputs], **losses: float) -> None:
         """Keep an epoch's scores of the test part: `predict` takes rows (n,) and returns probabilities, (n, classes) or
         (n, AUs), or several such outputs by name, the main one as "".
 
@@ -129,29 +169,29 @@ class FoldTraining:
         """The epoch that the rule scores, by the first metric."""
         return int(self.predictions["epochs"][self.rule][self.metrics[0]][""])
 
-    def scored(self) -> nn.Module:
-        """The network with the weights of the scored epoch, which are kept and of which the figures are drawn."""
+    def scored(self, network: N) -> N:
+        """The fold's network with the weights of the scored epoch, which are kept and of which figures are drawn."""
         if self.best:
-            self.network.load_state_dict(self.best)
-        return self.network
+            network.load_state_dict(self.best)
+        return network
 
     @property
-    def learnt(self) -> dict[str, Tensor]:
-        """The weights that are kept: those of the scored epoch."""
-        return self.best or self.network.state_dict()
+    def learned(self) -> dict[str, Tensor]:
+        """The weights that are kept, those of the scored epoch; none of a fold that has no network."""
+        return self.best or (self.network.state_dict() if self.network is not None else {})
 
-    def _outputs(self, predict: Callable, part: str) -> dict[str, Tensor]:
+    def _outputs(self, predict: Callable[[Tensor], Outputs], part: str) -> dict[str, Tensor]:
         scores = predict(self.indices(part))
         return {k: v.float().cpu() for k, v in (scores if isinstance(scores, Mapping) else {"": scores}).items()}
 
     def _merit(self, scores: Tensor, part: str, metric: str) -> float:
-        """What epochs are compared by."""
-        target = self.targets[self.indices(part)].cpu().numpy()
-        answers = (scores > 0.5).numpy() if self.task.aus else scores.argmax(dim=1).numpy()
+        """The metric by which epochs are compared."""
+        target = self.targets[self.indices(part)].tolist()
+        answers = ((scores > 0.5) if self.task.aus else scores.argmax(dim=1)).tolist()
         return round(metrics.score(target, answers, 2 if self.task.aus else scores.shape[1], metric), 6)
 
 
-def autocast(config: Any, device: torch.device) -> torch.autocast:
+def autocast(config: Settings, device: torch.device) -> torch.autocast:
     """Around forward passes in training: in bfloat16 where `config.precision` says so (not in the papers)."""
     return torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16")
 
@@ -161,5 +201,5 @@ def seed_of(*parts: Any) -> int:
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1
 
 
-def _rounded(scores: Tensor) -> list:
+def _rounded(scores: Tensor) -> list[list[float]]:
     return [[float(f"{v:.6g}") for v in row] for row in scores.tolist()]

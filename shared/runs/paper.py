@@ -1,19 +1,26 @@
 """What a paper declares: tables, columns and rows, and the functions that make them run."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import pandas as pd
-import torch
+from torch import Tensor, nn
 
-from ..corpora.samples import Problem
 from ..errors import UserError, unknown
 from ..tasks import TASKS, Task
-from .fold import FoldTraining
+from .config import Settings
+from .fold import Data, FoldTraining, History, PretrainingData, Record, Rule
 from .pretraining import Pretraining
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Plot
+
+    from ..report.tables import Result
+    from .experiment import Experiment
+    from .session import Session
 
 
 @dataclass(frozen=True)
@@ -52,46 +59,49 @@ class Table:
     rows: tuple[Row, ...]
     absent: tuple[str, ...] = ()  # printed rows that the paper's authors ran and that are not here
 
-    def cells(self):
+    def cells(self) -> list[tuple[Row, Column]]:
         """The (row, column) pairs that are run."""
         return [(r, c) for r in self.rows for c in self.columns if r.tasks is None or c.task in r.tasks]
 
 
-class PretrainingData(Protocol):
-    """What a pre-training learns from: clips or images that can all be read, checked before anything is trained."""
+@dataclass(frozen=True)
+class Figure:
+    """A drawn figure of the page."""
 
-    problems: list[Problem]  # what is broken, and left out
+    title: str
+    caption: str
+    plot: "Plot"
 
-    def __len__(self) -> int: ...
 
-    def __getitem__(self, place: tuple[int, int, int]) -> Any:
-        """The item at (seed, epoch, index), from which alone everything random in it is drawn."""
+C = TypeVar("C", bound=Settings)
+D = TypeVar("D", bound=Data)
+N = TypeVar("N", bound=nn.Module)
 
 
 @dataclass(frozen=True, eq=False)
-class Paper:
-    """One paper: its settings, tables and the functions that make it run."""
+class Paper(Generic[C, D, N]):
+    """One paper: its settings C, its data D, its network N, its tables and the functions that make them run."""
 
     name: str
     title: str
     folder: Path
-    config: type  # a frozen dataclass
+    config: type[C]
     smoke: Mapping[str, Any]  # what --scale smoke changes in it
     tables: tuple[Table, ...]
     headline: tuple[str, ...]  # "table/row@column" names run when nothing is asked for
-    rule: str  # "last", "val" or "best_on_test": the epoch that the paper scores
-    load: Callable[..., Any]  # (samples, config, cache) -> data with `ids`, `problems`, `digest`
-    train: Callable[[FoldTraining], None]
-    apply: Callable[..., Any]  # (net, data, config) -> scores (N, K) and activation maps (N, 1 or K, h, w)
-    pretraining: Callable[[Any, Task], dict[str, Any] | None] = lambda config, task: None  # what it depends on
-    pretraining_data: Callable[..., PretrainingData] | None = None  # (samples by corpus, Needs, cache) -> what it reads
-    pretrain: Callable[[Pretraining], dict[str, torch.Tensor]] | None = None
-    used: Callable[[pd.DataFrame, Any], pd.DataFrame] = lambda samples, config: samples  # of a corpus: who needs a box
-    figures: Callable[..., list] = lambda session, experiments, results: []
-    # (config, history of the pre-training or None, records of folds) -> what a reader must know: one line "weights: …",
+    rule: Rule  # the epoch that the paper scores
+    load: Callable[[pd.DataFrame, C, Path], D]  # (samples, config, cache)
+    train: Callable[[FoldTraining[C, D]], None]
+    apply: Callable[[N, D, C], tuple[Tensor, Tensor]]  # scores (N, K) and activation maps (N, 1 or K, h, w)
+    pretraining: Callable[[C, Task], dict[str, Any] | None] = lambda config, task: None  # what it depends on
+    pretraining_data: Callable[[Mapping[str, pd.DataFrame], C, Path], PretrainingData] | None = None  # from corpora
+    pretrain: Callable[[Pretraining[C]], dict[str, Tensor]] | None = None
+    used: Callable[[pd.DataFrame, C], pd.DataFrame] = lambda samples, config: samples  # of a corpus: who needs a box
+    figures: "Callable[[Session, Sequence[Experiment], Sequence[Result]], list[Figure]]" = lambda *_: []
+    # (config, history of the pre-training, records of folds) -> what a reader must know: one line "weights: …", and
     # lines "input: …" and "training: …" of what the paper does not do
-    remarks: Callable[..., list[str]] = lambda config, history=None, records=(): []
-    files: Callable[[Any], tuple[str, ...]] = lambda config: ()  # published files that a Config starts from, by name
+    remarks: Callable[[C, History, Sequence[Record]], list[str]] = lambda config, history, records: []
+    files: Callable[[C], tuple[str, ...]] = lambda config: ()  # published files that a Config starts from, by name
 
     def table(self, name: str) -> Table:
         known = {t.name: t for t in self.tables}
@@ -133,11 +143,11 @@ class Paper:
             lender, row, column = self.lent(row, column)
             return lender.corpora(row, column)
         task = TASKS[column.task]
-        stage = self.pretraining(self.config(**{**row.changes, **column.changes}), task)
+        stage = self.pretraining(changed(self.config(), {**row.changes, **column.changes}), task)
         return tuple(dict.fromkeys([*task.corpora, *(stage["corpora"] if stage else ())]))
 
     @staticmethod
-    def lent(row: Row, column: Column) -> tuple["Paper", Row, Column]:
+    def lent(row: Row, column: Column) -> "tuple[AnyPaper, Row, Column]":
         """The paper whose records a row with `records` reads, and its own row and column."""
         package, _, name = row.records.partition("/")
         paper = import_module(f"{package}.experiments").PAPER
@@ -148,7 +158,7 @@ class Paper:
         """The metrics by which a task's epochs are compared: those that the tables print, in their order."""
         return tuple(dict.fromkeys(c.metric for t in self.tables for c in t.columns if c.task == task))
 
-    def base(self, scale: str, overrides: Mapping[str, str]) -> Any:
+    def base(self, scale: str, overrides: Mapping[str, str]) -> C:
         """The Config of the paper's own method at a scale, with `--set` on top."""
         config = self.config(**(self.smoke if scale == "smoke" else {}))
         kinds = get_type_hints(self.config)
@@ -156,6 +166,18 @@ class Paper:
             if key not in kinds:
                 raise unknown(f"setting of {self.name}", key, kinds)
         return replace(config, **{k: parse(k, v, kinds[k]) for k, v in overrides.items()})
+
+
+AnyPaper = Paper[Any, Any, Any]
+
+
+def changed(config: C, changes: Mapping[str, Any]) -> C:
+    """The Config with other values. Raises UserError for an unknown field and for values that cannot be."""
+    known = [f.name for f in fields(config)]
+    for name in changes:
+        if name not in known:
+            raise unknown("setting", name, known)
+    return replace(config, **changes)
 
 
 def parse(key: str, text: str, kind: Any) -> Any:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
@@ -18,6 +19,32 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..errors import UserError
 
 PARENT = "MER_PARENT"  # id of the process that checks the input before, waits, and prints the tables after
+
+
+class Processes(Protocol):
+    """What a pre-training uses of an Accelerator."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def num_processes(self) -> int: ...
+
+    @property
+    def process_index(self) -> int: ...
+
+    @property
+    def is_main_process(self) -> bool: ...
+
+    def prepare(self, *objects: Any) -> Any: ...
+
+    def backward(self, loss: Tensor) -> None: ...
+
+    def gather(self, tensor: Any) -> Any: ...
+
+    def reduce(self, tensor: Any, reduction: str) -> Any: ...
+
+    def wait_for_everyone(self) -> None: ...
 
 
 def launch(module: str, arguments: Sequence[str], processes: int, **environment: str) -> int:
@@ -41,7 +68,7 @@ def launch(module: str, arguments: Sequence[str], processes: int, **environment:
             worker.terminate()
         for worker in workers:
             worker.wait()
-    code = min(filter(None, codes), default=0)  # a signal before a bug before what others made of it
+    code = min(filter(None, codes), default=0)  # signals first, then real errors, then those caused by other processes
     if code < 0:
         name = signal.Signals(-code).name
         raise UserError(f"a process was stopped by {name} (out of memory?); the same command goes on from here")
@@ -83,7 +110,7 @@ def make_accelerator() -> Accelerator:
     return Accelerator(cpu=on_cpu, kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(days=7))])
 
 
-def wait_for_others(accelerator) -> None:
+def wait_for_others(accelerator: Processes) -> None:
     """Raises UserError when another process has ended before it came here."""
     try:
         accelerator.wait_for_everyone()
@@ -92,30 +119,30 @@ def wait_for_others(accelerator) -> None:
 
 
 class Alone:
-    """Stands where an Accelerator stands when a process pre-trains by itself."""
+    """Takes the place of an Accelerator when a process pre-trains by itself."""
 
     num_processes, process_index, is_main_process = 1, 0, True
 
     def __init__(self, device: torch.device):
         self.device = device
 
-    def prepare(self, *objects):
+    def prepare(self, *objects: Any) -> Any:
         return objects[0] if len(objects) == 1 else objects
 
     def backward(self, loss: Tensor) -> None:
         loss.backward()
 
-    def gather(self, tensor: Tensor) -> Tensor:
+    def gather(self, tensor: Any) -> Any:
         return tensor
 
-    def reduce(self, tensor: Tensor, reduction: str) -> Tensor:
+    def reduce(self, tensor: Any, reduction: str) -> Any:
         return tensor
 
     def wait_for_everyone(self) -> None:
         pass
 
 
-class Batches(torch.utils.data.Sampler):
+class Batches(torch.utils.data.Sampler[list[tuple[int, int, int]]]):
     """This process's share of every batch, as places (seed, epoch, index): the same batches on any number of processes.
 
     A dataset that draws what is random from the place gives the same samples in any worker, and training that stopped
@@ -123,7 +150,15 @@ class Batches(torch.utils.data.Sampler):
     """
 
     def __init__(
-        self, count: int, *, batch: int, epochs: int, seed: int, rank: int = 0, processes: int = 1, start=(0, 0)
+        self,
+        count: int,
+        *,
+        batch: int,
+        epochs: int,
+        seed: int,
+        rank: int = 0,
+        processes: int = 1,
+        start: tuple[int, int] = (0, 0),
     ):
         if not count:
             raise UserError("there is no sample to train on")
@@ -162,13 +197,13 @@ class Summed(torch.autograd.Function):
     """The sum of a tensor over all processes; its gradient is the sum of theirs."""
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         total = x.clone()
         torch.distributed.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return Summed.forward(ctx, gradient)
 
 
@@ -195,6 +230,8 @@ class AcrossProcesses(_BatchNorm):
         deviations = rows - mean[:, None]
         variance = Summed.apply(deviations.square().sum(1)) / count  # in a second pass: E[x²] − E[x]² loses the digits
         if self.track_running_stats:
+            assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
+            assert self.num_batches_tracked is not None
             with torch.no_grad():
                 self.num_batches_tracked += 1
                 self.running_mean.lerp_(mean, self.momentum)

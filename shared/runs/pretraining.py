@@ -1,14 +1,14 @@
-"""What a pre-training is given and where it reports: batches, checkpoints, losses."""
+"""The loop of a pre-training: its batches, checkpoints and losses, in one process or data-parallel in several."""
 
 import io
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,31 +18,34 @@ from ..errors import UserError, log
 from ..files import plain, sealed, sealing
 from ..keys import refuse_others
 from ..tasks import Task
-from .fold import seed_of
-from .parallel import Batches, synchronised
+from .config import Settings
+from .fold import PretrainingData, seed_of
+from .parallel import Batches, Processes, synchronised
+
+C = TypeVar("C", bound=Settings)
 
 
 class Needs:
-    """What a pre-training may read: the entries of its key, as attributes. What is not in the key cannot be read."""
+    """The Config as a pre-training sees it: the entries of its key, as attributes. Nothing else can be read."""
 
     def __init__(self, needs: Mapping[str, Any]):
         self.__dict__.update(needs)
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"the pre-training reads {name}, which its key does not contain: add it in `pretraining`")
+        raise AttributeError(f"the pre-training reads {name}, which its key does not contain: see its `setting`")
 
 
 @dataclass
-class Pretraining:
-    """What a pre-training is given: the same loop runs it in one process or data-parallel in several."""
+class Pretraining(Generic[C]):
+    """What a pre-training is given, and where it reports."""
 
     name: str
-    config: Needs  # what its key contains
+    config: C  # of which it can read what its key contains, see Needs
     task: Task
-    data: Any  # what the paper's `pretraining_data` returned
+    data: PretrainingData
     settings: Mapping[str, Any]  # what has to be the same for a checkpoint to be this pre-training's
     seed: int
-    accelerator: Any  # an Accelerator, or Alone
+    accelerator: Processes
     folder: Path
     weights_dir: Path = Path("weights")  # folder of published weights
     workers: int = 0
@@ -110,8 +113,8 @@ class Pretraining:
             rank=accelerator.process_index,
             processes=accelerator.num_processes,
         )
-        loader = torch.utils.data.DataLoader(
-            self.data,
+        loader: torch.utils.data.DataLoader[Any] = torch.utils.data.DataLoader(
+            cast("torch.utils.data.Dataset[Any]", self.data),
             batch_sampler=sampler,
             num_workers=self.workers,
             pin_memory=self.device.type == "cuda",
@@ -120,7 +123,7 @@ class Pretraining:
         epoch, step = self._start
         saved, mark = time.monotonic(), time.monotonic()
         hidden = None if accelerator.is_main_process else True
-        bar = tqdm(_said(loader), self.name, len(sampler), disable=hidden, leave=False, unit="step")
+        bar = tqdm(_without_traceback(loader), self.name, len(sampler), disable=hidden, leave=False, unit="step")
         for content in bar:
             content = [part.to(self.device, non_blocking=True) for part in content]
             self.waited += time.monotonic() - mark
@@ -168,8 +171,8 @@ class Pretraining:
             file.write(content.getbuffer())
 
 
-def _said(loader) -> Iterator[Any]:
-    """The loader's batches; of an error that one of its processes sends, the message without the traceback."""
+def _without_traceback(loader: Iterable[Any]) -> Iterator[Any]:
+    """The loader's batches; an error that one of its processes sends is raised as its message alone."""
     try:
         yield from loader
     except UserError as error:

@@ -93,7 +93,7 @@ def test_a_network_that_is_shared_knows_of_its_input(corpora):
     train(training)
     arguments = json.loads(json.dumps(training.made["arguments"]))  # as they lie in the header of the weights
     net = getattr(dvasp, training.made["network"])(**arguments).eval()
-    net.load_state_dict(training.scored().state_dict())
+    net.load_state_dict(training.scored(training.network).state_dict())
     stored = torch.tensor(training.data.stacked()[training.indices("test").numpy()]).movedim(-1, 2) / 255
     scores = net.predict(dvasp.prepare(stored[:, data.ONSET], stored[:, data.APEX], **net.input))
     recorded = torch.tensor(training.predictions["scores"][str(training.scored_epoch)][""])

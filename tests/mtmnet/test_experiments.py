@@ -165,7 +165,7 @@ def test_a_network_that_is_kept_knows_what_it_was_shown(magnify, macronets, tmp_
     task, config = TASKS["smic-3"], replace(Config(**SMOKE), **TINY, magnify=magnify)
     training = job_of(config, task, macronets(config, task))
     PAPER.train(training)
-    (path := tmp_path / "fold.safetensors").write_bytes(packed(training.learnt, training.made))
+    (path := tmp_path / "fold.safetensors").write_bytes(packed(training.learned, training.made))
     net, _ = kept(path, "mtmnet")
     x_N, *x_E = images(torch.tensor(training.data.stacked())[training.indices("test")]).unbind(1)
     with torch.no_grad():

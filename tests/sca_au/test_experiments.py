@@ -143,7 +143,7 @@ def test_the_kept_network_says_of_stored_images_what_its_record_says(subtract, t
     for fold in experiment.folds:
         record = json.loads(experiment.record_path(fold).read_text())
         rows = [list(experiment.samples["sample"]).index(sample) for sample in record["samples"]]
-        images = np.array(experiment.data(torch.device("cpu")).x[rows])[:, :, 10:50, 10:50]  # 40 of 60 pixels
+        images = np.array(experiment.data.x[rows])[:, :, 10:50, 10:50]  # 40 of 60 pixels
         weights = experiment.record_path(fold).with_suffix(".safetensors")
         net = torch.hub.load(str(ROOT), "sca_au", source="local", weights=str(weights))
         said, kept = net(torch.from_numpy(images).permute(0, 4, 1, 2, 3) / 255).sigmoid(), experiment.scores()

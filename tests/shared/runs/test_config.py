@@ -38,6 +38,7 @@ class Config(Settings):
         ({"kind": "c"}, "kind=c: expected a, b"),
         ({"precision": "fp8"}, "precision=fp8: expected float32, tf32, bf16"),
         ({"size": 11}, "size=11: expected at most resize=10"),
+        ({"batch": 0}, "batch=0: expected at least 1"),
         ({"size": 0, "lr": -1.0}, "size=0: expected at least 1\nlr=-1.0: expected more than 0"),
     ],
     ids=str,

@@ -15,9 +15,9 @@ from toy.shell import no_file_beyond, python
 from shared.corpora import casme2 as corpus
 from shared.errors import UserError
 from shared.files import locked
+from shared.runs.experiment import predicted
 from shared.runs.fold import FoldTraining
 from shared.runs.pretraining import Pretraining
-from shared.runs.session import predicted
 from shared.tasks import TASKS
 
 

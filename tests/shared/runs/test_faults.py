@@ -21,9 +21,9 @@ from toy.shell import ENVIRONMENT, ROOT, no_file_beyond, python
 from shared.errors import UserError
 from shared.files import REMEDY, sealing
 from shared.pixels.frames import stream
+from shared.runs.experiment import slug
 from shared.runs.parallel import Alone
 from shared.runs.pretraining import Pretraining
-from shared.runs.session import slug
 
 STAGE = Path("toy/paper/pretraining", slug(PAPER.pretraining(PAPER.config(pretrain=True), None)), "seed-0")
 PLAIN, PRETRAINED = (Path("toy/paper/casme2-5") / name / "seed-0" for name in ("default", "pretrain=True"))

@@ -10,8 +10,8 @@ from shared.corpora import casme2 as corpus
 from shared.errors import UserError
 from shared.protocols import with_validation
 from shared.runs import engine
+from shared.runs.experiment import predicted
 from shared.runs.fold import FoldTraining
-from shared.runs.session import predicted
 from shared.tasks import TASKS
 
 TASK = TASKS["casme2-5"]
@@ -120,9 +120,9 @@ def test_the_scored_epoch_is_the_one_whose_weights_are_kept_and_drawn(make, rule
     """It is chosen by the first of the metrics, that which the table prints; by the others, their scores are kept."""
     other = {"accuracy": "uf1", "uf1": "accuracy"}[metric]
     training = scored(make(validation=True, rule=rule, metrics=(metric, other)), EPOCHS)
-    assert training.scored_epoch == training.learnt["weight"].item() == CHOSEN[rule, metric]
+    assert training.scored_epoch == training.learned["weight"].item() == CHOSEN[rule, metric]
     assert (
-        training.scored().weight.item() == CHOSEN[rule, metric]
+        training.scored(training.network).weight.item() == CHOSEN[rule, metric]
         and training.network.weight.item() == CHOSEN[rule, metric]
     )
     for (by_rule, by_metric), epoch in CHOSEN.items():
@@ -135,7 +135,7 @@ def test_the_scored_epoch_is_the_one_whose_weights_are_kept_and_drawn(make, rule
 def test_ties_go_to_the_later_epoch(make, rule):
     said = {"test": [TWO, TWO, NONE], "val": [TWO, TWO, NONE]}
     training = scored(make(validation=True, rule=rule, metrics=("uf1",)), said)
-    assert training.scored().weight.item() == 2 and set(training.predictions["scores"]) == {"2", "3"}
+    assert training.scored(training.network).weight.item() == 2 and set(training.predictions["scores"]) == {"2", "3"}
 
 
 def test_each_output_has_an_epoch_of_its_own(make):
@@ -147,7 +147,7 @@ def test_each_output_has_an_epoch_of_its_own(make):
         training.score(epoch, lambda rows, m=main, s=side: {"": torch.eye(5)[m], "side": torch.eye(5)[s]})
     assert training.predictions["epochs"]["best_on_test"] == {"accuracy": {"": "2", "side": "1"}}
     assert training.predictions["epochs"]["last"] == {"accuracy": {"": "3", "side": "3"}}
-    assert training.scored().weight.item() == 2
+    assert training.scored(training.network).weight.item() == 2
     assert (
         predicted({"predictions": training.predictions}, "best_on_test", "accuracy", "side")
         == torch.eye(5)[TWO].tolist()
