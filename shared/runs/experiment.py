@@ -240,7 +240,8 @@ class PretrainingRun(Run):
         content = self.weights_path.read_bytes() if self.weights_path.exists() else b""
         record = self.record()
         if record is None or record["weights"] != zlib.crc32(content):
-            raise UserError(f"{self.weights_path} is not the file that was written; remove {self.folder} and rerun")
+            remedy = f"remove {self.folder} and rerun: the rest is kept"
+            raise UserError(f"{self.weights_path} is not the file that was written; {remedy}")
         return load(content)
 
     def history(self) -> list[dict[str, float]]:

@@ -312,7 +312,7 @@ def test_corrupt_and_hostile_weights(whole, toy, goes_on, half, tmp_path, kind):
         path.write_bytes(spoilt(path, ran)[kind])
     code, printed, said = toy("table1", "--data", whole[0], "--out", half)
     assert code == 2 and not printed and not ran.exists()
-    remedy = f"remove {path.parent} and run again: the rest is kept"
+    remedy = f"remove {path.parent} and rerun: the rest is kept"
     assert f"error: {path} is not the file that was written; {remedy}" in said
     shutil.rmtree(path.parent)
     goes_on(half)
