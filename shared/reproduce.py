@@ -13,10 +13,10 @@ from .keys import VERIFY
 from .report import tables
 from .report.results import Result, result
 from .runs.engine import run
+from .runs.experiment import Experiment
 from .runs.paper import Column, Paper, Row, Table
 from .runs.parallel import PARENT, follow_parent, launch, launched, make_accelerator, process_count, wait_for_others
 from .runs.session import Session
-from .runs.experiment import Experiment
 
 CHECKED = "MER_CHECKED"  # digest of the data that the process that launched this one has checked
 

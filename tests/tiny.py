@@ -6,10 +6,10 @@ import torch
 
 from shared.options import parse
 from shared.reproduce import open_session
+from shared.runs.experiment import Experiment
 from shared.runs.fold import FoldTraining
 from shared.runs.paper import Paper
 from shared.runs.session import Session
-from shared.runs.experiment import Experiment
 
 ROWS = {
     "dvasp": ("table1/Lv+Lmv", "resize=36 size=32 width=8 epochs=2"),

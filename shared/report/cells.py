@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..metrics import bootstrap, confusion, constant_baseline, interval, score
-from ..runs.paper import Column, Row
 from ..runs.experiment import Experiment, predicted
+from ..runs.paper import Column, Row
 from ..tasks import TASKS
 
 

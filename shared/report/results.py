@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from ..runs.experiment import Experiment
 from ..runs.paper import Column, Row, Table
 from ..runs.session import Session
-from ..runs.experiment import Experiment
 from .cells import Cell, baselines, measured
 from .printed import POSITIVES, printed_elsewhere, printed_numbers, scored
 
