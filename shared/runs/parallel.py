@@ -71,7 +71,7 @@ def launch(module: str, arguments: Sequence[str], processes: int, **environment:
     code = min(filter(None, codes), default=0)  # signals first, then real errors, then those caused by other processes
     if code < 0:
         name = signal.Signals(-code).name
-        raise UserError(f"a process was stopped by {name} (out of memory?); the same command goes on from here")
+        raise UserError(f"a process was stopped by {name} (out of memory?); rerun the same command to resume")
     return code
 
 
@@ -115,7 +115,7 @@ def wait_for_others(accelerator: Processes) -> None:
     try:
         accelerator.wait_for_everyone()
     except RuntimeError as error:
-        raise UserError("another process of this run has ended; the same command goes on from here") from error
+        raise UserError("another process of this run has ended; rerun the same command to resume") from error
 
 
 class Alone:

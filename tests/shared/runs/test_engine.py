@@ -128,7 +128,7 @@ def stopped_after(monkeypatch, toy, steps, *arguments):
     with monkeypatch.context() as patch:
         patch.setattr(Pretraining, "log", log)
         code, _, said = toy(*arguments, "--set", "checkpoint=0")
-    assert code == 130 and "goes on from here" in said
+    assert code == 130 and "rerun the same command to resume" in said
 
 
 SHORT = ("table1/w/ pre-training", "--set", "pretrain_batch=4")  # 3 steps an epoch, 12 in all

@@ -137,7 +137,7 @@ def test_who_waits_for_a_process_that_has_ended_says_so():
         def wait_for_everyone(self):
             raise RuntimeError("Connection closed by peer")
 
-    with pytest.raises(UserError, match="another process of this run has ended; the same command goes on from here"):
+    with pytest.raises(UserError, match="another process of this run has ended; rerun the same command to resume"):
         wait_for_others(Lost())
 
 
