@@ -11,8 +11,8 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib import pyplot as plt
 
-from ..runs.paper import Column, Row, Table
 from ..runs.experiment import Experiment
+from ..runs.paper import Column, Row, Table
 from ..runs.session import Session
 from .cells import confusion_of
 from .figures import Figure, draw_confusion, grid
