@@ -28,9 +28,16 @@ def name(path: Path) -> str:
 
 
 def imports(file: Path) -> tuple[set[str], set[Path]]:
-    """What a file imports, wherever in it: top-level names of other packages, and the files of its own."""
+    """What a file imports, wherever in it: top-level names of other packages, and the files of its own.
+
+    Not under `if TYPE_CHECKING:`, which only names types.
+    """
     others, siblings = set(), set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree.body = [
+        node for node in tree.body if not (isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING")
+    ]
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             others |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:

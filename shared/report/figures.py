@@ -1,7 +1,6 @@
 """What figures of several papers are made of."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import matplotlib
 
@@ -11,14 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Plot
 
-
-@dataclass(frozen=True)
-class Figure:
-    """A drawn figure of the page."""
-
-    title: str
-    caption: str
-    plot: Plot
+from ..runs.paper import Figure
 
 
 def grid(rows: int, columns: int, *, width: float, height: float | None = None, **how) -> tuple[Plot, np.ndarray]:

@@ -18,7 +18,7 @@ from .pretraining import Pretraining
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
 
-    from ..report.tables import Result
+    from ..report.results import Result
     from .experiment import Experiment
     from .session import Session
 
