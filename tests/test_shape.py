@@ -27,16 +27,14 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def imports(file: Path) -> tuple[set[str], set[Path]]:
-    """What a file imports, wherever in it: top-level names of other packages, and the files of its own.
+def imports(file: Path, *, for_types: bool = True) -> tuple[set[str], set[Path]]:
+    """Top-level names of other packages and files of its own that a file imports, anywhere in it.
 
-    Not under `if TYPE_CHECKING:`, which only names types.
-    """
-    others, siblings = set(), set()
+    Without `for_types`, imports under `if TYPE_CHECKING:` are left out."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    tree.body = [
-        node for node in tree.body if not (isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING")
-    ]
+    if not for_types:
+        tree.body = [n for n in tree.body if not (isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING")]
+    others, siblings = set(), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             others |= {alias.name.partition(".")[0] for alias in node.names}
@@ -110,7 +108,7 @@ def test_shared_imports_go_downwards_only():
     for file in sorted(SHARED.rglob("*.py")):
         if file == SHARED / "__init__.py":
             continue
-        for used in sorted(imports(file)[1] - {SHARED / "__init__.py"}):
+        for used in sorted(imports(file, for_types=False)[1] - {SHARED / "__init__.py"}):
             here, there = place(file), place(used)
             if here == "synthetic":
                 allowed = there in ("synthetic", "errors", "files")
@@ -121,6 +119,17 @@ def test_shared_imports_go_downwards_only():
             if not allowed:
                 wrong.append(f"{name(file)} imports {name(used)}")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("folder", [SHARED, *PACKAGES], ids=name)
+def test_no_files_import_each_other_in_a_circle(folder):
+    """Imports within functions count, too; those for types alone do not."""
+    files = set(folder.rglob("*.py"))
+    used = {file: imports(file, for_types=False)[1] & files - {file} for file in files}
+    while free := [f for f in used if not used[f] & used.keys() or not any(f in others for others in used.values())]:
+        for file in free:  # in no circle: it imports none of those left, or none of them imports it
+            del used[file]
+    assert not used, "\n".join(f"{name(f)} imports {name(u)}" for f in sorted(used) for u in used[f] & used.keys())
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=name)
