@@ -1,4 +1,4 @@
-"""Action-unit strings as the corpora print them: one parser for all their grammars."""
+"""Action units as the corpora print them: one parser for all their grammars."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import datetime
 import re
 from dataclasses import dataclass
 
-from .samples import Collector
-from .sheets import Row, as_text
+from .collector import Collector
+from .sheets import SheetRow, as_text
+
+KNOWN = range(1, 99)  # numbers of action units in FACS
 
 _SIDE = r"[LRABTUV]"
 _LEVEL = r"[A-EX]"
@@ -21,13 +23,14 @@ _TOKEN = re.compile(
     r"|(?P<close>\))|(?P<doubts>\?+)|(?P<blank>\s+)|(?P<stray>[^+,;&、/()?]+?(?=\bor\b|\band\b|[+,;&、/()?]|$))",
     re.IGNORECASE,
 )
-REMARKS = ("soft focus",)  # words of the coders beside the units
+REMARKS = ("soft focus",)  # words that coders wrote beside the units
 _WIDE = str.maketrans("，＋；（）？／．", ",+;()?/.")
 
 
 @dataclass(frozen=True)
 class Coding:
-    """What an AU string says: units coded as they stand, as one of alternatives, by reference; text not understood."""
+    """An AU string as read: units coded as they stand, as one of alternatives, by reference or in doubt; `unread` is
+    text that was not understood."""
 
     firm: frozenset[int] = frozenset()
     alternatives: frozenset[int] = frozenset()
@@ -36,34 +39,32 @@ class Coding:
     unread: tuple[str, ...] = ()
 
     def aus(self, *, alternatives: bool = True) -> tuple[int, ...]:
-        """The units, sorted; those that are only one of alternatives ("or", "/") count when asked for."""
+        """The units, sorted; with or without those that are only one of several alternatives ("or", "/")."""
         units = self.firm | self.references | self.doubtful
         return tuple(sorted(units | self.alternatives if alternatives else units))
 
     def undecided(self) -> tuple[int, ...]:
-        """Units that are there only as an alternative."""
+        """The units that are coded only as an alternative."""
         return tuple(sorted(self.alternatives - self.firm - self.references - self.doubtful))
 
 
 def parse(cell: object) -> Coding:
-    """Reads an AU cell: `4`, `4+7+L10`, `A/L12`, `4A/B`, `ref(7B)+43C`, `(R6 or R12)+R15`, `?`, `0`, 4.0, empty.
+    """The units of an AU cell: `4`, `4+7+L10`, `A/L12`, `4A/B`, `ref(7B)+43C`, `(R6 or R12)+R15`, `?`, `0`, 4.0, empty.
 
-    Sides, asymmetry and intensity are dropped. `A/L12` and `4A/B` doubt the side or the intensity, not the unit.
-    Stray text and numbers that are no action unit are returned in `unread`; nothing raises."""
+    Sides, asymmetry and intensity are dropped: `A/L12` and `4A/B` doubt the side or the intensity, not the unit. Stray
+    text and numbers that are no action unit are returned in `unread`; nothing raises."""
     text = as_text(cell).translate(_WIDE)
     if text in ("", "0", "?", "-", "/"):
         return Coding()
     groups: list[list[tuple[int, bool, bool]]] = [[]]
     either: set[int] = set()
     unread: list[str] = []
-    depth, reference_depth, place = 0, None, 0
-    while place < len(text):
-        match = _TOKEN.match(text, place)
-        place = match.end()
+    depth, reference_depth = 0, -1
+    for match in _TOKEN.finditer(text):
         if match["code"]:
             number = int(match["number"])
-            if 0 < number < 99:
-                reference = bool(match["ref"]) or reference_depth is not None
+            if number in KNOWN:
+                reference = bool(match["ref"]) or reference_depth >= 0
                 groups[-1].append((number, reference, bool(match["doubt"])))
             else:
                 unread.append(match["code"].strip())
@@ -76,31 +77,29 @@ def parse(cell: object) -> Coding:
             if match["open"].lower().startswith("ref"):
                 reference_depth = depth
         elif match["close"]:
-            reference_depth = None if reference_depth == depth else reference_depth
+            reference_depth = -1 if reference_depth == depth else reference_depth
             depth = max(0, depth - 1)
         elif match["stray"]:
             unread.append(match["stray"].strip())
-    firm, alternatives, references, doubtful = set(), set(), set(), set()
+    firm, alternatives, references, doubtful = set[int](), set[int](), set[int](), set[int]()
     for i, group in enumerate(groups):
         choice = i in either and len({number for number, _, _ in group}) > 1
         for number, reference, doubt in group:
             kind = alternatives if choice else references if reference else doubtful if doubt else firm
             kind.add(number)
-    return Coding(*map(frozenset, (firm, alternatives, references, doubtful)), tuple(filter(None, unread)))
+    units = frozenset(firm), frozenset(alternatives), frozenset(references), frozenset(doubtful)
+    return Coding(*units, tuple(filter(None, unread)))
 
 
-def read_cell(row: Row, column: str, where: str, out: Collector) -> tuple[str, Coding]:
-    """The AU cell of a row: as printed, and read. What is not understood is a fault, but for known remarks."""
+def read_cell(row: SheetRow, column: str, where: str, out: Collector) -> tuple[str, Coding]:
+    """The AU cell of a row as printed and as read. Text that is not understood is a fault, except for known remarks."""
     value = row.cells.get(column)
-    coding = parse(value)
-    codes = as_text(value)
+    coding, codes = parse(value), as_text(value)
+    what = f"column {row.header(column)!r} holds {codes!r}, expected action units"
     if isinstance(value, (bool, datetime.date)):
-        header = row.headers.get(column, column)
-        row.faults.append((f"column {header!r} holds {codes!r}, expected action units", "type the cell as text"))
+        row.faults.append((what, "type the cell as text"))
     elif wrong := [piece for piece in coding.unread if piece.lower() not in REMARKS]:
-        header = row.headers.get(column, column)
-        what = f"column {header!r} holds {codes!r}, expected action units: not understood is {', '.join(wrong)}"
-        row.faults.append((what, "correct the sheet"))
+        row.faults.append((f"{what}: not understood: {', '.join(wrong)}", "correct the sheet"))
     elif coding.unread:
         out.notes.append(f"{where}, row {row.number}: in AUs {codes!r} no unit: {', '.join(coding.unread)}")
     elif not codes:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 
 from . import micro
-from .folders import Corpus, Tree, frames
-from .samples import Reading, loader
-from .sheets import annotated, find_sheets
+from .annotations import annotated
+from .folders import CorpusFolder
+from .samples import Reading
 
 NAME = "CASME"
-NAMES = (NAME, "CASME I", "CASME1")
-FPS = 60.0
 EMOTIONS = (
     "amusement",
     "happiness",
@@ -24,28 +22,12 @@ EMOTIONS = (
     "tense",
     "others",
 )
-IMAGES = ("Cropped", "CASME_raw_selected", "CASME_raw")
 
 
-def read(root: str | os.PathLike) -> Reading:
+def read(root: str | os.PathLike[str]) -> Reading:
     """CASME under `root`; of its two apexes the first. Raises CorpusMissing, SheetError."""
-    corpus = Corpus(
-        root, NAMES, signs=(r"casme\.(xlsx?|csv)", "CASME_raw_selected"), data=micro.SUBJECTS, never=micro.NEVER
-    )
-    sheets = find_sheets(corpus, micro.COLUMNS, like=r"casme(?!.?2|.?ii)")
-    out, sheet = annotated(corpus, sheets, ("2013",), lambda sheet: "2013")
-    tree = Tree(micro.released(corpus, *IMAGES))
-    micro.collect(
-        sheet,
-        out,
-        emotions=EMOTIONS,
-        subject="sub{:02d}",
-        fps=FPS,
-        images=lambda clip: frames(
-            tree.clip(micro.spelled(clip.subject), clip.name, alone=f"{clip.subject}_{clip.name}")
-        ),
-    )
-    return out.reading()
-
-
-load = loader(read)
+    signs = (r"casme\.(xlsx?|csv)", "CASME_raw_selected")
+    corpus = CorpusFolder(root, NAME, signs=signs, data=micro.SUBJECTS, never=micro.NEVER)
+    out, sheet = annotated(corpus, micro.COLUMNS, ("2013",), like=r"casme(?!.?2|.?ii)")
+    images = micro.clips_by_subject(corpus, "Cropped", "CASME_raw_selected", "CASME_raw")
+    return micro.read_clips(sheet, out, images, emotions=EMOTIONS, subject="sub{:02d}", fps=60.0)

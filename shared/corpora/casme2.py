@@ -6,13 +6,12 @@ import os
 import re
 
 from . import micro
-from .folders import Corpus, Tree, frames
-from .samples import Reading, loader
-from .sheets import Sheet, SheetError, annotated, find_sheets
+from .annotations import annotated
+from .folders import CorpusFolder
+from .samples import Reading
+from .sheets import Sheet, SheetError
 
 NAME = "CASME2"
-NAMES = (NAME, "CASME II", "CASME-2")
-FPS = 200.0
 EMOTIONS = ("happiness", "surprise", "disgust", "repression", "sadness", "fear", "others")
 EDITIONS = ("2014", "2019")
 DATES = {"20140508": "2014", "20190701": "2019"}
@@ -30,35 +29,21 @@ def _edition(sheet: Sheet) -> str:
             f"use one of these, or name the file after the one that it is"
         )
     if dated and DATES[dated[0]] != edition:
-        has = "has a" if edition == "2019" else "lacks the"
         raise SheetError(
-            f"{sheet.path}, row {sheet.header_row}: edition unknown: named after {DATES[dated[0]]}, but it "
-            f"{has} column 'Objective Classes'; restore the sheet, or name the file after the edition that it is"
+            f"{sheet.path}, row {sheet.header_row}: edition unknown: named after {DATES[dated[0]]}, but it has "
+            f"{'a' if edition == '2019' else 'no'} column 'Objective Classes'; restore the sheet, or name the file "
+            f"after the edition that it is"
         )
     return edition
 
 
-def read(root: str | os.PathLike, *, edition: str | None = None) -> Reading:
-    """CASME II under `root`; where both editions lie there, the one asked for, else 2014.
+def read(root: str | os.PathLike[str], *, edition: str | None = None) -> Reading:
+    """CASME II under `root`; where both editions are found, the one asked for, else 2014.
 
-    Raises CorpusMissing, and SheetError for a sheet that lacks columns or whose edition is unknown."""
-    corpus = Corpus(
-        root, NAMES, signs=(r"CASME.?(2|II).*\.(xlsx?|csv)", "Cropped-updated"), data=micro.SUBJECTS, never=micro.NEVER
-    )
-    sheets = find_sheets(corpus, COLUMNS, like=r"casme.?(2|ii).*coding|^coding", optional=("Objective Classes",))
-    out, sheet = annotated(corpus, sheets, EDITIONS, _edition, edition)
-    tree = Tree(micro.released(corpus, *IMAGES))
-    micro.collect(
-        sheet,
-        out,
-        emotions=EMOTIONS,
-        subject="sub{:02d}",
-        fps=FPS,
-        images=lambda clip: frames(
-            tree.clip(micro.spelled(clip.subject), clip.name, alone=f"{clip.subject}_{clip.name}")
-        ),
-    )
-    return out.reading()
-
-
-load = loader(read)
+    Raises CorpusMissing, and SheetError for a sheet with missing columns or of an unknown edition."""
+    signs = (r"CASME.?(2|II).*\.(xlsx?|csv)", "Cropped-updated")
+    corpus = CorpusFolder(root, NAME, signs=signs, data=micro.SUBJECTS, never=micro.NEVER)
+    like, optional = r"casme.?(2|ii).*coding|^coding", ("Objective Classes",)
+    out, sheet = annotated(corpus, COLUMNS, EDITIONS, _edition, edition, like=like, optional=optional)
+    images = micro.clips_by_subject(corpus, *IMAGES)
+    return micro.read_clips(sheet, out, images, emotions=EMOTIONS, subject="sub{:02d}", fps=200.0)

@@ -5,63 +5,66 @@ from __future__ import annotations
 import os
 import re
 
-from .folders import Corpus, Listing, Tree, frames
-from .samples import Collector, Reading, loader
+from .collector import Collector
+from .folders import CorpusFolder, Tree, list_frames
+from .samples import Reading
 
 NAME = "CK+"
-NAMES = (NAME, "CKplus", "CK", "Cohn-Kanade")
-FPS = 30.0
 EMOTIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")
+IMAGES = ("cohn-kanade-images", "extended-cohn-kanade-images/cohn-kanade-images")
+LABELS, FACS = ("Emotion", "Emotion_labels", "Emotion_labels/Emotion"), ("FACS", "FACS_labels", "FACS_labels/FACS")
 
 
-def read(root: str | os.PathLike) -> Reading:
+def read(root: str | os.PathLike[str]) -> Reading:
     """All sequences of CK+ under `root`, those without an emotion file too: onset first, apex = offset last.
 
     Raises CorpusMissing."""
-    corpus = Corpus(root, NAMES, signs=("cohn-kanade-images", "extended-cohn-kanade-images"), data=r"S\d{3}")
-    images = Tree(corpus.get("cohn-kanade-images", "extended-cohn-kanade-images/cohn-kanade-images"))
-    places = "Emotion", "Emotion_labels", "Emotion_labels/Emotion"
-    emotions = Tree(corpus.get(*places, what="emotion files", files=("_emotion.txt",)))
-    coded = corpus.find("FACS", "FACS_labels", "FACS_labels/FACS", what="FACS files", files=("_facs.txt",))
-    facs = Tree(coded or os.path.join(corpus.root, "FACS"))
-    out = Collector(NAME, corpus.root, "2010", notes=corpus.notes)
-    if not coded:
-        out.notes.append(f"no action units: found no *_facs.txt at {corpus.root}, expected {facs.folder}")
+    signs = ("cohn-kanade-images", "extended-cohn-kanade-images")
+    corpus = CorpusFolder(root, NAME, signs=signs, data=r"S\d{3}")
+    images = corpus.get(*IMAGES)
+    emotions = corpus.get(*LABELS, what="emotion files", files=("_emotion.txt",))
+    facs = corpus.find(*FACS, what="FACS files", files=("_facs.txt",))
+    out = Collector(corpus, "2010")
+    if not facs:
+        expected = os.path.join(corpus.root, FACS[0])
+        out.notes.append(f"no action units: found no *_facs.txt at {corpus.root}, expected {expected}")
     for person in images.listing().directories():
         for sequence in images.listing(person).directories():
             sample = f"{NAME}/{person}/{sequence}"
-            labels = _only(emotions.listing(person, sequence), "_emotion.txt")
-            coded = _only(facs.listing(person, sequence), "_facs.txt")
+            labels = _only(emotions, person, sequence, "_emotion.txt")
+            coded = _only(facs, person, sequence, "_facs.txt")
             emotion = _emotion(labels, out, sample) if labels else None
             codes, units = _units(coded, out, sample) if coded else ("", ())
-            held = frames(images.path(person, sequence))
-            if not len(held) and not labels:
+            frames = list_frames(images.path(person, sequence))
+            if not len(frames) and not labels:
                 continue
-            peak = _peak(labels) or (held.numbers[-1] if len(held) else None)
+            peak = _peak(labels) or frames.last
             out.add(
                 sample,
                 f"{NAME}/{person}",
                 emotion=emotion,
                 aus=units,
                 au_codes=codes,
+                onset=frames.first,
                 apex=peak,
                 offset=peak,
-                onset=held.numbers[0] if len(held) else None,
-                fps=FPS,
-                frames=held,
-                where=labels or held.folder,
+                fps=30.0,
+                frames=frames,
+                where=labels,
             )
     return out.reading()
 
 
-def _only(listing: Listing, ending: str) -> str | None:
-    return next((listing.path(name) for name in listing.files(ending)), None)
+def _only(tree: Tree | None, person: str, sequence: str, ending: str) -> str:
+    """The path of a sequence's file with this ending, "" where there is none."""
+    listing = tree.listing(person, sequence) if tree else None
+    return next((listing.path(name) for name in listing.files(ending)), "") if listing else ""
 
 
-def _peak(labels: str | None) -> int | None:
+def _peak(labels: str) -> int | None:
     """The frame that a label file is named after: the last, peak one."""
-    named = re.search(r"_(\d+)_emotion\.txt$", labels or "", re.IGNORECASE)
-    return int(named[1]) if named else None
+    number = re.search(r"_(\d+)_emotion\.txt$", labels, re.IGNORECASE)
+    return int(number[1]) if number else None
 
 
 def _numbers(path: str) -> list[float] | None:
@@ -88,6 +91,3 @@ def _units(path: str, out: Collector, sample: str) -> tuple[str, tuple[int, ...]
         return "", ()
     pairs = sorted(zip(map(int, numbers[::2]), map(int, numbers[1::2]), strict=True))
     return " ".join(f"{unit}={level}" for unit, level in pairs), tuple(sorted({unit for unit, _ in pairs}))
-
-
-load = loader(read)

@@ -4,50 +4,46 @@ from __future__ import annotations
 
 import os
 import re
+from typing import NamedTuple
 
-from .folders import IMAGES, Corpus
-from .samples import Collector, Frames, Reading, loader
-from .sheets import Sheet, annotated, as_int, as_text, find_sheets
+from .annotations import annotated
+from .collector import Collector
+from .folders import IMAGES, CorpusFolder
+from .samples import Frames, Reading
+from .sheets import Sheet, as_int, as_text
 
 NAME = "EmotioNet"
-NAMES = (NAME,)
-UNITS = range(1, 61)
-COLUMNS = {"URL": ()} | {f"AU {unit}": () for unit in UNITS}
+UNITS = tuple(f"AU {unit}" for unit in range(1, 61))  # columns of the sheet
+COLUMNS: dict[str, tuple[str, ...]] = dict.fromkeys(("URL", *UNITS), ())
 NOT_SCORED = 999
 
 
-def read(root: str | os.PathLike) -> Reading:
+class Label(NamedTuple):
+    """The action units present in an image, all that are scored, and the sheet and row that give them."""
+
+    aus: tuple[int, ...]
+    au_codes: str
+    where: str
+    row: int | None
+
+
+def read(root: str | os.PathLike[str]) -> Reading:
     """Every image under `root`; `au_codes` are `unit=1` and `unit=0` of the units scored, empty for unlabelled images.
 
-    Rows without an image are counted in the notes. Nobody's identity is known: an image is its own subject.
-    Raises CorpusMissing, SheetError."""
-    corpus = Corpus(root, NAMES, signs=(r"EmotioNet_FACS.*", r"N_\d{10}"), data=r"N_\d{10}")
-    optional = tuple(f"AU {unit}" for unit in UNITS)
-    sheets = find_sheets(corpus, COLUMNS, like="emotionet_facs", optional=optional)
-    out, sheet = annotated(corpus, sheets, ("2020",), lambda sheet: "2020")
+    Rows without an image are counted in the notes. Nobody's identity is known: an image is its own subject. Raises
+    CorpusMissing, SheetError."""
+    corpus = CorpusFolder(root, NAME, signs=(r"EmotioNet_FACS.*", r"N_\d{10}"), data=r"N_\d{10}")
+    out, sheet = annotated(corpus, COLUMNS, ("2020",), like="emotionet_facs", optional=UNITS)
     labels = _labels(sheet, out)
-    flat = {"holds": r"N_\d{10}_\d+", "flat": True, "anywhere": False}
-    images = corpus.listing(corpus.find(".", "images") or corpus.get("images", **flat))
-    for group in [g for g in images.directories() if corpus.data.fullmatch(g)] or ["."]:
-        folder = os.path.normpath(os.path.join(images.folder, group))
+    tree = corpus.find(".", "images") or corpus.get("images", holds=r"N_\d{10}_\d+", flat=True, anywhere=False)
+    for group in [name for name in tree.listing().directories() if corpus.data.fullmatch(name)] or ["."]:
+        folder = os.path.normpath(os.path.join(tree.folder, group))
         for name in sorted(os.listdir(folder)):
             if name.lower().endswith(IMAGES) and not name.startswith("."):
                 stem = name.rpartition(".")[0]
-                codes, units, row, where = labels.pop(stem, ("", (), None, folder))
-                sample = f"{NAME}/{stem}"
-                out.add(
-                    sample,
-                    sample,
-                    aus=units,
-                    au_codes=codes,
-                    onset=0,
-                    apex=0,
-                    offset=0,
-                    fps=float("nan"),
-                    frames=Frames(folder, (name,), (0,)),
-                    where=where,
-                    row=row,
-                )
+                label = labels.pop(stem, Label((), "", folder, None))
+                frames = Frames(folder, (name,), (0,))
+                out.add(f"{NAME}/{stem}", onset=0, apex=0, offset=0, frames=frames, **label._asdict())
     if labels:
         out.notes.append(f"{len(labels)} rows of the sheet have no image on disk, left out")
     return out.reading()
@@ -58,26 +54,23 @@ def scored(codes: str) -> dict[int, int]:
     return {int(unit): int(value) for unit, _, value in (code.partition("=") for code in codes.split())}
 
 
-def _labels(sheet: Sheet, out: Collector) -> dict[str, tuple[str, tuple[int, ...], int, str]]:
-    """image → (codes, units present, row, sheet)."""
-    units = [unit for unit in UNITS if f"AU {unit}" in sheet.columns]
-    labels: dict[str, tuple[str, tuple[int, ...], int, str]] = {}
+def _labels(sheet: Sheet, out: Collector) -> dict[str, Label]:
+    """The label of each image by the image's name."""
+    columns = {int(column[3:]): column for column in UNITS if column in sheet.columns}
+    labels: dict[str, Label] = {}
     for row in sheet.rows:
         url = re.split(r"[/\\]", as_text(row.cells["URL"]).strip("'\" "))[-1]
         stem = url.rpartition(".")[0] or url
-        values = {unit: as_int(row.cells[f"AU {unit}"]) for unit in units}
+        values = {unit: as_int(row.cells[column]) for unit, column in columns.items()}
         for unit, value in values.items():
             if value not in (0, 1, NOT_SCORED):
-                row.fault(f"AU {unit}", "1, 0 or 999")
+                row.fault(columns[unit], "1, 0 or 999")
         if not stem:
             row.fault("URL", "the image's address")
         if stem in labels:
-            row.faults.append((f"{stem} is there already (row {labels[stem][2]})", "leave one of the two in"))
+            row.faults.append((f"{stem} is there already (row {labels[stem].row})", "keep one of the two"))
         if not out.faulty(row, sheet.path, f"{NAME}/{stem}"):
             known = {unit: value for unit, value in values.items() if value != NOT_SCORED}
             codes = " ".join(f"{unit}={value}" for unit, value in known.items())
-            labels[stem] = (codes, tuple(unit for unit, value in known.items() if value), row.number, sheet.path)
+            labels[stem] = Label(tuple(unit for unit, value in known.items() if value), codes, sheet.path, row.number)
     return labels
-
-
-load = loader(read)

@@ -1,18 +1,18 @@
-"""Known defects of the released sheets, as data: the sample, the column, what is printed there, what is right, and why.
+"""Known defects of the released sheets, as data: the sample, the column, the value printed, the right one, and why.
 
-A correction is applied only where the sheet prints exactly the wrong value; `data` lists those that were."""
+A correction is applied only where the sheet prints exactly the wrong value; the command `data` lists those applied."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .samples import Collector
-from .sheets import Row, as_int, as_text
+from .collector import Collector
+from .sheets import SheetRow, as_int, as_text
 
 
 @dataclass(frozen=True)
 class Erratum:
-    """`right` is the value that the column should have; None is the midpoint of onset and offset."""
+    """A wrong cell; `right` is the value that it should have, None the midpoint of onset and offset."""
 
     sample: str
     column: str
@@ -22,7 +22,7 @@ class Erratum:
 
 
 _FULL_LIST = "the full list of the same release has {}"
-_ALL = (
+ERRATA = (
     Erratum("CASME2/sub04/EP12_01f", "Apex", "/", None, "the release prints no apex"),
     Erratum("SAMM/028/028_4_1", "Apex", "1143", None, "the release prints an apex after the offset"),
     Erratum("SAMM/032/032_3_1", "Apex", "1930", None, "the release prints an apex before the onset"),
@@ -32,15 +32,12 @@ _ALL = (
     Erratum("CASME3/spNO.149/d/112", "Apex", "83", 160, _FULL_LIST.format(160)),
     Erratum("CASME3/spNO.214/c/5", "Offset", "3460", 34, "the clip would last 115 s; public code reads 34"),
 )
-ERRATA: dict[str, list[Erratum]] = {}
-for _erratum in _ALL:
-    ERRATA.setdefault(_erratum.sample, []).append(_erratum)
 
 
-def mend(row: Row, sample: str, out: Collector) -> None:
-    """Puts right in a row what is known to be wrong with a sample, and lists it."""
-    for erratum in ERRATA.get(sample, ()):
-        if as_text(row.cells[erratum.column]) == erratum.printed:
+def apply_errata(row: SheetRow, sample: str, out: Collector) -> None:
+    """Corrects in a row what is known to be wrong with a sample, and lists the correction."""
+    for erratum in ERRATA:
+        if erratum.sample == sample and as_text(row.cells[erratum.column]) == erratum.printed:
             right, how = erratum.right, ""
             if right is None:
                 onset, offset = as_int(row.cells["Onset"]), as_int(row.cells["Offset"])

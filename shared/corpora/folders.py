@@ -1,4 +1,4 @@
-"""Finding folders and frames as researchers keep them: other case, other padding, other names, unzipped twice."""
+"""Finding a corpus's folders and frames as researchers keep them: under other names, padded, or unzipped twice."""
 
 from __future__ import annotations
 
@@ -10,18 +10,34 @@ from .samples import CorpusMissing, Frames
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 DEPTH = 4  # levels below a corpus's folder in which its parts are looked for
-CROWD = 100  # folders in one that are looked into; where there are more, they are clips
-PROBED = 500  # folders below a likely one that are looked into for a file of the right kind
+CROWD = 100  # subfolders of one folder that are searched; where there are more, they are clips
+PROBED = 500  # folders below a likely one that are searched for a file of the right kind
+# Corpus → the names that its folder may have. One corpus is not looked for in the folder of another.
+FOLDER_NAMES = {
+    "CASME": ("CASME", "CASME I", "CASME1"),
+    "CASME2": ("CASME2", "CASME II", "CASME-2"),
+    "SAMM": ("SAMM",),
+    "SMIC": ("SMIC",),
+    "MMEW": ("MMEW", "MMEW_Final"),
+    "CASME3": ("CASME3", "CAS(ME)3", "CASME III"),
+    "CK+": ("CK+", "CKplus", "CK", "Cohn-Kanade"),
+    "MMI": ("MMI", "MMI Facial Expression Database", "MMI Database", "MMI-DB"),
+    "Oulu-CASIA": ("Oulu-CASIA", "Oulu_CASIA_NIR_VIS", "Oulu"),
+    "DFEW": ("DFEW",),
+    "FERV39k": ("FERV39k",),
+    "AFEW": ("AFEW",),
+    "EmotioNet": ("EmotioNet",),
+}
 _NUMBER = re.compile(r"(\d+)\D*$")
 _COPY = re.compile(r"\s*\(\d+\)(?=\.)")
 
 
-def key(name: str) -> str:
+def unpadded(name: str) -> str:
     """A name without case and without padding: `Sub01` and `sub1` agree."""
     return re.sub(r"0+(?=\d)", "", name.lower())
 
 
-def plain(name: str) -> str:
+def normalised(name: str) -> str:
     """A name without case, blanks and signs but `+`: `CAS(ME)^3` and `casme3` agree."""
     return re.sub(r"[^a-z0-9+]", "", name.lower())
 
@@ -29,8 +45,8 @@ def plain(name: str) -> str:
 class Listing:
     """The entries of one folder, found by their name, or by one that differs in case or padding."""
 
-    def __init__(self, folder: str | os.PathLike):
-        self.folder = os.fspath(folder)
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
         self.names: list[str] = []
         self._directories: set[str] = set()
         if os.path.isdir(self.folder) and os.access(self.folder, os.R_OK | os.X_OK):
@@ -50,10 +66,10 @@ class Listing:
             if name in self._exact:
                 return os.path.join(self.folder, name)
         if self._near is None:
-            self._near = {key(name): name for name in reversed(self.names)}
+            self._near = {unpadded(name): name for name in reversed(self.names)}
         for name in names:
-            if key(name) in self._near:
-                return os.path.join(self.folder, self._near[key(name)])
+            if unpadded(name) in self._near:
+                return os.path.join(self.folder, self._near[unpadded(name)])
         return None
 
     def path(self, *names: str) -> str:
@@ -61,69 +77,71 @@ class Listing:
         return self.find(*names) or os.path.join(self.folder, names[0])
 
     def directories(self) -> list[str]:
+        """The names of the subfolders."""
         return [name for name in self.names if name in self._directories]
 
     def files(self, *extensions: str) -> list[str]:
+        """The names of the files with these endings."""
         return [n for n in self.names if n not in self._directories and n.lower().endswith(extensions)]
 
 
 class Tree:
     """A folder and what lies below it; each folder is listed once."""
 
-    def __init__(self, folder: str | os.PathLike):
-        self.folder = os.fspath(folder)
-        self._listings: dict[str, Listing] = {}
+    def __init__(self, folder: str, listings: dict[str, Listing] | None = None) -> None:
+        self.folder = folder
+        self._listings: dict[str, Listing] = {} if listings is None else listings
 
     def listing(self, *steps: str | tuple[str, ...]) -> Listing:
+        """The entries of the folder that `path` finds."""
         folder = self.path(*steps)
         if folder not in self._listings:
             self._listings[folder] = Listing(folder)
         return self._listings[folder]
 
     def path(self, *steps: str | tuple[str, ...]) -> str:
-        """Follows steps down, each a name or alternatives; where one is missing, where the first of them would be."""
+        """The path down these steps, each a name or alternatives; where one is missing, where the first would be."""
         if not steps:
             return self.folder
         names = (steps[-1],) if isinstance(steps[-1], str) else steps[-1]
         return self.listing(*steps[:-1]).path(*names)
 
     def clip(self, *steps: str | tuple[str, ...], alone: str) -> str:
-        """The folder that the steps lead to or, where it is not there, the one that stands `alone` at the top."""
+        """The folder that the steps lead to or, where there is none, the one that stands `alone` at the top."""
         folder = self.path(*steps)
         return folder if os.path.isdir(folder) else self.listing().find(alone) or folder
 
 
-class Corpus:
-    """A corpus's folder: `root` itself, or its child of one of the names; its parts are found by what they hold.
+class CorpusFolder:
+    """The folder of a corpus: `root` itself, or its child of one of FOLDER_NAMES; its parts are found by content.
 
-    `signs` are patterns of what the corpus's folder holds, by which `root` itself is known whatever its name. Folders
-    named like `data` (subjects, clips) are found and not looked into, those named like `never` are passed over.
-    `notes` gathers what was found elsewhere than where it is released. Raises CorpusMissing."""
+    `signs` are patterns of entries by which `root` itself is known, whatever its name. Folders named like `data`
+    (subjects, clips) are found but not searched, those named like `never` are skipped. `notes` gathers what was found
+    elsewhere than where it is released. Raises CorpusMissing."""
 
     def __init__(
-        self, root: str | os.PathLike, names: Iterable[str], *, signs: Iterable[str], data: str, never: str = "(?!)"
-    ):
-        self.names, self.data, self.never = list(names), re.compile(data, re.I), re.compile(never, re.I)
+        self, root: str | os.PathLike[str], corpus: str, *, signs: Iterable[str], data: str, never: str = "(?!)"
+    ) -> None:
+        self.corpus, self.data, self.never = corpus, re.compile(data, re.I), re.compile(never, re.I)
         self.notes: list[str] = []
         self._listings: dict[str, Listing] = {}
-        top, wanted = os.path.abspath(root), {plain(name) for name in self.names}
-        listing = self.listing(top)
-        inside = [name for name in listing.directories() if plain(name) in wanted]
+        own = {normalised(name) for name in FOLDER_NAMES[corpus]}
+        self._others = {normalised(name) for names in FOLDER_NAMES.values() for name in names} - own
+        self.root, self.beside = os.path.abspath(root), ""  # `beside`: the folder that holds this one and others
+        listing = self.listing(self.root)
+        inside = [name for name in listing.directories() if normalised(name) in own]
         known = any(re.fullmatch(sign, name, re.I) for sign in signs for name in listing.names)
-        self.root, self.beside = top, None
-        if plain(os.path.basename(top)) in wanted and listing.names:
-            pass
-        elif inside:
-            self.root, self.beside = os.path.join(top, inside[0]), top
+        if normalised(os.path.basename(self.root)) in own and listing.names:
+            return
+        if inside:
+            self.root, self.beside = os.path.join(self.root, inside[0]), self.root
         elif not known:
-            places = ", ".join(os.path.join(top, name) for name in self.names)
-            raise CorpusMissing(f"{self.names[0]} not found; looked for {places}; {_held(listing)}")
-        self.others = KNOWN - wanted
+            places = ", ".join(os.path.join(self.root, name) for name in FOLDER_NAMES[corpus])
+            raise CorpusMissing(f"{corpus} not found; looked for {places}; {_found(listing)}")
 
     def listing(self, folder: str) -> Listing:
-        if folder not in self._listings:
-            self._listings[folder] = Listing(folder)
-        return self._listings[folder]
+        """The entries of a folder; each folder is listed once."""
+        return Tree(folder, self._listings).listing()
 
     def below(self) -> Iterator[Listing]:
         """The corpus's folder and those below it, the nearest first."""
@@ -134,11 +152,11 @@ class Corpus:
             level = [
                 os.path.join(listing.folder, name)
                 for listing in listings
-                for name in [n for n in listing.directories() if self._entered(n)][:CROWD]
+                for name in [n for n in listing.directories() if self._searched(n)][:CROWD]
             ]
 
-    def _entered(self, name: str) -> bool:
-        return not (self.data.fullmatch(name) or self.never.fullmatch(name) or plain(name) in self.others)
+    def _searched(self, name: str) -> bool:
+        return not (self.data.fullmatch(name) or self.never.fullmatch(name) or normalised(name) in self._others)
 
     def find(
         self,
@@ -148,79 +166,83 @@ class Corpus:
         files: tuple[str, ...] = IMAGES,
         anywhere: bool = True,
         flat: bool = False,
-    ) -> str | None:
-        """The folder of some data: it holds folders named like `holds` (else like the corpus's data), and below them
-        `files`, by their ends; where it is `flat`, files of these ends that are named so themselves.
+    ) -> Tree | None:
+        """The folder of some data: its subfolders are named like `holds` (default: `data`) and contain `files`, given
+        by their endings; with `flat` it contains such files that are named like `holds` themselves.
 
-        `places` are where it is released, the likeliest first, `.` being the corpus's folder: one counts, too, where
-        its steps are parts of longer names, with others between them. With `anywhere` another place is better than
-        none."""
+        `places` are where the data is released, the likeliest first, `.` being the corpus's folder. A place also counts
+        where its steps are parts of longer names, with others between them; with `anywhere` any other place does."""
         wanted = re.compile(holds, re.I) if holds else self.data
-        steps = [[plain(step) for step in place.split("/") if step != "."] for place in places]
+        steps = [[normalised(step) for step in place.split("/") if step != "."] for place in places]
         found: list[tuple[int, int, str]] = []
         for listing in self.below():
             path = os.path.relpath(listing.folder, self.root)
-            names = [] if path == "." else [plain(name) for name in path.split(os.sep)]
-            rank = next((i for i, place in enumerate(steps) if _lies(names, place)), len(places))
-            if rank < len(places) or anywhere:
-                if flat:
-                    there = any(wanted.fullmatch(os.path.splitext(name)[0]) for name in listing.files(*files))
-                else:
-                    named = (name for name in listing.directories() if wanted.fullmatch(name))
-                    there = _holds([os.path.join(listing.folder, name) for name in named], files)
-                if there:
-                    found.append((rank, len(names), path))
+            names = [] if path == "." else [normalised(name) for name in path.split(os.sep)]
+            rank = next((i for i, place in enumerate(steps) if _leads(names, place)), len(places))
+            if rank == len(places) and not anywhere:
+                continue
+            if flat:
+                there = any(wanted.fullmatch(os.path.splitext(name)[0]) for name in listing.files(*files))
+            else:
+                named = (name for name in listing.directories() if wanted.fullmatch(name))
+                there = _contain([os.path.join(listing.folder, name) for name in named], files)
+            if there:
+                found.append((rank, len(names), path))
         if not found:
             return None
         rank, _, path = min(found)
-        if key(path) not in {key(place.replace("/", os.sep)) for place in places}:
+        if unpadded(path) not in {unpadded(place.replace("/", os.sep)) for place in places}:
             self.notes.append(f"{what} found at {self._place(path)}, expected {self._place(places[0])}")
         if twice := [other for r, _, other in sorted(found) if r == rank and other != path]:
             also = ", ".join(map(self._place, twice))
             self.notes.append(f"{what} of {self._place(path)} are read, not those of {also}")
-        return self._place(path)
+        return Tree(self._place(path), self._listings)
 
-    def get(self, *places: str, **how) -> str:
-        """`find`; where there is none a place that is there and empty, so that each clip is missed by its name.
+    def get(
+        self,
+        *places: str,
+        what: str = "images",
+        holds: str = "",
+        files: tuple[str, ...] = IMAGES,
+        anywhere: bool = True,
+        flat: bool = False,
+    ) -> Tree:
+        """`find`; without a result a place that exists and is empty, so that each missing clip is named.
 
         Raises CorpusMissing."""
-        named = [place for place in places if place != "." and not how.get("flat")]
-        empty = (listing.folder for listing in self.below() if os.path.relpath(listing.folder, self.root) in named)
-        folder = self.find(*places, **how) or next(empty, None)
-        if folder is None:
+        found = self.find(*places, what=what, holds=holds, files=files, anywhere=anywhere, flat=flat)
+        if found is None and not flat:
+            empty = (listing.folder for listing in self.below() if os.path.relpath(listing.folder, self.root) in places)
+            found = next((Tree(folder, self._listings) for folder in empty if folder != self.root), None)
+        if found is None:
             raise self.missing(*places)
-        return folder
+        return found
 
     def missing(self, *places: str) -> CorpusMissing:
-        """The error for a part that is not there: what was found instead, and what was expected."""
+        """The error for a missing part: what was found instead, and what was expected."""
         names = ", ".join("the folders of the data themselves" if place == "." else place for place in places)
         return CorpusMissing(
             f"{self.root} holds none of {names} (looked for {DEPTH} folders down): "
-            f"{_held(self.listing(self.root))}, expected data at {self._place(places[0])}; copy them from the release"
+            f"{_found(self.listing(self.root))}, expected data at {self._place(places[0])}; copy them from the release"
         )
 
     def files(self, *extensions: str) -> list[str]:
-        """The files of these ends, nearest first; where the corpus's folder is one of several, those beside it last."""
-        found = [os.path.join(listing.folder, n) for listing in self.below() for n in listing.files(*extensions)]
-        if self.beside:
-            found += [os.path.join(self.beside, name) for name in self.listing(self.beside).files(*extensions)]
-        return found
+        """The files with these endings, nearest first; last those beside the corpus's folder, if it has siblings."""
+        listings = [*self.below(), *([self.listing(self.beside)] if self.beside else [])]
+        return [os.path.join(listing.folder, name) for listing in listings for name in listing.files(*extensions)]
 
     def _place(self, path: str) -> str:
         return self.root if path == "." else os.path.join(self.root, *path.split("/"))
 
 
-KNOWN: set[str] = set()  # the plain names of all corpora: one is not looked for in the folder of another
-
-
-def _lies(names: list[str], place: list[str]) -> bool:
-    """Whether the steps of a place are, in their order, parts of names of a path."""
+def _leads(names: list[str], place: list[str]) -> bool:
+    """Whether the steps of a place are, in their order, parts of the names of a path."""
     rest = iter(names)
     return all(any(step in name for name in rest) for step in place)
 
 
-def _holds(folders: list[str], files: tuple[str, ...]) -> bool:
-    """Whether a file of one of the ends lies in the folders or below them."""
+def _contain(folders: list[str], files: tuple[str, ...]) -> bool:
+    """Whether a file with one of the endings lies in the folders or below them."""
     seen = 0
     stack = list(reversed(folders))
     while stack and seen < PROBED:
@@ -236,21 +258,20 @@ def _holds(folders: list[str], files: tuple[str, ...]) -> bool:
     return False
 
 
-def _held(listing: Listing) -> str:
-    """What a folder holds, in a few words."""
+def _found(listing: Listing) -> str:
+    """The entries of a folder in a few words."""
     names = listing.directories() or listing.names
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
     return f"found {', '.join(names[:8]) or 'nothing'}{more} at {listing.folder}"
 
 
-def frames(folder: str, extensions: tuple[str, ...] = IMAGES) -> Frames:
-    """The images of a folder by the last number in their names."""
-    names = os.listdir(folder) if os.path.isdir(folder) else ()
-    return numbered(folder, (n for n in names if n.lower().endswith(extensions) and not n.startswith(".")))
+def list_frames(folder: str, names: Iterable[str] | None = None) -> Frames:
+    """The images of a folder (or those of these names) by the last number in their names.
 
-
-def numbered(folder: str, names: Iterable[str]) -> Frames:
-    """These images of a folder by the last number in their names; of two with one number the first by name."""
+    Of two with the same number the first by name is taken."""
+    if names is None:
+        there = os.listdir(folder) if os.path.isdir(folder) else []
+        names = [name for name in there if name.lower().endswith(IMAGES) and not name.startswith(".")]
     found: dict[int, str] = {}
     twice: list[str] = []
     names = sorted(names, reverse=True)

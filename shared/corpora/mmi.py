@@ -6,21 +6,19 @@ import os
 import re
 from xml.etree import ElementTree
 
-from .folders import Corpus, Tree
-from .samples import Collector, Reading, Video, loader
+from .collector import Collector
+from .folders import CorpusFolder
+from .samples import Reading, Video
 
 NAME = "MMI"
-NAMES = (NAME, "MMI Facial Expression Database", "MMI Database", "MMI-DB")
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 
 
-def read(root: str | os.PathLike) -> Reading:
-    """The frontal clips of MMI under `root` that carry one of six emotions; no apex is given.
-
-    Raises CorpusMissing."""
-    corpus = Corpus(root, NAMES, signs=("Sessions",), data=r"\d+")
-    tree = Tree(corpus.get("Sessions", what="videos", files=(".avi",)))
-    out = Collector(NAME, corpus.root, notes=corpus.notes)
+def read(root: str | os.PathLike[str]) -> Reading:
+    """The frontal clips of MMI under `root` that carry one of six emotions; no apex is given. Raises CorpusMissing."""
+    corpus = CorpusFolder(root, NAME, signs=("Sessions",), data=r"\d+")
+    tree = corpus.get("Sessions", what="videos", files=(".avi",))
+    out = Collector(corpus)
     side = unlabelled = 0
     for session in sorted(tree.listing().directories(), key=lambda name: (len(name), name)):
         listing = tree.listing(session)
@@ -45,15 +43,13 @@ def read(root: str | os.PathLike) -> Reading:
                     aus=units,
                     au_codes="+".join(map(str, units)),
                     onset=0,
-                    fps=float("nan"),
                     frames=Video(listing.path(name)),
-                    where=listing.path(name),
                 )
     out.notes.append(f"left out: {side} clips of other views, {unlabelled} without one of the six emotions")
     return out.reading()
 
 
-def _xml(path: str | None, out: Collector) -> ElementTree.Element | None:
+def _xml(path: str, out: Collector) -> ElementTree.Element | None:
     try:
         return ElementTree.parse(path).getroot()
     except (OSError, ElementTree.ParseError) as error:
@@ -93,6 +89,3 @@ def _units(path: str | None, out: Collector) -> tuple[int, ...]:
     coded = root.iter("ActionUnit") if root is not None else ()
     numbers = [_attributes(element).get("number", "") for element in coded]
     return tuple(sorted({int(number) for number in numbers if number.isdigit()}))
-
-
-load = loader(read)

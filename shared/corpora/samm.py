@@ -5,36 +5,31 @@ from __future__ import annotations
 import os
 
 from . import micro
-from .folders import Corpus, Tree, frames
-from .samples import Reading, loader
-from .sheets import annotated, find_sheets
+from .annotations import annotated
+from .folders import CorpusFolder, list_frames
+from .samples import Frames, Reading
+from .sheets import Sheet
 
 NAME = "SAMM"
-NAMES = (NAME,)
-FPS = 200.0
 EMOTIONS = ("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise", "other")
 EDITIONS = ("header in row 1", "notes above the header")
-IMAGES = (".",)
 
 
-def read(root: str | os.PathLike, *, edition: str | None = None) -> Reading:
-    """SAMM under `root`; where both forms of its sheet lie there, the one asked for, else the one without notes.
+def _edition(sheet: Sheet) -> str:
+    return EDITIONS[sheet.header_row > 1]
+
+
+def read(root: str | os.PathLike[str], *, edition: str | None = None) -> Reading:
+    """SAMM under `root`; where both forms of its sheet are found, the one asked for, else the one without notes.
 
     Raises CorpusMissing, SheetError."""
-    corpus = Corpus(root, NAMES, signs=(r"SAMM.*\.(xlsx?|csv)",), data=r"\d{1,3}(_\d+_\d+)?", never=micro.NEVER)
-    sheets = find_sheets(corpus, micro.COLUMNS, like=r"samm.*(micro|code)|samm_20\d{6}")
-    out, sheet = annotated(corpus, sheets, EDITIONS, lambda sheet: EDITIONS[sheet.header_row > 1], edition)
-    tree = Tree(corpus.get(*IMAGES))
-    micro.collect(
-        sheet,
-        out,
-        emotions=EMOTIONS,
-        subject="{:03d}",
-        fps=FPS,
-        prefixed=True,
-        images=lambda clip: frames(tree.clip(clip.subject, clip.name, alone=clip.name)),
-    )
-    return out.reading()
+    signs, data = (r"SAMM.*\.(xlsx?|csv)",), r"\d{1,3}(_\d+_\d+)?"
+    corpus = CorpusFolder(root, NAME, signs=signs, data=data, never=micro.NEVER)
+    like = r"samm.*(micro|code)|samm_20\d{6}"
+    out, sheet = annotated(corpus, micro.COLUMNS, EDITIONS, _edition, edition, like=like)
+    tree = corpus.get(".")
 
+    def images(clip: micro.Clip) -> Frames:
+        return list_frames(tree.clip(clip.subject, clip.name, alone=clip.name))
 
-load = loader(read)
+    return micro.read_clips(sheet, out, images, emotions=EMOTIONS, subject="{:03d}", fps=200.0, prefixed=True)

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import UserError
-from .folders import Corpus
-from .samples import Collector
 
 EXTENSIONS = (".xlsx", ".xls", ".csv")
-HEADER_WITHIN = 40
-OTHERS, LARGE = 20, 2**22  # sheets not named like the release that are looked into: how many, and up to which size
+HEADER_WITHIN = 40  # first rows of a sheet among which the header is looked for
 
 
 class SheetError(UserError, ValueError):
@@ -23,20 +19,25 @@ class SheetError(UserError, ValueError):
 
 
 @dataclass
-class Row:
-    """A row of a sheet; `number` as Excel shows it, `headers` as printed. What a cell lacks is added to `faults`."""
+class SheetRow:
+    """A row of a sheet; `number` as Excel shows it, `headers` as printed.
+
+    A cell that does not hold what is expected adds to `faults`: what is wrong, and what to do about it."""
 
     number: int
     cells: dict[str, object]
     headers: dict[str, str] = field(default_factory=dict)
     faults: list[tuple[str, str]] = field(default_factory=list)
 
+    def header(self, column: str) -> str:
+        """The header of a column as printed."""
+        return self.headers.get(column, column)
+
     def fault(self, column: str, expected: str) -> None:
-        """Notes that the cell does not hold what was expected."""
+        """Adds the fault that the cell does not hold what was expected."""
         value = self.cells.get(column)
         found = "is empty" if _empty(value) else f"holds {value!r}"
-        column = self.headers.get(column, column)
-        self.faults.append((f"column {column!r} {found}, expected {expected}", "correct the sheet"))
+        self.faults.append((f"column {self.header(column)!r} {found}, expected {expected}", "correct the sheet"))
 
     def text(self, column: str, expected: str = "text") -> str:
         """The cell as text, whole numbers without their .0; a fault when empty."""
@@ -46,27 +47,28 @@ class Row:
         return value
 
     def whole(self, column: str, expected: str) -> int:
-        """A whole number, written as text, padded or not, or as a number; -1 and a fault when the cell holds none."""
+        """The cell as a whole number, padded or not; -1 and a fault when it is none."""
         value = as_int(self.cells.get(column))
         if value is None:
             self.fault(column, expected)
         return -1 if value is None else value
 
     def frame(self, column: str) -> int:
+        """The cell as a frame number; -1 and a fault when it is none."""
         return self.whole(column, "a frame number")
 
-    def subject(self, column: str, named: str = "") -> int:
-        """The number of a subject (`sub01`, `spNO.1`, 1); a fault where the clip's name begins with another one."""
+    def subject(self, column: str, clip: str = "") -> int:
+        """The number of a subject (`sub01`, `spNO.1`, 1); a fault where the clip's name begins with another number."""
         text = as_text(self.cells.get(column))
         prefixed = re.fullmatch(r"[A-Za-z]+[ ._-]?(\d+)", text, re.ASCII)
         number = int(prefixed[1]) if prefixed else self.whole(column, "a subject's number")
-        begins = re.match(r"[A-Za-z]*0*(\d+)", named)
+        begins = re.match(r"[A-Za-z]*0*(\d+)", clip)
         if number >= 0 and begins and int(begins[1]) != number:
-            self.fault(column, f"subject {begins[1]} of clip {named}")
+            self.fault(column, f"subject {begins[1]} of clip {clip}")
         return number
 
     def word(self, column: str, known: Sequence[str]) -> str:
-        """One of the known words, in lower case; a fault otherwise."""
+        """The cell in lower case; a fault when it is none of the known words."""
         value = as_text(self.cells.get(column)).lower()
         if value not in known:
             self.fault(column, "one of " + ", ".join(known))
@@ -75,11 +77,11 @@ class Row:
 
 @dataclass
 class Sheet:
-    """A sheet's rows and columns under the names that the reader asked for."""
+    """The rows of a sheet, with columns under the names that the reader asked for."""
 
     path: str
     header_row: int
-    rows: list[Row]
+    rows: list[SheetRow]
     columns: tuple[str, ...]
 
 
@@ -97,20 +99,20 @@ def as_text(value: object) -> str:
 
 
 def as_int(value: object) -> int | None:
-    """A cell as a whole number that is not negative, None when it is none."""
-    if isinstance(value, int):  # by far the most
+    """A cell as a whole number that is not negative, or None."""
+    if isinstance(value, int):  # most cells
         return None if isinstance(value, bool) or not 0 <= value < 10**9 else value
-    text = as_text(value)
-    match = re.fullmatch(r"(\d{1,9})(?:\.0*)?", text, re.ASCII)
+    match = re.fullmatch(r"(\d{1,9})(?:\.0*)?", as_text(value), re.ASCII)
     return int(match[1]) if match else None
 
 
-def _plain(header: object) -> str:
+def _bare(header: object) -> str:
+    """A header without case, blanks and signs."""
     return re.sub(r"[^a-z0-9]", "", as_text(header).lower())
 
 
 def _cells(path: str, title: str | None) -> list[list[object]]:
-    """All rows of the sheet `title`, or of the first one."""
+    """All rows of the workbook's sheet `title`, or of its first one."""
     try:
         if path.lower().endswith(".csv"):
             return _csv(path)
@@ -145,7 +147,8 @@ def _csv(path: str) -> list[list[object]]:
         except UnicodeDecodeError:
             continue
     head = text.partition("\n")[0]
-    return list(csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count)))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
+    return [list(row) for row in reader]
 
 
 def read_sheet(
@@ -156,18 +159,20 @@ def read_sheet(
     title: str | None = None,
     positions: bool = False,
 ) -> Sheet:
-    """The sheet at `path`; `columns`: the name that the reader uses → the headers it may have (signs and case aside).
+    """The sheet at `path`. `columns`: the name that the reader uses → other headers that it may have (signs and case
+    are ignored).
 
-    With `positions`, where most headers are known, a column of another one is taken by its place in `columns`.
-    Raises SheetError that names the columns missing and the headers found."""
+    With `positions`, where most headers are known, a column with an unknown header is found by its place in `columns`.
+    Raises SheetError, which names the missing columns and the headers found."""
     cells = _cells(path, title)
-    spelled = {_plain(header): name for name, headers in columns.items() for header in (name, *headers)}
-    best, names = 0, {}
+    spelled = {_bare(header): name for name, headers in columns.items() for header in (name, *headers)}
+    best = 0
+    names: dict[str, int] = {}
     for i, row in enumerate(cells[:HEADER_WITHIN]):
         found: dict[str, int] = {}
         for j, header in enumerate(row):
-            if _plain(header) in spelled:
-                found.setdefault(spelled[_plain(header)], j)
+            if _bare(header) in spelled:
+                found.setdefault(spelled[_bare(header)], j)
         if len(found) > len(names):
             best, names = i, found
     if positions and len(names) > len(columns) // 2:
@@ -183,99 +188,9 @@ def read_sheet(
         )
     printed = {name: as_text(cells[best][j]) or name for name, j in names.items()}
     rows = [
-        Row(i + 1, {name: row[j] if j < len(row) else None for name, j in names.items()}, printed)
+        SheetRow(i + 1, {name: row[j] if j < len(row) else None for name, j in names.items()}, printed)
         for i, row in enumerate(cells)
         if i > best
     ]
     rows = [row for row in rows if not all(_empty(value) for value in row.cells.values())]
     return Sheet(path, best + 1, rows, tuple(names))
-
-
-def find_sheets(
-    corpus: Corpus,
-    columns: Mapping[str, Sequence[str]],
-    *,
-    like: str,
-    optional: Sequence[str] = (),
-    title: str | None = None,
-    positions: bool = False,
-) -> list[Sheet]:
-    """The sheets of a corpus that have the columns: those named like the release (a pattern), or else the others.
-
-    What is passed over goes to the corpus's notes. Raises SheetError when there is none, with what the likeliest one
-    lacks."""
-
-    def distance(path: str) -> tuple[bool, int, int]:
-        return os.path.dirname(path) == corpus.beside, path.count(os.sep), len(path)
-
-    paths = sorted(corpus.files(*EXTENSIONS), key=distance)
-    likely = [path for path in paths if re.search(like, os.path.basename(path), re.IGNORECASE)]
-    others = [p for p in paths if p not in likely and os.path.dirname(p) != corpus.beside]
-    others = [p for p in others if os.path.getsize(p) < LARGE][:OTHERS]
-    errors: list[SheetError] = []
-
-    def read(paths: list[str]) -> list[Sheet]:
-        sheets = []
-        for path in paths:
-            try:
-                sheets.append(read_sheet(path, columns, optional=optional, title=title, positions=positions))
-            except SheetError as error:
-                errors.append(error)
-        return sheets
-
-    sheets = read(likely)
-    if sheets:
-        corpus.notes += [f"not read: {error}" for error in errors]
-        corpus.notes += [f"not read: {sheet.path}, not named like the release's" for sheet in read(others)]
-    else:
-        sheets = read(others)
-    if sheets:
-        return sheets
-    if errors:
-        raise errors[0]
-    listing = corpus.listing(corpus.root)
-    found = ", ".join(listing.names[:8]) or "nothing"
-    raise SheetError(
-        f"{corpus.root}: no annotation sheet ({', '.join(EXTENSIONS)}): found {found} at {corpus.root}, expected the "
-        f"sheet there; copy it there from the release"
-    )
-
-
-def annotated(
-    corpus: Corpus,
-    sheets: Sequence[Sheet],
-    editions: Sequence[str],
-    edition_of: Callable[[Sheet], str],
-    wanted: str | None = None,
-) -> tuple[Collector, Sheet]:
-    """The sheet of the edition wanted, or of the first of `editions` that is there, and a collector for it.
-
-    A second sheet of that edition is a problem where it differs. Raises SheetError where the edition wanted is not
-    there."""
-    found: dict[str, list[Sheet]] = {}
-    for sheet in sheets:
-        found.setdefault(edition_of(sheet), []).append(sheet)
-    order = sorted(found, key=lambda edition: editions.index(edition) if edition in editions else len(editions))
-    if wanted and wanted not in found:
-        raise SheetError(f"{corpus.root}: no sheet of the {wanted} edition (found: {', '.join(order)})")
-    edition = wanted or order[0]
-    sheet, *more = found[edition]
-    editions = [edition, *(e for e in order if e != edition)]
-    out = Collector(corpus.names[0], corpus.root, edition, editions, corpus.notes)
-    if len(found) > 1:
-        out.notes.append(f"editions found: {', '.join(order)}; read {os.path.basename(sheet.path)}")
-    for other in more:
-        if rows := _differing(sheet, other):
-            what = f"a second sheet of one edition; it differs from {sheet.path} in row {', '.join(map(str, rows[:5]))}"
-            what += f" and {len(rows) - 5} more" if len(rows) > 5 else ""
-            out.problem(other.path, None, what, "leave the right one of the two in")
-        else:
-            out.notes.append(f"{other.path} says the same as {sheet.path}, which is read")
-    return out, sheet
-
-
-def _differing(a: Sheet, b: Sheet) -> list[int]:
-    """The rows of `b` that are not as in `a`, counted as in `b`."""
-    first, second = ([{name: as_text(value) for name, value in row.cells.items()} for row in s.rows] for s in (a, b))
-    rows = [b.rows[i].number for i, cells in enumerate(second) if i >= len(first) or cells != first[i]]
-    return rows or ([b.header_row] if len(first) != len(second) else [])

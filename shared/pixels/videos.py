@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from ..corpora.folders import frames
+from ..corpora.folders import list_frames
 from ..corpora.samples import Frames, Problem, Reading, Video
 from ..errors import UserError
 from ..files import REMEDY, digest, locked, read_json, write_json
@@ -60,7 +60,7 @@ def _images(path: str, cache: Path) -> Frames | Problem:
         except OSError as error:
             what = f"cannot write the frames of {path} in {cache}: {error.strerror or error}; {REMEDY}"
             raise UserError(what) from error
-    return frames(str(folder))
+    return list_frames(str(folder))
 
 
 def _whole(folder: Path) -> bool:

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 
-from ..corpora.folders import frames
+from ..corpora.folders import list_frames
 from ..corpora.samples import Frames, Reading, Video
 from ..errors import UserError, log
 from ..files import replacing
@@ -87,7 +87,7 @@ def clip(args: argparse.Namespace, cache: Path) -> pd.DataFrame:
             if (text := getattr(args, moment)) is not None and not text.isdigit():
                 raise UserError(f"--{moment} {text}: with --clip expected a frame's number")
             numbers[moment] = None if text is None else int(text)
-        source = frames(str(args.clip)) if args.clip.is_dir() else Video(str(args.clip))
+        source = list_frames(str(args.clip)) if args.clip.is_dir() else Video(str(args.clip))
         table = pd.DataFrame([{**row, **numbers, "frames": source}])
         reading = decoded(Reading("your clip", str(args.clip), "", table), cache)
         if reading.problems:

@@ -40,7 +40,7 @@ def bench(module, make, files: int, *sizes: int) -> float:
         (Path(folder) / "image").touch()
         make(Path(folder), *sizes)
         start = time.perf_counter()
-        samples = module.load(folder)
+        samples = module.read(folder).samples
         seconds = time.perf_counter() - start
     each = 1e6 * seconds / files
     print(f"{module.NAME}: {len(samples)} samples, {files} files: {seconds:.2f} s, {each:.1f} µs a file")

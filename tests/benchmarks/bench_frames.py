@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     size = 32 if p.parse_args(arguments).small else 256
     with tempfile.TemporaryDirectory() as folder:
         write(f"{folder}/faces", ["CASME2"], size=size, workers=1 if size == 32 else None)
-        samples = casme2.load(f"{folder}/faces")
+        samples = casme2.read(f"{folder}/faces").samples
         numbers = list(zip(samples["onset"], samples["apex"], strict=True))
         for what in ("decoded", "from the cache"):
             clock, work = time.perf_counter(), time.process_time()

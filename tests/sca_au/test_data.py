@@ -20,7 +20,7 @@ def test_frames_are_spread_evenly_from_the_first_to_the_last():
 
 
 def test_clips_go_from_onset_to_offset(corpus, tmp_path):
-    samples = TASKS["casme2-au8"].select(casme2.load(corpus)).assign(onset=2, offset=3)
+    samples = TASKS["casme2-au8"].select(casme2.read(corpus).samples).assign(onset=2, offset=3)
     inputs = data.load(samples, SimpleNamespace(resize=8, tim=4, frames=4, descriptor="none"), tmp_path)
     assert inputs.ids == tuple(samples["sample"]) and inputs.x.shape == (12, 4, 8, 8, 3)
     for frames, clip in zip(samples["frames"], inputs.x, strict=True):

@@ -22,7 +22,7 @@ from shared.pixels.frames import BoxError, derive, in_order, prepare, read, stre
 
 @pytest.fixture
 def samples(casme2):
-    return corpus.load(casme2)
+    return corpus.read(casme2).samples
 
 
 @pytest.fixture

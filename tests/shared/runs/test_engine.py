@@ -185,7 +185,7 @@ def test_a_checkpoint_without_space_keeps_the_one_before(casme2, toy, monkeypatc
 
 @pytest.fixture
 def training(casme2):
-    samples = TASKS["casme2-5"].select(corpus.load(casme2))
+    samples = TASKS["casme2-5"].select(corpus.read(casme2).samples)
     fold = TASKS["casme2-5"].folds(samples)[1]
     return FoldTraining("toy", None, TASKS["casme2-5"], fold, None, samples, 0, torch.device("cpu"))
 
@@ -202,7 +202,7 @@ def test_last_and_best_on_test_are_kept_beside_each_other(training):
 
 def test_of_action_units_the_epoch_with_the_best_f1_is_kept_not_the_most_accurate(casme2):
     task = TASKS["casme2-au8"]  # here every clip shows 4 and 12 of its 8 units
-    samples = task.select(corpus.load(casme2))
+    samples = task.select(corpus.read(casme2).samples)
     training = FoldTraining("toy", None, task, task.folds(samples)[0], None, samples, 0, torch.device("cpu"))
     present, absent = torch.ones(3, 8), torch.zeros(3, 8)
     for epoch, scores in enumerate([present, absent]):

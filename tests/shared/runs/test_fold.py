@@ -20,7 +20,7 @@ TASK = TASKS["casme2-5"]
 @pytest.fixture
 def make(casme2):
     """A fold's job of the toy, as its fields are given: clips of happiness, surprise and disgust in each part."""
-    samples = TASK.select(corpus.load(casme2))
+    samples = TASK.select(corpus.read(casme2).samples)
     folds = TASK.folds(samples)
 
     def training(validation=False, **fields) -> FoldTraining:
