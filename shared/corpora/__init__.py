@@ -20,19 +20,6 @@ class Reader(Protocol):
         """read(root): the corpus under a folder. Raises CorpusMissing, SheetError."""
 
 
-_READERS: tuple[Reader, ...] = (
-    casme,
-    casme2,
-    samm,
-    smic,
-    mmew,
-    casme3,
-    ckplus,
-    mmi,
-    oulu,
-    dfew,
-    ferv39k,
-    afew,
-    emotionet,
-)
-CORPORA: Mapping[str, Reader] = {reader.NAME: reader for reader in _READERS}
+MICRO: tuple[Reader, ...] = (casme, casme2, samm, smic, mmew, casme3)
+OTHERS: tuple[Reader, ...] = (ckplus, mmi, oulu, dfew, ferv39k, afew, emotionet)
+CORPORA: Mapping[str, Reader] = {reader.NAME: reader for reader in MICRO + OTHERS}
