@@ -83,7 +83,7 @@ def class_counts(task: Task, column: Column) -> list[tuple[int, ...]]:
     found = [tuple(known.get(f"{column.corpus or ''} {name}".strip(), 0) for name in task.classes)]
     for edition, sources in PRINTED.items():
         if task.corpora == (edition.split()[0],):
-            labels = task.labels.get(task.corpora[0], task.labels.get("*", {}))
+            labels = task.classes_of(task.corpora[0])
             for _, counts in sources:  # the release's come first, and what others print differently of it after that
                 each = sources[0][1] | counts
                 found.append(tuple(sum(each.get(e, 0) for e in labels if labels[e] == c) for c in task.classes))
