@@ -10,7 +10,8 @@ from torch import Tensor
 
 from shared.errors import UserError
 from shared.pixels.apex import with_apex
-from shared.pixels.frames import Store, derive, prepare, stream, unreadable
+from shared.pixels.frames import Store, derive, prepare, unreadable
+from shared.pixels.images import stream
 from shared.tasks import TASKS
 
 from .magnify import magnify

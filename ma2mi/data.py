@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from shared.corpora.samples import aligned
-from shared.pixels.frames import Store, prepare, stream, unreadable
+from shared.pixels.frames import Store, prepare, unreadable
+from shared.pixels.images import stream
 
 IN_MEMORY = 4 << 30  # bytes of decoded clips that are prepared; more are decoded as they are needed
 

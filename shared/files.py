@@ -1,4 +1,8 @@
-"""Files on disk: written whole or not at all, and under a checksum."""
+"""Files on disk: written whole or not at all, and under a checksum.
+
+A JSON file carries its own checksum. A binary file of ours is vouched for by a JSON file, written after it, that holds
+its CRC-32. Files of torch.save carry the checksums of zip: `runs.weights` compares them.
+"""
 
 import fcntl
 import hashlib
@@ -6,7 +10,7 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +20,7 @@ import numpy as np
 from .errors import UserError
 
 MARKER = "GENERATED.txt"  # lies in a folder of synthetic faces and says so
-REMEDY = "once that is mended the same command goes on from here"
+REMEDY = "fix this and rerun the same command; it resumes"
 
 
 @contextmanager
@@ -69,32 +73,30 @@ def held(path: Path) -> bool:
     return False
 
 
-class Sealing:
-    """A file that is being written, and the checksum of what was written so far."""
+def write_binary(path: Path, parts: Iterable[bytes | memoryview | np.ndarray]) -> int:
+    """Write `parts`, one after the other, in one rename.
 
-    def __init__(self, file: IO[bytes]):
-        self.file, self.crc = file, 0
-
-    def write(self, data) -> int:
-        self.crc = zlib.crc32(data, self.crc)
-        return self.file.write(data)
-
-
-@contextmanager
-def sealing(path: Path) -> Iterator[Sealing]:
-    """Write `path` in one rename, its checksum in four bytes behind the content."""
+    Returns the file's CRC-32: the JSON file that is written after it and vouches for it holds that.
+    """
+    crc = 0
+    # Plain writes: on a full disk one through a memory map ends the process without a word.
     with replacing(path) as temporary, open(temporary, "wb") as file:
-        yield (seal := Sealing(file))
-        file.write(seal.crc.to_bytes(4, "little"))
+        for part in parts:
+            file.write(part)
+            crc = zlib.crc32(part, crc)
+    return crc
 
 
-def sealed(path: Path) -> bool:
-    """Whether `path` is there and what `sealing` wrote."""
+def intact(path: Path, crc: int) -> bool:
+    """Whether `path` is there and holds what `write_binary` wrote, by its CRC-32."""
+    found = 0
     try:
-        content = np.memmap(path, np.uint8, "r")
-    except (OSError, ValueError):  # not there; empty
+        with open(path, "rb") as file:
+            while part := file.read(1 << 20):
+                found = zlib.crc32(part, found)
+    except OSError:
         return False
-    return len(content) > 4 and zlib.crc32(content[:-4]) == int.from_bytes(content[-4:].tobytes(), "little")
+    return found == crc
 
 
 def sweep(folder: Path, name: str = "*") -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from shared.errors import UserError
-from shared.runs.weights import network, packed
+from shared.runs.weights import load_zip, network, packed
 
 FILES = {  # package: a setting that asks for published weights, and their file
     "dvasp": (dict(init="imagenet"), "resnet18-f37072fd.pth"),
@@ -80,3 +80,24 @@ def test_a_header_makes_nothing_but_what_its_package_exports(package, name, tmp_
     with pytest.raises(UserError, match=str(path)):
         network(path, "ma2mi")
     assert not (tmp_path / "executed").exists()
+
+
+def test_no_byte_of_a_file_of_torch_save_changes_unseen(tmp_path):
+    """Each may: what is read is refused, or the same. Zip keeps no checksum of what pads its entries."""
+    state, path = (
+        {"w": torch.arange(5.0), "b": torch.zeros(2, 2), "start": [2, 0], "settings": {"a": "x"}},
+        tmp_path / "f",
+    )
+    torch.save(state, path)
+    content, refused = path.read_bytes(), 0
+    for i in range(len(content)):
+        path.write_bytes(content[:i] + bytes([content[i] ^ 4]) + content[i + 1 :])
+        try:
+            assert str(load_zip(path)) == str(state)
+        except (ValueError, RuntimeError, OSError):
+            refused += 1
+    assert refused > len(content) / 2
+    for end in range(len(content)):
+        path.write_bytes(content[:end])
+        with pytest.raises(ValueError, match="not a whole file of torch.save"):
+            load_zip(path)

@@ -21,7 +21,8 @@ from ..corpora.samples import Frames, Problem, Reading
 from ..errors import UserError, log
 from ..files import digest, locked, replacing, sweep
 from ..keys import code, stamp
-from .frames import Box, in_order
+from .frames import in_order
+from .images import Box
 
 COLUMNS = ("sample", "left", "top", "right", "bottom")
 FOUND = "found in"  # a further column of boxes that a detector found: what they depend on

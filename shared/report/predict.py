@@ -15,7 +15,7 @@ from ..corpora.samples import Frames, Reading, Video
 from ..errors import UserError, log
 from ..files import replacing
 from ..pixels.apex import with_apex
-from ..pixels.frames import read
+from ..pixels.images import read
 from ..pixels.videos import decoded
 from ..runs.paper import Paper
 from ..runs.weights import network

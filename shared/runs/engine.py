@@ -4,7 +4,6 @@ import fcntl
 import platform
 import random
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
@@ -18,7 +17,7 @@ from accelerate.utils import broadcast_object_list
 
 from ..corpora.samples import aligned
 from ..errors import UserError, log
-from ..files import locked, plain, replacing, sweep, write_json
+from ..files import locked, plain, sweep, write_binary, write_json
 from ..protocols import Fold
 from .config import Settings
 from .experiment import Experiment, PretrainingRun, parts_of
@@ -131,12 +130,9 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
             **{k: record[k] for k in ("scale", "generated", "shuffled", "seed", "config", "fold", "code")},
         }
         content = packed(training.learned, plain(about))
-        record["kept weights"] = zlib.crc32(content)
-        with replacing(weights_of(experiment.record_path(fold))) as temporary:
-            temporary.write_bytes(content)
+        record["kept weights"] = write_binary(weights_of(experiment.record_path(fold)), [content])
     for suffix, content in training.files.items():
-        with replacing(experiment.record_path(fold).with_suffix(f".{suffix}")) as temporary:
-            temporary.write_bytes(content)
+        write_binary(experiment.record_path(fold).with_suffix(f".{suffix}"), [content])
     write_json(experiment.record_path(fold), record)
     done, last = sum(experiment.record_path(f).exists() for f in experiment.folds), training.history[-1]
     terms = ", ".join(f"{k} {v:.3f}" for k, v in last.items() if k != "epoch")
@@ -178,12 +174,9 @@ def _pretrain(stage: PretrainingRun, accelerator: Processes, workers: int) -> No
     wait_for_others(accelerator)
     if not accelerator.is_main_process:
         return
-    content = packed(weights)
-    with replacing(stage.weights_path) as temporary:
-        temporary.write_bytes(content)
     record = {
         **stage.settings,
-        "weights": zlib.crc32(content),
+        "weights": write_binary(stage.weights_path, [packed(weights)]),
         "history": pretraining.history,
         **surroundings(accelerator.device),
         "times": {

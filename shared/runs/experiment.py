@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-import zlib
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from safetensors.torch import load
+from safetensors.torch import load_file
 from torch import Tensor
 
 from .. import keys
 from ..corpora.samples import Reading
 from ..errors import UserError
-from ..files import digest, held, locked, plain, read_json, write_json
+from ..files import digest, held, intact, locked, plain, read_json, write_json
 from ..protocols import Fold
 from ..tasks import TASKS, Task
 from .config import Settings
@@ -237,12 +236,11 @@ class PretrainingRun(Run):
 
     def load(self) -> dict[str, Tensor]:
         """The weights. Raises UserError when they are not those that were written."""
-        content = self.weights_path.read_bytes() if self.weights_path.exists() else b""
         record = self.record()
-        if record is None or record["weights"] != zlib.crc32(content):
+        if record is None or not intact(self.weights_path, record["weights"]):
             remedy = f"remove {self.folder} and rerun: the rest is kept"
             raise UserError(f"{self.weights_path} is not the file that was written; {remedy}")
-        return load(content)
+        return load_file(self.weights_path)
 
     def history(self) -> list[dict[str, float]]:
         record = self.record()

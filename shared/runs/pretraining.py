@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..errors import UserError, log
-from ..files import plain, sealed, sealing
+from ..files import plain, write_binary
 from ..keys import refuse_others
 from ..tasks import Task
 from .config import Settings
 from .fold import PretrainingData, seed_of
 from .parallel import Batches, Processes, synchronised
+from .weights import load_zip
 
 C = TypeVar("C", bound=Settings)
 
@@ -81,9 +82,7 @@ class Pretraining(Generic[C]):
         self._state = objects
         if (path := self.folder / "checkpoint.pt").exists():
             try:
-                if not sealed(path):
-                    raise ValueError("its checksum is another")
-                saved = torch.load(path, map_location="cpu", weights_only=True)
+                saved = load_zip(path)
                 refuse_others(path, saved["settings"], self.settings)
                 for name, thing in objects.items():
                     thing.load_state_dict(saved[name])
@@ -167,8 +166,7 @@ class Pretraining(Generic[C]):
         place = {"start": list(start), "history": self.history, "sums": self._sums, "settings": plain(self.settings)}
         content = io.BytesIO()  # torch.save to a full disk says "unexpected pos", not that there is no space
         torch.save({**state, **place}, content)
-        with sealing(self.folder / "checkpoint.pt") as file:
-            file.write(content.getbuffer())
+        write_binary(self.folder / "checkpoint.pt", [content.getbuffer()])
 
 
 def _without_traceback(loader: Iterable[Any]) -> Iterator[Any]:

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from toy.shell import no_file_beyond
 
 from shared.errors import UserError
-from shared.files import locked, read_json, replacing, sealed, sealing, write_json
+from shared.files import intact, locked, read_json, replacing, write_binary, write_json
 
 OLD = {"a": "old"}
 
@@ -42,7 +43,7 @@ def test_a_write_that_is_broken_off_leaves_the_old_content(tmp_path, failure):
 def test_full_disk_is_said_and_the_old_content_stays(tmp_path):
     path = tmp_path / "record.json"
     write_json(path, OLD)
-    said = "cannot write .*record.json: File too large; what was there before is unchanged; once that is mended"
+    said = "cannot write .*record.json: File too large; what was there before is unchanged; fix this and rerun"
     with no_file_beyond(10_000), pytest.raises(UserError, match=said):
         write_json(path, {"a": "x" * 100_000})
     assert read_json(path) == OLD
@@ -106,18 +107,29 @@ def test_a_record_without_its_checksum_is_refused(tmp_path):
         read_json(tmp_path / "record.json")
 
 
-@pytest.mark.parametrize("size", [1, 3, 4096, 70_001])
-def test_what_is_sealed_is_known_by_every_byte(tmp_path, size):
+@pytest.mark.parametrize("size", [1, 3, 4096, 70_001, 2_000_003])
+def test_a_binary_file_is_known_by_every_byte(tmp_path, size):
     path, content = tmp_path / "file", np.random.default_rng(0).bytes(size)
-    assert not sealed(path)
-    with sealing(path) as file:
-        file.write(content[: size // 2])
-        file.write(content[size // 2 :])
-    written = path.read_bytes()
-    assert written[:size] == content and sealed(path)
-    for i in {0, size // 2, size - 1, size, size + 3}:
-        path.write_bytes(written[:i] + bytes([written[i] ^ 1]) + written[i + 1 :])
-        assert not sealed(path)
-    for spoilt in (b"", written[:-1], written + b"\0", written[:3], b"\0", bytes(4), bytes(size + 4)):
+    assert not intact(path, 0)
+    crc = write_binary(path, [content[: size // 2], memoryview(content)[size // 2 :]])
+    assert crc == zlib.crc32(content) and path.read_bytes() == content and intact(path, crc)
+    for i in {0, size // 2, size - 1}:
+        path.write_bytes(content[:i] + bytes([content[i] ^ 1]) + content[i + 1 :])
+        assert not intact(path, crc)
+    for spoilt in (b"", content[:-1], content + b"\0", bytes(size), bytes(size + 4)):
         path.write_bytes(spoilt)
-        assert not sealed(path)
+        assert not intact(path, crc)
+
+
+def test_an_array_is_written_as_it_lies_in_memory(tmp_path):
+    array = np.arange(12, dtype=np.float32).reshape(3, 4)
+    crc = write_binary(tmp_path / "file", iter(array))
+    np.testing.assert_array_equal(np.fromfile(tmp_path / "file", np.float32).reshape(3, 4), array)
+    assert crc == zlib.crc32(array)
+
+
+def test_a_full_disk_leaves_the_old_binary_file(tmp_path):
+    crc = write_binary(path := tmp_path / "file", [b"old"])
+    with no_file_beyond(10_000), pytest.raises(UserError, match="cannot write .*file: File too large; what was there"):
+        write_binary(path, [bytes(6000)] * 2)
+    assert intact(path, crc) and names(tmp_path) == ["file"]

@@ -17,7 +17,8 @@ from shared.corpora import casme2 as corpus
 from shared.corpora.samples import FrameMissing
 from shared.errors import UserError
 from shared.pixels import frames as module
-from shared.pixels.frames import BoxError, derive, in_order, prepare, read, stream, unreadable
+from shared.pixels.frames import derive, in_order, prepare, unreadable
+from shared.pixels.images import BoxError, check, read, stream
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ def test_the_cache_is_used_and_a_changed_file_or_setting_is_decoded_anew(samples
     assert digest()[1]
 
 
-@pytest.mark.parametrize("file", ["frames.u8", "index.json"])
+@pytest.mark.parametrize("file", ["frames.u8", "frames.json"])
 @pytest.mark.parametrize(
     "spoil",
     [lambda content: content[: len(content) // 2], lambda content: content[::-1], lambda content: b"", None],
@@ -162,18 +163,18 @@ def test_a_spoilt_cache_is_made_again(samples, tmp_path, file, spoil):
 
 
 def test_a_cache_is_checksummed_once_a_day_and_after_a_change(samples, tmp_path, monkeypatch):
-    sums, plain = [], module.zlib.crc32
-    monkeypatch.setattr(module.zlib, "crc32", lambda *a: sums.append(a) or plain(*a))
+    sums, intact = [], module.intact
+    monkeypatch.setattr(module, "intact", lambda *a: sums.append(a) or intact(*a))
 
     def opened():
         """How many checksums it takes to open frames and what is derived from them."""
         del sums[:]
         store = prepare(samples, key_frames(samples), size=8, gray=True, cache=tmp_path / "cache")
         derive(store, "mean", {}, lambda clip: clip.mean())
-        return len([content for content, *_ in sums if not isinstance(content, bytes)])  # that of the index is small
+        return len(sums)
 
     opened()  # decoded and derived
-    assert [opened() for _ in range(3)] == [1, 0, 0]  # of what is derived, by the first that finds it there
+    assert [opened() for _ in range(3)] == [2, 0, 0]  # by the first that finds them there
     (frames,), (mean,) = ((tmp_path / "cache").glob(f"*/*.{end}") for end in ("u8", "npy"))
     for path in frames, mean:
         os.utime(path)
@@ -229,8 +230,8 @@ def test_a_check_of_an_image_notices_what_reading_it_notices(tmp_path, how):
     cuts = [*range(0, len(content) - 40, 23), *range(len(content) - 40, len(content) + 1)]
     for cut in cuts:
         path.write_bytes(content[:cut])
-        assert fails(module._decodes) == fails(lambda file: read(file, 8)), cut
-    assert not fails(module._decodes)
+        assert fails(check) == fails(lambda file: read(file, 8)), cut
+    assert not fails(check)
 
 
 def test_samples_that_cannot_be_streamed_are_found_once(samples, tmp_path, monkeypatch):
@@ -247,7 +248,7 @@ def test_samples_that_cannot_be_streamed_are_found_once(samples, tmp_path, monke
     with pytest.raises(BoxError):
         read(samples["frames"][7].path(1), 8, box=(8, 0, 9, 8))
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_decodes", lambda *_: pytest.fail("decoded again"))
+        patch.setattr(module, "check", lambda *_: pytest.fail("decoded again"))
         assert unreadable(clips, tmp_path / "cache") == found
         Path(path).write_bytes(content)
         with pytest.raises(pytest.fail.Exception):  # of another file
@@ -296,20 +297,21 @@ def test_two_at_once_decode_once_and_agree(samples, tmp_path, decoded):
 
 
 def test_a_full_disk_is_said_and_leaves_nothing_half(samples, tmp_path):
-    with no_file_beyond(50_000), pytest.raises(UserError, match="cannot write prepared frames in .*: File too large"):
+    with no_file_beyond(50_000), pytest.raises(UserError, match="cannot write .*/frames.u8: File too large"):
         prepare(samples, key_frames(samples), size=128, cache=tmp_path / "cache")
-    assert not [p for p in (tmp_path / "cache").iterdir() if p.is_dir()]
+    assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file() and p.suffix != ".lock"]
     assert len(prepare(samples, key_frames(samples), size=128, cache=tmp_path / "cache").ids) == 12
 
 
 def test_what_a_dead_process_left_is_swept_away(samples, tmp_path):
     made = prepare(samples, key_frames(samples), size=8, cache=tmp_path / "cache")
     (folder,) = [p for p in (tmp_path / "cache").iterdir() if p.is_dir()]
-    (folder / "index.json").unlink()
-    half = folder.with_name(f".{folder.name}.abc")
-    half.mkdir()
+    (folder / "frames.json").unlink()
+    halves = [folder / f".{name}.abc.tmp" for name in ("frames.u8", "frames.json")]
+    for half in halves:
+        half.touch()
     assert prepare(samples, key_frames(samples), size=8, cache=tmp_path / "cache").digest == made.digest
-    assert not half.exists()
+    assert not any(half.exists() for half in halves)
 
 
 def test_a_cache_that_cannot_be_written_is_named(samples, tmp_path):
@@ -336,7 +338,7 @@ def test_what_is_derived_is_computed_once_for_each_setting(samples, tmp_path):
         np.testing.assert_array_equal(means, scale * store.stacked().mean((2, 3, 4)))
         assert len(seen) == times and set(seen) == {(2, 8, 8, 3)}
     files = sorted(p.suffix for p in store.folder.glob("mean-*") if p.suffix not in (".lock", ".checked"))
-    assert files == [".npy", ".npy"]
+    assert files == [".json", ".json", ".npy", ".npy"]
 
 
 def halves(clip):
@@ -346,7 +348,7 @@ def halves(clip):
 @pytest.mark.parametrize("short", [1, 4000, 30_000])
 def test_a_full_disk_leaves_no_half_of_what_is_derived(samples, tmp_path, short):
     store = prepare(samples, key_frames(samples), size=32, cache=tmp_path / "cache")
-    size = 4 * store.array.size + 132  # with the head of the file, and its checksum
+    size = 4 * store.array.size + 128  # with the head of the file
     with no_file_beyond(size - short), pytest.raises(UserError, match="halves-.*npy: File too large; what was there"):
         derive(store, "halves", {}, halves)
     assert not list(store.folder.glob("*halves*.npy*tmp")) + list(store.folder.glob("halves*.npy"))
@@ -367,10 +369,11 @@ def test_a_full_disk_leaves_no_half_of_what_is_derived(samples, tmp_path, short)
     ],
     ids=["less", "half", "changed", "empty", "zeros", "twice"],
 )
-def test_what_was_derived_and_is_spoilt_is_made_again(samples, tmp_path, spoil):
+@pytest.mark.parametrize("kind", [".npy", ".json"])
+def test_what_was_derived_and_is_spoilt_is_made_again(samples, tmp_path, spoil, kind):
     store = prepare(samples, key_frames(samples), size=8, cache=tmp_path / "cache")
     expected = np.array(derive(store, "halves", {}, halves))
-    (path,) = store.folder.glob("halves*.npy")
+    (path,) = store.folder.glob(f"halves*{kind}")
     path.write_bytes(spoil(path.read_bytes()))
     left = path.with_name(f".{path.name}.abc.tmp")
     left.touch()
@@ -383,8 +386,8 @@ def test_a_frame_that_goes_in_mid_training_is_named(samples):
     np.testing.assert_array_equal(stream(path, 8), read(path, 8))
     with open(path, "r+b") as file:
         file.truncate(60)
-    with pytest.raises(UserError, match=f"{path} cannot be read: .+; once that is mended the same command goes on"):
+    with pytest.raises(UserError, match=f"{path} cannot be read: .+; fix this and rerun the same command"):
         stream(path, 8)
     os.remove(path)
-    with pytest.raises(UserError, match=f"{path} cannot be read: No such file or directory; once"):
+    with pytest.raises(UserError, match=f"{path} cannot be read: No such file or directory; fix this"):
         stream(path, 8)

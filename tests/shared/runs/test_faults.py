@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import dataclasses
-import io
 import os
 import pickle
 import shutil
@@ -19,8 +18,8 @@ from toy.left import halves, records, table
 from toy.shell import ENVIRONMENT, ROOT, no_file_beyond, python
 
 from shared.errors import UserError
-from shared.files import REMEDY, sealing
-from shared.pixels.frames import stream
+from shared.files import REMEDY
+from shared.pixels.images import stream
 from shared.runs.experiment import slug
 from shared.runs.parallel import Alone
 from shared.runs.pretraining import Pretraining
@@ -64,7 +63,7 @@ def goes_on(whole, toy):
 @pytest.mark.parametrize(
     ("size", "what"),
     [
-        (1_000, "cannot write prepared frames in {out}/cache"),
+        (1_000, "cannot write {out}/cache/{cache}/frames.u8"),
         (500, "cannot write {out}/{plain}/.claims/settings.json"),
         (500, "cannot write {out}/{stage}/weights.safetensors"),
         (2_000, "cannot write {out}/{plain}/CASME2_sub01.safetensors"),
@@ -82,7 +81,8 @@ def test_a_full_disk(whole, toy, goes_on, tmp_path, size, what):
             shutil.copy(path, there)
     with no_file_beyond(size):
         code, _, said = toy("table1", "--data", data, "--out", out, page=True)
-    assert code == 2 and f"error: {what.format(out=out, stage=STAGE, plain=PLAIN)}: File too large" in said
+    (cache,) = (path.name for path in (out / "cache").iterdir() if path.is_dir())
+    assert code == 2 and f"error: {what.format(out=out, cache=cache, stage=STAGE, plain=PLAIN)}: File too large" in said
     assert said.endswith(f"{REMEDY}\n") and not halves(out)
     goes_on(out)
 
@@ -227,13 +227,10 @@ class Hostile:
 
 def hostile(path: Path, kind: str, ran: Path) -> None:
     """Write a checkpoint that runs code when it is loaded without care."""
-    with sealing(path) as file:  # who makes such a file can make its checksum
-        if kind == "pickle":
-            file.write(pickle.dumps(Hostile(ran), protocol=2))
-        else:
-            content = io.BytesIO()
-            torch.save({"net": Hostile(ran)}, content, _use_new_zipfile_serialization=kind == "zip")
-            file.write(content.getvalue())
+    if kind == "pickle":
+        path.write_bytes(pickle.dumps(Hostile(ran), protocol=2))
+    else:
+        torch.save({"net": Hostile(ran)}, path, _use_new_zipfile_serialization=kind == "zip")
 
 
 @pytest.fixture
@@ -261,11 +258,15 @@ def test_a_hostile_checkpoint_is_not_run(whole, toy, goes_on, stopped, tmp_path,
 
 
 @pytest.mark.parametrize(
-    "spoil",
-    [lambda b: b[:-9], lambda b: b"", lambda b: b[:900] + bytes([b[900] ^ 1]) + b[901:]],
+    ("spoil", "what"),
+    [
+        (lambda b: b[:-9], "it is not a whole file of torch.save"),
+        (lambda b: b"", "it is not a whole file of torch.save"),
+        (lambda b: b[:900] + bytes([b[900] ^ 1]) + b[901:], "its checksum of archive/data.pkl differs"),
+    ],
     ids=["cut", "empty", "flipped"],
 )
-def test_a_corrupt_checkpoint(whole, toy, goes_on, stopped, spoil):
+def test_a_corrupt_checkpoint(whole, toy, goes_on, stopped, spoil, what):
     def stop(training):
         PAPER.pretrain(training)
         training._checkpoint((2, 0))
@@ -276,7 +277,7 @@ def test_a_corrupt_checkpoint(whole, toy, goes_on, stopped, spoil):
     path = stopped / STAGE / "checkpoint.pt"
     path.write_bytes(spoil(path.read_bytes()))
     code, _, said = toy(*command)
-    assert code == 2 and f"error: {path} is not the checkpoint that was written (its checksum is another); " in said
+    assert code == 2 and f"error: {path} is not the checkpoint that was written ({what}); remove it" in said
     path.unlink()
     goes_on(stopped)
 
@@ -284,9 +285,7 @@ def test_a_corrupt_checkpoint(whole, toy, goes_on, stopped, spoil):
 @pytest.mark.parametrize("content", [{}, [], {"settings": {}}, "text"], ids=str)
 def test_a_checkpoint_of_something_else(whole, toy, goes_on, stopped, content):
     path = stopped / STAGE / "checkpoint.pt"
-    with sealing(path) as file:
-        torch.save(content, saved := io.BytesIO())
-        file.write(saved.getvalue())
+    torch.save(content, path)
     code, _, said = toy("table1", "--data", whole[0], "--out", stopped)
     assert code == 2 and f"error: {path} " in said and "remove" in said
     path.unlink()
