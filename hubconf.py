@@ -23,7 +23,7 @@ def _entry(package: str) -> collections.abc.Callable[..., nn.Module]:
             return network(**arguments)
         if arguments:
             raise TypeError(f"weights bring their network's own arguments; leave {', '.join(arguments)} out")
-        net: nn.Module = importlib.import_module("shared.runs.weights").network(weights, package)[0]
+        net: nn.Module = importlib.import_module("shared.runs.weights").load_network(weights, package)[0]
         return net
 
     entry.__name__ = entry.__qualname__ = package

@@ -13,7 +13,7 @@ from shared.metrics import constant_baseline, score
 from shared.runs.fold import FoldTraining, autocast
 from shared.runs.gradcam import gradcam, scaled
 from shared.runs.pretraining import Pretraining
-from shared.runs.weights import published, tensors
+from shared.runs.weights import published_weights, read_tensors
 
 from .data import MAGNIFIED, Faces, augmented, centred
 from .losses import is_release, selective_weights, student_loss, teacher_loss
@@ -49,7 +49,7 @@ def start(net: Views, config, weights) -> None:
     """ImageNet's weights (Sec. IV-C), from the folder `weights` or the network."""
     if config.init == "imagenet":
         path = Path(weights, weights_file(net.trunks[0].depth))
-        with published(path, "torchvision's weights of ImageNet", "--set init=random goes on without"):
+        with published_weights(path, "torchvision's weights of ImageNet", "--set init=random goes on without"):
             load_imagenet(net, weights)
 
 
@@ -125,8 +125,10 @@ def trained_teacher(config, weights: str | Path, pretrained: dict[str, Tensor] |
         return teacher
     path = Path(weights, config.teacher)  # a whole path stays as it is
     path = path if path.is_file() or not Path(config.teacher).is_file() else Path(config.teacher)
-    with published(path, f"a teacher of {config.views} view(s)", "without --set teacher one is trained on EmotioNet"):
-        teacher = read_teacher(tensors(path), views=config.views, follow=config.follow, statistics=statistics)
+    with published_weights(
+        path, f"a teacher of {config.views} view(s)", "without --set teacher one is trained on EmotioNet"
+    ):
+        teacher = read_teacher(read_tensors(path), views=config.views, follow=config.follow, statistics=statistics)
     trunk = teacher.trunks[0]
     same = {"fine-tune": (trunk.depth, trunk.width) == (config.depth, config.width), "Fit": trunk.width == config.width}
     if not same.get(config.method, True):

@@ -10,7 +10,7 @@ from shared.errors import UserError
 from shared.runs.fold import FoldTraining, autocast
 from shared.runs.gradcam import gradcam, scaled
 from shared.runs.pretraining import Pretraining
-from shared.runs.weights import published
+from shared.runs.weights import published_weights
 
 from .autoencoder import Autoencoder, PoolAutoencoder
 from .data import augmented, normalised, whole
@@ -92,7 +92,9 @@ def autoencoder(config, weights) -> nn.Module | None:
     if config.pretrain == "pixels":
         return None
     if config.autoencoder == "published":
-        with published(weights, "the published autoencoder", "--set autoencoder=random or =pool goes on without"):
+        with published_weights(
+            weights, "the published autoencoder", "--set autoencoder=random or =pool goes on without"
+        ):
             return Autoencoder.load(weights)
     if config.autoencoder == "pool":
         return PoolAutoencoder()

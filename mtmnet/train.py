@@ -13,7 +13,7 @@ from shared.runs.fold import FoldTraining, autocast
 from shared.runs.gradcam import gradcam
 from shared.runs.parallel import Alone
 from shared.runs.pretraining import Pretraining
-from shared.runs.weights import published
+from shared.runs.weights import published_weights
 
 from .data import Pairs, drawn, images, shifted
 from .losses import adversarial_losses, eid_losses, expression_loss, identity_loss, mtm_losses
@@ -30,7 +30,7 @@ def start(net: EIDNet, config, weights) -> None:
     if config.imagenet != "none":
         path = weights / config.imagenet
         what = "torchvision's ResNet18_Weights.IMAGENET1K_V1"
-        with published(path, what, "--set imagenet=none starts from random weights"):
+        with published_weights(path, what, "--set imagenet=none starts from random weights"):
             net.E.load_imagenet(torch.load(path, map_location="cpu", weights_only=True))
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from shared.runs.fold import FoldTraining, autocast
-from shared.runs.weights import published
+from shared.runs.weights import published_weights
 
 from .data import augmented, central, floats
 from .losses import total_loss
@@ -105,7 +105,9 @@ def start(net: SCANetwork, config, weights) -> None:
     """The backbone's weights, the zoo's file in the folder `weights`. UserError where it is another."""
     if file := zoo(config):
         path, what = weights / file.file, f"the 2018 model zoo's Res3D{config.depth} of {file.data}"
-        with published(path, what, "--set backbone=kinetics takes those of Kinetics alone, backbone=random none"):
+        with published_weights(
+            path, what, "--set backbone=kinetics takes those of Kinetics alone, backbone=random none"
+        ):
             if (classes := net.backbone.load_zoo(path)) != file.classes:
                 found = "no classifier" if classes is None else f"a classifier of {classes} classes"
                 raise ValueError(f"it has {found}; that of {file.data} has {file.classes}")

@@ -73,7 +73,7 @@ def held(path: Path) -> bool:
     return False
 
 
-def write_binary(path: Path, parts: Iterable[bytes | memoryview | np.ndarray]) -> int:
+def write_binary(path: Path, parts: Iterable[bytes | memoryview]) -> int:
     """Write `parts`, one after the other, in one rename.
 
     Returns the file's CRC-32: the JSON file that is written after it and vouches for it holds that.
@@ -109,7 +109,7 @@ def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
     """Write `content` as JSON, keys in the order given, and "crc", its checksum, in one rename."""
     content = {**content, "crc": _crc(content)}
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=_plain), encoding="utf-8")
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=_jsonable), encoding="utf-8")
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
@@ -126,20 +126,20 @@ def read_json(path: str | Path) -> dict[str, Any]:
 def _crc(content: Mapping[str, Any]) -> int:
     """Of all but the times, so that two runs of one fold leave equal records."""
     kept = {key: value for key, value in content.items() if key != "times"}
-    return zlib.crc32(json.dumps(kept, default=_plain).encode())
+    return zlib.crc32(json.dumps(kept, default=_jsonable).encode())
 
 
 def digest(content: Any) -> str:
     """Twelve hexadecimal digits that name `content` (anything JSON can hold)."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=_plain).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=_jsonable).encode()).hexdigest()[:12]
 
 
-def plain(content: Any) -> Any:
+def jsonable(content: Any) -> Any:
     """`content` as it comes back from a record: lists for tuples, numbers for numpy's."""
-    return json.loads(json.dumps(content, default=_plain))
+    return json.loads(json.dumps(content, default=_jsonable))
 
 
-def _plain(value: Any) -> Any:
+def _jsonable(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):

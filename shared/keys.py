@@ -1,7 +1,10 @@
-"""Keys: what a kept thing depends on, spelt out beside it, so that a stale one is noticed and what differs is named.
+"""Keys: what a result depends on, written out beside it, so that a stale one is noticed and its differences are named.
 
 Fold records, pre-trainings, prepared frames, derived arrays, decoded videos, boxes and weights all build theirs from
-these: labels as read, files, code, settings."""
+these: labels as read, files, code, settings.
+"""
+
+from __future__ import annotations
 
 import ast
 import hashlib
@@ -11,13 +14,15 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import torch
 
 from .errors import UserError
-from .files import digest, plain
+from .files import digest, jsonable
+
+if TYPE_CHECKING:  # the hub does without pandas
+    import pandas as pd
 
 VERIFY = "MER_VERIFY"  # set by --verify: files are known by their content
 TIMES, CONTENT = "size and time of change", "content"
@@ -25,18 +30,18 @@ PARSING = threading.Lock()  # Python 3.11 raises SystemError where two threads p
 LABELS = ("sample", "subject", "target", "emotion", "aus", "au_codes", "edition", "fps", "onset", "apex", "offset")
 
 
-def times(path: str | os.PathLike) -> str:
+def size_and_time(path: str | os.PathLike) -> str:
     """Size and time of change of a file. Raises OSError."""
     stat = os.stat(path)
     return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
-def stamp(path: str | os.PathLike) -> str:
-    """What a file is known by: its size and time of change or, under --verify, its content. Raises OSError."""
-    return content(path) if VERIFY in os.environ else times(path)
+def fingerprint(path: str | os.PathLike) -> str:
+    """What a file is recognised by: its size and time of change or, under --verify, its content. Raises OSError."""
+    return sha256(path) if VERIFY in os.environ else size_and_time(path)
 
 
-def content(path: str | os.PathLike) -> str:
+def sha256(path: str | os.PathLike) -> str:
     """The SHA-256 of a file. Raises OSError."""
     sha = hashlib.sha256()
     with open(path, "rb") as file:
@@ -45,51 +50,54 @@ def content(path: str | os.PathLike) -> str:
     return sha.hexdigest()
 
 
-def published(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """The content of published files, by their name in a folder or among torch's downloads, or by their path.
+def weights_key(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """A digest of the content of each published file, or "missing".
 
-    "missing" of one that is not there.
+    A name is that of a file in `folder` or among torch's downloads, or a path.
     """
     downloads = Path(torch.hub.get_dir(), "checkpoints")
     found = {}
     for name in names:
         path = next((p for p in (folder / name, downloads / name, Path(name)) if p.is_file()), None)
-        found[name] = _large(path, times(path)) if path else "missing"
+        found[name] = _digest_of_large(path, size_and_time(path)) if path else "missing"
     return found
 
 
 @cache
-def _large(path: Path, seen: str) -> str:
-    """`content` in short, computed again only when what is `seen` of the file changes."""
-    return content(path)[:16]
+def _digest_of_large(path: Path, seen: str) -> str:
+    """The first digits of `sha256`, computed again only when `seen`, the file's size and time of change, differs."""
+    return sha256(path)[:16]
 
 
-def table(samples: pd.DataFrame) -> dict[str, Any]:
-    """What a table of samples holds, short: counts, and a digest of ids, labels, key frames, clip lengths and boxes."""
+def table_key(samples: pd.DataFrame) -> dict[str, Any]:
+    """Counts of a table of samples, and a digest of its ids, labels, key frames, clip lengths and boxes."""
     columns = [c for c in LABELS if c in samples]
     clips = [(len(f), getattr(f, "box", None)) if hasattr(f, "__len__") else (0, None) for f in samples["frames"]]
     rows = samples[columns].astype(str).assign(clip=[str(c) for c in clips]).sort_values("sample")
     return {"samples": len(rows), "subjects": int(rows["subject"].nunique()), "table": digest(rows.values.tolist())}
 
 
-def pixels(samples: pd.DataFrame) -> dict[str, str]:
-    """What the image files of a table of samples are known by. Raises UserError for one that cannot be read."""
-    known = {TIMES: times} | ({CONTENT: stamp} if VERIFY in os.environ else {})
-    shas = {name: hashlib.sha256() for name in known}
+def pixels_key(samples: pd.DataFrame) -> dict[str, str]:
+    """Digests of the image files of a table of samples: of sizes and times and, under --verify, of their content.
+
+    Raises UserError for a file that cannot be read.
+    """
+    kinds = {TIMES: size_and_time} | ({CONTENT: sha256} if VERIFY in os.environ else {})
+    shas = {name: hashlib.sha256() for name in kinds}
     for sample, frames in sorted(zip(samples["sample"], samples["frames"], strict=True), key=lambda row: row[0]):
         video = not hasattr(frames, "numbers")
         for number, path in [(0, frames.path)] if video else ((n, frames.path(n)) for n in frames.numbers):
             try:
-                for name, by in known.items():
-                    shas[name].update(f"{sample} {number} {by(path)}\n".encode())
+                for name, kind in kinds.items():
+                    shas[name].update(f"{sample} {number} {kind(path)}\n".encode())
             except OSError as error:
                 raise UserError(f"{path} cannot be read any more: {error.strerror}; copy it again") from error
     return {name: sha.hexdigest()[:16] for name, sha in shas.items()}
 
 
 @cache
-def code(*modules: str) -> str:
-    """Twelve digits that name the sources of modules and of all that they import of their packages and `shared`."""
+def code_key(*modules: str) -> str:
+    """Twelve digits of the sources of modules and of all that they import from their packages and `shared`."""
     tops = {"shared", *(name.partition(".")[0] for name in modules)}
     sources, todo = {}, list(modules)
     while todo:
@@ -117,11 +125,11 @@ def code(*modules: str) -> str:
 
 
 def refuse_others(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any], but: Collection[str] = ()) -> None:
-    """Raise UserError, naming each entry of `wanted` that differs, when a kept thing depends on something else.
+    """Raise UserError, naming each entry of `wanted` that differs, when what lies in `path` depends on something else.
 
     Entries `but` are not compared; files are compared by content where both sides know it.
     """
-    before, now = _flat({key: found.get(key) for key in wanted}), _flat(plain(wanted))
+    before, now = _flat({key: found.get(key) for key in wanted}), _flat(jsonable(wanted))
     for key in [k for k in {*before, *now} if k.endswith(f".{CONTENT}")]:
         known = key if key not in before or key not in now else key.removesuffix(CONTENT) + TIMES
         before.pop(known, None), now.pop(known, None)
@@ -145,7 +153,7 @@ def _short(value: Any) -> str:
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
+    flat: dict[str, Any] = {}
     for key, value in content.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat

@@ -10,7 +10,7 @@ from PIL import Image
 from tiny import ROWS, experiment_of, options, paper_of
 
 from shared.runs.experiment import predicted
-from shared.runs.weights import network
+from shared.runs.weights import load_network
 
 
 @pytest.mark.parametrize("package", ROWS)
@@ -23,7 +23,7 @@ def test_a_fold_s_weights_say_what_its_record_says(package, faces, tmp_path, toy
     samples, data = experiment.session.inputs(experiment.task, experiment.config)
     for path in sorted(experiment.folder.glob("*.json"))[:2]:
         record = json.loads(path.read_text(encoding="utf-8"))
-        net, about = network(path.with_suffix(".safetensors"), package)
+        net, about = load_network(path.with_suffix(".safetensors"), package)
         assert about["config"] == record["config"] and about["fold"] == record["fold"]
         assert about["labels"] == experiment.task.outputs
         scores, maps = paper.apply(net, data, experiment.config)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from shared.errors import UserError
-from shared.runs.weights import load_zip, network, packed
+from shared.runs.weights import load_network, load_zip, packed
 
 FILES = {  # package: a setting that asks for published weights, and their file
     "dvasp": (dict(init="imagenet"), "resnet18-f37072fd.pth"),
@@ -78,7 +78,7 @@ def test_a_header_makes_nothing_but_what_its_package_exports(package, name, tmp_
     about = {"package": package, "network": name, "arguments": {"path": str(tmp_path / "executed")}}
     (path := tmp_path / "net.safetensors").write_bytes(packed({"w": torch.zeros(1)}, about))
     with pytest.raises(UserError, match=str(path)):
-        network(path, "ma2mi")
+        load_network(path, "ma2mi")
     assert not (tmp_path / "executed").exists()
 
 

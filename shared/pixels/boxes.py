@@ -20,7 +20,7 @@ from tqdm import tqdm
 from ..corpora.samples import Frames, Problem, Reading
 from ..errors import UserError, log
 from ..files import digest, locked, replacing, sweep
-from ..keys import code, stamp
+from ..keys import code_key, fingerprint
 from .frames import in_order
 from .images import Box
 
@@ -164,7 +164,7 @@ def _first(row) -> str:
 def _mark(row) -> str:
     """What a detected box depends on: the image and the code."""
     try:
-        return digest([stamp(_first(row)), code(__name__)])
+        return digest([fingerprint(_first(row)), code_key(__name__)])
     except OSError:  # named when the clip's frames are prepared
         return ""
 

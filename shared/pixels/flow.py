@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -23,9 +24,14 @@ def tvl1(
     inner: int = 30,
     outer: int = 10,
 ) -> Tensor:
-    """Flow I0 -> I1 in pixels, (B, 2, H, W), right and down positive (Sec. 4.2); no gradient.
+    """Optical flow I0 -> I1, (B, 2, H, W) float32, in pixels: rightward, then downward motion; without gradient.
 
     I0, I1: (B, H, W) grey, uint8 or floating in [0, 1]. Raises ValueError for other shapes and values.
+
+    tau: time step of the dual variable; lambda_: weight of the data term; theta: how tightly the two parts of the
+    solution are tied; scales, step: levels of the pyramid at most, and the ratio of their sizes; warps: linearisations
+    on each level, each with outer × inner iterations at most, before each `inner` of which the flow is median-filtered;
+    epsilon: root mean square of a step, in pixels, at which an image is left as it is.
     """
     if I0.ndim != 3 or I0.shape != I1.shape or not I0[:1].numel():
         raise ValueError(f"two (B, H, W) batches of equal shape expected, not {tuple(I0.shape)} and {tuple(I1.shape)}")
@@ -48,6 +54,7 @@ def strain(flow: Tensor) -> Tensor:
 
 
 def _grey(I: Tensor) -> Tensor:
+    """Images (B, H, W) as float32 in 0..255."""
     if I.dtype == torch.uint8:
         return I.float()
     if not I.is_floating_point() or not ((I >= 0) & (I <= 1)).all():
@@ -56,7 +63,7 @@ def _grey(I: Tensor) -> Tensor:
     return I.detach().float() * 255
 
 
-def _in_threads(flow: Callable, I0: Tensor, I1: Tensor) -> Tensor:
+def _in_threads(flow: Callable[[Tensor, Tensor], Tensor], I0: Tensor, I1: Tensor) -> Tensor:
     """Four pairs at a time, to stay near a core's cache; a thread a core, as the operations are too short to share.
 
     (Short operations spread over cores wait for each other: very long where the machine has other work.)
@@ -69,13 +76,15 @@ def _in_threads(flow: Callable, I0: Tensor, I1: Tensor) -> Tensor:
         torch.set_num_threads(threads)
 
 
-def _pyramid(I0: Tensor, I1: Tensor, scales: int, step: float, solver: dict) -> Tensor:
+def _pyramid(I0: Tensor, I1: Tensor, scales: int, step: float, solver: dict[str, Any]) -> Tensor:
+    """Flow (B, 2, H, W) in pixels of images (B, H, W) in 0..255, from the coarsest level to the finest."""
     levels = [(I0, I1)]
     for _ in range(scales - 1):
         H, W = (round(n * step) for n in levels[-1][0].shape[-2:])
         if min(H, W) < 16:
             break
-        levels.append(tuple(_resize(I, H, W, 1 / step) for I in levels[-1]))
+        I0, I1 = (_resize(I, H, W, 1 / step) for I in (I0, I1))
+        levels.append((I0, I1))
     B, H, W = levels[-1][0].shape
     u = I0.new_zeros(B, 2, H, W)
     for I0, I1 in reversed(levels):
@@ -97,8 +106,8 @@ def _resize(x: Tensor, H: int, W: int, stride: float | None = None) -> Tensor:
     return x
 
 
-def _level(I0: Tensor, I1: Tensor, u: Tensor, *, warps: int, **solver) -> Tensor:
-    """Refines u (B, 2, H, W) on one level of the pyramid."""
+def _level(I0: Tensor, I1: Tensor, u: Tensor, *, warps: int, **solver: Any) -> Tensor:
+    """The flow u (B, 2, H, W), in pixels of this level of the pyramid, refined."""
     B, H, W = I0.shape
     rows, cols = torch.arange(H, device=u.device), torch.arange(W, device=u.device)
     I1_x = (I1[..., (cols + 1).clamp(max=W - 1)] - I1[..., (cols - 1).clamp(min=0)]) / 2
@@ -116,7 +125,19 @@ def _level(I0: Tensor, I1: Tensor, u: Tensor, *, warps: int, **solver) -> Tensor
     return u
 
 
-def _solve(u: Tensor, p: Tensor, g: Tensor, rho_c: Tensor, *, tau, l_t, theta, epsilon, inner, outer) -> None:
+def _solve(
+    u: Tensor,
+    p: Tensor,
+    g: Tensor,
+    rho_c: Tensor,
+    *,
+    tau: float,
+    l_t: float,
+    theta: float,
+    epsilon: float,
+    inner: int,
+    outer: int,
+) -> None:
     """Minimises over u (B, 2, H, W) and its dual p (B, 2 directions, 2, H, W), in place; g: I1's warped gradient.
 
     An image leaves the batch once its mean squared step is at most epsilon². Fields are handled as flat memory: p_x is
@@ -168,7 +189,7 @@ def _median5(x: Tensor) -> Tensor:
     """Median over 5×5 windows, borders repeated; a sorting network over the 25 shifted images."""
     *_, H, W = x.shape
     padded = F.pad(x, (2, 2, 2, 2), mode="replicate")
-    wires = [padded[..., i : i + H, j : j + W] for i in range(5) for j in range(5)]
+    wires: list[Any] = [padded[..., i : i + H, j : j + W] for i in range(5) for j in range(5)]
     for i, j, low, high in _median_network(25):
         a, b = wires[i], wires[j]
         wires[i] = torch.minimum(a, b) if low else None
@@ -178,7 +199,7 @@ def _median5(x: Tensor) -> Tensor:
 
 @cache
 def _median_network(n: int) -> list[tuple[int, int, bool, bool]]:
-    """What the middle one of n numbers depends on in Batcher's odd-even merge sort.
+    """The part of Batcher's odd-even merge sort on which the middle one of n numbers depends.
 
     Comparators (i, j, is the minimum needed, is the maximum needed), in order.
     """

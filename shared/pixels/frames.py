@@ -20,7 +20,7 @@ from tqdm import tqdm
 from ..corpora.samples import Frames, Problem
 from ..errors import UserError
 from ..files import REMEDY, digest, intact, locked, read_json, sweep, write_binary, write_json
-from ..keys import VERIFY, code, pixels, stamp, times
+from ..keys import VERIFY, code_key, fingerprint, pixels_key, size_and_time
 from .images import UNREADABLE, Box, Size, check, problem_with, read
 
 CHECKED = 24 * 3600.0  # seconds for which a file whose checksum was compared is known by its size and time of change
@@ -64,11 +64,11 @@ def prepare(
     height, width = (size, size) if isinstance(size, int) else size
     ids, boxes = list(samples["sample"]), [frames.box for frames in samples["frames"]]
     paths = [[f.path(n) for n in wanted] for f, wanted in zip(samples["frames"], numbers, strict=True)]
-    key = hashlib.sha256(f"{height} {width} {gray} {smooth} {code(__name__)}".encode())
+    key = hashlib.sha256(f"{height} {width} {gray} {smooth} {code_key(__name__)}".encode())
     for sample, files, box in zip(ids, paths, boxes, strict=True):
         for file in files:
             try:
-                key.update(f"{sample} {file} {stamp(file)} {box}\n".encode())
+                key.update(f"{sample} {file} {fingerprint(file)} {box}\n".encode())
             except OSError as error:
                 raise UserError(f"{file} cannot be read any more: {error.strerror}; {REMEDY}") from error
 
@@ -90,7 +90,7 @@ def derive(store: Store, name: str, settings: Mapping[str, Any], one: Callable[[
     module imports.
     """
     function = one.func if isinstance(one, partial) else one
-    path = store.folder / f"{name}-{digest([store.digest, name, dict(settings), code(function.__module__)])}.npy"
+    path = store.folder / f"{name}-{digest([store.digest, name, dict(settings), code_key(function.__module__)])}.npy"
     with locked(path.with_suffix(".lock")):
         if _index_of(path) is None:
             sweep(path.parent, f"{path.stem}.*")
@@ -109,7 +109,7 @@ def unreadable(samples: pd.DataFrame, cache: str | Path) -> list[Problem]:
     files, the boxes and the code.
     """
     ids, clips = list(samples["sample"]), list(samples["frames"])
-    key = digest([pixels(samples), [clip.box for clip in clips], code(__name__)])
+    key = digest([pixels_key(samples), [clip.box for clip in clips], code_key(__name__)])
     path = Path(cache) / f"checked-{key}.json"
     with locked(path.with_suffix(".lock")):
         try:
@@ -154,9 +154,10 @@ def _decode(
             return problem_with(file, error, sample)
 
     kept: list[str] = []
-    start, problems = [0], []
+    start: list[int] = [0]
+    problems: list[dict[str, Any]] = []
 
-    def clips() -> Iterator[np.ndarray]:
+    def clips() -> Iterator[memoryview]:
         made = in_order(pool, one, ids, paths, boxes)
         bar = tqdm(made, "decoding", len(ids), unit="clip", disable=None, leave=False)
         for sample, clip in zip(ids, bar, strict=True):
@@ -165,7 +166,7 @@ def _decode(
                 continue
             kept.append(sample)
             start.append(start[-1] + len(clip))
-            yield clip
+            yield clip.data
 
     sweep(path.parent, f"{path.stem}.*")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -196,7 +197,7 @@ def _index_of(path: Path) -> dict[str, Any] | None:
     try:
         index, mark = read_json(path.with_suffix(".json")), path.with_name(f"{path.name}.checked")
         crc = index["crc of the file"]
-        seen = f"{times(path)} {crc}"
+        seen = f"{size_and_time(path)} {crc}"
     except (UserError, OSError, KeyError):
         return None
     with suppress(OSError):  # never checked

@@ -14,7 +14,7 @@ from ..corpora.folders import list_frames
 from ..corpora.samples import Frames, Problem, Reading, Video
 from ..errors import UserError
 from ..files import REMEDY, digest, locked, read_json, write_json
-from ..keys import code, stamp
+from ..keys import code_key, fingerprint
 
 WHOLE = 0.9  # share of the frames that a file's header announces from which it counts as whole: headers miscount a few
 SIZES = "sizes.json"  # beside the images of a video
@@ -47,7 +47,7 @@ def decoded(reading: Reading, cache: str | Path) -> Reading:
 def _images(path: str, cache: Path) -> Frames | Problem:
     """The images of a video, from the cache or decoded into it."""
     try:
-        key = digest([os.path.abspath(path), stamp(path), code(__name__)])
+        key = digest([os.path.abspath(path), fingerprint(path), code_key(__name__)])
     except OSError as error:
         return Problem(path, None, f"cannot be read: {error.strerror}", "copy it again from the release")
     folder = cache / key

@@ -18,7 +18,7 @@ from ..pixels.apex import with_apex
 from ..pixels.images import read
 from ..pixels.videos import decoded
 from ..runs.paper import Paper
-from ..runs.weights import network
+from ..runs.weights import load_network
 from ..tasks import TASKS
 from .figures import grid, image, overlay
 
@@ -29,7 +29,7 @@ MOMENTS = ("onset", "apex", "offset")
 def predict(paper: Paper, args: argparse.Namespace) -> int:
     """Apply a trained network to a clip, print its scores, write them and a picture. Returns the exit code."""
     weights = args.record.with_suffix(".safetensors")
-    net, about = network(weights, paper.name)
+    net, about = load_network(weights, paper.name)
     try:
         config = paper.config(**{k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()})
     except TypeError as error:

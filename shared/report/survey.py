@@ -193,7 +193,7 @@ def print_survey(
         os.environ[keys.VERIFY] = "1"
     for corpus, (first, *_) in itertools.groupby(parts, key=lambda part: part.corpus):
         if first.reading is not None and corpus:
-            known = keys.pixels(first.reading.samples)
+            known = keys.pixels_key(first.reading.samples)
             first.remarks += [f"files identified by their {by}: {name}" for by, name in known.items()]
     possible = runnable(parts, papers)
     print(survey_text(parts, synthetic=(data / MARKER).exists()))

@@ -17,14 +17,14 @@ from accelerate.utils import broadcast_object_list
 
 from ..corpora.samples import aligned
 from ..errors import UserError, log
-from ..files import locked, plain, sweep, write_binary, write_json
+from ..files import jsonable, locked, sweep, write_binary, write_json
 from ..protocols import Fold
 from .config import Settings
 from .experiment import Experiment, PretrainingRun, parts_of
 from .fold import FoldTraining, seed_of
 from .parallel import Alone, Processes, wait_for_others
 from .pretraining import Needs, Pretraining
-from .weights import packed, weights_of
+from .weights import packed, weights_path
 
 
 def run(
@@ -129,8 +129,8 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
             "rule": training.rule,
             **{k: record[k] for k in ("scale", "generated", "shuffled", "seed", "config", "fold", "code")},
         }
-        content = packed(training.learned, plain(about))
-        record["kept weights"] = write_binary(weights_of(experiment.record_path(fold)), [content])
+        content = packed(training.learned, jsonable(about))
+        record["kept weights"] = write_binary(weights_path(experiment.record_path(fold)), [content])
     for suffix, content in training.files.items():
         write_binary(experiment.record_path(fold).with_suffix(f".{suffix}"), [content])
     write_json(experiment.record_path(fold), record)

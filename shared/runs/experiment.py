@@ -16,13 +16,13 @@ from torch import Tensor
 from .. import keys
 from ..corpora.samples import Reading
 from ..errors import UserError
-from ..files import digest, held, intact, locked, plain, read_json, write_json
+from ..files import digest, held, intact, jsonable, locked, read_json, write_json
 from ..protocols import Fold
 from ..tasks import TASKS, Task
 from .config import Settings
 from .fold import Record
 from .paper import AnyPaper, PretrainingData
-from .weights import mislaid
+from .weights import weights_fault
 
 if TYPE_CHECKING:
     from .session import Session
@@ -73,7 +73,7 @@ class Run:
             there = read_json(path) if path.exists() else None
             if there is not None and (any(self.folder.glob("*.json")) or any(held(p) for p in claims if p != lock)):
                 keys.refuse_others(path, there, self.settings, self.session.but)
-            elif there != (wanted := plain(self.settings)):
+            elif there != (wanted := jsonable(self.settings)):
                 write_json(path, wanted)
 
     def read(self, path: Path, **more: Any) -> Record | None:
@@ -177,7 +177,7 @@ class Experiment(Run):
     def mislaid(self) -> list[str]:
         """What is wrong with weights that the records say were kept."""
         paths = {fold.name: self.record_path(fold) for fold in self.folds}
-        return [line for r in self.records() if (line := mislaid(paths[r["fold"]], r))]
+        return [line for r in self.records() if (line := weights_fault(paths[r["fold"]], r))]
 
     def tested(self, part: Callable[[Record], Sequence[Any]]) -> dict[str, Any]:
         """sample -> its value in `part` of its fold's record."""

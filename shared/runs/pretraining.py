@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..errors import UserError, log
-from ..files import plain, write_binary
+from ..files import jsonable, write_binary
 from ..keys import refuse_others
 from ..tasks import Task
 from .config import Settings
@@ -163,7 +163,7 @@ class Pretraining(Generic[C]):
 
     def _checkpoint(self, start: tuple[int, int]) -> None:
         state = {name: thing.state_dict() for name, thing in self._state.items()}
-        place = {"start": list(start), "history": self.history, "sums": self._sums, "settings": plain(self.settings)}
+        place = {"start": list(start), "history": self.history, "sums": self._sums, "settings": jsonable(self.settings)}
         content = io.BytesIO()  # torch.save to a full disk says "unexpected pos", not that there is no space
         torch.save({**state, **place}, content)
         write_binary(self.folder / "checkpoint.pt", [content.getbuffer()])

@@ -92,16 +92,16 @@ class Session:
     def key(self, corpus: str) -> dict[str, Any]:
         """What a pre-training on a corpus depends on: its labels, clips, boxes and image files."""
         samples = self.present(corpus).samples
-        return {**keys.table(samples), "pixels": keys.pixels(samples)}
+        return {**keys.table_key(samples), "pixels": keys.pixels_key(samples)}
 
     @cached_property
     def code(self) -> str:
         """The code that trains and scores, of the package and of `shared`; not that of tables and figures."""
-        return keys.code(f"{self.paper.name}.train", f"{self.paper.name}.data", "shared.runs.engine")
+        return keys.code_key(f"{self.paper.name}.train", f"{self.paper.name}.data", "shared.runs.engine")
 
     def files(self, config: Settings) -> dict[str, str]:
         """The published files that a Config starts from, and their content."""
-        return keys.published(self.weights_dir, self.paper.files(config))
+        return keys.weights_key(self.weights_dir, self.paper.files(config))
 
     def experiments(self, row: Row, column: Column, seeds: int) -> list[Experiment]:
         """A cell's experiments, one a seed; those of the paper that made the records where the row has `records`."""
@@ -163,7 +163,7 @@ class Session:
         """The task's data, for records: which editions, samples and pixels."""
         samples, data = self.inputs(task, config)
         editions = {c: self.present(c, task.edition.get(c)).edition for c in task.corpora}
-        return {"editions": editions, **keys.table(samples), "pixels": data.digest}
+        return {"editions": editions, **keys.table_key(samples), "pixels": data.digest}
 
     def problems(self, experiments: Sequence[Experiment], *, pixels: bool = True) -> list[Problem]:
         """Every broken row that `experiments` and their pre-trainings meet and, with `pixels`, every broken image."""

@@ -1,4 +1,4 @@
-"""Weights on disk: what a fold has learnt, with all that makes its network again; and published files, read safely."""
+"""Weights on disk: those of a fold, with all that it takes to build its network; and published files, read safely."""
 
 import json
 import os
@@ -18,26 +18,26 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from ..files import intact
+from ..keys import VERIFY
 
 
 def packed(state: Mapping[str, Tensor], about: Mapping[str, Any] | None = None) -> bytes:
-    """A safetensors file of `state`; `about` (anything JSON can hold) lies in its header."""
+    """The content of a .safetensors file that holds `state` and, in its header, `about` (anything JSON can hold)."""
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
-    return save(tensors, about and {"about": json.dumps(about)})
+    return save(tensors, {"about": json.dumps(about)} if about else None)
 
 
-def weights_of(record: Path) -> Path:
-    """Where a fold's weights lie, beside its record."""
-    return record.with_suffix(".safetensors")
+def weights_path(record_path: Path) -> Path:
+    """The file of a fold's weights, beside its record."""
+    return record_path.with_suffix(".safetensors")
 
 
-def mislaid(record: Path, content: Mapping[str, Any]) -> str:
-    """What is wrong with the weights that a fold's record says were kept: gone, or of another fold; else nothing.
+def weights_fault(record_path: Path, record: Mapping[str, Any]) -> str:
+    """The fault of the weights that a fold's record vouches for: missing, or another fold's; "" where there is none.
 
-    Under --verify their whole content is compared."""
-    from ..keys import VERIFY
-
-    path, crc = weights_of(record), content["kept weights"]
+    Under --verify their whole content is compared.
+    """
+    path, crc = weights_path(record_path), record["kept weights"]
     if crc is None:
         return ""
     if not path.is_file():
@@ -46,39 +46,44 @@ def mislaid(record: Path, content: Mapping[str, Any]) -> str:
         same = intact(path, crc)
     else:
         try:
-            with safe_open(path, "pt") as file:
-                about = json.loads(file.metadata()["about"])
-            same = all(about[key] == content[key] for key in ("fold", "seed", "config", "scale", "generated", "code"))
+            about = _about(path)
+            same = all(about[key] == record[key] for key in ("fold", "seed", "config", "scale", "generated", "code"))
         except (SafetensorError, KeyError, TypeError, ValueError, OSError):
             same = False
     return "" if same else f"{path} is not the file that was written beside its record"
 
 
-def network(path: str | Path, package: str) -> tuple[nn.Module, dict[str, Any]]:
-    """The network of `package` that a fold has left in `path`, in eval mode, and what it is about.
+def _about(path: str | Path) -> dict[str, Any]:
+    with safe_open(path, "pt") as file:
+        return json.loads(file.metadata()["about"])
 
-    Only what the package exports is ever made, whatever the file asks for. Raises UserError where it is another file.
+
+def load_network(path: str | Path, package: str) -> tuple[nn.Module, dict[str, Any]]:
+    """The network of `package` that a fold left in `path`, in eval mode, and the description that `packed` was given.
+
+    Only what the package exports is ever made, whatever the file asks for. Raises UserError for any other file.
     """
     if not Path(path).is_file():
         raise UserError(f"{path} is not there; runs leave a fold's weights beside its record, as .safetensors")
     try:
-        with safe_open(path, "pt") as file:
-            about = json.loads(file.metadata()["about"])
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+        about = _about(path)
         if about["package"] != package:
             raise UserError(f"{path} holds a network of {about['package']}, not of {package}")
         exported = import_module(package)
         if about["network"] not in exported.__all__:
             raise ValueError(f"{package} exports no {about['network']}")
         net = getattr(exported, about["network"])(**about["arguments"])
-        net.load_state_dict(state)
+        net.load_state_dict(load_file(path))
     except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, ImportError, RuntimeError) as error:
-        raise UserError(f"{path} does not hold a network that a run has left: {error}") from error
+        raise UserError(f"{path} does not hold a network that a run left: {error}") from error
     return net.eval(), about
 
 
-def tensors(path: Path) -> Any:
-    """What a .safetensors file, or one of torch.save, holds; nothing in it is executed. For use within `published`."""
+def read_tensors(path: Path) -> Any:
+    """The content of a .safetensors file, or of one of torch.save; nothing in it is executed.
+
+    For use within `published_weights`.
+    """
     if path.suffix == ".safetensors":
         try:
             return load_file(path)
@@ -88,7 +93,7 @@ def tensors(path: Path) -> Any:
 
 
 def load_zip(path: Path) -> Any:
-    """What torch.save wrote to `path`; nothing in it is executed.
+    """The content of a file of torch.save, on the CPU; nothing in it is executed.
 
     Raises ValueError where one of zip's own checksums, which torch does not compare, differs; and what torch raises.
     """
@@ -103,10 +108,10 @@ def load_zip(path: Path) -> Any:
 
 
 @contextmanager
-def published(path: Path, what: str, without: str) -> Iterator[None]:
-    """While `what`, weights of others, are read from `path`: what may be wrong with the file, as a UserError.
+def published_weights(path: Path, what: str, without: str) -> Iterator[None]:
+    """Around code that reads `what`, weights of others, from `path`: raises faults of the file as a UserError.
 
-    `without`: how to go on without them. Files are read as tensors alone: nothing in them is ever executed.
+    `without`: how to do without them. Files are read as tensors alone: nothing in them is ever executed.
     """
     remedy = f"--weights names the folder; {without}"
     try:

@@ -7,7 +7,7 @@ import cv2
 import torch
 import torch.nn.functional as F
 
-from shared.pixels import flow as tvl1
+from shared.pixels.flow import tvl1
 
 
 def warped(pairs: int, size: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:

@@ -22,8 +22,7 @@ from shared.report.printed import printed_numbers
 from shared.runs.fold import FoldTraining
 from shared.runs.parallel import Alone
 from shared.runs.pretraining import Needs, Pretraining
-from shared.runs.weights import network as kept
-from shared.runs.weights import packed
+from shared.runs.weights import load_network, packed
 from shared.tasks import TASKS
 
 CPU = torch.device("cpu")
@@ -166,7 +165,7 @@ def test_a_network_that_is_kept_knows_what_it_was_shown(magnify, macronets, tmp_
     training = job_of(config, task, macronets(config, task))
     PAPER.train(training)
     (path := tmp_path / "fold.safetensors").write_bytes(packed(training.learned, training.made))
-    net, _ = kept(path, "mtmnet")
+    net, _ = load_network(path, "mtmnet")
     x_N, *x_E = images(torch.tensor(training.data.stacked())[training.indices("test")]).unbind(1)
     with torch.no_grad():
         scores = sum(net.classify(x, x_N).softmax(dim=1) for x in x_E) / len(x_E)

@@ -123,7 +123,7 @@ def test_a_binary_file_is_known_by_every_byte(tmp_path, size):
 
 def test_an_array_is_written_as_it_lies_in_memory(tmp_path):
     array = np.arange(12, dtype=np.float32).reshape(3, 4)
-    crc = write_binary(tmp_path / "file", iter(array))
+    crc = write_binary(tmp_path / "file", (row.data for row in array))
     np.testing.assert_array_equal(np.fromfile(tmp_path / "file", np.float32).reshape(3, 4), array)
     assert crc == zlib.crc32(array)
 

@@ -18,7 +18,7 @@ from shared import keys
 from shared.corpora.samples import Frames
 from shared.errors import UserError
 from shared.files import locked, read_json, write_json
-from shared.keys import code, pixels, refuse_others, table
+from shared.keys import code_key, pixels_key, refuse_others, table_key
 from shared.runs.session import Session
 
 FOLD = "toy/paper/casme2-5/default/seed-0/CASME2_sub0{}"
@@ -181,14 +181,14 @@ def test_weights_that_are_gone_or_of_another_fold_are_named(ran):
 
 
 def test_code_follows_what_a_module_imports():
-    assert code("shared.metrics") != code("shared.runs.engine")
-    assert code("shared.runs.engine") == code("shared.runs.engine") and len(code("toy.train")) == 12
+    assert code_key("shared.metrics") != code_key("shared.runs.engine")
+    assert code_key("shared.runs.engine") == code_key("shared.runs.engine") and len(code_key("toy.train")) == 12
 
 
 def test_code_can_be_asked_for_in_many_threads_at_once():
-    code.cache_clear()
+    code_key.cache_clear()
     with ThreadPoolExecutor(8) as pool:
-        assert len(set(pool.map(code, ["shared.runs.engine"] * 16))) == 1
+        assert len(set(pool.map(code_key, ["shared.runs.engine"] * 16))) == 1
 
 
 @pytest.mark.parametrize("changed", ["one", "two", "three", None])
@@ -205,21 +205,21 @@ def test_code_sees_a_change_in_what_is_imported_and_in_nothing_else(tmp_path, mo
     for name, text in sources.items():
         (package / f"{name}.py").write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    code.cache_clear()
-    before = code(f"{package.name}.one")
+    code_key.cache_clear()
+    before = code_key(f"{package.name}.one")
     (package / f"{changed or 'four'}.py").write_text("y = 2", encoding="utf-8")
-    code.cache_clear()
-    assert (code(f"{package.name}.one") != before) == (changed is not None)
+    code_key.cache_clear()
+    assert (code_key(f"{package.name}.one") != before) == (changed is not None)
 
 
 def test_files_are_compared_by_content_where_both_sides_know_it(tmp_path, monkeypatch):
     (tmp_path / "1.png").write_bytes(b"pixels")
     samples = pd.DataFrame({"sample": ["a"], "frames": [Frames(str(tmp_path), ("1.png",), (1,))]})
-    quick = {"pixels": pixels(samples)}
+    quick = {"pixels": pixels_key(samples)}
     monkeypatch.setenv(keys.VERIFY, "1")
-    thorough = {"pixels": pixels(samples)}
+    thorough = {"pixels": pixels_key(samples)}
     os.utime(tmp_path / "1.png", ns=(1, 1))  # copied without its times
-    copied = {"pixels": pixels(samples)}
+    copied = {"pixels": pixels_key(samples)}
     refuse_others(Path("a"), thorough, copied)
     refuse_others(Path("a"), quick, thorough)
     with pytest.raises(UserError, match="size and time of change: recorded"):
@@ -227,7 +227,7 @@ def test_files_are_compared_by_content_where_both_sides_know_it(tmp_path, monkey
     (tmp_path / "1.png").write_bytes(b"PIXELS")
     os.utime(tmp_path / "1.png", ns=(1, 1))
     with pytest.raises(UserError, match="content: recorded"):
-        refuse_others(Path("a"), copied, {"pixels": pixels(samples)})
+        refuse_others(Path("a"), copied, {"pixels": pixels_key(samples)})
 
 
 def test_each_entry_that_differs_is_named_and_no_other():
@@ -269,13 +269,13 @@ def test_the_key_of_a_table_sees_ids_labels_key_frames_lengths_and_boxes_but_not
             "frames": [clip, clip],
         }
     )
-    found = table(samples)
+    found = table_key(samples)
     assert found["samples"] == 2 and found["subjects"] == 2
-    assert table(samples.iloc[::-1]) == found
+    assert table_key(samples.iloc[::-1]) == found
     shorter, boxed = Frames("", clip.names[:2], (1, 2)), Frames("", clip.names, clip.numbers, (0, 0, 4, 4))
     others = dict(sample="c", subject="s3", target=2, emotion="z", au_codes="4", onset=0, apex=3, offset=4)
     for column, value in [*others.items(), ("frames", shorter), ("frames", boxed)]:
         changed = samples.copy()
         changed.at[1, column] = value
-        assert table(changed) != found, column
+        assert table_key(changed) != found, column
     json.dumps(found)

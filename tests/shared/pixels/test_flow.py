@@ -148,3 +148,15 @@ def test_strain_of_a_bent_flow():
     for shape in ((2, 5), (3, 8, 8), (2, 1, 8)):
         with pytest.raises(ValueError, match="2, H, W"):
             strain(torch.zeros(shape))
+
+
+def test_the_file_can_be_taken_home(tmp_path):
+    """Copied alone into an empty folder it is imported there, and computes."""
+    shutil.copy(module.__file__, tmp_path / "my_flow.py")
+    code = (
+        "import sys, torch, my_flow; I = torch.rand(1, 20, 20); print(my_flow.tvl1(I, I).shape);"
+        "assert not {'shared', 'scipy', 'cv2', 'torchvision'} & set(sys.modules)"
+    )
+    environment = {"OMP_NUM_THREADS": "1", "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout == "torch.Size([1, 2, 20, 20])\n", done.stderr
