@@ -1,4 +1,7 @@
-"""Dual TV-L1 optical flow (Zach et al. 2007), batched, with OpenCV's steps and defaults; and the strain of a flow."""
+"""Dual TV-L1 optical flow (Zach et al. 2007), batched, with OpenCV's steps and defaults; and the strain of a flow.
+
+This file needs torch alone: copy it into your own project.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

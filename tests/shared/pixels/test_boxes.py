@@ -145,7 +145,7 @@ def test_what_was_found_before_a_stop_is_not_looked_for_again(reading, detector,
         return find(image)
 
     monkeypatch.setattr(module, "detect", stop)
-    monkeypatch.setattr(module, "in_order", lambda pool, one, rows: map(one, rows))
+    monkeypatch.setattr(module, "in_order", lambda pool, one, *columns: map(one, *columns))
     with pytest.raises(KeyboardInterrupt):
         boxed(reading, tmp_path / "cache")
     assert kept == ([] if saved else ["X/0", "X/1"]) and list(load(made(tmp_path))) == ["X/0", "X/1"]

@@ -1,6 +1,9 @@
 """Against OpenCV's DualTVL1 and against motion that is known."""
 
 import math
+import shutil
+import subprocess
+import sys
 
 import cv2
 import pytest
@@ -8,6 +11,7 @@ import scipy.ndimage
 import torch
 import torch.nn.functional as F
 
+from shared.pixels import flow as module
 from shared.pixels.flow import _median5, strain, tvl1
 from shared.synthetic import Clip, Person
 
