@@ -7,7 +7,7 @@ import sys
 import pytest
 from toy.shell import ENVIRONMENT, ROOT, copy_repository
 
-FILES = ("__init__.py", "__main__.py", "model.py", "train.py", "experiments.py")
+FILES = ("__init__.py", "__main__.py", "config.py", "model.py", "train.py", "experiments.py")
 
 
 @pytest.fixture

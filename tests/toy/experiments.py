@@ -1,35 +1,25 @@
-"""Settings and tables of the toy."""
+"""Tables of the toy: a line a row."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from shared.pixels.frames import prepare
-from shared.runs.config import Settings, pretraining_settings, setting
+import pandas as pd
+
+from shared.pixels.frames import Store, prepare
+from shared.runs.config import pretraining_settings
 from shared.runs.paper import Column, Paper, Row, Table
+from shared.tasks import Task
 
 from . import train
+from .config import Config
 
 
-@dataclass(frozen=True, kw_only=True)
-class Config(Settings):
-    pretrain: bool = setting(False, "training")
-    source: str = setting("CASME2", "training")
-    pretrain_epochs: int = setting(4, "pre-training", least=1)
-    pretrain_batch: int = setting(8, "pre-training", least=1)
-    checkpoint: float = setting(600.0, "pre-training", least=0)  # seconds
-    epochs: int = setting(2, "training", least=0)
-    pause: float = setting(0.0, "machine", least=0)  # seconds that an epoch takes on top
-    lr: float = setting(0.05, "network", above=0)
-    delta: tuple[int, int] = setting((3, 8), "training", least=1)
-    norm: Literal["batch", "none"] = setting("batch", "network")
+def load(samples: pd.DataFrame, config: Config, cache: Path) -> Store:
+    numbers = list(zip(samples["onset"], samples["apex"], strict=True))
+    return prepare(samples, numbers, size=8, gray=True, cache=cache)
 
 
-def load(samples, config, cache):
-    return prepare(samples, list(zip(samples["onset"], samples["apex"], strict=True)), size=8, gray=True, cache=cache)
-
-
-def pretraining(config, task):
+def pretraining(config: Config, task: Task) -> dict[str, Any] | None:
     return {"corpora": (config.source,), **pretraining_settings(config)} if config.pretrain else None
 
 

@@ -2,52 +2,62 @@
 
 import time
 from functools import partial
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
-from shared.pixels.frames import prepare
+from shared.pixels.frames import Store, prepare
+from shared.runs.fold import FoldTraining
+from shared.runs.pretraining import Pretraining
 
+from .config import Config
 from .model import Net
 
 
 class Onsets(torch.utils.data.Dataset):
     """Onset (0) or apex (1) of a clip, drawn from (seed, epoch, clip)."""
 
-    def __init__(self, samples, cache):
+    def __init__(self, samples: pd.DataFrame, cache: Path):
         numbers = list(zip(samples["onset"], samples["apex"], strict=True))
         store = prepare(samples, numbers, size=8, gray=True, cache=cache)
         self.frames, self.problems = store.array.reshape(-1, 2, 8, 8, 1), store.problems
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.frames)
 
-    def __getitem__(self, place):
+    def __getitem__(self, place: tuple[int, int, int]) -> tuple[Tensor, int]:
         which = int(np.random.default_rng(place).integers(2))
         return torch.from_numpy(self.frames[place[-1], which].copy()), which
 
 
-def images(frames):
+def images(frames: Tensor) -> Tensor:
+    """Frames (..., H, W, C) uint8 -> (..., C, H, W) in [-1, 1]."""
     return frames.movedim(-1, -3).float().contiguous() / 127.5 - 1
 
 
-def differences(frames):
+def differences(frames: Tensor) -> Tensor:
+    """Pairs (B, 2, H, W, C) of onset and apex -> what has changed (B, C, H, W)."""
     return images(frames[:, 1]) - images(frames[:, 0])
 
 
 @torch.no_grad()
-def apply(net, data, config):
+def apply(net: Net, data: Store, config: Config) -> tuple[Tensor, Tensor]:
+    """Scores (N, classes) and activation maps (N, 1, H, W)."""
     x = differences(torch.from_numpy(data.stacked().copy()))
     return net(x).softmax(1), x.abs()
 
 
 @torch.no_grad()
-def predict(net, x):
+def predict(net: Net, x: Tensor) -> Tensor:
     return net.eval()(x).softmax(1)
 
 
-def pretrain(training):
+def pretrain(training: Pretraining[Config]) -> dict[str, Tensor]:
+    """Learn to tell the apex from the onset; returns the weights below the classifier."""
     config = training.config
     net = training.synchronised(Net(2, config.norm))
     sgd = torch.optim.SGD(net.parameters(), lr=config.lr, momentum=0.9)
@@ -64,7 +74,8 @@ def pretrain(training):
     return {k: v for k, v in net.state_dict().items() if not k.startswith("fc.")}
 
 
-def train(training):
+def train(training: FoldTraining[Config, Store]) -> None:
+    """Learn the emotion of a fold's training clips; score its test clips after every epoch."""
     config = training.config
     frames = torch.from_numpy(training.data.stacked().copy()).to(training.device)
     x = differences(frames)
