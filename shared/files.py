@@ -119,7 +119,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
         if content.pop("crc", None) != _crc(content):
             raise ValueError("its checksum is another")
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
-        raise UserError(f"{path} is not a whole record ({error}); remove it and run again: the rest is kept") from error
+        raise UserError(f"{path} is not a whole record ({error}); remove it and rerun: the rest is kept") from error
     return content
 
 
@@ -135,7 +135,7 @@ def digest(content: Any) -> str:
 
 
 def jsonable(content: Any) -> Any:
-    """`content` as it comes back from a record: lists for tuples, numbers for numpy's."""
+    """`content` as it comes back from a JSON file: lists for tuples, numbers for numpy's."""
     return json.loads(json.dumps(content, default=_jsonable))
 
 

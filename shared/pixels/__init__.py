@@ -1,4 +1,4 @@
-"""From samples to arrays: decoded frames and videos, face boxes, apex spotting, interpolation in time, optical flow.
+"""From samples to arrays: images, prepared frames, videos, face boxes, apex spotting, interpolation in time, flow.
 
-In: the sample table of `corpora`. Out: uint8 frames and float flow, cached on disk.
+In: the sample table of `corpora`. Out: uint8 frames, and arrays derived from them, in a cache on disk.
 """

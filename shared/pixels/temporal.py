@@ -10,7 +10,7 @@ WINDOW, WINDOW_FPS = 61, 200  # a window of 61 frames at 200 fps
 
 
 def tim_weights(N: int, n: int) -> np.ndarray:
-    """What each of N frames gives to each of n interpolated ones: float64 (n, N), rows sum to 1.
+    """The weight of each of N frames in each of n interpolated ones: float64 (n, N), rows sum to 1.
 
     The path-graph embedding of Zhou et al. 2011 and Pfister et al. 2011 solved by hand. The centred frames span all
     that the Laplacian's eigenvectors V₀ span, so Wᵀ Q = V₀ᵀ, and the synthesised frame is X (V₀ (v·m) + 1/N), whatever

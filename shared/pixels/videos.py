@@ -1,9 +1,8 @@
-"""Videos: decoded once into folders of images in the cache, so that from there on a clip is a clip."""
+"""Videos -> folders of images in the cache, each decoded once: from there on a video is a clip like any other."""
 
 import dataclasses
 import os
 import shutil
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,8 +22,8 @@ SIZES = "sizes.json"  # beside the images of a video
 def decoded(reading: Reading, cache: str | Path) -> Reading:
     """The reading with each Video as the Frames of its images, numbered from 0; a missing offset is the last frame.
 
-    A video is decoded once, into a folder named by its path, by what the file is known by and by the code. One that
-    cannot be decoded leaves the samples and joins the problems. Raises UserError when the cache cannot be written.
+    A video is decoded once, into a folder named by a digest of its path, its fingerprint and the code. One that cannot
+    be decoded leaves the samples and joins the problems. Raises UserError when the cache cannot be written.
     """
     samples = reading.samples
     videos = list(dict.fromkeys(f for f in samples["frames"] if isinstance(f, Video)))
@@ -51,19 +50,21 @@ def _images(path: str, cache: Path) -> Frames | Problem:
     except OSError as error:
         return Problem(path, None, f"cannot be read: {error.strerror}", "copy it again from the release")
     folder = cache / key
-    if not _whole(folder):
-        for left in [folder, *cache.glob(f".{key}.*")]:  # spoilt, or of a process that died
-            shutil.rmtree(left, ignore_errors=True)
+    if not _complete(folder):
+        shutil.rmtree(folder, ignore_errors=True)  # spoilt, or of a process that died
         try:
-            if what := _decode(path, folder):
-                return Problem(path, None, what, "copy it again from the release")
+            fault = _decode(path, folder)
         except OSError as error:
-            what = f"cannot write the frames of {path} in {cache}: {error.strerror or error}; {REMEDY}"
-            raise UserError(what) from error
+            shutil.rmtree(folder, ignore_errors=True)
+            message = f"cannot write the frames of {path} in {cache}: {error.strerror or error}; {REMEDY}"
+            raise UserError(message) from error
+        if fault:
+            shutil.rmtree(folder)
+            return Problem(path, None, fault, "copy it again from the release")
     return list_frames(str(folder))
 
 
-def _whole(folder: Path) -> bool:
+def _complete(folder: Path) -> bool:
     """Whether a folder of the cache is there and its images have the sizes that were written."""
     try:
         return read_json(folder / SIZES) == _sizes(folder)
@@ -77,28 +78,22 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 def _decode(path: str, folder: Path) -> str | None:
-    """Decode into a temporary folder and rename it, or say what is wrong with the video."""
+    """Decode a video into a new folder; its sizes, written last, vouch for it. Returns the video's fault, if any."""
     import av
 
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    folder.mkdir()
+    count = 0
     try:
-        count = 0
-        try:
-            with av.open(path) as container:
-                stream = container.streams.video[0]
-                for picture in container.decode(stream):
-                    image = picture.to_image()
-                    # With little loss: micro-movements are faint.
-                    image.save(temporary / f"{count:06d}.jpg", quality=95, subsampling=0)
-                    count += 1
-                announced = stream.frames
-        except (av.error.FFmpegError, IndexError) as error:
-            return f"the video cannot be decoded after {count} frames ({error})"
-        if count == 0 or count < WHOLE * announced:
-            return f"the video is cut off: {count} of {announced or 'no'} frames"
-        write_json(temporary / SIZES, _sizes(temporary))
-        os.chmod(temporary, 0o755)
-        os.rename(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with av.open(path) as container:
+            stream = container.streams.video[0]
+            for picture in container.decode(stream):
+                # With little loss: micro-movements are faint.
+                picture.to_image().save(folder / f"{count:06d}.jpg", quality=95, subsampling=0)
+                count += 1
+            announced = stream.frames
+    except (av.error.FFmpegError, IndexError) as error:
+        return f"the video cannot be decoded after {count} frames ({error})"
+    if count == 0 or count < WHOLE * announced:
+        return f"the video is cut off: {count} of {announced or 'no'} frames"
+    write_json(folder / SIZES, _sizes(folder))
     return None

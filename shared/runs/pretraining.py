@@ -93,7 +93,7 @@ class Pretraining(Generic[C]):
             except Exception as error:  # what a foreign file makes torch raise is of any kind
                 what = str(error).partition("\n")[0]
                 raise UserError(
-                    f"{path} is not the checkpoint that was written ({what}); remove it and run again: the rest is kept"
+                    f"{path} is not the checkpoint that was written ({what}); remove it and rerun: the rest is kept"
                 ) from error
 
     def batches(self, *, epochs: int, batch: int) -> Iterator[tuple[int, bool, Any]]:

@@ -103,7 +103,7 @@ def test_no_byte_of_a_record_changes_unseen(tmp_path):
 
 def test_a_record_without_its_checksum_is_refused(tmp_path):
     (tmp_path / "record.json").write_text('{"a": 1}')
-    with pytest.raises(UserError, match="record.json is not a whole record .* remove it and run again"):
+    with pytest.raises(UserError, match="record.json is not a whole record .* remove it and rerun"):
         read_json(tmp_path / "record.json")
 
 

@@ -193,7 +193,7 @@ def test_a_corrupt_record(whole, toy, goes_on, out, spoil):
     for more in ([], ["--diff"]):
         code, printed, said = toy("table1", "--data", whole[0], "--out", out, *more)
         assert code == 2 and not printed and path.read_bytes() == spoilt
-        assert f"error: {path} is not a whole record (" in said and "remove it and run again: the rest is kept" in said
+        assert f"error: {path} is not a whole record (" in said and "remove it and rerun: the rest is kept" in said
     path.unlink()
     assert goes_on(out).count("[4/4]") == 1
 
@@ -202,7 +202,7 @@ def test_a_corrupt_record_of_a_pretraining(whole, toy, goes_on, half):
     path = half / STAGE / "record.json"
     path.write_bytes(path.read_bytes()[:-10])
     code, _, said = toy("table1", "--data", whole[0], "--out", half)
-    assert code == 2 and f"error: {path} is not a whole record (" in said and "remove it and run again" in said
+    assert code == 2 and f"error: {path} is not a whole record (" in said and "remove it and rerun" in said
     path.unlink()
     goes_on(half)
 
@@ -252,7 +252,7 @@ def test_a_hostile_checkpoint_is_not_run(whole, toy, goes_on, stopped, tmp_path,
     code, printed, said = toy("table1", "--data", whole[0], "--out", stopped)
     assert code == 2 and not printed and not ran.exists()
     assert f"error: {path} is not the checkpoint that was written (" in said
-    assert said.endswith("); remove it and run again: the rest is kept\n")
+    assert said.endswith("); remove it and rerun: the rest is kept\n")
     path.unlink()
     goes_on(stopped)
 
