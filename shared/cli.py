@@ -124,10 +124,10 @@ def list_rows(chosen: Iterable[Paper]) -> int:
 
 def print_digits(chosen: Iterable[Paper]) -> int:
     """Print what the digits of each paper's numbers allow."""
-    from .report.digits import lines
+    from .report.digits import describe_digits
 
     for paper in chosen:
-        print(f"{paper.name}: what the digits of its own printed numbers allow", *lines(paper), sep="\n")
+        print(f"{paper.name}: what the digits of its own printed numbers allow", *describe_digits(paper), sep="\n")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What a run has learnt can be taken out again: each package's weights say of its test clips what the record says."""
+"""What a run has learned can be used again: each package's weights predict for its test clips what the record says."""
 
 import json
 from types import SimpleNamespace
@@ -42,7 +42,7 @@ def test_a_fold_s_weights_say_what_its_record_says(package, faces, tmp_path, toy
     assert code == 0, errors
     result = json.loads((tmp_path / "mine" / "prediction.json").read_text(encoding="utf-8"))
     assert list(result["scores"].values()) == pytest.approx(kept[0], rel=1e-4, abs=1e-5)
-    assert all(label in said for label in result["scores"]) and "no word on real faces" in said
+    assert all(label in said for label in result["scores"]) and "says nothing about real faces" in said
     with Image.open(tmp_path / "mine" / "prediction.png") as picture:
         assert picture.width > 2 * picture.height
 
@@ -117,10 +117,10 @@ def test_a_box_is_cut_out(trained, tmp_path, toy):
     ("given", "message"),
     [
         ([], "give --clip with a folder or a video, or images with --onset and --apex"),
-        (["--onset", "3", "--apex", "9"], "3 is not an image file; a frame's number is understood with --clip only"),
-        (["--clip", "nowhere"], "nowhere is not there"),
+        (["--onset", "3", "--apex", "9"], "3 is not an image file; frame numbers need --clip"),
+        (["--clip", "nowhere"], "nowhere does not exist"),
         (["--clip", "CLIP", "--apex", "99"], "no frame 99"),
-        (["--clip", "CLIP", "--apex", "high"], "--apex high: with --clip expected a frame's number"),
+        (["--clip", "CLIP", "--apex", "high"], "--apex high: expected a frame number, because --clip is given"),
         (["--clip", "EMPTY"], "holds 0 numbered images"),
         (["--clip", "RECORD"], "the video cannot be decoded"),
     ],

@@ -1,4 +1,6 @@
-"""From records to what people read: tables, the page and its figures, predictions, a survey of the corpora.
+"""From records to what people read: tables, the page with its figures, predictions, a survey of the corpora.
 
-In: records and printed numbers. Out: text, CSV, Markdown, HTML.
+In go records and printed numbers; out come text, CSV, Markdown and HTML. From the bottom up: `printed` (numbers of the
+literature), `cells` and `results` (a table from records), `tables` (its formats), `figures`, `page`; beside them
+`counts` and `survey` (what a disk holds), `digits` (what printed digits allow) and `predict`.
 """

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..metrics import bootstrap, confusion, constant_baseline, interval, score
 from ..runs.experiment import Experiment, predicted
+from ..runs.fold import Record
 from ..runs.paper import Column, Row
 from ..tasks import TASKS
 
@@ -57,9 +58,7 @@ class Predictions(NamedTuple):
     classes: int
 
 
-def pooled(
-    records: Sequence[Mapping[str, Any]], rule: str, output: str, column: Column, metric: str = ""
-) -> Predictions:
+def pooled(records: Sequence[Record], rule: str, output: str, column: Column, metric: str = "") -> Predictions:
     """What the column scores of one seed's records, at the epochs that `rule` chose by `metric`, else the column's."""
     subjects, targets, predictions, folds, outputs = [], [], [], [], 0
     for record in records:
@@ -87,7 +86,7 @@ def confusion_of(experiment: Experiment, column: Column) -> np.ndarray:
     return confusion(seed.targets, seed.predictions, seed.classes)
 
 
-def measured(cell: Cell, row: Row, column: Column, seeds: Sequence[Sequence[Mapping[str, Any]]]) -> list[Cell]:
+def measured(cell: Cell, row: Row, column: Column, seeds: Sequence[Sequence[Record]]) -> list[Cell]:
     """The cell with its number, from the records of each seed.
 
     A mean of folds is followed by the pooled number, which no paper prints."""

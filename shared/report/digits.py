@@ -1,13 +1,15 @@
-"""What printed digits allow: how many samples an accuracy can be of, and whether an F1 can be that of all samples.
+"""Printed digits as evidence: the numbers of samples that an accuracy can be of, and whether an F1 can be pooled.
 
 An accuracy of N samples is k/N. A pooled F1 is a ratio of small whole numbers, too: for P positives among N samples
 that of "present" is 2TP / (P + predicted). A printed number that no such ratio gives in as many digits was computed
-otherwise: as a mean over folds, or from other samples."""
+in another way: as a mean over folds, or from other samples."""
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..metrics import METRICS
 from ..runs.paper import Column, Paper
@@ -15,7 +17,7 @@ from ..tasks import TASKS, Task
 from .printed import POSITIVES, PRINTED, printed_numbers
 
 READINGS = ("rounded", "truncated")
-NEAR = 50  # printed values on either side, a unit of the last digit apart, that show how many are allowed by chance
+NEAR = 50  # numbers on either side of a printed one, a unit of the last digit apart, that show what chance allows
 DRAWS = 200_000  # confusion matrices of three classes or more
 EPSILON = 1e-12  # floating point; distinct ratios of these counts are further apart
 
@@ -24,8 +26,8 @@ EPSILON = 1e-12  # floating point; distinct ratios of these counts are further a
 def values(counts: tuple[int, ...], metric: str) -> np.ndarray:
     """The values that a metric of pooled predictions can take, sorted, for the samples of each class.
 
-    All of them for accuracy and for two classes (absent, present). Of three classes or more, those of random confusion
-    matrices: what is among them can be pooled, of what is not nothing is known."""
+    They are complete for accuracy and for two classes (absent, present). For more classes they are those of random
+    confusion matrices: a number among them can be pooled; of others nothing is known."""
     if metric == "accuracy":
         return np.arange(sum(counts) + 1) / sum(counts)
     return np.unique(METRICS[metric](_every(*counts) if len(counts) == 2 else _drawn(counts)))
@@ -49,7 +51,7 @@ def _drawn(counts: tuple[int, ...]) -> np.ndarray:
 
 
 def readings(text: str, possible: np.ndarray, scale: float = 1) -> tuple[str, ...]:
-    """How a printed number can stand for one of the `possible` values: rounded (halves either way), truncated."""
+    """How a printed number can come from one of the `possible` values: rounded (halves either way), truncated."""
     value, unit = _exact(text, scale)
     rounded = _between(possible, value - unit / 2 - EPSILON, value + unit / 2 + EPSILON)
     truncated = _between(possible, value - EPSILON, value + unit - EPSILON)
@@ -69,9 +71,9 @@ def _exact(text: str, scale: float) -> tuple[float, float]:
     return float(text) / scale, 10.0 ** -len(text.partition(".")[2]) / scale
 
 
-def _between(possible: np.ndarray, low, high):
-    """Whether there is a possible value from `low` to `high`."""
-    return np.searchsorted(possible, high) > np.searchsorted(possible, low)
+def _between(possible: np.ndarray, low: ArrayLike, high: ArrayLike) -> np.ndarray:
+    """For each pair of `low` and `high`, whether a possible value lies between them."""
+    return np.asarray(np.searchsorted(possible, high) > np.searchsorted(possible, low))
 
 
 def class_counts(task: Task, column: Column) -> list[tuple[int, ...]]:
@@ -84,36 +86,38 @@ def class_counts(task: Task, column: Column) -> list[tuple[int, ...]]:
     for edition, sources in PRINTED.items():
         if task.corpora == (edition.split()[0],):
             labels = task.classes_of(task.corpora[0])
-            for _, counts in sources:  # the release's come first, and what others print differently of it after that
+            for _, counts in sources:  # the release's, and then what others print differently
                 each = sources[0][1] | counts
                 found.append(tuple(sum(each.get(e, 0) for e in labels if labels[e] == c) for c in task.classes))
     return list(dict.fromkeys(counts for counts in found if all(counts)))
 
 
-def lines(paper: Paper) -> list[str]:
+def describe_digits(paper: Paper) -> list[str]:
     """What the digits of a paper's own numbers allow, a paragraph for all columns that print the same measurement.
 
     A value that is printed twice counts once; zeros and means over action units are left out."""
-    groups: dict[tuple, tuple[Column, dict[str, None]]] = {}
+    groups: dict[tuple[Any, ...], tuple[Column, dict[str, None]]] = {}
     for table in paper.tables:
         numbers = printed_numbers(paper.folder, table.name)
         for column in table.columns:
             key = (column.task, column.metric, column.scale, column.au, column.corpus, *column.changes.items())
-            own = [
-                v for (r, c), (v, source) in numbers.items() if c == column.name and source == "run" and r != POSITIVES
-            ]
-            groups.setdefault(key, (column, {}))[1].update(dict.fromkeys(v for v in own if float(v)))
+            texts = groups.setdefault(key, (column, {}))[1]
+            for (row, name), (text, source) in numbers.items():
+                if name == column.name and source == "run" and row != POSITIVES and float(text):
+                    texts[text] = None
     found = []
+    choices: dict[str, tuple[int, ...]]
     for column, texts in groups.values():
         task = TASKS[column.task]
         if not texts or (task.aus and column.au is None):
             continue
         found.append(f"{column.name} ({column.metric} of {task.name}), printed values: {len(texts)}")
         if column.metric == "accuracy":
-            expected = task.expected.get(column.corpus, sum(task.expected.values()))
-            near = [(N,) for N in range(expected * 9 // 10, expected * 11 // 10 + 1)]
-            best = {max(near, key=lambda N: _allowed(column, texts, N)[i]) for i in (0, 1)}
-            choices = {f"N = {N}{' (the task)' * (expected == N)}": (N,) for (N,) in sorted({*best, (expected,)})}
+            expected = task.expected.get(column.corpus or "", sum(task.expected.values()))
+            near = range(expected * 9 // 10, expected * 11 // 10 + 1)
+            fits = {N: _allowed(column, texts, (N,)) for N in near}
+            best = {max(near, key=lambda N: fits[N][i]) for i in (0, 1)}
+            choices = {f"N = {N}{' (the task)' * (expected == N)}": (N,) for N in sorted({*best, expected})}
         else:
             choices = {f"samples {' + '.join(map(str, counts))}": counts for counts in class_counts(task, column)}
         for name, counts in choices.items():
@@ -124,9 +128,9 @@ def lines(paper: Paper) -> list[str]:
 
 
 def _allowed(column: Column, texts: Iterable[str], counts: tuple[int, ...]) -> tuple[int, int, str]:
-    """How many printed values are rounded or truncated from these samples' values, and those that are not rounded."""
+    """How many printed values are rounded or truncated from these samples' values, and a list of the others."""
     read = {text: readings(text, values(counts, column.metric), column.scale) for text in texts}
     rounded, truncated = (sum(how in r for r in read.values()) for how in READINGS)
-    others = {"truncated alone": READINGS[1:], "neither": ()}
+    others = {"truncated only": READINGS[1:], "neither": ()}
     listed = {what: ", ".join(t for t, r in read.items() if r == which) for what, which in others.items()}
     return rounded, truncated, "".join(f"; {what}: {some}" for what, some in listed.items() if some)

@@ -1,6 +1,7 @@
-"""What figures of several papers are made of."""
+"""Building blocks of the papers' figures."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import matplotlib
 
@@ -9,64 +10,69 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Plot
+from numpy.typing import ArrayLike
 
 from ..runs.paper import Figure
+from .results import Result
 
 
-def grid(rows: int, columns: int, *, width: float, height: float | None = None, **how) -> tuple[Plot, np.ndarray]:
-    """A plot and its axes (rows, columns), each `width` × `height` inches (square where it is not given)."""
+def grid(rows: int, columns: int, *, width: float, height: float | None = None, **how: Any) -> tuple[Plot, np.ndarray]:
+    """A plot and its axes (rows, columns), each `width` × `height` inches (default: square)."""
     size = width * columns, (height or width) * rows
     return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **how)
 
 
-def image(axis: Axes, pixels, title: str = "", **how) -> None:
-    """An image without ticks."""
+def image(axis: Axes, pixels: ArrayLike, title: str = "", **how: Any) -> None:
+    """An image (H, W) or (H, W, 3) without ticks."""
     axis.imshow(pixels, **how)
     axis.set(xticks=[], yticks=[])
     axis.set_title(title, fontsize=8)
 
 
-def pictures(rows: Sequence[Sequence], titles: Sequence[str], *, width: float) -> tuple[Plot, np.ndarray]:
+def pictures(
+    rows: Sequence[Sequence[ArrayLike]] | np.ndarray, titles: Sequence[str], *, width: float
+) -> tuple[Plot, np.ndarray]:
     """Images in rows, a title above each column."""
     plot, axes = grid(len(rows), len(titles), width=width)
-    for i, (line, pixels) in enumerate(zip(axes, rows, strict=True)):
-        for axis, each, title in zip(line, pixels, titles, strict=True):
-            image(axis, each, title if i == 0 else "")
+    for i, (line, images) in enumerate(zip(axes, rows, strict=True)):
+        for axis, pixels, title in zip(line, images, titles, strict=True):
+            image(axis, pixels, title if i == 0 else "")
     return plot, axes
 
 
-def overlay(axis: Axes, heat, size: int, **how) -> None:
-    """An activation map over what `axis` shows, of size × size pixels."""
+def overlay(axis: Axes, heat: ArrayLike, size: int, **how: Any) -> None:
+    """An activation map (h, w) over the image of size × size pixels that `axis` shows."""
     extent = (-0.5, size - 0.5, size - 0.5, -0.5)
     axis.imshow(heat, cmap="jet", alpha=0.45, interpolation="bicubic", extent=extent, **how)
 
 
-def draw_confusion(axis: Axes, counts: np.ndarray, classes: Sequence[str], said: Callable[[int, float], str]) -> None:
-    """A confusion matrix (C, C): colours are the shares of a labelled class, in each cell `said(count, share)`."""
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axis.imshow(share, vmin=0, vmax=1, cmap="Blues")
-    for i, j in np.ndindex(*counts.shape):
-        colour = "white" if share[i, j] > 0.6 else "black"
-        axis.text(j, i, said(counts[i, j], share[i, j]), ha="center", va="center", fontsize=7, color=colour)
+def draw_confusion(axis: Axes, counts: np.ndarray, classes: Sequence[str], label: Callable[[int, float], str]) -> None:
+    """A confusion matrix (C, C), coloured by the shares of each true class; each cell says `label(count, share)`."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axis.imshow(shares, vmin=0, vmax=1, cmap="Blues")
+    for (i, j), share in np.ndenumerate(shares):
+        colour = "white" if share > 0.6 else "black"
+        axis.text(j, i, label(counts[i, j], share), ha="center", va="center", fontsize=7, color=colour)
     axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right", fontsize=7)
     axis.set_yticks(range(len(classes)), classes, fontsize=7)
 
 
-def along_rows(result, title: str, caption: str, *, only: str = "", prefix: str = "", **line) -> list[Figure]:
-    """A table's rows against what was measured, with intervals: a panel a column, of those with `only` in their name.
+def along_rows(
+    result: Result, title: str, caption: str, *, only: str = "", prefix: str = "", **line: Any
+) -> list[Figure]:
+    """The measured numbers of a table along its rows, with intervals: a panel for each column with `only` in its name.
 
-    `prefix` is left out of the rows' names. Nothing while fewer than two rows have a number.
-    """
+    `prefix` is cut off the rows' names. No figure while fewer than two rows have a number."""
     cells = [c for c in result.cells if c.measured is not None and c.rule != "none" and only in c.column]
     columns = list(dict.fromkeys(c.column for c in cells))
     if len({c.row for c in cells}) < 2:
         return []
     plot, axes = grid(1, len(columns), width=3.0, height=2.8)
     for axis, column in zip(axes[0], columns, strict=True):
-        held = [c for c in cells if c.column == column]
-        middle = np.array([c.measured for c in held])
-        spread = np.abs(np.array([[c.low, c.high] for c in held]).T - middle)
-        axis.errorbar([c.row.removeprefix(prefix) for c in held], middle, spread, marker="o", capsize=3, **line)
+        shown = [c for c in cells if c.column == column]
+        middle = np.array([c.measured for c in shown])
+        spread = np.abs(np.array([[c.low, c.high] for c in shown]).T - middle)
+        axis.errorbar([c.row.removeprefix(prefix) for c in shown], middle, spread, marker="o", capsize=3, **line)
         axis.set_title(column, fontsize=9)
         axis.margins(x=0.2)
     return [Figure(title, f"{caption}; bars are 95 % intervals over subjects", plot)]

@@ -1,10 +1,11 @@
-"""`python -m PAPER predict RECORD …`: what a trained network says of your own clip, as text, JSON and a picture."""
+"""`python -m PAPER predict RECORD …`: a trained network's prediction for your own clip, as text, JSON and a picture."""
 
 import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
 import torch
@@ -15,7 +16,7 @@ from ..corpora.samples import Frames, Reading, Video
 from ..errors import UserError, log
 from ..files import replacing
 from ..pixels.apex import with_apex
-from ..pixels.images import read
+from ..pixels.images import Box, read
 from ..pixels.videos import decoded
 from ..runs.paper import Paper
 from ..runs.weights import load_network
@@ -33,59 +34,60 @@ def predict(paper: Paper, args: argparse.Namespace) -> int:
     try:
         config = paper.config(**{k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()})
     except TypeError as error:
-        raise UserError(f"{weights} was left by another state of the code ({error}); run its row again") from error
+        raise UserError(f"{weights} was written by another version of the code ({error}); rerun its row") from error
     with TemporaryDirectory() as cache:
         sample = clip(args, Path(cache))
         data = paper.load(sample, config, Path(cache))
         if data.problems:
             raise UserError("\n".join(map(str, data.problems)))
         scores, maps = (values[0] for values in paper.apply(net, data, config))
-        said = dict(zip(about["labels"], scores.tolist(), strict=True))
-        best = max(said, key=said.get)
+        score_of: dict[str, float] = dict(zip(about["labels"], scores.tolist(), strict=True))
+        best = max(score_of, key=lambda label: score_of[label])
         units = TASKS[about["task"]].aus
-        found = [label for label, score in said.items() if score > 0.5] if units else [best]
-        heat = dict(zip(said, maps, strict=True)) if units else {best: maps[0]}
+        found = [label for label, score in score_of.items() if score > 0.5] if units else [best]
+        heat = dict(zip(score_of, maps, strict=True)) if units else {best: maps[0]}
         files = [sample["frames"][0].path(sample[moment][0]) for moment in ("onset", "apex")]
-        titles = {f"{label} {said[label]:.2f}": heat[label] for label in found or [best]}
-        picture(files, args.box, titles, args.out / "prediction.png")
+        titles = {f"{label} {score_of[label]:.2f}": heat[label] for label in found or [best]}
+        picture(files, args.box and tuple(args.box), titles, args.out / "prediction.png")
     result = {
         "package": paper.name,
         "task": about["task"],
         "labels": found,
-        "scores": said,
+        "scores": score_of,
         **{moment: int(sample[moment][0]) if args.clip else getattr(args, moment) for moment in MOMENTS},
         "weights": {"file": str(weights), **{k: about[k] for k in ("fold", "seed", "epoch", "scale", "generated")}},
     }
     with replacing(args.out / "prediction.json") as temporary:
         temporary.write_text(json.dumps(result, indent=1), encoding="utf-8")
-    for label, score in said.items():
-        print(f"{label.ljust(max(map(len, said)))}  {score:.4f}{'  <-' if label in found else ''}")
+    for label, score in score_of.items():
+        print(f"{label.ljust(max(map(len, score_of)))}  {score:.4f}{'  <-' if label in found else ''}")
     if about["generated"] or about["scale"] == "smoke" or about["shuffled"]:
-        print("*** weights of a rehearsal (generated faces, smoke scale or shuffled labels): no word on real faces ***")
+        why = "trained on synthetic faces, at smoke scale or on shuffled labels"
+        print(f"*** weights of a rehearsal ({why}): this prediction says nothing about real faces ***")
     print(f"written: {args.out / 'prediction.json'}, {args.out / 'prediction.png'}")
     return 0
 
 
 def clip(args: argparse.Namespace, cache: Path) -> pd.DataFrame:
-    """The clip as a table of one sample, its apex spotted where none is named. Raises UserError naming what lacks."""
-    row = {"sample": "your clip", "corpus": "", "subject": "you", "fps": args.fps}
+    """The clip as a table of one sample; its apex is spotted where none is given. Raises UserError for a mistake."""
+    row: dict[str, Any] = {"sample": "your clip", "corpus": "", "subject": "you", "fps": args.fps}
     if args.clip is None:
         if args.onset is None or args.apex is None:
             raise UserError("give --clip with a folder or a video, or images with --onset and --apex")
         if args.offset is None:
-            log("no --offset: the apex stands for it")
+            log("no --offset: using the apex image")
         files = (args.onset, args.apex, args.offset or args.apex)
         for file in files:
             if not Path(file).is_file():
-                raise UserError(f"{file} is not an image file; a frame's number is understood with --clip only")
+                raise UserError(f"{file} is not an image file; frame numbers need --clip")
         row |= {"frames": Frames("", files, (0, 1, 2)), "onset": 0, "apex": 1, "offset": 2}
     else:
         if not args.clip.exists():
-            raise UserError(f"{args.clip} is not there: --clip names a folder of images, or a video")
+            raise UserError(f"{args.clip} does not exist: --clip takes a folder of images or a video")
         numbers = {}
         for moment in MOMENTS:
             if (text := getattr(args, moment)) is not None and not text.isdigit():
-                raise UserError(f"--{moment} {text}: with --clip expected a frame's number")
+                raise UserError(f"--{moment} {text}: expected a frame number, because --clip is given")
             numbers[moment] = None if text is None else int(text)
         source = list_frames(str(args.clip)) if args.clip.is_dir() else Video(str(args.clip))
         table = pd.DataFrame([{**row, **numbers, "frames": source}])
@@ -94,7 +96,7 @@ def clip(args: argparse.Namespace, cache: Path) -> pd.DataFrame:
             raise UserError(str(reading.problems[0]))
         source = reading.samples["frames"][0]
         if len(source) < 2:
-            raise UserError(f"{args.clip} holds {len(source)} numbered images; a clip has two at least")
+            raise UserError(f"{args.clip} holds {len(source)} numbered images; a clip needs at least two")
         ends = {"onset": source.numbers[0], "offset": source.numbers[-1]}
         row |= {"frames": source, **{m: ends.get(m) if n is None else n for m, n in numbers.items()}}
     if args.box:
@@ -108,14 +110,14 @@ def clip(args: argparse.Namespace, cache: Path) -> pd.DataFrame:
     return samples
 
 
-def picture(files: Sequence[str], box, heat: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Onset, apex, and on the apex a map (h, w) for each title."""
+def picture(files: Sequence[str], box: Box | None, heat: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Write a picture: onset, apex, and for each title the apex under a map (h, w)."""
     onset, apex = (read(file, SHOWN, box=box) for file in files)
     plot, (axes,) = grid(1, 2 + len(heat), width=2.2, height=2.5)
     for axis, title in zip(axes, ("onset", "apex", *heat), strict=True):
         image(axis, onset if title == "onset" else apex, title)
         if title in heat:
-            overlay(axis, heat[title].clamp_min(0), SHOWN)
+            overlay(axis, heat[title].clamp_min(0).numpy(), SHOWN)
     with replacing(path) as temporary:
         plot.savefig(temporary, format="png", dpi=130)
     plt.close(plot)

@@ -2,19 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from ..errors import UserError
 from ..runs.experiment import Experiment
+from ..runs.fold import Record
 from ..runs.paper import Column, Row, Table
 from ..runs.session import Session
 from .cells import Cell, baselines, measured
 from .printed import POSITIVES, printed_elsewhere, printed_numbers, scored
 
 Numbers = Mapping[tuple[str, str], tuple[str, str]]  # (row, column) -> (value as printed, source)
-Records = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def result(session: Session, table: Table, rows: Sequence[Row], seeds: int) -> R
 
 
 def _noted(
-    cell: Cell, row: Row, column: Column, experiments: Sequence[Experiment], records: Sequence[Records]
+    cell: Cell, row: Row, column: Column, experiments: Sequence[Experiment], records: Sequence[Sequence[Record]]
 ) -> list[Cell]:
     """The cell with its number once all folds are done, and a note how many are and whose records they are."""
     done, wanted = sum(map(len, records)), sum(len(e.folds) for e in experiments)
@@ -131,14 +130,14 @@ def _circumstances(session: Session, seeds: int, corpora: Iterable[tuple[str, st
     return ["; ".join(settings), f"data: {'synthetic faces in the layouts of ' if session.generated else ''}{data}"]
 
 
-def _remarks(experiment: Experiment, records: Sequence[Mapping[str, Any]]) -> list[str]:
+def _remarks(experiment: Experiment, records: Sequence[Record]) -> list[str]:
     """Facts on the data and the runs behind a table that a reader needs."""
     task, samples = experiment.task, experiment.samples
     lines = [f"{task.name}: {len(samples)} samples of {samples['subject'].nunique()} subjects"]
     if expected := sum(task.expected.values()):
         lines[0] += f" (the literature has {expected}{', ' + task.source if task.source else ''})"
-    history = experiment.pretraining.history() if experiment.pretraining and experiment.pretraining.done() else None
-    lines += task.remarks(samples) + experiment.paper.remarks(experiment.config, history=history, records=records)
+    history = experiment.pretraining.history() if experiment.pretraining else []
+    lines += task.remarks(samples) + experiment.paper.remarks(experiment.config, history, records)
     if experiment.session.rule != experiment.paper.rule:
         lines.append(f"rule: {experiment.session.rule}, where the paper scores {experiment.paper.rule}")
     if others := [r["code"] for r in records if r["code"] != experiment.session.code]:

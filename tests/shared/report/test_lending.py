@@ -14,7 +14,7 @@ BORROWER = replace(
     name="borrower",
     tables=(Table("table1", "Table 1", COLUMNS, (Row("own", lr=0.01), LENT)),),
     headline=("table1",),
-    remarks=lambda config, **_: ["weights: the borrower's"],
+    remarks=lambda *_: ["weights: the borrower's"],
 )
 
 
