@@ -131,7 +131,7 @@ def test_a_corpus_that_goes_before_its_processes_read_it(whole, out, goes_on, tm
         printed, said = run.communicate()
     os.rename(tmp_path / "away", data / part)
     assert run.returncode == 2 and not printed and "Traceback" not in said
-    assert f"error: {data} does not hold what it held when this run began; {REMEDY}" in said
+    assert f"error: {data} has changed since this run began; {REMEDY}" in said
     goes_on(out)
 
 
