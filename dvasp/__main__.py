@@ -1,5 +1,3 @@
 from shared.cli import main
 
-from .experiments import PAPER
-
-main(PAPER)
+main(__package__)

@@ -6,13 +6,14 @@ import ast
 import importlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from .errors import UserError
+from .errors import Stopped, UserError
 from .options import parse
 
 if TYPE_CHECKING:
@@ -21,13 +22,18 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 
 
-def main(paper: Paper | None = None, arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run `bash reproduce.sh …`, or with a paper `python -m PAPER …`, and exit.
+def main(paper: Paper | str | None = None, arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run `bash reproduce.sh …`, or with a paper or the name of its package `python -m PAPER …`, and exit.
 
-    Exit codes: 0; 1 if --strict finds a difference; 2, with a message, if the user can fix the cause; 130 on Ctrl-C.
+    Exit codes: 0; 1 if --strict finds a difference; 2, with a message, if the user can fix the cause; 143 and 138 after
+    SIGTERM and SIGUSR1. After Ctrl-C this process ends by SIGINT, so that a script stops; 130 if `arguments` are given.
     """
+    whole = arguments is None
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    # a process that was launched leaves the message to the one that launched it
+    remark = print if "MER_PARENT" not in os.environ else lambda *_, **__: None
     try:
+        paper = load(paper) if isinstance(paper, str) else paper
         code = run([paper.name, *arguments] if paper else arguments, paper)
         sys.stdout.flush()
     except BrokenPipeError:  # `… list | head`
@@ -37,9 +43,20 @@ def main(paper: Paper | None = None, arguments: Sequence[str] | None = None) -> 
         print(f"error: {error}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
-        if "MER_PARENT" not in os.environ:  # a process that was launched leaves the message to the one that launched it
-            print("stopped; rerun the same command to resume", file=sys.stderr)
+        remark("stopped; rerun the same command to resume", file=sys.stderr)
         code = 130
+    except Stopped as stopped:
+        name = signal.Signals(stopped.number).name
+        remark(
+            f"stopped by {name}: finished folds and a checkpoint of a pre-training are kept, unfinished folds start "
+            "again; rerun the same command to resume",
+            file=sys.stderr,
+        )
+        code = 128 + stopped.number
+    if whole and code == 130:
+        from .runs.stopping import end_by
+
+        end_by(signal.SIGINT)
     sys.exit(code)
 
 
@@ -99,7 +116,13 @@ def run_all(out: Path, arguments: list[str]) -> int:
     from .files import replacing
     from .report.page import index
 
-    codes = {name: subprocess.call([sys.executable, "-m", name, *arguments]) for name in papers()}
+    codes = {}
+    for name in papers():
+        try:
+            code = subprocess.call([sys.executable, "-m", name, *arguments])
+        except KeyboardInterrupt:  # which the paper's own process reports
+            return 130
+        codes[name] = 128 - code if code < 0 else code  # as a shell counts signals
     pages = [page for name in codes for page in sorted(out.glob(f"{name}/*/index.html"))]
     with replacing(out / "index.html") as temporary:
         temporary.write_text(index({page: page.relative_to(out).as_posix() for page in pages}), encoding="utf-8")

@@ -9,6 +9,14 @@ class UserError(Exception):
     """A mistake in the input or the environment; `str(error)` says what was expected and what to do."""
 
 
+class Stopped(BaseException):
+    """A signal has asked this process to stop."""
+
+    def __init__(self, number: int):
+        super().__init__(number)
+        self.number = number
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that does not exist, with the nearest ones that do."""
     known = list(known)

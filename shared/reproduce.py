@@ -17,6 +17,7 @@ from .runs.experiment import Experiment
 from .runs.paper import Column, Paper, Row, Table
 from .runs.parallel import PARENT, follow_parent, launch, launched, make_accelerator, process_count, wait_for_others
 from .runs.session import Session
+from .runs.stopping import watch_signals
 
 CHECKED = "MER_CHECKED"  # digest of the data that the process that launched this one has checked
 
@@ -41,6 +42,7 @@ def reproduce(paper: Paper, args: argparse.Namespace, arguments: Sequence[str]) 
         draw_missing(session.data, (corpus for e in wanted for corpus in e.corpora))
     experiments = [e for e in wanted if not e.missing()]
     worker = launched()
+    watch_signals()
     if PARENT in os.environ:
         follow_parent()
     else:
@@ -59,7 +61,8 @@ def reproduce(paper: Paper, args: argparse.Namespace, arguments: Sequence[str]) 
         processes = min(processes, sum(len(e.folds) for e in todo))
         log(f"{paper.name}: {len(todo)} experiments to run in {processes} process{'es' * (processes > 1)}")
         if processes > 1:
-            if code := launch(paper.name, arguments, processes, **{CHECKED: checked}):
+            start = f"from shared.cli import main; main({paper.name!r})"
+            if code := launch(["-c", start, *arguments], processes, **{CHECKED: checked}):
                 return code
             todo = []
     if worker or todo:

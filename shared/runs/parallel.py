@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..errors import UserError
+from .stopping import die_with_parent
 
 PARENT = "MER_PARENT"  # id of the process that checks the input before, waits, and prints the tables after
 
@@ -47,17 +48,19 @@ class Processes(Protocol):
     def wait_for_everyone(self) -> None: ...
 
 
-def launch(module: str, arguments: Sequence[str], processes: int, **environment: str) -> int:
-    """Run `python -m module arguments` in `processes` processes of this machine; 0 or the exit code of one that failed.
+def launch(arguments: Sequence[str], processes: int, **environment: str) -> int:
+    """Run `python ARGUMENTS` in `processes` processes of this machine; 0, or the exit code of one that failed.
 
     Raises UserError when a process is killed."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         place = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": str(processes)}
     common = {"OMP_NUM_THREADS": "1", **os.environ, **environment, **place, PARENT: str(os.getpid())}
-    command = [sys.executable, "-m", module, *arguments]
+    command = [sys.executable, *arguments]
     workers = [
-        subprocess.Popen(command, env={**common, "RANK": str(rank), "LOCAL_RANK": str(rank)})
+        subprocess.Popen(
+            command, env={**common, "RANK": str(rank), "LOCAL_RANK": str(rank)}, preexec_fn=die_with_parent
+        )
         for rank in range(processes)
     ]
     try:
@@ -71,7 +74,8 @@ def launch(module: str, arguments: Sequence[str], processes: int, **environment:
     code = min(filter(None, codes), default=0)  # signals first, then real errors, then those caused by other processes
     if code < 0:
         name = signal.Signals(-code).name
-        raise UserError(f"a process was stopped by {name} (out of memory?); rerun the same command to resume")
+        remedy = "if memory ran out, lower --processes or --set batch; rerun the same command to resume"
+        raise UserError(f"a process was stopped by {name}; {remedy}")
     return code
 
 

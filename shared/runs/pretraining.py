@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..errors import UserError, log
+from ..errors import Stopped, UserError, log
 from ..files import jsonable, write_binary
 from ..keys import refuse_others
 from ..tasks import Task
 from .config import Settings
 from .fold import PretrainingData, seed_of
 from .parallel import Batches, Processes, synchronised
+from .stopping import finishing_steps
 from .weights import load_zip
 
 C = TypeVar("C", bound=Settings)
@@ -100,7 +101,8 @@ class Pretraining(Generic[C]):
         """(epoch, whether it is the epoch's last step, batch of `data` on the device); the loop between two is timed.
 
         Before each step torch and `augmentation` are seeded from (seed, epoch, step, process): nothing but the weights
-        and the place has to be kept to resume as if nothing had happened.
+        and the place has to be kept to resume as if nothing had happened. A signal that asks to stop is followed after
+        a step, with a checkpoint.
         """
         accelerator = self.accelerator
         sampler = Batches(
@@ -123,23 +125,27 @@ class Pretraining(Generic[C]):
         saved, mark = time.monotonic(), time.monotonic()
         hidden = None if accelerator.is_main_process else True
         bar = tqdm(_without_traceback(loader), self.name, len(sampler), disable=hidden, leave=False, unit="step")
-        for content in bar:
-            content = [part.to(self.device, non_blocking=True) for part in content]
-            self.waited += time.monotonic() - mark
-            mark = time.monotonic()
-            torch.manual_seed(seed := seed_of(self.seed, epoch, step, accelerator.process_index))
-            self.augmentation.manual_seed(seed_of(seed, "augmentation"))
-            last = step + 1 == sampler.steps
-            yield epoch, last, content
-            step += 1
-            if last:
-                self._end_of_epoch(epoch, epochs, sampler.steps)
-                epoch, step = epoch + 1, 0
-            self.worked += time.monotonic() - mark
-            if accelerator.is_main_process and time.monotonic() - saved > self.checkpoint_seconds:
-                self._checkpoint((epoch, step))
-                saved = time.monotonic()
-            mark = time.monotonic()
+        with finishing_steps() as asked:
+            for content in bar:
+                content = [part.to(self.device, non_blocking=True) for part in content]
+                self.waited += time.monotonic() - mark
+                mark = time.monotonic()
+                torch.manual_seed(seed := seed_of(self.seed, epoch, step, accelerator.process_index))
+                self.augmentation.manual_seed(seed_of(seed, "augmentation"))
+                last = step + 1 == sampler.steps
+                yield epoch, last, content
+                step += 1
+                if last:
+                    self._end_of_epoch(epoch, epochs, sampler.steps)
+                    epoch, step = epoch + 1, 0
+                self.worked += time.monotonic() - mark
+                stop = asked()
+                if accelerator.is_main_process and (stop or time.monotonic() - saved > self.checkpoint_seconds):
+                    self._checkpoint((epoch, step))
+                    saved = time.monotonic()
+                if stop:
+                    raise Stopped(stop)
+                mark = time.monotonic()
 
     def log(self, **losses: Tensor) -> None:
         """Note the terms of a step, scalars; their means over processes and steps of the epoch go into the record."""

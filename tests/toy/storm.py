@@ -28,9 +28,10 @@ class Forked:
 
     paper = None
 
-    def __init__(self, command: list[str], env: dict[str, str] | None = None):
+    def __init__(self, command: list[str], env: dict[str, str] | None = None, preexec_fn=lambda: None):
         self.pid, self.code = os.fork(), None
         if self.pid == 0:
+            preexec_fn()
             if env is None:
                 os.setsid()
             else:

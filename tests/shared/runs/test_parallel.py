@@ -56,7 +56,7 @@ def test_batches_that_cannot_be_are_refused():
 
 
 def test_batch_norm_over_processes_is_batch_norm_of_the_whole_batch(tmp_path, importable):
-    assert launch("toy.together", [str(tmp_path)], 2) == 0
+    assert launch(["-m", "toy.together", str(tmp_path)], 2) == 0
     first, second = (torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in (0, 1))
     for (dims, how), a, b in zip(together.CASES, first["cases"], second["cases"], strict=True):
         expected = together.through(together.norm(dims, **how), together.batch(dims), slice(None))
@@ -122,13 +122,13 @@ def test_two_machines_leave_the_table_of_one(casme2, toy, tmp_path):
 
 @pytest.mark.parametrize("code", [0, 2, 3])
 def test_the_exit_code_is_that_of_the_process_that_failed(importable, code):
-    assert launch("toy.faulty", [str(code)], 2) == code
+    assert launch(["-m", "toy.faulty", str(code)], 2) == code
 
 
 @pytest.mark.parametrize("how", [[], ["together"]])
 def test_a_process_that_is_killed_is_said(importable, how, capfd):
     with pytest.raises(UserError, match="stopped by SIGKILL"):
-        launch("toy.faulty", ["-9", *how], 2)
+        launch(["-m", "toy.faulty", "-9", *how], 2)
     assert "Traceback" not in capfd.readouterr().err
 
 

@@ -1,0 +1,53 @@
+"""Signals that ask a run to stop: SIGTERM, and SIGUSR1, the warning of a cluster before it ends a job."""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from ..errors import Stopped
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+_asked: list[int] = []  # the signals that came while steps were to be finished
+_finishing: list[bool] = []
+
+
+def watch_signals() -> None:
+    """Raise Stopped in the main thread when one of SIGNALS comes; within `finishing_steps`, only note it."""
+    _asked.clear()
+    for number in SIGNALS:
+        signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    if not _finishing:
+        raise Stopped(number)
+    _asked.append(number)
+
+
+@contextmanager
+def finishing_steps() -> Iterator[Callable[[], int]]:
+    """Within, a signal waits for the end of a step: gives a function that returns the signal that came, or 0."""
+    _finishing.append(True)
+    try:
+        yield lambda: _asked[-1] if _asked else 0
+    finally:
+        _finishing.pop()
+
+
+def die_with_parent() -> None:
+    """Let Linux kill this process as soon as the one that started it is gone; called between fork and exec."""
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def end_by(number: int) -> None:
+    """End this process by a signal, so that a script that started it stops as well."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
