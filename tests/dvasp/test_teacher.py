@@ -67,7 +67,7 @@ def alone(here, tmp_path_factory):
 
 def test_two_processes_have_the_loss_curve_of_one(alone):
     folder, _, weights, curve = alone
-    assert launch("dvasp_together", [str(folder)], 2) == 0
+    assert launch(["-m", "dvasp_together", str(folder)], 2) == 0
     found = [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in (0, 1)]
     assert len(curve) > 20 and (curve[0] - curve[20]).abs().max() > 0.01
     for one in found:

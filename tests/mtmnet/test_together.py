@@ -15,7 +15,7 @@ def test_two_processes_train_the_macronet_of_one(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{here}")
     import mtmnet_together as steps
 
-    assert launch("mtmnet_together", [str(tmp_path)], 2) == 0
+    assert launch(["-m", "mtmnet_together", str(tmp_path)], 2) == 0
     for rank in 0, 1:
         found = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)
         for mode, weights in zip(steps.MODES, found, strict=True):
