@@ -1,4 +1,4 @@
-"""The frozen autoencoder of latent diffusion, Eq. (7): the one that DiT uses ("the autoencoder in [37]", Sec. 3.2)."""
+"""The frozen autoencoder of latent diffusion, Eq. (7), which DiT uses too ("the autoencoder in [37]", Sec. 3.2)."""
 
 import json
 from collections import OrderedDict
@@ -51,9 +51,9 @@ class Autoencoder(nn.Module):
 
     @classmethod
     def load(cls, path: str | Path) -> "Autoencoder":
-        """The published weights, from a file or the folder that holds it; both spellings of the attention are read.
+        """An autoencoder with the published weights, from their file or its folder, in both spellings of the attention.
 
-        Raises FileNotFoundError where there is none and ValueError for another file's tensors, or for pickled ones.
+        Raises FileNotFoundError where there is no file, and ValueError for other tensors and for pickled files.
         """
         path = Path(path)
         path = path / FILE if path.is_dir() else path
@@ -79,9 +79,9 @@ class Autoencoder(nn.Module):
         return net
 
     def encode(self, I: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Z, Eq. (7): the mean of the posterior or, given a generator, a draw from it.
+        """Images (B, 3, H, W) -> Z (B, 4, H/8, W/8), Eq. (7): the posterior's mean or, given a generator, a draw.
 
-        Raises ValueError for other shapes: Z of a part of the image would have no place."""
+        Raises ValueError for other shapes and for sides that are no multiple of 8."""
         divisible(I, 2 ** (len(self.encoder.down_blocks) - 1))
         mean, logvar = self.quant_conv(self.encoder(I)).chunk(2, dim=1)
         if generator is not None:
@@ -90,14 +90,14 @@ class Autoencoder(nn.Module):
         return mean * self.scale
 
     def decode(self, Z: Tensor) -> Tensor:
-        """Images of Z, not clamped."""
+        """Z (B, 4, h, w) -> images (B, 3, 8 h, 8 w), not clamped."""
         return self.decoder(self.post_quant_conv(Z / self.scale))
 
 
 class PoolAutoencoder(nn.Module):
-    """For quick runs, not in the paper: Z is the image `factor` times smaller, its grey mean the fourth channel.
+    """For quick runs, not in the paper: Z is the image, `factor` times smaller, with its grey mean as fourth channel.
 
-    Scaled to about unit variance on faces, as the published one: without it DiT is slow to learn to copy Z_t."""
+    It is scaled to about unit variance on faces, as the published Z is: unscaled, DiT is slow to learn to copy Z_t."""
 
     scale = 3.0
 
@@ -106,7 +106,7 @@ class PoolAutoencoder(nn.Module):
         self.factor = factor
 
     def encode(self, I: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Z; there is no posterior to draw from, so the generator changes nothing."""
+        """Z (B, 4, H/factor, W/factor); there is no posterior to draw from, so `generator` is ignored."""
         divisible(I, self.factor)
         small = F.avg_pool2d(I, self.factor) * self.scale
         return torch.cat([small, small.mean(dim=1, keepdim=True)], dim=1)
@@ -126,6 +126,7 @@ class Residual(nn.Module):
             self.conv_shortcut = nn.Conv2d(C_in, C_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C_in, H, W) -> (B, C_out, H, W)."""
         y = self.conv1(F.silu(self.norm1(x)))
         y = self.conv2(F.silu(self.norm2(y)))
         return y + (self.conv_shortcut(x) if hasattr(self, "conv_shortcut") else x)
@@ -141,6 +142,7 @@ class Attention(nn.Module):
         self.to_out = nn.Sequential(nn.Linear(C, C))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
         tokens = self.group_norm(x).flatten(2).mT  # (B, HW, C)
         q, k, v = self.to_q(tokens), self.to_k(tokens), self.to_v(tokens)
         tokens = F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None])[:, 0]
@@ -148,12 +150,15 @@ class Attention(nn.Module):
 
 
 class MidBlock(nn.Module):
+    """Attention between two residual blocks."""
+
     def __init__(self, C: int):
         super().__init__()
         self.resnets = nn.ModuleList([Residual(C, C), Residual(C, C)])
         self.attentions = nn.ModuleList([Attention(C)])
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
         return self.resnets[1](self.attentions[0](self.resnets[0](x)))
 
 

@@ -1,7 +1,8 @@
-"""Inputs: onset and apex of a micro-expression, and pairs of near frames of a macro-expression clip."""
+"""Onset and apex of a micro-expression, and pairs of near frames of a macro-expression clip, as tensors."""
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,12 +12,16 @@ from torch.nn import functional as F
 
 from shared.corpora.samples import aligned
 from shared.pixels.frames import Store, prepare, unreadable
-from shared.pixels.images import stream
+from shared.pixels.images import Box, stream
 
-IN_MEMORY = 4 << 30  # bytes of decoded clips that are prepared; more are decoded as they are needed
+from .config import Config
+
+IN_MEMORY = (
+    4 << 30
+)  # bytes of decoded clips up to which they are prepared; larger corpora are decoded as they are needed
 
 
-def load(samples: pd.DataFrame, config, cache) -> Store:
+def load(samples: pd.DataFrame, config: Config, cache: Path) -> Store:
     """Fine-tuning: I_t = onset and I_{t+δ} = apex (Sec. 3.2), (2N, resize, resize, 3) uint8."""
     return prepare(samples, list(zip(samples["onset"], samples["apex"], strict=True)), size=config.resize, cache=cache)
 
@@ -38,7 +43,7 @@ def augmented(
 ) -> tuple[Tensor, Tensor]:
     """Training: a random crop of `size`, flip and rotation (Sec. 4.3), the same for both frames of a pair.
 
-    What is random is drawn on the CPU, from `generator`."""
+    All that is random is drawn on the CPU, from `generator`."""
     B, _, R, _, _ = pairs.shape
     angle = (torch.rand(B, generator=generator) * 2 - 1) * math.radians(degrees)
     flip = torch.randint(0, 2, (B,), generator=generator) * 2.0 - 1
@@ -58,24 +63,25 @@ def augmented(
     return I.view(B, 2, 3, size, size).unbind(1)
 
 
-def pretraining_data(samples: Mapping[str, pd.DataFrame], config, cache) -> "Pairs | Labelled":
-    """What the first stage learns from (Sec. 3.2); under "recognition", MAER of Table 1."""
+def pretraining_data(samples: Mapping[str, pd.DataFrame], config: Config, cache: Path) -> "FramePairs | LabelledPairs":
+    """The clips of the first stage (Sec. 3.2); under pretrain="recognition" those of MAER (Table 1)."""
     clips = samples[config.source]
     if config.pretrain == "recognition":
-        return Labelled(clips, size=config.size, cache=cache)
-    return Pairs(clips, size=config.size, delta=config.delta, cache=cache)
+        return LabelledPairs(clips, size=config.size, cache=cache)
+    return FramePairs(clips, size=config.size, delta=config.delta, cache=cache)
 
 
-class Pairs(torch.utils.data.Dataset):
-    """(I_t, I_{t+δ}) of macro-expression clips, uint8 (size, size, 3) each: one pair a clip an epoch (Sec. 3.2).
+class FramePairs(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
+    """Pairs (I_t, I_{t+δ}) of macro-expression clips, uint8 (size, size, 3): one pair a clip an epoch (Sec. 3.2).
 
-    t and δ are drawn from (seed, epoch, clip), δ from `delta` = (low, high), both included; a clip shorter than that
-    gives its first and last frame. A clip with an image that cannot be read is left out, with an entry in `problems`.
+    t and δ are drawn from (seed, epoch, clip), δ from `delta` = (low, high), both included; clips shorter than δ
+    give their first and last frame. A clip with an image that cannot be read is left out, with an entry in `problems`.
     """
 
-    def __init__(self, clips: pd.DataFrame, *, size: int, delta: tuple[int, int], cache):
+    def __init__(self, clips: pd.DataFrame, *, size: int, delta: tuple[int, int], cache: Path):
         clips = clips[clips["frames"].map(len).gt(1)]
-        self.size, self.delta, self.store = size, delta, None
+        self.size, self.delta = size, delta
+        self.store: Store | None = None
         if clips["frames"].map(len).sum() * size * size * 3 < IN_MEMORY:
             self.store = prepare(clips, [f.numbers for f in clips["frames"]], size=size, cache=cache)
         self.problems = self.store.problems if self.store else unreadable(clips, cache)
@@ -98,18 +104,19 @@ class Pairs(torch.utils.data.Dataset):
         return torch.from_numpy(stream(frames.path(frames.numbers[t]), self.size, box=frames.box).copy())
 
 
-class Labelled(torch.utils.data.Dataset):
-    """MAER of Table 1: the first and the most different frame of a labelled clip, and its class.
+class LabelledPairs(torch.utils.data.Dataset[tuple[Tensor, Tensor, int]]):
+    """The first frame of a labelled clip, the frame most different from it, and the class: for MAER (Table 1).
 
-    Macro-expression clips have no onset and no apex; this pair stands for them (not in the paper).
+    Macro-expression clips have no onset and no apex; this pair takes their place (not in the paper).
     """
 
-    def __init__(self, clips: pd.DataFrame, *, size: int, cache):
+    def __init__(self, clips: pd.DataFrame, *, size: int, cache: Path):
         clips = clips[clips["emotion"].notna() & clips["frames"].map(len).gt(1)]
         self.classes = sorted(clips["emotion"].unique())
         thumbnails = prepare(clips, [f.numbers for f in clips["frames"]], size=32, gray=True, cache=cache)
         clips = aligned(clips, thumbnails.ids)
-        self.problems, self.pairs = thumbnails.problems, []
+        self.problems = thumbnails.problems
+        self.pairs: list[list[tuple[str, Box | None]]] = []
         for i, frames in enumerate(clips["frames"]):
             clip = thumbnails.clip(i).astype(np.int16)
             peak = int(np.abs(clip - clip[0]).mean(axis=(1, 2, 3)).argmax())

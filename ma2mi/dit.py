@@ -12,12 +12,11 @@ from torch.nn import functional as F
 
 
 class DiT(nn.Module):
-    """Ẑ_{t+δ} (B, channels, size, size) from Z_t of that shape and C_Δ (B, condition); exactly 0 before training.
+    """Predicts Ẑ_{t+δ} from Z_t, both (B, channels, size, size), and C_Δ (B, condition); exactly 0 before training.
 
-    Raises ValueError for other shapes.
-
-    The default is DiT-B/2 on latents; the patch size is not in the paper. `DiT(256, patch=16, channels=3)` works on
-    pixels (MA2MI† of Table 1). C_Δ alone conditions: there is no timestep and no class.
+    Raises ValueError for other shapes. The default is DiT-B/2 on latents; the patch size is not in the paper.
+    `DiT(256, patch=16, channels=3)` works on pixels (MA2MI† of Table 1). C_Δ alone conditions: there is no timestep and
+    no class.
     """
 
     def __init__(
@@ -42,6 +41,7 @@ class DiT(nn.Module):
         self.initialize()
 
     def initialize(self) -> None:
+        """Xavier for linear layers and patches; zeros for the last layer and for all that modulates."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
@@ -52,6 +52,7 @@ class DiT(nn.Module):
             nn.init.zeros_(layer.weight)
 
     def forward(self, Z_t: Tensor, C_delta: Tensor) -> Tensor:
+        """Z_t (B, channels, size, size) and C_Δ (B, condition) -> Ẑ_{t+δ} (B, channels, size, size), Eq. (8)."""
         B = len(Z_t)
         if Z_t.shape != (B, *self.shape) or C_delta.shape != (B, self.condition):
             wanted = f"Z_t (B, {', '.join(map(str, self.shape))}) and C_delta (B, {self.condition})"
@@ -75,6 +76,7 @@ class Block(nn.Module):
         self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(condition, 6 * dim))
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
+        """Tokens x (B, N, dim), condition c (B, condition) -> (B, N, dim)."""
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.adaLN_modulation(c)[:, None].chunk(6, dim=2)
         x = x + gate_a * self.attn(modulate(x, shift_a, scale_a))
         return x + gate_m * self.mlp(modulate(x, shift_m, scale_m))
@@ -90,13 +92,14 @@ class Attention(nn.Module):
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Tokens (B, N, dim) -> (B, N, dim)."""
         q, k, v = rearrange(self.qkv(x), "b n (three h d) -> three b h n d", three=3, h=self.heads)
         x = F.scaled_dot_product_attention(q, k, v)
         return self.proj(rearrange(x, "b h n d -> b n (h d)"))
 
 
 class FinalLayer(nn.Module):
-    """Tokens (B, N, dim) to the values of their patches (B, N, out)."""
+    """The values (B, N, out) of the patches of tokens (B, N, dim)."""
 
     def __init__(self, dim: int, out: int, condition: int):
         super().__init__()
@@ -104,6 +107,7 @@ class FinalLayer(nn.Module):
         self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(condition, 2 * dim))
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
+        """Tokens x (B, N, dim), condition c (B, condition) -> (B, N, out)."""
         shift, scale = self.adaLN_modulation(c)[:, None].chunk(2, dim=2)
         return self.linear(modulate(x, shift, scale))
 

@@ -5,10 +5,13 @@ Facial position features F_p are (B, C, H, W); every loss is a scalar, the mean 
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+Norm = Literal["position", "map"]
 
 
 def L_1(F_p: Tensor) -> Tensor:
@@ -35,7 +38,7 @@ def L_2(F_1: Tensor, F_2: Tensor) -> Tensor:
     return (others / (HW * (HW - 1)) - best / HW).mean()
 
 
-def L_3(F_of_tau: Tensor, tau_of_F: Tensor, inside: Tensor, *, norm: str = "position") -> Tensor:
+def L_3(F_of_tau: Tensor, tau_of_F: Tensor, inside: Tensor, *, norm: Norm = "position") -> Tensor:
     """‖E_p(τ(I)) − τ(E_p(I))‖₂, Eq. (5), over the positions that `inside` (B, H, W) leaves.
 
     norm="position" is the mean over positions of the channel vectors' length; "map" the 2-norm of the whole map.
@@ -53,12 +56,12 @@ def L_3(F_of_tau: Tensor, tau_of_F: Tensor, inside: Tensor, *, norm: str = "posi
 
 
 def position_loss(
-    E_p: Callable[[Tensor], Tensor], I: Tensor, tau: Tensor, *, F_p: Tensor | None = None, norm: str = "position"
+    E_p: Callable[[Tensor], Tensor], I: Tensor, tau: Tensor, *, F_p: Tensor | None = None, norm: Norm = "position"
 ) -> dict[str, Tensor]:
     """The three terms whose sum is L_pos, Eq. (6), of images I (B, 3, H, W) under transforms `tau` (B, 2, 3).
 
-    `F_p` is E_p(I) where it is at hand already. The second face of L_2 is the next one of the batch. Raises ValueError
-    where there is none, for maps of one position, and for maps in other proportions than the images.
+    `F_p`: E_p(I), if it has been computed already. The second face of L_2 is the next one of the batch. Raises
+    ValueError where there is none, for maps of one position, and for maps in other proportions than the images.
     """
     if len(I) < 2:
         raise ValueError(f"L_2, Eq. (3), compares two different faces: the batch holds {len(I)}")
@@ -87,8 +90,8 @@ def draw_tau(
 ) -> Tensor:
     """Random τ (batch, 2, 3) of Eq. (5): rotations within ±degrees, translations within ±shift of the longer side.
 
-    The ranges are not in the paper. Drawn where the generator is, by default on the CPU; `spatial_transform` takes τ to
-    the device of its maps.
+    The ranges are not in the paper. Drawn on the generator's device, by default on the CPU; `spatial_transform` moves τ
+    to the device of its maps.
     """
     device = generator.device if generator else "cpu"
     angle, right, down = torch.rand(3, batch, generator=generator, device=device) * 2 - 1

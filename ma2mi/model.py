@@ -1,4 +1,6 @@
-"""MIACNet, Sec. 3.1: two independent ResNet-18, one for where the face moves, one for how."""
+"""MIACNet, Sec. 3.1: two independent ResNet-18, one for the place of a movement, one for its form."""
+
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +9,7 @@ from torchvision.models.resnet import BasicBlock, conv1x1
 
 
 class Encoder(nn.Module):
-    """ResNet-18 without its pooling head: (B, 3, H, W) -> (B, 8 * width, H / 32, W / 32).
+    """ResNet-18 without its pooling head: (B, 3, H, W) -> (B, 8 width, H/32, W/32).
 
     State-dict names are those of `torchvision.models.resnet18` less `fc`, so its weights load at width 64.
     """
@@ -25,6 +27,7 @@ class Encoder(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, I: Tensor) -> Tensor:
+        """Images (B, 3, H, W) -> maps (B, 8 width, H/32, W/32), sides rounded up."""
         x = F.relu(self.bn1(self.conv1(I)))
         x = F.max_pool2d(x, 3, stride=2, padding=1)
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
@@ -53,7 +56,7 @@ class MIACNet(nn.Module):
         *,
         width: int = 64,
         dim: int = 768,
-        join: str = "concat",
+        join: Literal["concat", "add"] = "concat",
         position: bool = True,
     ):
         super().__init__()
@@ -68,7 +71,7 @@ class MIACNet(nn.Module):
         self.fc = nn.Identity() if classes is None else zero_linear(dim, classes)
 
     def encode(self, I_t: Tensor, I_td: Tensor) -> tuple[Tensor | None, Tensor]:
-        """F^p of I_t (None without the branch) and F^a_Δ of I_{t+δ} − I_t, Eq. (1), each (B, 512, H/32, W/32).
+        """F^p of I_t (None without the branch) and F^a_Δ of I_{t+δ} − I_t, Eq. (1), each (B, 8 width, H/32, W/32).
 
         Raises ValueError unless both are (B, 3, H, W) of floating point: bytes would wrap around in the difference."""
         if I_t.shape != I_td.shape or I_t.ndim != 4 or I_t.shape[1] != 3:
@@ -85,6 +88,7 @@ class MIACNet(nn.Module):
         return F.gelu(self.proj(F_a)).mean(dim=(2, 3))
 
     def forward(self, I_t: Tensor, I_td: Tensor) -> Tensor:
+        """Frames I_t, I_{t+δ} (B, 3, H, W) in [-1, 1] -> logits (B, classes), or C_Δ (B, dim) without classes."""
         return self.fc(self.join(*self.encode(I_t, I_td)))
 
 

@@ -1,28 +1,44 @@
 """Pre-training on macro-expressions, fine-tuning on micro-expressions (Sec. 3.2)."""
 
-from functools import partial
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial, reduce
+from operator import add
+from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shared.errors import UserError
+from shared.pixels.frames import Store
 from shared.runs.fold import FoldTraining, autocast
 from shared.runs.gradcam import gradcam, scaled
 from shared.runs.pretraining import Pretraining
 from shared.runs.weights import published_weights
 
 from .autoencoder import Autoencoder, PoolAutoencoder
-from .data import augmented, normalised, whole
+from .config import Config
+from .data import LabelledPairs, augmented, normalised, whole
 from .dit import DiT
 from .losses import draw_tau, position_loss, reconstruction_loss
 from .model import MIACNet
 
+T = TypeVar("T", Tensor, MIACNet)
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a fold leaves for the figures."""
+
+    heat: list[list[list[float]]]  # test clips, H/32, W/32: Grad-CAM of F^a, for Fig. 6
+
 
 class Reconstruction(nn.Module):
-    """L_pre = L_rec + L_pos, Eq. (10), of frame pairs under `tau`, which L_3 needs: the terms by name."""
+    """MIACNet and the DiT under L_pre = L_rec + L_pos, Eq. (10)."""
 
-    def __init__(self, config, autoencoder: nn.Module | None):
+    def __init__(self, config: Config, autoencoder: Autoencoder | PoolAutoencoder | None):
         super().__init__()
         self.config = config
         self.miacnet = channels_last(network(config)())
@@ -30,9 +46,11 @@ class Reconstruction(nn.Module):
         self.autoencoder = autoencoder  # None: I_{t+δ} is reconstructed in pixels (MA2MI† of Table 1)
 
     def forward(self, I_t: Tensor, I_td: Tensor, tau: Tensor, *, compare: bool = False) -> dict[str, Tensor]:
-        """`compare` adds `copying` and `foreign`, which are not to be minimised: see `comparisons`."""
+        """The terms by name: frames I_t, I_{t+δ} (B, 3, H, W) and transforms τ (B, 2, 3), which L_3 needs -> scalars.
+
+        `compare` adds the losses of `comparisons`, which are not to be minimised."""
         F_p, F_a = self.miacnet.encode(I_t, I_td)
-        terms = {}
+        terms: dict[str, Tensor] = {}
         if F_p is not None and self.config.position_loss:
             terms = position_loss(self.miacnet.E_p, I_t, tau, F_p=F_p, norm=self.config.norm)
             F_p = F_p.detach()  # "trained independently with different losses" (Sec. 5)
@@ -43,8 +61,11 @@ class Reconstruction(nn.Module):
 
     @torch.no_grad()
     def comparisons(self, prediction: Tensor, Z_t: Tensor, Z_td: Tensor, C_delta: Tensor) -> dict[str, Tensor]:
-        """What L_rec has to be below where motion is learnt (not in the paper): the loss of `copying` Z_t; and, of an
-        eighth of the batch, that under the C_Δ of another, `foreign`, clip, the next, beside that under its `own`."""
+        """The losses that L_rec has to be below where motion is learned (not in the paper).
+
+        `copying`: of Z_t in place of the prediction. `foreign`: under the C_Δ of the next clip of the batch, for an
+        eighth of the batch; `own`: of the same clips under their own C_Δ.
+        """
         n = max(len(Z_t) // 8, 1)
         foreign = self.dit(Z_t[:n], C_delta.roll(-1, dims=0)[:n])
         return {
@@ -65,51 +86,53 @@ class Reconstruction(nn.Module):
         return Z if self.autoencoder is None else self.autoencoder.decode(Z)
 
 
-def network(config, classes: int | None = None) -> partial:
-    """What makes MIACNet."""
+def network(config: Config, classes: int | None = None) -> partial[MIACNet]:
+    """MIACNet with the settings of `config`, to be built."""
     return partial(
         MIACNet, classes=classes, width=config.width, dim=config.dim, join=config.join, position=config.position
     )
 
 
-def dit(config) -> DiT:
-    """What predicts Z_{t+δ}, 8 times smaller than the image (Sec. 3.2), or its pixels. Raises UserError for sizes that
-    do not divide."""
+def dit(config: Config) -> DiT:
+    """The DiT that predicts Z_{t+δ}, 8 times smaller than the image (Sec. 3.2), or the image's pixels."""
     if config.pretrain == "pixels":
-        place = dict(size=config.size, patch=config.patch_pixels, channels=3)
-    elif config.size % 8:
-        raise UserError(f"size={config.size} is no multiple of 8, by which the autoencoder divides it")
+        size, patch, channels = config.size, config.patch_pixels, 3
     else:
-        place = dict(size=config.size // 8, patch=config.patch, channels=4)
-    try:
-        return DiT(**place, dim=config.dit_dim, depth=config.dit_depth, heads=config.dit_heads, condition=config.dim)
-    except ValueError as error:
-        raise UserError(f"settings of the DiT: {error}") from error
+        size, patch, channels = config.size // 8, config.patch, 4
+    return DiT(
+        size,
+        patch=patch,
+        channels=channels,
+        dim=config.dit_dim,
+        depth=config.dit_depth,
+        heads=config.dit_heads,
+        condition=config.dim,
+    )
 
 
-def autoencoder(config, weights) -> nn.Module | None:
-    """The frozen autoencoder; its published weights lie in the folder `weights`."""
+def autoencoder(config: Config, weights_dir: Path) -> Autoencoder | PoolAutoencoder | None:
+    """The frozen autoencoder; its published weights are in the folder `weights_dir`."""
     if config.pretrain == "pixels":
         return None
     if config.autoencoder == "published":
-        with published_weights(
-            weights, "the published autoencoder", "--set autoencoder=random or =pool goes on without"
-        ):
-            return Autoencoder.load(weights)
+        with published_weights(weights_dir, "the published autoencoder", "--set autoencoder=random or =pool goes on without"):
+            return Autoencoder.load(weights_dir)
     if config.autoencoder == "pool":
         return PoolAutoencoder()
     return Autoencoder()
 
 
-def optimiser(model: nn.Module, *, lr: float, final: float, epochs: int, weight_decay: float):
+def optimiser(
+    model: nn.Module, *, lr: float, final: float, epochs: int, weight_decay: float
+) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.ExponentialLR]:
     """AdamW and its exponential decay, stepped once an epoch, to `final` × lr in the last one (Sec. 4.3)."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     adamw = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
     return adamw, torch.optim.lr_scheduler.ExponentialLR(adamw, final ** (1 / max(epochs - 1, 1)))
 
 
-def pretrain(pretraining: Pretraining) -> dict[str, Tensor]:
-    """Sec. 3.2, first stage: weights of "miacnet.*" and, where frames are reconstructed, "dit.*"."""
+def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
+    """The first stage of Sec. 3.2: weights of "miacnet.*" and, where frames are reconstructed, "dit.*"."""
     config = pretraining.config
     if config.pretrain == "recognition":
         return recognise(pretraining)
@@ -124,7 +147,7 @@ def pretrain(pretraining: Pretraining) -> dict[str, Tensor]:
             tau = draw_tau(len(I_t), pretraining.augmentation)
             terms = parallel(channels_last(normalised(I_t)), channels_last(normalised(I_td)), tau, compare=True)
         adamw.zero_grad()
-        pretraining.accelerator.backward(sum(term for name, term in terms.items() if name.startswith("L_")))
+        pretraining.accelerator.backward(total(term for name, term in terms.items() if name.startswith("L_")))
         adamw.step()
         pretraining.log(**terms)
         if last:
@@ -132,21 +155,27 @@ def pretrain(pretraining: Pretraining) -> dict[str, Tensor]:
     return {k: v for k, v in model.state_dict().items() if not k.startswith("autoencoder.")}
 
 
-def motion(epoch: dict[str, float]) -> str:
-    """An epoch's L_rec beside the loss of copying Z_t and that under another clip's C_Δ: no motion is learnt above."""
+def total(terms: Iterable[Tensor]) -> Tensor:
+    """The sum of the terms of a loss."""
+    return reduce(add, terms)
+
+
+def motion(epoch: Mapping[str, float]) -> str:
+    """A line on whether motion was learned: an epoch's L_rec beside the losses of `Reconstruction.comparisons`."""
     if "L_rec" not in epoch:
         return f"pre-training, epoch {epoch['epoch']}: cross-entropy {epoch['cross_entropy']:.4f}"
     copying, foreign = "copying the first frame", "the motion of another clip"
     found = f"{copying} {epoch['copying']:.4f}, {foreign} {epoch['foreign']:.4f} (its own {epoch['own']:.4f})"
     above = [copying] * (epoch["copying"] <= epoch["L_rec"]) + [foreign] * (epoch["foreign"] <= epoch["own"])
-    learnt = f"; no better than {' and '.join(above)}: it has learnt no motion" if above else ""
-    return f"pre-training, epoch {epoch['epoch']}: L_rec {epoch['L_rec']:.4f}, {found}{learnt}"
+    verdict = f"; no better than {' and '.join(above)}: it has learned no motion" if above else ""
+    return f"pre-training, epoch {epoch['epoch']}: L_rec {epoch['L_rec']:.4f}, {found}{verdict}"
 
 
-def recognise(pretraining: Pretraining) -> dict[str, Tensor]:
+def recognise(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
     """MAER of Table 1: MIACNet learns the macro-expressions by cross-entropy."""
-    config = pretraining.config
-    model = pretraining.synchronised(channels_last(network(config, len(pretraining.data.classes))()))
+    config, clips = pretraining.config, pretraining.data
+    assert isinstance(clips, LabelledPairs)
+    model = pretraining.synchronised(channels_last(network(config, len(clips.classes))()))
     adamw, decay = optimiser(
         model, lr=config.pretrain_lr, final=config.final, epochs=config.pretrain_epochs, weight_decay=0.0
     )
@@ -166,17 +195,15 @@ def recognise(pretraining: Pretraining) -> dict[str, Tensor]:
     return {f"miacnet.{k}": v for k, v in model.state_dict().items() if not k.startswith("fc.")}
 
 
-def finetune(training: FoldTraining) -> None:
-    """Sec. 3.2, second stage: one fold, scored after every epoch."""
+def train(training: FoldTraining[Config, Store]) -> None:
+    """The second stage of Sec. 3.2, fine-tuning: one fold, scored after every epoch."""
     config = training.config
     frames = torch.tensor(training.data.stacked(), device=training.device)
     train, test, target = training.indices("train"), training.indices("test"), training.targets
     net = channels_last(training.build(network(config, len(training.task.classes))))
-    criterion = (
-        Reconstruction(config, autoencoder(config, training.weights_dir)).to(training.device)
-        if config.reconstruct
-        else None
-    )
+    criterion = None
+    if config.reconstruct:
+        criterion = Reconstruction(config, autoencoder(config, training.weights_dir)).to(training.device)
     if training.pretrained:
         take(net, training.pretrained, "miacnet.")
         if criterion:
@@ -195,25 +222,26 @@ def finetune(training: FoldTraining) -> None:
         parts.train()
         for encoder in frozen:
             encoder.eval()
-        total = 0.0
+        mean = 0.0
         for rows in training.shuffled(train):
             pairs = augmented(frames[rows], config.size, degrees=config.rotation, generator=training.augmentation)
             I_t, I_td = map(channels_last, pairs)
             with autocast(config, training.device):
                 loss = F.cross_entropy(net(I_t, I_td), target[rows])
                 if criterion:
-                    loss = loss + sum(criterion(I_t, I_td, draw_tau(len(rows), training.generator("tau"))).values())
+                    loss = loss + total(criterion(I_t, I_td, draw_tau(len(rows), training.generator("tau"))).values())
             training.check(loss, epoch, rows)
             adamw.zero_grad()
             loss.backward()
             adamw.step()
-            total += loss.item() * len(rows) / len(train)
+            mean += loss.item() * len(rows) / len(train)
         decay.step()
-        training.score(epoch, lambda rows: predict(net, *whole(frames[rows], config.size)), loss=total)
-    training.figures["heat"] = heat_maps(training.scored(net), *whole(frames[test], config.size)).tolist()
+        training.score(epoch, lambda rows: predict(net, *whole(frames[rows], config.size)), loss=mean)
+    heat = heat_maps(training.scored(net), *whole(frames[test], config.size))
+    training.figures = Left(heat=heat.tolist())
 
 
-def take(module: nn.Module, weights: dict[str, Tensor], prefix: str) -> None:
+def take(module: nn.Module, weights: Mapping[str, Tensor], prefix: str) -> None:
     """Load the weights under `prefix`; only the classifier may be new."""
     own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
     missing, unexpected = module.load_state_dict(own, strict=False)
@@ -223,7 +251,7 @@ def take(module: nn.Module, weights: dict[str, Tensor], prefix: str) -> None:
 
 @torch.no_grad()
 def predict(net: MIACNet, I_t: Tensor, I_td: Tensor) -> Tensor:
-    """Class probabilities (B, classes)."""
+    """Class probabilities (B, classes) of frames I_t, I_{t+δ} (B, 3, H, W)."""
     net.eval()
     pairs = zip(I_t.split(64), I_td.split(64), strict=True)
     return torch.cat([net(channels_last(a), channels_last(b)).softmax(dim=1) for a, b in pairs])
@@ -237,12 +265,12 @@ def heat_maps(net: MIACNet, I_t: Tensor, I_td: Tensor) -> Tensor:
     return scaled(gradcam(F_a, net.fc(net.join(F_p, F_a)).amax(dim=1)))
 
 
-def apply(net: MIACNet, data, config) -> tuple[Tensor, Tensor]:
+def apply(net: MIACNet, data: Store, config: Config) -> tuple[Tensor, Tensor]:
     """For a user's clips: class probabilities (N, classes) and heat maps (N, 1, H/32, W/32)."""
     I = whole(torch.tensor(data.stacked()), config.size)
     return predict(net, *I), heat_maps(net, *I)[:, None]
 
 
-def channels_last(thing: Tensor | nn.Module):
+def channels_last(thing: T) -> T:
     """Images or weights in the layout in which convolutions are fastest."""
     return thing.to(memory_format=torch.channels_last)

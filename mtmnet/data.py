@@ -1,7 +1,8 @@
-"""Inputs: frames at the peak of micro- and of macro-expressions, each with its neutral face."""
+"""Frames at the peak of micro- and of macro-expressions, each with its neutral face."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,46 +15,48 @@ from shared.pixels.apex import with_apex
 from shared.pixels.frames import Store, prepare
 from shared.tasks import TASKS
 
+from .config import Config
+
 LABELS = {"casme2-5-2019": "macro-casme2-5", "smic-3": "macro-3", "samm-7": "macro-samm-7", "cde-3": "macro-3"}
 
 
-def load(samples: pd.DataFrame, config, cache) -> Store:
-    """Micro-expressions: the onset as x_N, then `frames` about the apex as x_E (Sec. 4.1); (N, 1 + frames, …) stacked.
+def load(samples: pd.DataFrame, config: Config, cache: Path) -> Store:
+    """Micro-expressions: the onset as x_N, then `frames` around the apex as x_E (Sec. 4.1); stacked (N, 1 + frames, …).
 
     SMIC names no apex: it is spotted in the frequency domain (not in the paper).
     """
     samples, problems = with_apex(samples, cache)
-    store = prepare(samples, numbers(samples, config.frames), size=config.image, cache=cache)
+    store = prepare(samples, numbers(samples, config.frames), size=config.size, cache=cache)
     return replace(store, problems=store.problems + problems)
 
 
 @dataclass(frozen=True)
-class Pairs(torch.utils.data.Dataset):
+class ImagePairs(torch.utils.data.Dataset[tuple[Tensor, ...]]):
     """Neutral and expression images (n, H, W, 3) uint8, the class y (n,) and the subject s (n,) of each pair."""
 
     x_N: Tensor
     x_E: Tensor
     y: Tensor
     s: Tensor
-    problems: list[Problem] = field(default_factory=list)  # clips that are left out
+    problems: list[Problem] = field(default_factory=list)  # of clips that are left out
 
     @classmethod
-    def of(cls, frames: Tensor, y: Tensor, subjects: list[str], problems: Sequence[Problem] = ()) -> "Pairs":
-        """From clips (N, 1 + T, H, W, 3), a pair for each of the T expression images."""
+    def of(cls, frames: Tensor, y: Tensor, subjects: list[str], problems: Sequence[Problem] = ()) -> "ImagePairs":
+        """A pair for each of the T expression images of clips (N, 1 + T, H, W, 3)."""
         T = frames.shape[1] - 1
         s = torch.from_numpy(pd.factorize(np.array(subjects))[0]).to(frames.device)
         x_N, y, s = (v.repeat_interleave(T, dim=0) for v in (frames[:, 0], y, s))
         return cls(x_N, frames[:, 1:].flatten(0, 1), y, s, list(problems))
 
-    def to(self, device: torch.device) -> "Pairs":
-        return Pairs(*(part.to(device) for part in (self.x_N, self.x_E, self.y, self.s)), self.problems)
+    def to(self, device: torch.device) -> "ImagePairs":
+        return ImagePairs(*(part.to(device) for part in (self.x_N, self.x_E, self.y, self.s)), self.problems)
 
     @property
     def subjects(self) -> int:
         return int(self.s.max()) + 1
 
     def pixels(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """x_N, x_E (B, 3, H, W) in [0, 1], y and s of the pairs `rows`."""
+        """x_N, x_E (B, 3, H, W) in [0, 1], y (B,) and s (B,) of the pairs `rows`."""
         return images(self.x_N[rows]), images(self.x_E[rows]), self.y[rows], self.s[rows]
 
     def __len__(self) -> int:
@@ -63,31 +66,30 @@ class Pairs(torch.utils.data.Dataset):
         return tuple(part[place[-1]] for part in (self.x_N, self.x_E, self.y, self.s))
 
 
-def pretraining_data(samples: Mapping[str, pd.DataFrame], config, cache) -> Pairs:
-    """What MacroNet learns from: macro-expressions in the classes of the micro task (`labels`), the first frame, and
-    `macro_frames` at the peak.
+def pretraining_data(samples: Mapping[str, pd.DataFrame], config: Config, cache: Path) -> ImagePairs:
+    """Macro-expressions for MacroNet, in the classes of the micro task: the first frame and `macro_frames` at the peak.
 
     CK+ and Oulu-CASIA end at the peak. MMI returns to neutral: its peak is the frame that differs most from the first.
     """
-    (clips,) = samples.values()
-    clips, problems = with_apex(TASKS[config.labels].select(clips), cache, most_different)
-    store = prepare(clips, numbers(clips, config.macro_frames), size=config.image, cache=cache)
+    (clips,), labels = samples.values(), vars(config)["labels"]  # the task, beside the settings in the key
+    clips, problems = with_apex(TASKS[labels].select(clips), cache, most_different)
+    store = prepare(clips, numbers(clips, config.macro_frames), size=config.size, cache=cache)
     clips = aligned(clips, store.ids)
     frames = torch.tensor(store.array.reshape(-1, 1 + config.macro_frames, *store.array.shape[1:]))
     target = torch.tensor(clips["target"].tolist(), dtype=torch.long)
-    return Pairs.of(frames, target, list(clips["subject"]), problems + store.problems)
+    return ImagePairs.of(frames, target, list(clips["subject"]), problems + store.problems)
 
 
 def numbers(samples: pd.DataFrame, count: int) -> list[list[int]]:
-    """Frame numbers: the onset, then `count` about the apex, of those after the onset."""
+    """Frame numbers: the onset, then `count` around the apex, of those after the onset."""
     columns = (samples[name] for name in ("frames", "onset", "apex"))
     return [
-        [onset, *about([n for n in frames.numbers if n > onset or n == apex], apex, count)]
+        [onset, *around([n for n in frames.numbers if n > onset or n == apex], apex, count)]
         for frames, onset, apex in zip(*columns, strict=True)
     ]
 
 
-def about(frames: Sequence[int], apex: int, count: int) -> list[int]:
+def around(frames: Sequence[int], apex: int, count: int) -> list[int]:
     """`count` of the frame numbers, centred on the apex, moved into the clip where they would leave it."""
     first = min(frames.index(apex) - count // 2, len(frames) - count)
     return [frames[min(max(first, 0) + i, len(frames) - 1)] for i in range(count)]
@@ -110,7 +112,7 @@ def shifted(x: Tensor, by: Sequence[int]) -> Tensor:
 
 
 def drawn(mask: Tensor, draws: Tensor) -> Tensor:
-    """For each row of a mask (B, N) one of its true places (B,), all alike likely, by a draw (B,) in [0, 1)."""
+    """The column (B,) of one true entry in each row of a mask (B, N), uniformly by a draw (B,) in [0, 1)."""
     order = mask.cumsum(dim=1)  # of the true ones, from 1
     count = order[:, -1]
     chosen = torch.minimum((draws.to(count.device) * count).long(), count - 1)  # from 0; a product may be rounded up
@@ -120,6 +122,6 @@ def drawn(mask: Tensor, draws: Tensor) -> Tensor:
 def images(frames: Tensor) -> Tensor:
     """uint8 (..., H, W, 3) -> float (..., 3, H, W) in [0, 1], contiguous.
 
-    In the layout of `frames` torch's 1×1 convolutions of stride 2 on fewer than 8 channels write past their memory.
+    In the memory layout of `frames` torch's 1×1 convolutions of stride 2 on fewer than 8 channels write past their memory.
     """
     return frames.movedim(-1, -3).contiguous().float() / 255

@@ -1,23 +1,39 @@
 """Figure 3 of the paper and its ablation as bars, drawn from the records."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from PIL import Image
+from shared.runs.experiment import Experiment
 
-from shared.report.figures import Figure, pictures
+from shared.report.figures import pictures
+from shared.report.results import Result
+from shared.runs.paper import Figure
+from shared.runs.session import Session
 
-from .train import macronet
+from .config import Config
+from .data import ImagePairs
+from .train import Left, macronet
 
 
-def figures(session, experiments, results) -> list[Figure]:
-    """What the finished experiments allow."""
+def figures(session: Session, experiments: Sequence[Experiment], results: Sequence[Result]) -> list[Figure]:
+    """The figures that the finished experiments allow."""
     drawn = [ablation(result) for result in results if len({c.row for c in result.cells if c.rule == "last"}) > 2]
-    told = [e for e in experiments if e.task.name == "casme2-5-2019" and e.config.pretrain == "eid"]
-    return drawn + [figure for e in told[:1] for figure in (*reconstructions(e), macro_reconstructions(e))]
+    for experiment in experiments:
+        if experiment.task.name == "casme2-5-2019" and settings(experiment).pretrain == "eid":
+            return [*drawn, *reconstructions(experiment), macro_reconstructions(experiment)]
+    return drawn
 
 
-def ablation(result) -> Figure:
+def settings(experiment: Experiment) -> Config:
+    """The experiment's Config."""
+    assert isinstance(experiment.config, Config)
+    return experiment.config
+
+
+def ablation(result: Result) -> Figure:
     """Tables 2 and 3 as bars with their intervals, a panel a column."""
     cells = [c for c in result.cells if c.measured is not None]
     columns, rows = dict.fromkeys(c.column for c in cells), list(dict.fromkeys(c.row for c in cells))
@@ -39,37 +55,39 @@ def ablation(result) -> Figure:
     return Figure(result.table.title, "Bars are 95 % intervals over subjects; grey: the constant baseline", plot)
 
 
-def reconstructions(experiment, count: int = 4) -> list[Figure]:
+def reconstructions(experiment: Experiment, count: int = 4) -> list[Figure]:
     """Figure 3: expression images and D_r's reconstructions, after the first stage, of people unseen and seen.
 
-    They lie beside the records, in files of their own; without these there is no figure.
+    The images are files beside the records; without these there is no figure.
     """
-    made = [record["figures"]["reconstructions"] for record in experiment.records()]
+    left = [Left(**record["figures"]) for record in experiment.records()]
     rows = []
-    for record in [experiment.record_path(fold) for fold in experiment.folds][:count]:
-        files = [record.with_suffix(f".reconstruction-{part}.png") for part in ("test", "train")]
+    for record_path in [experiment.record_path(fold) for fold in experiment.folds][:count]:
+        files = [record_path.with_suffix(f".reconstruction-{part}.png") for part in ("test", "train")]
         if all(file.exists() for file in files):
             rows.append([image for file in files for image in np.split(np.asarray(Image.open(file)), 3, axis=1)])
     if not rows:
         return []
     titles = [f"{name}, {who}" for who in ("unseen", "seen") for name in ("$x_N$", "$x_E$", "reconstruction")]
     caption = "; ".join(
-        f"{who}: {np.mean([r[part]['psnr'] for r in made]):.1f} dB to the expression image, "
-        f"whose own neutral image has {np.mean([r[part]['neutral'] for r in made]):.1f} dB"
+        f"{who}: {np.mean([fold.psnr[part] for fold in left]):.1f} dB to the expression image, "
+        f"to which the neutral image has {np.mean([fold.neutral[part] for fold in left]):.1f} dB"
         for part, who in (("test", "people that the fold never saw"), ("train", "people it was trained on"))
     )
     plot, _ = pictures(rows, titles, width=1.6)
-    by = experiment.config.magnify
+    by = settings(experiment).magnify
     caption = f"MicroNet's; mean PSNR over all folds, {caption}" + f"; expressions magnified {by:g} times" * (by != 1)
     return [Figure("Figure 3: reconstructions", caption, plot)]
 
 
 @torch.no_grad()
-def macro_reconstructions(experiment) -> Figure:
-    """The same of MacroNet, on its own training images, a row a class; and with the expression left out."""
-    config, stage = experiment.config, experiment.pretraining
-    pairs = stage.data
-    net = macronet(stage.load(), config).eval()
+def macro_reconstructions(experiment: Experiment) -> Figure:
+    """MacroNet's reconstructions of its own training images, a row a class, with and without the expression."""
+    config, pretraining = settings(experiment), experiment.pretraining
+    assert pretraining is not None
+    pairs = pretraining.data
+    assert isinstance(pairs, ImagePairs)
+    net = macronet(pretraining.load(), config).eval()
     first = {int(y): i for i, y in reversed(list(enumerate(pairs.y)))}
     x_N, x_E, _, _ = pairs.pixels(torch.tensor(sorted(first.values())))
     columns = [x_N, x_E, net(x_N, x_E).reconstruction, net(x_N, x_N).reconstruction]

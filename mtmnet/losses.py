@@ -1,6 +1,6 @@
 """Eq. (1)-(12). Every loss is a mean over the batch; logits go in, never probabilities.
 
-An empty batch has no mean: every loss raises ValueError for it, and for tensors or labels that do not belong together.
+Every loss raises ValueError for an empty batch, which has no mean, and for tensors or labels that do not fit together.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ def distance(a: Tensor, b: Tensor, norm: Norm = "mean_square") -> Tensor:
 
 
 def check_batches(**tensors: Tensor) -> None:
-    """Raise ValueError where tensors (B, ...) differ in shape, which would be broadcast, or are empty."""
+    """Raise ValueError for tensors (B, ...) that differ in shape and would be broadcast, or that are empty."""
     check_alike(**tensors)
     if not all(tensor.numel() for tensor in tensors.values()):
         raise ValueError("an empty batch has no mean loss")
 
 
 def cross_entropy(logits: Tensor, label: Tensor, reduction: str = "mean") -> Tensor:
-    """torch's, of logits (B, K) and labels (B,); ValueError where a label is none of 0 … K − 1 (torch skips −100).
+    """torch's cross-entropy of logits (B, K) and labels (B,); ValueError for a label outside 0 … K − 1.
 
-    Labels are looked at on the CPU only: a GPU would be waited for, which checks them itself but for −100.
+    Labels are checked on the CPU alone, since a check would wait for a GPU; torch skips labels of −100 there.
     """
     if logits.ndim != 2 or label.shape != logits.shape[:1] or label.is_floating_point():
         raise ValueError(

@@ -29,6 +29,7 @@ class ResNet18(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, 8 width, H/32, W/32)."""
         x = F.relu(self.bn1(self.conv1(x)))
         x = F.max_pool2d(x, 3, stride=2, padding=1)
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
@@ -46,9 +47,9 @@ def conv_block(C_in: int, C: int, activation: nn.Module) -> nn.Sequential:
 
 
 def check_images(x: Tensor) -> None:
-    """Raise ValueError for what is no image (B, 3, H, W) in [0, 1]: its colours would be normalised to nonsense.
+    """Raise ValueError unless x is an image (B, 3, H, W) in [0, 1]: other values would be normalised to nonsense.
 
-    Values are looked at on the CPU only, where no GPU has to be waited for, and not in a graph that is compiled.
+    Values are checked on the CPU alone, since a check would wait for a GPU, and not in a compiled graph.
     """
     if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
         raise ValueError(f"images of shape {tuple(x.shape)}, {x.dtype}: expected floats (B, 3, H, W) in [0, 1]")
@@ -78,6 +79,7 @@ class Encoder(nn.Module):
         self.backbone.load_state_dict({name: p for name, p in state.items() if not name.startswith("fc.")})
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, 3, H, W) in [0, 1] -> f^e, f^s (B, 4 width, H/32, W/32)."""
         check_images(x)
         H, W = x.shape[2:]
         if H % STRIDE or W % STRIDE:
@@ -114,7 +116,7 @@ def check_alike(**tensors: Tensor) -> None:
 
 
 class EIDOutput(NamedTuple):
-    """What Eq. (1)-(5) are made of, but for D_s's opinion of f_E_e."""
+    """The tensors of Eq. (1)-(5), except D_s's logits for f_E_e."""
 
     x_E: Tensor  # B, 3, H, W: as E was shown it
     f_E_e: Tensor  # B, C, h, w
@@ -127,8 +129,8 @@ class EIDOutput(NamedTuple):
 class EIDNet(nn.Module):
     """Expression-Identity Disentangle Network, Sec. 3.1: neutral and expression images x_N, x_E (B, 3, H, W) in [0, 1].
 
-    D_s is left out of `forward`: it plays against E in turns (see `oppose`). Not in the paper: `magnify`, how often E
-    is shown the difference of x_E from x_N (see `shown`).
+    `forward` leaves D_s out: it plays against E in turns (see `oppose`). Not in the paper: `magnify`, the factor by
+    which the difference of x_E from x_N is multiplied before E (see `shown`).
     """
 
     def __init__(self, classes: int, subjects: int, *, width: int = 64, magnify: float = 1.0):
@@ -142,13 +144,14 @@ class EIDNet(nn.Module):
         self.D_e = Classifier(self.E.channels, classes)
 
     def forward(self, x_N: Tensor, x_E: Tensor) -> EIDOutput:
+        """Neutral and expression images x_N, x_E (B, 3, H, W) in [0, 1] -> the tensors of EIDOutput."""
         check_alike(x_N=x_N, x_E=x_E)
         x_E = self.shown(x_E, x_N)
         # One batch: normalising the two kinds of images apart would take away what tells them apart.
         f_e, f_s = self.E(torch.cat([x_N, x_E]))
-        _, f_E_e = f_e.chunk(2)
-        f_N_s, f_E_s = f_s.chunk(2)
-        # Eq. (2); the sentence before it names the pair the other way round.
+        B = len(x_N)
+        f_E_e, f_N_s, f_E_s = f_e[B:], f_s[:B], f_s[B:]
+        # Eq. (2); the sentence before it names the other pair.
         reconstruction = self.D_r(torch.cat([f_E_e, f_N_s], dim=1))
         return EIDOutput(x_E, f_E_e, f_E_s, f_N_s, reconstruction, self.D_e(f_E_e))
 
@@ -161,7 +164,7 @@ class EIDNet(nn.Module):
         return self.D_e(f_e)
 
     def shown(self, x_E: Tensor, x_N: Tensor | None) -> Tensor:
-        """What E is shown of x_E (B, 3, H, W): x_N + magnify (x_E − x_N), cut at black and white; magnify 1: x_E."""
+        """The image that E sees for x_E (B, 3, H, W): x_N + magnify (x_E − x_N), clipped to [0, 1]."""
         if self.magnify == 1:
             return x_E
         if x_N is None:
@@ -188,13 +191,13 @@ class Discriminator(nn.Module):
         self.logit = Classifier(widths[-1], 1)
 
     def forward(self, f_pos: Tensor, f_anc: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps f_pos, f_anc (B, C, h, w) -> a logit for each, (B,) and (B,)."""
         logits = self.logit(self.convs(torch.cat([f_pos, f_anc]))).squeeze(1)  # 2B
-        real, fake = logits.split([len(f_pos), len(f_anc)])
-        return real, fake
+        return logits[: len(f_pos)], logits[len(f_pos) :]
 
 
 def oppose(D: nn.Module, *features: Tensor, reversal: bool = False) -> Tensor | tuple[Tensor, ...]:
-    """`D(*features)` for the opponent's move: gradients reach the features and leave D's parameters alone.
+    """`D(*features)` for the opponent's move: gradients reach the features, and not D's parameters.
 
     With `reversal` they reach D's parameters with the sign turned, so that one backward pass serves both players.
     """
@@ -203,7 +206,7 @@ def oppose(D: nn.Module, *features: Tensor, reversal: bool = False) -> Tensor | 
 
 
 class MTMOutput(NamedTuple):
-    """What Eq. (6)-(12) are made of, but for D's opinion; G of the B anchors are guided."""
+    """The tensors of Eq. (6)-(12), except D's logits; G of the B anchors are guided."""
 
     f_anc: Tensor  # G, C, h, w: MicroNet on the guided anchors
     f_pos: Tensor  # G, C, h, w: MacroNet, without gradient
@@ -239,6 +242,7 @@ class MTMNet(nn.Module):
         self.D = Discriminator(MicroNet.E.channels)
 
     def train(self, mode: bool = True) -> "MTMNet":
+        """Training mode for MicroNet and D alone."""
         super().train(mode)
         self.MacroNet.eval()
         return self
@@ -252,12 +256,15 @@ class MTMNet(nn.Module):
         *,
         x_N: tuple[Tensor, Tensor] | None = None,
     ) -> MTMOutput:
+        """Anchors (B, 3, H, W), positives and negatives (G, 3, H, W), guided (B,) bool -> the tensors of MTMOutput."""
+        every = guided is None
         if guided is None:
             guided = torch.ones(len(x_anc), dtype=torch.bool, device=x_anc.device)
         if guided.dtype != torch.bool or guided.shape != x_anc.shape[:1]:
             raise ValueError(f"guided {tuple(guided.shape)}, {guided.dtype}: expected ({len(x_anc)},), bool")
-        check_alike(**{"guided x_anc": x_anc[guided], "x_pos": x_pos, "x_neg": x_neg})
-        f_e, _ = self.MicroNet.E(self.MicroNet.shown(torch.cat([x_anc, x_neg]), x_N and torch.cat(x_N)))
-        f_anc, f_neg = f_e.split([len(x_anc), len(x_neg)])
+        check_alike(**{"guided x_anc": x_anc if every else x_anc[guided], "x_pos": x_pos, "x_neg": x_neg})
+        f_e, _ = self.MicroNet.E(self.MicroNet.shown(torch.cat([x_anc, x_neg]), torch.cat(x_N) if x_N else None))
+        f_anc, f_neg = f_e[: len(x_anc)], f_e[len(x_anc) :]
         f_pos, _ = self.MacroNet.E(x_pos)
-        return MTMOutput(f_anc[guided], f_pos, f_neg, self.MicroNet.D_e(f_anc), self.MacroNet.D_e(f_pos), guided)
+        logits, logits_pos = self.MicroNet.D_e(f_anc), self.MacroNet.D_e(f_pos)
+        return MTMOutput(f_anc if every else f_anc[guided], f_pos, f_neg, logits, logits_pos, guided)

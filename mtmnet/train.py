@@ -1,61 +1,78 @@
 """EIDNets on macro- and on micro-expressions, then the macro-to-micro guidance (Sec. 3)."""
 
 import io
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
+from operator import add
+from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from shared.pixels.frames import Store
 from shared.runs.fold import FoldTraining, autocast
 from shared.runs.gradcam import gradcam
-from shared.runs.parallel import Alone
+from shared.runs.parallel import Alone, Processes
 from shared.runs.pretraining import Pretraining
 from shared.runs.weights import published_weights
 
-from .data import Pairs, drawn, images, shifted
+from .config import Config
+from .data import ImagePairs, drawn, images, shifted
 from .losses import adversarial_losses, eid_losses, expression_loss, identity_loss, mtm_losses
-from .model import EIDNet, MTMNet, oppose
+from .model import EIDNet, EIDOutput, MTMNet, oppose
 
 
-def network(config, classes: int, subjects: int, magnify: float = 1.0) -> partial:
-    """What makes MicroNet or MacroNet."""
+@dataclass(frozen=True)
+class Left:
+    """What a fold leaves for the figures and the lines under the tables; images are files beside the record."""
+
+    first_stage: list[dict[str, float]]  # mean terms of each epoch
+    shown: dict[str, str]  # "test", "train" -> the sample whose reconstruction is drawn; none without L_EID
+    psnr: dict[str, float]  # "test", "train" -> dB of the reconstructions to x_E, the mean over clips
+    neutral: dict[str, float]  # the same of x_N
+    gradients: list[dict[str, float]]  # norm of each term's gradient on E, one batch an epoch
+
+
+def network(config: Config, classes: int, subjects: int, magnify: float = 1.0) -> partial[EIDNet]:
+    """MicroNet or MacroNet with the settings of `config`, to be built."""
     return partial(EIDNet, classes=classes, subjects=subjects, width=config.width, magnify=magnify)
 
 
-def start(net: EIDNet, config, weights) -> None:
-    """ImageNet's weights for the encoder, from their file in the folder `weights`."""
-    if config.imagenet != "none":
-        path = weights / config.imagenet
+def start(net: EIDNet, config: Config, weights_dir: Path) -> None:
+    """Load the encoder's initial weights, ImageNet's, from their file in the folder `weights_dir`."""
+    if config.start != "random":
+        path = weights_dir / config.start
         what = "torchvision's ResNet18_Weights.IMAGENET1K_V1"
-        with published_weights(path, what, "--set imagenet=none starts from random weights"):
+        with published_weights(path, what, "--set start=random starts from random weights"):
             net.E.load_imagenet(torch.load(path, map_location="cpu", weights_only=True))
 
 
 class FirstStage(nn.Module):
-    """What the first stage computes of pairs: all that L_EID needs, or in rows without it the expression's logits."""
+    """The forward pass of the first stage: all that L_EID needs or, in rows without L_EID, the expression's logits."""
 
     def __init__(self, net: EIDNet, eid: bool):
         super().__init__()
         self.net, self.eid = net, eid
 
-    def forward(self, x_N: Tensor, x_E: Tensor):
+    def forward(self, x_N: Tensor, x_E: Tensor) -> EIDOutput | Tensor:
+        """x_N, x_E (B, 3, H, W) -> EIDOutput, or logits (B, classes)."""
         return self.net(x_N, x_E) if self.eid else self.net.classify(x_E, x_N)
 
 
 class Disentangling:
     """The game of Eq. (5) on one EIDNet, a step at a time: D_s moves, then E, D_e and D_r, which meet the new D_s.
 
-    Without L_EID E and D_e learn by L_c alone. `accelerator` shares each batch among processes.
+    Without L_EID E and D_e learn by L_c alone. `accelerator` splits each batch over the processes.
     """
 
-    def __init__(self, net: EIDNet, config, accelerator):
+    def __init__(self, net: EIDNet, config: Config, accelerator: Processes):
         self.net, self.config, self.accelerator = net, config, accelerator
         self.eid = config.pretrain == "eid"
         idle = [net.D_s] if self.eid else [net.D_s, net.D_r, net.E.branch_s]
-        for part in idle:  # a data-parallel module waits for gradients of all that is not frozen
+        for part in idle:  # a data-parallel module waits for the gradients of all parameters that are not frozen
             part.requires_grad_(False)
         self.parallel = accelerator.prepare(FirstStage(net, self.eid))
         net.D_s.requires_grad_(True)
@@ -70,13 +87,14 @@ class Disentangling:
         self.cast = autocast(config, accelerator.device)
 
     def step(self, x_N: Tensor, x_E: Tensor, y: Tensor, s: Tensor) -> dict[str, Tensor]:
-        """One batch; the terms of the loss, weighted, and the bare "identity", which D_s lowers."""
+        """One batch: x_N, x_E (B, 3, H, W), classes y and subjects s (B,) -> the weighted terms of the loss and
+        "identity", L_s without its weight, which D_s lowers."""
         config, D_s = self.config, self.net.D_s
         with self.cast:
             out = self.parallel(x_N, x_E)
         if not self.eid:
             terms = {"L_c": expression_loss(out, y)}
-            self.move(sum(terms.values()))
+            self.move(total(terms))
             return terms
         if not config.reversal:
             for _ in range(config.steps_D_s):
@@ -86,10 +104,10 @@ class Disentangling:
                 L_s.backward()
                 self.move_D_s()
         with self.cast:
-            opinion = oppose(D_s, out.f_E_e, reversal=config.reversal)
+            logits = oppose(D_s, out.f_E_e, reversal=config.reversal)
             terms = eid_losses(
                 out,
-                opinion,
+                logits,
                 y,
                 s,
                 lambda_rec=config.lambda_rec,
@@ -98,31 +116,30 @@ class Disentangling:
                 norm=config.norm,
             )
         self.adam_s.zero_grad()
-        self.move(sum(terms.values()))
+        self.move(total(terms))
         if config.reversal:
             self.move_D_s()
-        return {**terms, "identity": identity_loss(opinion.detach(), s)}
+        return {**terms, "identity": identity_loss(logits.detach(), s)}
 
     def move(self, loss: Tensor) -> None:
+        """A step of E, D_e and D_r."""
         self.adam.zero_grad()
         self.accelerator.backward(loss)
         self.adam.step()
 
     def move_D_s(self) -> None:
-        """D_s lies outside the data-parallel module: its gradients are averaged here."""
+        """A step of D_s, which is not in the data-parallel module: its gradients are averaged here."""
         for p in self.net.D_s.parameters():
             p.grad = self.accelerator.reduce(p.grad, "mean")
         self.adam_s.step()
 
 
-def pretrain(pretraining: Pretraining) -> dict[str, Tensor]:
+def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
     """The weights of MacroNet, of a macro corpus in the classes of the micro task."""
-    config = pretraining.config
-    start(
-        net := network(config, len(pretraining.task.classes), pretraining.data.subjects)(),
-        config,
-        pretraining.weights_dir,
-    )
+    config, pairs = pretraining.config, pretraining.data
+    assert isinstance(pairs, ImagePairs)
+    net = network(config, len(pretraining.task.classes), pairs.subjects)()
+    start(net, config, pretraining.weights_dir)
     net = pretraining.synchronised(net).train()
     game = Disentangling(net, config, pretraining.accelerator)
     pretraining.keep(net=net, adam=game.adam, adam_s=game.adam_s)
@@ -134,36 +151,37 @@ def pretrain(pretraining: Pretraining) -> dict[str, Tensor]:
 class Guidance:
     """The second stage, Eq. (12), a step at a time: D moves, then MicroNet's E and D_e.
 
-    `macro`: MacroNet and the macro-expressions that it learnt; without it L_cls alone. Shifts and company are drawn
-    from `generator`, in every row alike. Where `due`, the next guided step notes the norm of each term's gradient on E
-    in `gradients`.
+    `macro`: MacroNet and the macro-expressions that it has learned; without it L_cls is alone. Shifts, positives and
+    negatives are drawn from `generator`, the same in every row. While `due` is set, the next guided step adds the norm
+    of each term's gradient on E to `gradients`.
     """
 
     def __init__(
         self,
         MicroNet: EIDNet,
-        pairs: Pairs,
-        config,
-        macro: tuple[EIDNet, Pairs] | None,
+        pairs: ImagePairs,
+        config: Config,
+        macro: tuple[EIDNet, ImagePairs] | None,
         generator: torch.Generator | None = None,
     ):
         self.net = self.MicroNet = MicroNet
         self.pairs, self.config, self.generator = pairs, config, generator
-        self.due, self.gradients = False, []
+        self.due = False
+        self.gradients: list[dict[str, float]] = []
         self.adam = Adam(
             [
                 {"params": MicroNet.E.parameters(), "lr": config.lr_E},
                 {"params": MicroNet.D_e.parameters(), "lr": config.lr_D_e},
             ]
         )
-        self.macro = macro and macro[1]
+        self.macro = macro[1] if macro else None
         if macro:
             self.net = MTMNet(MicroNet, macro[0]).to(pairs.y.device)
             self.adam_D = Adam(self.net.D.parameters(), lr=config.lr_D)
         self.cast = autocast(config, pairs.y.device)
 
     def step(self, rows: Tensor) -> dict[str, Tensor]:
-        """One batch of pairs as anchors; the terms of the loss, weighted."""
+        """One batch, the pairs `rows` (B,) as anchors -> the weighted terms of the loss."""
         config, pairs, y = self.config, self.pairs, self.pairs.y[rows]
         by = torch.randint(-config.shift, config.shift + 1, (3, 2), generator=self.generator).tolist()
         draws = torch.rand(2, len(y), generator=self.generator)
@@ -196,26 +214,31 @@ class Guidance:
             if self.due and guided.any():
                 E, self.due = self.MicroNet.E, False
                 self.gradients.append(gradient_norms(terms, [*E.backbone.parameters(), *E.branch_e.parameters()]))
-        move(self.adam, sum(terms.values()))
+        move(self.adam, total(terms))
         return terms
 
     def company(self, y: Tensor, draws: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Places (G,) of a positive and a negative of each anchor of labels y (B,) that has both; and which have (B,).
-
-        They are chosen by draws (2, B) in [0, 1).
+        """Positives (G,), negatives (G,), guided (B,): indices for each anchor of labels y (B,) that has both, and a mask
+        of these anchors. They are chosen by draws (2, B) in [0, 1).
         """
+        assert self.macro is not None
         same, other = self.macro.y == y[:, None], self.pairs.y != y[:, None]
         guided = same.any(dim=1) & other.any(dim=1)
         return drawn(same, draws[0])[guided], drawn(other, draws[1])[guided], guided
 
 
-def gradient_norms(terms: dict[str, Tensor], parameters: Sequence[nn.Parameter]) -> dict[str, float]:
+def total(terms: Mapping[str, Tensor]) -> Tensor:
+    """The sum of the terms of a loss."""
+    return reduce(add, terms.values())
+
+
+def gradient_norms(terms: Mapping[str, Tensor], parameters: Sequence[nn.Parameter]) -> dict[str, float]:
     """The norm of each term's gradient on all the parameters together."""
     gradients = {name: torch.autograd.grad(term, parameters, retain_graph=True) for name, term in terms.items()}
     return {name: torch.nn.utils.get_total_norm(parts).item() for name, parts in gradients.items()}
 
 
-def macronet(weights: dict[str, Tensor], config) -> EIDNet:
+def macronet(weights: dict[str, Tensor], config: Config) -> EIDNet:
     """The MacroNet whose weights `pretrain` returned."""
     net = EIDNet(len(weights["D_e.2.bias"]), len(weights["D_s.2.bias"]), width=config.width)
     net.load_state_dict(weights)
@@ -223,56 +246,74 @@ def macronet(weights: dict[str, Tensor], config) -> EIDNet:
 
 
 def move(adam: Adam, loss: Tensor) -> None:
+    """A step of an optimiser."""
     adam.zero_grad()
     loss.backward()
     adam.step()
 
 
-def train(training: FoldTraining) -> None:
+def train(training: FoldTraining[Config, Store]) -> None:
     """One fold: MicroNet by itself, then guided by MacroNet and scored after every epoch."""
     config, rows, test = training.config, training.indices("train"), training.indices("test")
     frames = torch.tensor(training.data.stacked(), device=training.device)  # N, 1 + T, H, W, 3
-    pairs = Pairs.of(frames[rows], training.targets[rows], training.samples["subject"].iloc[rows.tolist()].tolist())
+    pairs = ImagePairs.of(
+        frames[rows], training.targets[rows], training.samples["subject"].iloc[rows.tolist()].tolist()
+    )
     MicroNet = training.build(network(config, len(training.task.classes), pairs.subjects, config.magnify))
     start(MicroNet, config, training.weights_dir)
     if config.compile:
         MicroNet.E.compile()  # what every step calls
+    first_stage: list[dict[str, float]] = []
     if config.pretrain != "none":
         game = Disentangling(MicroNet, config, Alone(training.device))
         step = lambda batch: game.step(*pairs.pixels(batch))  # noqa: E731
         epochs = run(training, MicroNet, step, rows, config.pretrain_epochs, "first")
-        training.figures["first stage"] = [terms for _, terms in epochs]
+        first_stage = [terms for _, terms in epochs]
+    shown: dict[str, str] = {}
+    psnr: dict[str, float] = {}
+    neutral: dict[str, float] = {}
     if config.pretrain == "eid":
-        training.figures["reconstructions"] = {}
-        for part, some in (("test", test), ("train", rows)):
-            said, png = reconstruct(MicroNet, frames[some], getattr(training.fold, part), training.seed)
-            training.figures["reconstructions"][part], training.files[f"reconstruction-{part}.png"] = said, png
+        for part, clips in (("test", test), ("train", rows)):
+            names = getattr(training.fold, part)
+            i = training.seed % len(names)
+            shown[part] = names[i]
+            psnr[part], neutral[part], png = reconstruct(MicroNet, frames[clips], i)
+            training.files[f"reconstruction-{part}.png"] = png
     macro = None
-    if training.pretrained:  # the images come from the cache, never with the weights
-        macro = macronet(training.pretrained, config), training.pretraining_data().to(training.device)
+    if training.pretrained and training.pretraining_data:  # images come from the cache, never with the weights
+        expressions = training.pretraining_data()
+        assert isinstance(expressions, ImagePairs)
+        macro = macronet(training.pretrained, config), expressions.to(training.device)
     guidance = Guidance(MicroNet, pairs, config, macro, training.augmentation)
     guidance.due = not config.compile  # a compiled backward pass runs once
     for epoch, terms in run(training, guidance.net, guidance.step, rows, config.epochs, "second"):
-        training.score(epoch, lambda some: predict(MicroNet, frames[some]), loss=sum(terms.values()), **terms)
+        training.score(epoch, lambda clips: predict(MicroNet, frames[clips]), loss=sum(terms.values()), **terms)
         guidance.due = not config.compile
-    training.figures["gradients"] = guidance.gradients
+    training.figures = Left(first_stage, shown, psnr, neutral, guidance.gradients)
 
 
 def run(
-    training: FoldTraining, net: nn.Module, step, rows: Tensor, epochs: int, stage: str
+    training: FoldTraining[Config, Store],
+    net: nn.Module,
+    step: Callable[[Tensor], dict[str, Tensor]],
+    rows: Tensor,
+    epochs: int,
+    stage: str,
 ) -> Iterator[tuple[int, dict[str, float]]]:
-    """Epochs of `step(places of pairs (B,))` over the clips `rows`: each epoch and the means of its terms."""
+    """Epochs of `step(indices of pairs (B,))` over the clips `rows`: each epoch and the means of its terms."""
     T = training.data.stacked().shape[1] - 1
     for epoch in range(epochs):
         net.train()
-        sums, count = {}, 0
+        sums: dict[str, Tensor] = {}
+        count = 0
         for batch in training.shuffled(torch.arange(T * len(rows), device=training.device), stage=stage):
             terms = step(batch)
-            training.check(sum(terms.values()), epoch, rows[batch // T])
+            training.check(total(terms), epoch, rows[batch // T])
             for name, term in terms.items():
-                sums[name] = sums.get(name, 0) + term.detach() * len(batch)
+                weighted = term.detach() * len(batch)
+                sums[name] = sums[name] + weighted if name in sums else weighted
             count += len(batch)
-        yield epoch, {name: float(total) / count for name, total in sums.items()}
+        yield epoch, {name: float(value) / count for name, value in sums.items()}
 
 
 @torch.no_grad()
@@ -286,7 +327,7 @@ def predict(net: EIDNet, frames: Tensor) -> Tensor:
     return scores.view(*x_E.shape[:2], -1).mean(dim=1)
 
 
-def apply(net: EIDNet, data, config) -> tuple[Tensor, Tensor]:
+def apply(net: EIDNet, data: Store, config: Config) -> tuple[Tensor, Tensor]:
     """For a user's clips: class probabilities (N, classes) and Grad-CAM of f^e at the middle frame (N, 1, h, w)."""
     frames = torch.tensor(data.stacked())
     scores = predict(net, frames)
@@ -296,14 +337,13 @@ def apply(net: EIDNet, data, config) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def reconstruct(net: EIDNet, clips: Tensor, names: tuple[str, ...], seed: int) -> tuple[dict[str, object], bytes]:
-    """D_r's images of the middle expression frame of clips (N, 1 + T, H, W, 3) uint8 (Figure 3), in numbers and as PNG.
+def reconstruct(net: EIDNet, clips: Tensor, shown: int) -> tuple[float, float, bytes]:
+    """D_r's images of the middle expression frame of clips (N, 1 + T, H, W, 3) uint8 (Figure 3).
 
-    The PNG holds x_N, x_E as E was shown it, and its reconstruction side by side, of one clip. "psnr" is the mean over
-    clips against x_E in dB; "neutral", the same of x_N.
+    Returns the mean PSNR over clips of the reconstructions and of the neutral images, to the expression images in dB,
+    and a PNG of the clip `shown`: x_N, x_E as E was shown it, and its reconstruction side by side.
     """
     net.eval()
-    chosen = seed % len(names)
     rows, psnr, neutral = [], [], []
     for part in clips[:, [0, middle(clips)]].split(64):
         x_N, x_E = images(part).unbind(1)
@@ -311,12 +351,12 @@ def reconstruct(net: EIDNet, clips: Tensor, names: tuple[str, ...], seed: int) -
         rows.append(torch.cat([x_N, out.x_E, out.reconstruction], dim=3))  # B, 3, H, 3 W
         for values, image in ((psnr, out.reconstruction), (neutral, x_N)):
             values.append(-10 * (image - out.x_E).square().flatten(1).mean(dim=1).clamp_min(1e-10).log10())
-    image = (torch.cat(rows)[chosen] * 255).round().byte().permute(1, 2, 0)
-    Image.fromarray(image.cpu().numpy()).save(png := io.BytesIO(), "png")
-    means = {name: round(torch.cat(v).mean().item(), 3) for name, v in (("psnr", psnr), ("neutral", neutral))}
-    return {"sample": names[chosen], **means}, png.getvalue()
+    pixels = (torch.cat(rows)[shown] * 255).round().byte().permute(1, 2, 0)
+    Image.fromarray(pixels.cpu().numpy()).save(png := io.BytesIO(), "png")
+    means = [round(torch.cat(values).mean().item(), 3) for values in (psnr, neutral)]
+    return means[0], means[1], png.getvalue()
 
 
 def middle(frames: Tensor) -> int:
-    """The place of the middle expression frame in clips (N, 1 + T, ...)."""
+    """The index of the middle expression frame in clips (N, 1 + T, ...)."""
     return 1 + (frames.shape[1] - 1) // 2

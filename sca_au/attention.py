@@ -1,12 +1,14 @@
 """Spatio-channel attention: Sec. 3.2 (channel), Sec. 3.3 (spatial) and Sec. 3.4 (their fusion)."""
 
+from typing import Literal
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
 
 def positive(**numbers: int) -> None:
-    """Raises ValueError naming the first that is not a whole number of 1 or more."""
+    """Raises ValueError naming the first that is no whole number of 1 or more."""
     for name, n in numbers.items():
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ValueError(f"{name} must be a whole number of 1 or more, got {n!r}")
@@ -21,7 +23,7 @@ def covariance(f: Tensor) -> Tensor:
 
 
 def untimed(F: Tensor) -> Tensor:
-    """F', a map without time: (B, C, H, W) as it is; (B, C, T, H, W) -> (B, C, H, W), its mean over T. Sec. 3.2.
+    """F', a map without time: (B, C, H, W) unchanged; (B, C, T, H, W) -> (B, C, H, W), its mean over T. Sec. 3.2.
 
     In the paper T is 1; the mean of more is not in the paper. Raises ValueError for anything else.
     """
@@ -45,6 +47,7 @@ class RowConvolution(nn.Module):
         self.conv = nn.Conv1d(rows, k * rows, kernel_size=rows, groups=rows)
 
     def forward(self, C: Tensor) -> Tensor:
+        """Covariances (B, N, N) -> (B, k·N)."""
         return self.conv(self.norm(C)).squeeze(2)
 
 
@@ -72,6 +75,7 @@ class ChannelAttention(nn.Module):
         return self.expand(self.rows(C_ch)).sigmoid()
 
     def forward(self, F: Tensor) -> Tensor:
+        """F' (B, C, H, W) or (B, C, T, H, W) -> F'_ch, same shape."""
         return F * self.weight(F).view(*F.shape[:2], *[1] * (F.ndim - 2))
 
 
@@ -105,6 +109,7 @@ class SpatialAttention(nn.Module):
         return self.expand(self.activation(self.rows(C_sp))).sigmoid().view(B, H, W)
 
     def forward(self, F: Tensor) -> Tensor:
+        """F' (B, C, H, W) or (B, C, T, H, W) -> F'_sp, same shape."""
         return F * self.weight(F).view(len(F), *[1] * (F.ndim - 3), *F.shape[-2:])
 
 
@@ -112,6 +117,7 @@ class MaxFusion(nn.Module):
     """The larger of F'_sp and F'_ch at each element. SCA_Max."""
 
     def forward(self, F_sp: Tensor, F_ch: Tensor) -> Tensor:
+        """Two maps (B, C, H, W) -> (B, C, H, W)."""
         return torch.maximum(F_sp, F_ch)
 
 
@@ -119,6 +125,7 @@ class AverageFusion(nn.Module):
     """The mean of F'_sp and F'_ch. SCA_Avg."""
 
     def forward(self, F_sp: Tensor, F_ch: Tensor) -> Tensor:
+        """Two maps (B, C, H, W) -> (B, C, H, W)."""
         return (F_sp + F_ch) / 2
 
 
@@ -126,6 +133,7 @@ class ConcatFusion(nn.Module):
     """F'_sp and F'_ch one after the other, twice the channels. SCA_Concat."""
 
     def forward(self, F_sp: Tensor, F_ch: Tensor) -> Tensor:
+        """Two maps (B, C, H, W) -> (B, 2C, H, W)."""
         return torch.cat([F_sp, F_ch], 1)
 
 
@@ -135,12 +143,13 @@ class ScalarFusion(nn.Module):
     They start from the average, which is not in the paper.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.w_sp = nn.Parameter(torch.tensor(0.5))
         self.w_ch = nn.Parameter(torch.tensor(0.5))
 
     def forward(self, F_sp: Tensor, F_ch: Tensor) -> Tensor:
+        """Two maps (B, C, H, W) -> (B, C, H, W)."""
         return self.w_sp * F_sp + self.w_ch * F_ch
 
 
@@ -165,9 +174,11 @@ class RowFusion(nn.Module):
         return self.w_sp(F_sp) * F_sp + self.w_ch(F_ch) * F_ch
 
     def forward(self, F_sp: Tensor, F_ch: Tensor) -> Tensor:
+        """Two maps (B, C, H, W) -> (B, C, H, W)."""
         return self.norm(self.weigh(F_sp, F_ch))
 
 
+Fusion = Literal["max", "avg", "concat", "scalar", "rows"]
 FUSIONS = {"max": MaxFusion, "avg": AverageFusion, "concat": ConcatFusion, "scalar": ScalarFusion, "rows": RowFusion}
 
 
@@ -176,7 +187,7 @@ class SCA(nn.Module):
 
     Maps (B, C, T, H, W) are taken too: the weights of both attentions are those of the mean over T, and every step is
     fused alike. size: (H, W) of the maps. fusion: a key of FUSIONS. reduced, k, relu: as in the two attentions. Raises
-    ValueError for a fusion that is not known, and for maps as the two attentions do.
+    ValueError for an unknown fusion, and for maps that the two attentions refuse.
     """
 
     def __init__(
@@ -184,7 +195,7 @@ class SCA(nn.Module):
         channels: int,
         size: tuple[int, int],
         *,
-        fusion: str = "scalar",
+        fusion: Fusion = "scalar",
         reduced: int = 128,
         k: int = 4,
         relu: bool = False,
@@ -194,10 +205,11 @@ class SCA(nn.Module):
             raise ValueError(f"fusion is one of {', '.join(FUSIONS)}, got {fusion!r}")
         self.spatial = SpatialAttention(size, k=k, relu=relu)
         self.channel = ChannelAttention(channels, reduced=reduced, k=k)
-        self.fusion = RowFusion(channels) if fusion == "rows" else FUSIONS[fusion]()
+        self.fusion: nn.Module = RowFusion(channels) if fusion == "rows" else FUSIONS[fusion]()
         self.out_channels = 2 * channels if fusion == "concat" else channels
 
     def forward(self, F: Tensor) -> Tensor:
+        """F' (B, C, H, W) or (B, C, T, H, W) -> F'_sc of that shape, of 2C channels under "concat"."""
         F_sp, F_ch = self.spatial(F), self.channel(F)
         if F.ndim == 4:
             return self.fusion(F_sp, F_ch)

@@ -1,8 +1,10 @@
-"""Inputs: of clips of one length, a few frames for the network, a descriptor for the SVM (Sec. 4.2, 4.3)."""
+"""Clips of one length: a few of their frames for the network, a descriptor for the SVMs (Sec. 4.2, 4.3)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,38 +12,45 @@ import torch
 from torch import Tensor
 
 from shared.corpora.samples import Problem
-from shared.errors import UserError
 from shared.pixels.frames import derive, prepare
 from shared.pixels.temporal import tim
 
 from . import descriptors
+from .config import Config
 
 LUMA = (0.299, 0.587, 0.114)
+DESCRIPTORS = {
+    "LBP-TOP": descriptors.lbp_top,
+    "LPQ-TOP": descriptors.lpq_top,
+    "LBP-SIP": descriptors.lbp_sip,
+    "HOG3D": descriptors.hog3d,
+}
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """What a task's samples `ids` give: `x`, clips (N, frames, R, R, 3) uint8 or descriptors (N, D)."""
+class Prepared:
+    """The samples of a task, prepared for the network or for the SVMs."""
 
     ids: tuple[str, ...]
-    x: np.ndarray
+    x: np.ndarray  # clips (N, frames, R, R, 3) uint8, or descriptors (N, D)
     problems: list[Problem]
     digest: str
 
 
-def load(samples: pd.DataFrame, config, cache) -> Inputs:
-    """Frames from onset to offset, resized to a square of `resize`, as clips or descriptors."""
+def load(samples: pd.DataFrame, config: Config, cache: Path) -> Prepared:
+    """The frames from onset to offset, resized to a square of `resize`, as clips or descriptors."""
     spans = zip(samples["frames"], samples["onset"], samples["offset"], strict=True)
     numbers = [[n for n in frames.numbers if onset <= n <= offset] for frames, onset, offset in spans]
     store = prepare(samples, numbers, size=config.resize, cache=cache)
-    if config.descriptor == "none":
-        settings = {"tim": config.tim, "frames": config.frames}
-        x = derive(store, "clips", settings, partial(sampled, **settings))
+    name = config.descriptor
+    if name == "none":
+        counts = {"tim": config.tim, "frames": config.frames}
+        x = derive(store, "clips", counts, partial(spread, **counts))
     else:
-        name, settings = config.descriptor, description(config)
-        describe = partial(getattr(descriptors, name.lower().replace("-", "_")), **settings)
+        settings = description(config)
+        describe = partial(DESCRIPTORS[name], **settings)
         x = derive(store, name, {"tim": config.tim, **settings}, partial(described, tim=config.tim, by=describe))
-    return Inputs(store.ids, x, store.problems, store.digest)
+    return Prepared(store.ids, x, store.problems, store.digest)
 
 
 def interpolated(clip: np.ndarray, n: int) -> np.ndarray:
@@ -49,28 +58,30 @@ def interpolated(clip: np.ndarray, n: int) -> np.ndarray:
     return tim(clip, n).round().clip(0, 255).astype(np.uint8)
 
 
-def sampled(clip: np.ndarray, *, tim: int, frames: int) -> np.ndarray:
+def spread(clip: np.ndarray, *, tim: int, frames: int) -> np.ndarray:
     """`frames` of `tim` interpolated frames, evenly spaced from the first to the last: (frames, R, R, 3) uint8."""
     return interpolated(clip, tim)[np.linspace(0, tim - 1, frames).round().astype(int)]
 
 
 def described(clip: np.ndarray, *, tim: int, by: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """A descriptor of the grey clip of `tim` interpolated frames: (D,) float32. UserError where it has no answer."""
+    """A descriptor of the grey clip of `tim` interpolated frames: (D,) float32."""
     grey = (clip @ np.float32(LUMA)).round().astype(np.uint8)
-    try:
-        return by(interpolated(grey, tim)).astype(np.float32)
-    except ValueError as error:
-        raise UserError(f"{error}; --set tim, resize, blocks, radii or window to what fits each other") from error
+    return by(interpolated(grey, tim)).astype(np.float32)
 
 
-def description(config) -> dict:
+def description(config: Config) -> dict[str, Any]:
     """The settings of the descriptor (Sec. 4.3)."""
-    own = {"LBP-TOP": {"radii": config.radii}, "LBP-SIP": {"radii": config.radii}, "LPQ-TOP": {"window": config.window}}
-    return {"blocks": config.blocks, **own.get(config.descriptor, {})}
+    own: dict[str, dict[str, Any]] = {
+        "LBP-TOP": {"radii": config.radii},
+        "LBP-SIP": {"radii": config.radii},
+        "LPQ-TOP": {"window": config.window},
+        "HOG3D": {},
+    }
+    return {"blocks": config.blocks, **own[config.descriptor]}
 
 
 def floats(clips: Tensor) -> Tensor:
-    """uint8 (B, T, H, W, 3) -> what the network takes: (B, 3, T, H, W) in [0, 1]."""
+    """Clips as the network takes them: (B, T, H, W, 3) uint8 -> (B, 3, T, H, W) in [0, 1]."""
     return clips.permute(0, 4, 1, 2, 3).float().contiguous() / 255
 
 
@@ -83,7 +94,7 @@ def central(clips: Tensor, size: int) -> Tensor:
 def augmented(clips: Tensor, size: int, *, flip: bool, generator: torch.Generator) -> Tensor:
     """Training: a crop of `size` from a random place (Sec. 4.2) and a random flip, one for all frames of a clip.
 
-    They are drawn from `generator`, on the CPU.
+    Both are drawn from `generator`, on the CPU.
     """
     B, _, R, _, _ = clips.shape
     corners = torch.randint(R - size + 1, (B, 2), generator=generator).tolist()

@@ -1,20 +1,28 @@
 """Figures 1, 5, 6 and 7 of the paper and the cost of Section 4.4, drawn from the records."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import torch
 from matplotlib import pyplot as plt
+from shared.runs.experiment import Experiment
 
 from shared.corpora.samples import Reading
-from shared.report.figures import Figure, grid, image, overlay
+from shared.report.figures import grid, image, overlay
+from shared.report.results import Result
+from shared.runs.paper import Figure
+from shared.runs.session import Session
 
+from .config import Config
 from .data import central
+from .train import Left
 
 
-def figures(session, experiments, results) -> list[Figure]:
-    """What of the figures the finished experiments allow."""
+def figures(session: Session, experiments: Sequence[Experiment], results: Sequence[Result]) -> list[Figure]:
+    """Those of the figures that the finished experiments allow."""
     drawn = [accuracies(r) for r in results if r.table.name == "figure5" and any(c.measured for c in r.cells)]
-    networks = [e for e in experiments if e.config.descriptor == "none"]
+    networks = [e for e in experiments if settings(e).descriptor == "none"]
     for task in dict.fromkeys(e.task for e in experiments):
         chosen = [e for e in networks if e.task == task]
         if task.name == "casme2-au8":
@@ -26,6 +34,12 @@ def figures(session, experiments, results) -> list[Figure]:
     if networks:
         drawn.append(cost(networks))
     return drawn
+
+
+def settings(experiment: Experiment) -> Config:
+    """The experiment's Config."""
+    assert isinstance(experiment.config, Config)
+    return experiment.config
 
 
 def correlations(samples: pd.DataFrame, macro: Reading | None, aus: tuple[int, ...]) -> Figure:
@@ -53,13 +67,13 @@ def correlations(samples: pd.DataFrame, macro: Reading | None, aus: tuple[int, .
 
 
 def correlation(samples: pd.DataFrame, aus: tuple[int, ...]) -> np.ndarray:
-    """Correlation coefficients (A, A) of presence; nan of a unit that is always or never there."""
+    """Correlation coefficients (A, A) of presence; nan for a unit that is always or never present."""
     present = np.array([[au in row for au in aus] for row in samples["aus"]], float)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.corrcoef(present.T)
 
 
-def accuracies(result) -> Figure:
+def accuracies(result: Result) -> Figure:
     """Figure 5: average accuracy of the networks, bars with 95 % intervals."""
     cells = [c for c in result.cells if c.measured is not None and c.rule != "none"]
     corpora, rows = list(dict.fromkeys(c.column for c in cells)), list(dict.fromkeys(c.row for c in cells))
@@ -78,15 +92,15 @@ def accuracies(result) -> Figure:
     return Figure("Figure 5", "Accuracy, the mean over action units; bars are 95 % intervals over subjects", plot)
 
 
-def variant(experiment) -> str:
+def variant(experiment: Experiment) -> str:
     """The name of an experiment's method in Figure 6."""
-    attention = experiment.config.attention
+    attention, depth = settings(experiment).attention, settings(experiment).depth
     names = {"none": "baseline", "SA": "SA", "CA": "CA", "scalar": "SCA_Learn", "rows": "SCA_Learn by rows"}
     name = names.get(attention) or f"SCA_{attention.capitalize()}"
-    return name if experiment.config.depth == 18 else f"{experiment.config.depth}: {name}"
+    return name if depth == 18 else f"{depth}: {name}"
 
 
-def activation_maps(experiments) -> Figure:
+def activation_maps(experiments: Sequence[Experiment]) -> Figure:
     """Figure 6: class activation maps of each method, an action unit a row."""
     samples, aus = experiments[0].samples, experiments[0].task.aus
     target = np.array(samples["target"].tolist())
@@ -96,8 +110,8 @@ def activation_maps(experiments) -> Figure:
     return maps_of(experiments, chosen, title, f"A clip an action unit, drawn at random of those that show it ({aus})")
 
 
-def failures(experiments) -> Figure:
-    """Figure 7: the clips whose action unit the last of the methods is most wrong about."""
+def failures(experiments: Sequence[Experiment]) -> Figure:
+    """Figure 7: the clips about whose action unit the last of the methods is most wrong."""
     target = np.array(experiments[0].samples["target"].tolist())
     found = experiments[-1].scores()
     scores = np.array([found[sample] for sample in experiments[0].samples["sample"]])
@@ -107,31 +121,31 @@ def failures(experiments) -> Figure:
     return maps_of(experiments, chosen, f"Figure 7: failures, {experiments[0].task.name}", caption)
 
 
-def maps_of(experiments, chosen: list[tuple[int, int]], title: str, caption: str) -> Figure:
-    """The middle frame of some (unit, row of samples), and over it the unit's activation map of each experiment."""
-    first = experiments[0]
+def maps_of(experiments: Sequence[Experiment], chosen: list[tuple[int, int]], title: str, caption: str) -> Figure:
+    """The middle frames of the chosen (unit, sample index), under the unit's activation map of each experiment."""
+    first, size = experiments[0], settings(experiments[0]).size
     samples, clips = first.samples, first.data.x
-    maps = [e.tested(lambda record: record["figures"]["maps"]) for e in experiments]
+    maps = [e.tested(lambda record: Left(**record["figures"]).maps) for e in experiments]
     scores = [e.scores() for e in experiments]
     plot, axes = grid(len(chosen), 1 + len(experiments), width=1.7, height=1.9)
     for (unit, row), line in zip(chosen, axes, strict=True):
-        clip = central(torch.from_numpy(np.array(clips[row : row + 1])), first.config.size)[0].numpy()
+        clip = central(torch.from_numpy(np.array(clips[row : row + 1])), size)[0].numpy()
         sample = samples["sample"][row]
         image(line[0], clip[len(clip) // 2], f"AU{first.task.aus[unit]} of {samples['au_codes'][row]}")
-        for axis, experiment, heat, said in zip(line[1:], experiments, maps, scores, strict=True):
-            image(axis, clip[len(clip) // 2], f"{variant(experiment)}: {said[sample][unit]:.2f}")
-            overlay(axis, heat[sample][unit], first.config.size)
+        for axis, experiment, heat, score in zip(line[1:], experiments, maps, scores, strict=True):
+            image(axis, clip[len(clip) // 2], f"{variant(experiment)}: {score[sample][unit]:.2f}")
+            overlay(axis, heat[sample][unit], size)
     about = "with each method's probability; each map has its own colours, from its least to its greatest value"
     return Figure(title, f"{caption}, {about}", plot)
 
 
-def cost(experiments) -> Figure:
-    """Section 4.4: parameters, their size in float32 and the time of a training step, of the experiments at hand."""
+def cost(experiments: Sequence[Experiment]) -> Figure:
+    """Section 4.4: each experiment's parameters, their size in float32 and the time of a training step."""
     lines = []
     for experiment in experiments:
         records = experiment.records()
         step = np.mean([record["times"]["step"] for record in records])
-        n = records[0]["figures"]["parameters"]
+        n = Left(**records[0]["figures"]).parameters
         size = f"{4e-6 * n:,.1f}"
         lines.append((experiment.task.name, variant(experiment), f"{n:,}", size, f"{step:.3f}", records[0]["device"]))
     plot, axis = plt.subplots(figsize=(7.5, 0.5 + 0.28 * len(lines)), layout="constrained")
@@ -139,7 +153,7 @@ def cost(experiments) -> Figure:
     table = axis.table(lines, colLabels=("task", "method", "parameters", "MB", "s a step", "device"), loc="center")
     table.auto_set_font_size(False)
     table.set_fontsize(8)
-    batch = experiments[0].config.batch
+    batch = settings(experiments[0]).batch
     paper = "the paper: 64 clips, 0.783 s on a Tesla K80, “260 M parameters” on average"
     caption = f"Batches of {batch} clips, means over the folds ({paper})"
     return Figure("Section 4.4: cost", caption, plot)

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import FUSIONS, SCA, ChannelAttention, SpatialAttention, positive
+from .attention import FUSIONS, SCA, ChannelAttention, Fusion, SpatialAttention, positive
 
 MEAN = (114.7748, 107.7354, 99.4750)  # of red, green and blue in 0-255: the zoo's networks expect it subtracted
 
@@ -20,6 +21,7 @@ class PaddingShortcut(nn.Module):
         self.channels, self.stride = channels, stride
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, H, W) -> (B, channels, ⌈T/stride⌉, ⌈H/stride⌉, ⌈W/stride⌉)."""
         s = self.stride
         return F.pad(x[:, :, ::s, ::s, ::s], (0, 0) * 3 + (0, self.channels - x.shape[1]))
 
@@ -39,6 +41,7 @@ class BasicBlock(nn.Module):
         self.downsample = nn.Identity() if same else PaddingShortcut(planes, stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, inplanes, T, H, W) -> (B, planes, ⌈T/stride⌉, ⌈H/stride⌉, ⌈W/stride⌉)."""
         out = self.bn1(self.conv1(x)).relu()
         out = self.bn2(self.conv2(out))
         return (out + self.downsample(x)).relu()
@@ -65,6 +68,7 @@ class Bottleneck(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, inplanes, T, H, W) -> (B, 4 planes, ⌈T/stride⌉, ⌈H/stride⌉, ⌈W/stride⌉)."""
         out = self.bn1(self.conv1(x)).relu()
         out = self.bn2(self.conv2(out)).relu()
         out = self.bn3(self.conv3(out))
@@ -81,7 +85,7 @@ class Res3D(nn.Module):
 
     layouts = {18: (BasicBlock, (2, 2, 2, 2)), 50: (Bottleneck, (3, 4, 6, 3)), 101: (Bottleneck, (3, 4, 23, 3))}
 
-    def __init__(self, depth: int = 18, *, classes: int | None = 400, width: int = 64):
+    def __init__(self, depth: Literal[18, 50, 101] = 18, *, classes: int | None = 400, width: int = 64):
         super().__init__()
         if depth not in self.layouts:
             raise ValueError(f"depth is one of {', '.join(map(str, self.layouts))}, got {depth!r}")
@@ -111,17 +115,18 @@ class Res3D(nn.Module):
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Clips (B, 3, T, H, W) -> logits (B, classes). Raises ValueError for a network made without a classifier."""
         if self.fc is None:
             raise ValueError("this network was made without a classifier (classes=None): call features instead")
         return self.fc(self.features(x).mean((2, 3, 4)))
 
-    def load_zoo(self, checkpoint: str | os.PathLike | Mapping[str, Tensor]) -> int | None:
-        """Takes the weights of a zoo checkpoint (file or state dict). Returns the classes of its classifier, if any.
+    def load_zoo(self, checkpoint: "str | os.PathLike[str] | Mapping[str, Tensor]") -> int | None:
+        """Load a checkpoint of the zoo (file or state dict); returns the number of classes of its classifier, if any.
 
         400 classes are those of Kinetics, 101 those of UCF-101. Without a classifier of our own the checkpoint's is
         left out. RuntimeError names the weights that do not fit, ValueError those that are not numbers.
         """
-        state = checkpoint
+        state: Any = checkpoint
         if isinstance(checkpoint, (str, os.PathLike)):
             state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         if not isinstance(state, Mapping) or not isinstance(state := state.get("state_dict", state), Mapping):
@@ -139,18 +144,18 @@ class Res3D(nn.Module):
 class SCANetwork(nn.Module):
     """AU detector: RGB clips (B, 3, T, H, W) with values in [0, 1] -> logits (B, M), one an AU. Fig. 2.
 
-    attention: "SA", "CA", a key of FUSIONS (SCA), or None for the plain Res3D of the baseline rows.
+    attention: "SA", "CA", a key of FUSIONS (for SCA), or None for the plain Res3D of the baseline rows.
     size: height and width of the clips in pixels, for which spatial attention is made. width: as in Res3D. reduced, k,
     relu: as in ChannelAttention and SpatialAttention. subtract: each clip's first frame is subtracted from it in place
-    of the zoo's mean (not in the paper). Raises ValueError for a value that cannot be.
+    of the zoo's mean (not in the paper). Raises ValueError for values outside these ranges.
     """
 
     def __init__(
         self,
         M: int,
         *,
-        depth: int = 18,
-        attention: str | None = "scalar",
+        depth: Literal[18, 50, 101] = 18,
+        attention: Literal["SA", "CA"] | Fusion | None = "scalar",
         size: int = 112,
         width: int = 64,
         reduced: int = 128,
@@ -169,6 +174,7 @@ class SCANetwork(nn.Module):
         self.subtract = subtract
         c = self.backbone.out_channels
         h = w = -(-size // 32)
+        self.attention: nn.Module
         if attention is None:
             self.attention = nn.Identity()
         elif attention == "SA":
@@ -181,9 +187,9 @@ class SCANetwork(nn.Module):
         self.head = nn.Linear(getattr(self.attention, "out_channels", c), M)  # row i is the linear head of AU i
 
     def centred(self, clips: Tensor) -> Tensor:
-        """What the backbone sees: 0-255 less the zoo's mean, or less the first frame.
+        """Clips in 0-255 less the zoo's mean, or less their first frame, as the backbone sees them: same shape.
 
-        ValueError for values outside [0, 1], which are looked at on the CPU only, and not in a graph that is compiled.
+        ValueError for values outside [0, 1]; they are checked on the CPU alone, and not in a compiled graph.
         """
         if clips.ndim != 5 or clips.shape[1] != 3 or not clips.is_floating_point():
             raise ValueError(f"expected clips (B, 3, T, H, W) of floats, got {tuple(clips.shape)} of {clips.dtype}")
@@ -200,4 +206,5 @@ class SCANetwork(nn.Module):
         return self.attention(F_)
 
     def forward(self, clips: Tensor) -> Tensor:
+        """RGB clips (B, 3, T, size, size) in [0, 1] -> logits (B, M)."""
         return self.head(self.dropout(self.features(clips).mean((2, 3))))

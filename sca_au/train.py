@@ -1,10 +1,12 @@
-"""Training and testing one fold: a network (Sec. 4.2) or an SVM on a hand-crafted descriptor (Sec. 4.3)."""
+"""One fold: of a network (Sec. 4.2), or of SVMs on a hand-crafted descriptor (Sec. 4.3)."""
 
 import math
 import time
 import warnings
+from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,32 +17,47 @@ from torch.nn import functional as F
 from shared.runs.fold import FoldTraining, autocast
 from shared.runs.weights import published_weights
 
-from .data import augmented, central, floats
+from .config import Config
+from .data import Prepared, augmented, central, floats
 from .losses import total_loss
 from .model import SCANetwork
 from .svm import svm_scores
 
-Backbone = Literal["zoo", "kinetics", "kinetics-ucf101", "random"]  # "zoo": UCF-101's at depth 18, else Kinetics'
+
+@dataclass(frozen=True)
+class Left:
+    """What a fold of a network leaves for the figures."""
+
+    maps: list[list[list[list[float]]]]  # test clips, AUs, h, w: class activation maps, for Fig. 6 and 7
+    parameters: int  # of the network, for Sec. 4.4
+
+
+@dataclass(frozen=True)
+class LeftBySVMs:
+    """What a fold of SVMs leaves for the figures."""
+
+    not_converged: int  # SVMs, over all AUs and Cs
+    C: list[float | None]  # the C chosen for each AU; None where no SVM was needed
 
 
 class Zoo(NamedTuple):
     """A file of the 2018 model zoo."""
 
     file: str
-    data: str  # what it was trained on
-    classes: int  # of its classifier, which shows it
+    data: str  # that it was trained on
+    classes: int  # of its classifier, which tells the data
 
 
-def zoo(config) -> Zoo | None:
-    """The file that `backbone` asks for. Of those of UCF-101 the one of depth 18 alone has a known source."""
-    if config.backbone == "random":
+def zoo(config: Config) -> Zoo | None:
+    """The file of `config.start`. Of the files of UCF-101 only that of depth 18 has a known source."""
+    if config.start == "random":
         return None
-    if config.backbone == "kinetics" or (config.backbone == "zoo" and config.depth != 18):
+    if config.start == "kinetics" or (config.start == "zoo" and config.depth != 18):
         return Zoo(f"resnet-{config.depth}-kinetics.pth", "Kinetics", 400)
     return Zoo(f"resnet-{config.depth}-kinetics-ucf101_split1.pth", "Kinetics and UCF-101", 101)
 
 
-def train(training: FoldTraining) -> None:
+def train(training: FoldTraining[Config, Prepared]) -> None:
     """One fold of any row."""
     if training.config.descriptor == "none":
         detect(training)
@@ -48,8 +65,8 @@ def train(training: FoldTraining) -> None:
         classify(training)
 
 
-def detect(training: FoldTraining) -> None:
-    """Sec. 4.2: the network, scored on the validation and the test fold after every epoch."""
+def detect(training: FoldTraining[Config, Prepared]) -> None:
+    """The network of Sec. 4.2, scored on the validation and the test fold after every epoch."""
     config = training.config
     clips = torch.from_numpy(np.array(training.data.x)).to(training.device)
     train, test, target = training.indices("train"), training.indices("test"), training.targets
@@ -79,13 +96,13 @@ def detect(training: FoldTraining) -> None:
         drops.step()
         training.score(epoch, lambda rows: predict(net, held_out(rows))[0], loss=total)
     _, maps = predict(training.scored(net), held_out(test))
-    training.figures["maps"] = maps.double().round(decimals=3).tolist()
-    training.figures["parameters"] = sum(p.numel() for p in net.parameters())
+    parameters = sum(p.numel() for p in net.parameters())
+    training.figures = Left(maps=maps.double().round(decimals=3).tolist(), parameters=parameters)
     training.times["step"] = round(seconds / max(steps, 1), 4)
 
 
-def network(config, M: int) -> partial:
-    """What makes the network."""
+def network(config: Config, M: int) -> partial[SCANetwork]:
+    """The detector of M action units with the settings of `config`, to be built."""
     return partial(
         SCANetwork,
         M=M,
@@ -101,13 +118,11 @@ def network(config, M: int) -> partial:
     )
 
 
-def start(net: SCANetwork, config, weights) -> None:
-    """The backbone's weights, the zoo's file in the folder `weights`. UserError where it is another."""
+def start(net: SCANetwork, config: Config, weights_dir: Path) -> None:
+    """Load the backbone's initial weights, the zoo's file in the folder `weights_dir`. UserError for another file."""
     if file := zoo(config):
-        path, what = weights / file.file, f"the 2018 model zoo's Res3D{config.depth} of {file.data}"
-        with published_weights(
-            path, what, "--set backbone=kinetics takes those of Kinetics alone, backbone=random none"
-        ):
+        path, what = weights_dir / file.file, f"the 2018 model zoo's Res3D{config.depth} of {file.data}"
+        with published_weights(path, what, "--set start=kinetics takes those of Kinetics alone, start=random none"):
             if (classes := net.backbone.load_zoo(path)) != file.classes:
                 found = "no classifier" if classes is None else f"a classifier of {classes} classes"
                 raise ValueError(f"it has {found}; that of {file.data} has {file.classes}")
@@ -115,14 +130,16 @@ def start(net: SCANetwork, config, weights) -> None:
 
 @torch.no_grad()
 def predict(net: SCANetwork, clips: Tensor) -> tuple[Tensor, Tensor]:
-    """Probability of each AU (B, M) and its class activation map (B, M, h, w), Fig. 6, of clips as from `central`."""
+    """The probability of each AU (B, M) and its class activation map (B, M, h, w), Fig. 6.
+
+    clips: (B, T, size, size, 3) uint8, as from `central`."""
     net.eval()
     F_sc = torch.cat([net.features(floats(part)) for part in clips.split(64)])
     maps = torch.einsum("mc,bchw->bmhw", net.head.weight, F_sc)
     return net.head(F_sc.mean((2, 3))).sigmoid(), maps
 
 
-def apply(net: SCANetwork, data, config) -> tuple[Tensor, Tensor]:
+def apply(net: SCANetwork, data: Prepared, config: Config) -> tuple[Tensor, Tensor]:
     """For a user's clips: the probability of each AU (N, M) and its map on the face (N, M, resize, resize)."""
     clips = central(torch.from_numpy(np.array(data.x)), config.size)
     scores, maps = predict(net, clips)
@@ -130,8 +147,8 @@ def apply(net: SCANetwork, data, config) -> tuple[Tensor, Tensor]:
     return scores, F.pad(maps, [(config.resize - config.size) // 2] * 4)
 
 
-def classify(training: FoldTraining) -> None:
-    """Sec. 4.3: an SVM an AU on the descriptor; C is the best on the validation fold."""
+def classify(training: FoldTraining[Config, Prepared]) -> None:
+    """The SVMs of Sec. 4.3, one for each AU, on the descriptor; C is the best on the validation fold."""
     x, y = np.asarray(training.data.x), training.targets.cpu().numpy()
     train, val = (training.indices(part).cpu().numpy() for part in ("train", "val"))
     with warnings.catch_warnings(record=True) as caught:
@@ -139,5 +156,7 @@ def classify(training: FoldTraining) -> None:
         scores, C = svm_scores((x[train], y[train]), (x[val], y[val]), x)
     present = torch.from_numpy(scores).sigmoid().to(training.device)
     training.score(0, lambda rows: present[rows])
-    training.figures["not converged"] = sum(issubclass(w.category, ConvergenceWarning) for w in caught)
-    training.figures["C"] = [None if math.isnan(c) else c for c in C]
+    training.figures = LeftBySVMs(
+        not_converged=sum(issubclass(w.category, ConvergenceWarning) for w in caught),
+        C=[None if math.isnan(c) else c for c in C.tolist()],
+    )

@@ -1,0 +1,108 @@
+"""Settings of the paper's own method, and what smoke scale changes in them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from shared.runs.config import Settings, setting
+
+
+def reconstructs(config: Any) -> bool:
+    """True where pre-training reconstructs frames."""
+    return config.pretrain in ("pixels", "latents")
+
+
+def in_latents(config: Any) -> bool:
+    return config.pretrain == "latents"
+
+
+def in_pixels(config: Any) -> bool:
+    return config.pretrain == "pixels"
+
+
+def positioned(config: Any) -> bool:
+    """True where pre-training reconstructs frames and the position branch is there."""
+    return reconstructs(config) and config.position
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Settings):
+    size: int = setting(256, "input", least=32)  # side of the images that the network sees; Sec. 4.3
+    resize: int = setting(288, "training", least=32)  # side of the frames that training crops from; not in the paper
+    rotation: float = setting(10.0, "training", least=0, most=180)  # degrees; not in the paper: "random rotation"
+    width: int = setting(64, "network", least=1)  # ResNet-18 (Sec. 3.1)
+    dim: int = setting(768, "network", least=1)  # length of C_Δ; not in the paper: the width of DiT-B
+    join: Literal["concat", "add"] = setting("concat", "network")  # of F^p and F^a; only drawn in Fig. 2
+    position: bool = setting(True, "network")  # the position branch (Table 4)
+    # pre-training
+    pretrain: Literal["none", "recognition", "pixels", "latents"] = setting(
+        "latents", "pre-training"
+    )  # "w/o", "MAER", "MA2MI†" and "MA2MI" of Table 1
+    source: Literal["AFEW", "FERV39k", "DFEW"] = setting("DFEW", "pre-training")  # Sec. 4.3; others in Table 3
+    delta: tuple[int, int] = setting((3, 8), "pre-training", least=1, when=reconstructs)  # Sec. 4.3; others in Fig. 4
+    position_loss: bool = setting(True, "pre-training", when=positioned)  # L_pos (Table 4)
+    norm: Literal["position", "map"] = setting(
+        "position", "pre-training", when=lambda config: positioned(config) and config.position_loss
+    )  # of L_3; not in the paper: mean over positions
+    autoencoder: Literal["published", "random", "pool"] = setting(
+        "published", "pre-training", when=in_latents
+    )  # Sec. 3.2: as DiT's
+    patch: int = setting(2, "pre-training", least=1, when=in_latents)  # of DiT on latents; not in the paper
+    patch_pixels: int = setting(16, "pre-training", least=1, when=in_pixels)  # of DiT on pixels; not in the paper
+    dit_dim: int = setting(768, "pre-training", least=4, when=reconstructs)  # DiT-B (Sec. 4.3)
+    dit_depth: int = setting(12, "pre-training", least=1, when=reconstructs)  # DiT-B
+    dit_heads: int = setting(12, "pre-training", least=1, when=reconstructs)  # DiT-B
+    pretrain_epochs: int = setting(80, "pre-training", least=1)  # Sec. 4.3
+    pretrain_batch: int = setting(32, "pre-training", least=2)  # Sec. 4.3
+    pretrain_lr: float = setting(4e-4, "pre-training", above=0)  # Sec. 4.3
+    # fine-tuning
+    tune: Literal["position", "action", "both"] = setting("both", "training")  # encoders (Table 2)
+    reconstruct: bool = setting(False, "training")  # keep L_pre while fine-tuning (Table 2)
+    epochs: int = setting(80, "training", least=1)  # Sec. 4.3
+    batch: int = setting(16, "training", least=2)  # Sec. 4.3
+    lr: float = setting(4e-4, "training", above=0)  # Sec. 4.3
+    weight_decay: float = setting(0.1, "training", least=0)  # Sec. 4.3
+    # in both stages
+    final: float = setting(
+        0.01, "pre-training", above=0, most=1
+    )  # last epoch's share of the learning rate; not in the paper: "an exponential rate"
+
+    def conflicts(self) -> Iterator[str]:
+        if self.size > self.resize:
+            yield f"size={self.size}: expected at most resize={self.resize}, from which training crops"
+        if self.delta[0] > self.delta[1]:
+            yield f"delta={self.delta[0]},{self.delta[1]}: expected the lower bound first"
+        if self.reconstruct and self.pretrain == "recognition":
+            yield "reconstruct=True: expected pretrain=latents, pixels or none; recognition leaves no DiT"
+        if not (self.reconstruct or reconstructs(self)):
+            return
+        side, name, patch = self.size // 8, "patch", self.patch
+        if self.pretrain == "pixels":
+            side, name, patch = self.size, "patch_pixels", self.patch_pixels
+        elif self.size % 8:
+            yield f"size={self.size}: expected a multiple of 8, by which the autoencoder divides it"
+        if side % patch:
+            yield f"{name}={patch}: expected a divisor of {side}, the side that the DiT sees of size={self.size}"
+        if self.dit_dim % self.dit_heads or self.dit_dim % 4:
+            yield f"dit_dim={self.dit_dim}: expected a multiple of dit_heads={self.dit_heads} and of 4"
+        if self.position and self.position_loss and self.size <= 32:
+            yield f"size={self.size}: expected more than 32: L_pos compares positions of a map 32 times smaller"
+
+
+SMOKE = dict(
+    size=64,
+    resize=72,
+    width=16,
+    dim=192,
+    autoencoder="pool",
+    dit_dim=192,
+    dit_depth=1,
+    dit_heads=3,
+    patch=2,
+    pretrain_epochs=60,
+    pretrain_batch=8,
+    pretrain_lr=4e-3,
+    epochs=26,
+    batch=8,
+    lr=3e-3,
+)
