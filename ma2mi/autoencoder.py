@@ -27,6 +27,7 @@ class Autoencoder(nn.Module):
     def __init__(self, channels: tuple[int, ...] = (128, 256, 512, 512), latent: int = 4):
         super().__init__()
         first, last, top = channels[0], channels[-1], len(channels) - 1
+        self.factor = 2**top  # by which Z is smaller than the image
         down = enumerate(pairwise([first, *channels]))
         up = enumerate(pairwise([last, *reversed(channels)]))
         self.encoder = named(
@@ -82,7 +83,7 @@ class Autoencoder(nn.Module):
         """Images (B, 3, H, W) -> Z (B, 4, H/8, W/8), Eq. (7): the posterior's mean or, given a generator, a draw.
 
         Raises ValueError for other shapes and for sides that are no multiple of 8."""
-        divisible(I, 2 ** (len(self.encoder.down_blocks) - 1))
+        divisible(I, self.factor)
         mean, logvar = self.quant_conv(self.encoder(I)).chunk(2, dim=1)
         if generator is not None:
             noise = torch.randn(mean.shape, generator=generator, device=generator.device).to(mean)

@@ -35,7 +35,8 @@ def whole(pairs: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Test: pairs (B, 2, R, R, 3) uint8 resized to `size`: I_t and I_{t+δ}, each (B, 3, size, size)."""
     B = len(pairs)
     I = F.interpolate(normalised(pairs).flatten(0, 1), (size, size), mode="bilinear", antialias=True)
-    return I.view(B, 2, 3, size, size).unbind(1)
+    I_t, I_td = I.view(B, 2, 3, size, size).unbind(1)
+    return I_t, I_td
 
 
 def augmented(
@@ -60,7 +61,8 @@ def augmented(
     affine = torch.stack(rows, dim=1).view(B, 2, 3).to(pairs.device)
     grid = F.affine_grid(affine, [B, 6, size, size], align_corners=False)
     I = F.grid_sample(normalised(pairs).flatten(1, 2), grid, padding_mode="border", align_corners=False)
-    return I.view(B, 2, 3, size, size).unbind(1)
+    I_t, I_td = I.view(B, 2, 3, size, size).unbind(1)
+    return I_t, I_td
 
 
 def pretraining_data(samples: Mapping[str, pd.DataFrame], config: Config, cache: Path) -> "FramePairs | LabelledPairs":

@@ -34,20 +34,18 @@ class DiT(nn.Module):
         if size % patch or dim % heads or dim % 4:
             raise ValueError(f"size {size} must be a multiple of patch {patch}, dim {dim} of heads {heads} and of 4")
         self.patch, self.shape, self.condition = patch, (channels, size, size), condition
-        self.x_embedder = named(proj=nn.Conv2d(channels, dim, patch, stride=patch))
+        proj = nn.Conv2d(channels, dim, patch, stride=patch)
+        self.x_embedder = named(proj=proj)
         self.pos_embed = nn.Parameter(sincos_2d(size // patch, dim), requires_grad=False)
         self.blocks = nn.ModuleList(Block(dim, heads, condition) for _ in range(depth))
         self.final_layer = FinalLayer(dim, patch * patch * channels, condition)
-        self.initialize()
-
-    def initialize(self) -> None:
-        """Xavier for linear layers and patches; zeros for the last layer and for all that modulates."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
-        nn.init.xavier_uniform_(self.x_embedder.proj.weight.flatten(1))
-        nn.init.zeros_(self.x_embedder.proj.bias)
+        nn.init.xavier_uniform_(proj.weight.flatten(1))
+        if proj.bias is not None:
+            nn.init.zeros_(proj.bias)
         for layer in [self.final_layer.linear, *(m.adaLN_modulation[1] for m in [*self.blocks, self.final_layer])]:
             nn.init.zeros_(layer.weight)
 

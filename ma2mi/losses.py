@@ -112,12 +112,13 @@ def spatial_transform(x: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
     x = at_least_single(x.to(torch.promote_types(x.dtype, tau.dtype)))
     H, W = x.shape[2:]
     half = max(H, W) / 2
-    place = {"device": x.device, "dtype": x.dtype}
-    rows, columns = ((torch.arange(n, **place) + (1 - n) / 2) / half for n in (H, W))
+    rows, columns = ((torch.arange(n, device=x.device, dtype=x.dtype) + (1 - n) / 2) / half for n in (H, W))
     down, right = torch.meshgrid(rows, columns, indexing="ij")
     a, b, c = tau[:, None, None].to(x).unbind(4)  # not affine_grid: its product loses digits under autocast
     grid = a * right[:, :, None] + b * down[:, :, None] + c  # (B, H, W, 2)
-    grid = grid * torch.tensor([2 * half / W, 2 * half / H], **place)  # from -1 to 1 over each side
+    grid = grid * torch.tensor(
+        [2 * half / W, 2 * half / H], device=x.device, dtype=x.dtype
+    )  # from -1 to 1 over each side
     inside = (grid.abs() <= 1).all(dim=3).to(x.dtype)
     return F.grid_sample(x, grid, padding_mode="border", align_corners=False), inside
 

@@ -51,7 +51,7 @@ class Reconstruction(nn.Module):
         `compare` adds the losses of `comparisons`, which are not to be minimised."""
         F_p, F_a = self.miacnet.encode(I_t, I_td)
         terms: dict[str, Tensor] = {}
-        if F_p is not None and self.config.position_loss:
+        if F_p is not None and self.miacnet.E_p is not None and self.config.position_loss:
             terms = position_loss(self.miacnet.E_p, I_t, tau, F_p=F_p, norm=self.config.norm)
             F_p = F_p.detach()  # "trained independently with different losses" (Sec. 5)
         Z_t, Z_td, C_delta = self.latents(I_t), self.latents(I_td), self.miacnet.join(F_p, F_a)

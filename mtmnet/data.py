@@ -30,7 +30,7 @@ def load(samples: pd.DataFrame, config: Config, cache: Path) -> Store:
     return replace(store, problems=store.problems + problems)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class ImagePairs(torch.utils.data.Dataset[tuple[Tensor, ...]]):
     """Neutral and expression images (n, H, W, 3) uint8, the class y (n,) and the subject s (n,) of each pair."""
 
@@ -49,10 +49,13 @@ class ImagePairs(torch.utils.data.Dataset[tuple[Tensor, ...]]):
         return cls(x_N, frames[:, 1:].flatten(0, 1), y, s, list(problems))
 
     def to(self, device: torch.device) -> "ImagePairs":
-        return ImagePairs(*(part.to(device) for part in (self.x_N, self.x_E, self.y, self.s)), self.problems)
+        """The pairs on a device."""
+        x_N, x_E, y, s = (part.to(device) for part in (self.x_N, self.x_E, self.y, self.s))
+        return ImagePairs(x_N, x_E, y, s, self.problems)
 
     @property
     def subjects(self) -> int:
+        """The number of people."""
         return int(self.s.max()) + 1
 
     def pixels(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -122,6 +125,6 @@ def drawn(mask: Tensor, draws: Tensor) -> Tensor:
 def images(frames: Tensor) -> Tensor:
     """uint8 (..., H, W, 3) -> float (..., 3, H, W) in [0, 1], contiguous.
 
-    In the memory layout of `frames` torch's 1×1 convolutions of stride 2 on fewer than 8 channels write past their memory.
+    In the memory layout of `frames`, torch's 1×1 convolutions of stride 2 write past their memory below 8 channels.
     """
     return frames.movedim(-1, -3).contiguous().float() / 255

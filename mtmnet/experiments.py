@@ -101,16 +101,17 @@ TABLE5 = (  # the macro corpus is not in the paper: MMI's row of Table 3 is near
     Column("SAMM UAR", "cde-3", "uar", corpus="SAMM", changes={"macro": "MMI"}),
 )
 
-NO_TERM = dict(lambda_tri=0.0, lambda_adv=0.0, lambda_lir=0.0, guided_batch=True)
 ROWS = (
     Row("L_cls", pretrain="none", lambda_tri=0.0, lambda_adv=0.0, lambda_lir=0.0),
-    Row("L_cls, guided batch (ours)", pretrain="none", **NO_TERM),
+    Row(
+        "L_cls, guided batch (ours)", pretrain="none", lambda_tri=0.0, lambda_adv=0.0, lambda_lir=0.0, guided_batch=True
+    ),
     Row("L_cls + L_tri", pretrain="none", lambda_adv=0.0, lambda_lir=0.0),
     Row("L_cls + L_adv", pretrain="none", lambda_tri=0.0, lambda_lir=0.0),
     Row("L_cls + L_tri + L_adv", pretrain="none", lambda_lir=0.0),
     Row("L_cls + L_LIR", pretrain="none", lambda_tri=0.0, lambda_adv=0.0),
     Row("L_MTM", pretrain="none"),
-    Row("L_EID, L_cls, guided batch (ours)", **NO_TERM),
+    Row("L_EID, L_cls, guided batch (ours)", lambda_tri=0.0, lambda_adv=0.0, lambda_lir=0.0, guided_batch=True),
     Row("L_EID, L_cls + L_tri", lambda_adv=0.0, lambda_lir=0.0),
     Row("L_EID, L_cls + L_adv", lambda_tri=0.0, lambda_lir=0.0),
     Row("L_EID, L_cls + L_tri + L_adv", lambda_lir=0.0),

@@ -47,7 +47,9 @@ def ablation(result: Result) -> Figure:
     )
     for axis, column in zip(axes[0], columns, strict=True):
         for cell in (c for c in cells if c.column == column):
-            interval = None if cell.low is None else [[cell.measured - cell.low], [cell.high - cell.measured]]
+            interval = None
+            if cell.measured is not None and cell.low is not None and cell.high is not None:
+                interval = [[cell.measured - cell.low], [cell.high - cell.measured]]
             axis.barh(rows.index(cell.row), cell.measured, xerr=interval, color="C0" if interval else "0.7", capsize=2)
         axis.set_title(column, fontsize=8)
         axis.set_yticks(range(len(rows)), rows, fontsize=8)

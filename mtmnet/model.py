@@ -1,6 +1,6 @@
 """EIDNet (Sec. 3.1), and MTMNet (Sec. 3.2): a MicroNet that a frozen MacroNet guides, both of them EIDNets."""
 
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import torch
 import torch.nn.functional as F
@@ -65,6 +65,9 @@ class Encoder(nn.Module):
     Raises ValueError for other images, and where a side is no multiple of 32.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, *, width: int = 64):
         super().__init__()
         self.channels = 4 * width
@@ -110,7 +113,8 @@ class Classifier(nn.Sequential):
 
 def check_alike(**tensors: Tensor) -> None:
     """Raise ValueError where tensors that belong together differ in shape."""
-    if len({tuple(x.shape) for x in tensors.values()}) > 1:
+    first, *others = tensors.values()
+    if any(x.shape != first.shape for x in others):
         shapes = ", ".join(f"{name} {tuple(x.shape)}" for name, x in tensors.items())
         raise ValueError(f"{shapes}: expected the same shape")
 
@@ -149,7 +153,7 @@ class EIDNet(nn.Module):
         x_E = self.shown(x_E, x_N)
         # One batch: normalising the two kinds of images apart would take away what tells them apart.
         f_e, f_s = self.E(torch.cat([x_N, x_E]))
-        B = len(x_N)
+        B = x_N.shape[0]  # len would fix it in an exported graph
         f_E_e, f_N_s, f_E_s = f_e[B:], f_s[:B], f_s[B:]
         # Eq. (2); the sentence before it names the other pair.
         reconstruction = self.D_r(torch.cat([f_E_e, f_N_s], dim=1))
@@ -193,16 +197,22 @@ class Discriminator(nn.Module):
     def forward(self, f_pos: Tensor, f_anc: Tensor) -> tuple[Tensor, Tensor]:
         """Maps f_pos, f_anc (B, C, h, w) -> a logit for each, (B,) and (B,)."""
         logits = self.logit(self.convs(torch.cat([f_pos, f_anc]))).squeeze(1)  # 2B
-        return logits[: len(f_pos)], logits[len(f_pos) :]
+        B = f_pos.shape[0]  # len would fix it in an exported graph
+        return logits[:B], logits[B:]
 
 
-def oppose(D: nn.Module, *features: Tensor, reversal: bool = False) -> Tensor | tuple[Tensor, ...]:
+@overload
+def oppose(D: Classifier, *features: Tensor, reversal: bool = False) -> Tensor: ...
+@overload
+def oppose(D: Discriminator, *features: Tensor, reversal: bool = False) -> tuple[Tensor, Tensor]: ...
+def oppose(D: nn.Module, *features: Tensor, reversal: bool = False) -> Tensor | tuple[Tensor, Tensor]:
     """`D(*features)` for the opponent's move: gradients reach the features, and not D's parameters.
 
     With `reversal` they reach D's parameters with the sign turned, so that one backward pass serves both players.
     """
     held = {name: 2 * p.detach() - p if reversal else p.detach() for name, p in D.named_parameters()}
-    return functional_call(D, held, features)
+    logits: Tensor | tuple[Tensor, Tensor] = functional_call(D, held, features)
+    return logits
 
 
 class MTMOutput(NamedTuple):
@@ -259,12 +269,13 @@ class MTMNet(nn.Module):
         """Anchors (B, 3, H, W), positives and negatives (G, 3, H, W), guided (B,) bool -> the tensors of MTMOutput."""
         every = guided is None
         if guided is None:
-            guided = torch.ones(len(x_anc), dtype=torch.bool, device=x_anc.device)
+            guided = torch.ones(x_anc.shape[0], dtype=torch.bool, device=x_anc.device)
         if guided.dtype != torch.bool or guided.shape != x_anc.shape[:1]:
             raise ValueError(f"guided {tuple(guided.shape)}, {guided.dtype}: expected ({len(x_anc)},), bool")
         check_alike(**{"guided x_anc": x_anc if every else x_anc[guided], "x_pos": x_pos, "x_neg": x_neg})
         f_e, _ = self.MicroNet.E(self.MicroNet.shown(torch.cat([x_anc, x_neg]), torch.cat(x_N) if x_N else None))
-        f_anc, f_neg = f_e[: len(x_anc)], f_e[len(x_anc) :]
+        B = x_anc.shape[0]  # len would fix it in an exported graph
+        f_anc, f_neg = f_e[:B], f_e[B:]
         f_pos, _ = self.MacroNet.E(x_pos)
         logits, logits_pos = self.MicroNet.D_e(f_anc), self.MacroNet.D_e(f_pos)
         return MTMOutput(f_anc if every else f_anc[guided], f_pos, f_neg, logits, logits_pos, guided)

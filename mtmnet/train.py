@@ -164,7 +164,7 @@ class Guidance:
         macro: tuple[EIDNet, ImagePairs] | None,
         generator: torch.Generator | None = None,
     ):
-        self.net = self.MicroNet = MicroNet
+        self.net = MicroNet
         self.pairs, self.config, self.generator = pairs, config, generator
         self.due = False
         self.gradients: list[dict[str, float]] = []
@@ -175,9 +175,9 @@ class Guidance:
             ]
         )
         self.macro = macro[1] if macro else None
-        if macro:
-            self.net = MTMNet(MicroNet, macro[0]).to(pairs.y.device)
-            self.adam_D = Adam(self.net.D.parameters(), lr=config.lr_D)
+        self.guided = MTMNet(MicroNet, macro[0]).to(pairs.y.device) if macro else None
+        if self.guided:
+            self.adam_D = Adam(self.guided.D.parameters(), lr=config.lr_D)
         self.cast = autocast(config, pairs.y.device)
 
     def step(self, rows: Tensor) -> dict[str, Tensor]:
@@ -186,7 +186,7 @@ class Guidance:
         by = torch.randint(-config.shift, config.shift + 1, (3, 2), generator=self.generator).tolist()
         draws = torch.rand(2, len(y), generator=self.generator)
         x_anc, N_anc = (shifted(images(x[rows]), by[0]) for x in (pairs.x_E, pairs.x_N))
-        if self.macro is None:
+        if self.macro is None or self.guided is None:
             with self.cast:
                 terms = {"L_cls": expression_loss(self.net.classify(x_anc, N_anc), y)}
         else:
@@ -194,16 +194,16 @@ class Guidance:
             x_pos = shifted(images(self.macro.x_E[pos]), by[1])
             x_neg, N_neg = (shifted(images(x[neg]), by[2]) for x in (pairs.x_E, pairs.x_N))
             with self.cast:
-                out = self.net(x_anc, x_pos, x_neg, guided, x_N=(N_anc, N_neg))
+                out = self.guided(x_anc, x_pos, x_neg, guided, x_N=(N_anc, N_neg))
             if guided.any():
                 with self.cast:
-                    L_D, _ = adversarial_losses(*self.net.D(out.f_pos, out.f_anc.detach()))
+                    L_D, _ = adversarial_losses(*self.guided.D(out.f_pos, out.f_anc.detach()))
                 move(self.adam_D, L_D)
             with self.cast:
                 terms = mtm_losses(
                     out,
-                    *oppose(self.net.D, out.f_pos, out.f_anc),
-                    y,
+                    *oppose(self.guided.D, out.f_pos, out.f_anc),
+                    y=y,
                     margin=config.margin,
                     per=config.per,
                     normalise=config.normalise,
@@ -212,13 +212,13 @@ class Guidance:
                     lambda_lir=config.lambda_lir,
                 )
             if self.due and guided.any():
-                E, self.due = self.MicroNet.E, False
+                E, self.due = self.net.E, False
                 self.gradients.append(gradient_norms(terms, [*E.backbone.parameters(), *E.branch_e.parameters()]))
         move(self.adam, total(terms))
         return terms
 
     def company(self, y: Tensor, draws: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Positives (G,), negatives (G,), guided (B,): indices for each anchor of labels y (B,) that has both, and a mask
+        """Indices (G,), (G,) of a positive and a negative for each anchor of labels y (B,) that has both; a mask (B,)
         of these anchors. They are chosen by draws (2, B) in [0, 1).
         """
         assert self.macro is not None
@@ -286,7 +286,7 @@ def train(training: FoldTraining[Config, Store]) -> None:
         macro = macronet(training.pretrained, config), expressions.to(training.device)
     guidance = Guidance(MicroNet, pairs, config, macro, training.augmentation)
     guidance.due = not config.compile  # a compiled backward pass runs once
-    for epoch, terms in run(training, guidance.net, guidance.step, rows, config.epochs, "second"):
+    for epoch, terms in run(training, guidance.guided or MicroNet, guidance.step, rows, config.epochs, "second"):
         training.score(epoch, lambda clips: predict(MicroNet, frames[clips]), loss=sum(terms.values()), **terms)
         guidance.due = not config.compile
     training.figures = Left(first_stage, shown, psnr, neutral, guidance.gradients)
@@ -344,7 +344,9 @@ def reconstruct(net: EIDNet, clips: Tensor, shown: int) -> tuple[float, float, b
     and a PNG of the clip `shown`: x_N, x_E as E was shown it, and its reconstruction side by side.
     """
     net.eval()
-    rows, psnr, neutral = [], [], []
+    rows: list[Tensor] = []
+    psnr: list[Tensor] = []
+    neutral: list[Tensor] = []
     for part in clips[:, [0, middle(clips)]].split(64):
         x_N, x_E = images(part).unbind(1)
         out = net(x_N, x_E)

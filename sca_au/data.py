@@ -18,8 +18,8 @@ from shared.pixels.temporal import tim
 from . import descriptors
 from .config import Config
 
-LUMA = (0.299, 0.587, 0.114)
-DESCRIPTORS = {
+LUMA = np.array((0.299, 0.587, 0.114), np.float32)
+DESCRIPTORS: dict[str, Callable[..., np.ndarray]] = {
     "LBP-TOP": descriptors.lbp_top,
     "LPQ-TOP": descriptors.lpq_top,
     "LBP-SIP": descriptors.lbp_sip,
@@ -44,8 +44,8 @@ def load(samples: pd.DataFrame, config: Config, cache: Path) -> Prepared:
     store = prepare(samples, numbers, size=config.resize, cache=cache)
     name = config.descriptor
     if name == "none":
-        counts = {"tim": config.tim, "frames": config.frames}
-        x = derive(store, "clips", counts, partial(spread, **counts))
+        one = partial(spread, tim=config.tim, frames=config.frames)
+        x = derive(store, "clips", one.keywords, one)
     else:
         settings = description(config)
         describe = partial(DESCRIPTORS[name], **settings)
@@ -55,7 +55,7 @@ def load(samples: pd.DataFrame, config: Config, cache: Path) -> Prepared:
 
 def interpolated(clip: np.ndarray, n: int) -> np.ndarray:
     """TIM: uint8 clip (T, ...) -> (n, ...) uint8."""
-    return tim(clip, n).round().clip(0, 255).astype(np.uint8)
+    return np.asarray(tim(clip, n)).round().clip(0, 255).astype(np.uint8)
 
 
 def spread(clip: np.ndarray, *, tim: int, frames: int) -> np.ndarray:
@@ -65,7 +65,7 @@ def spread(clip: np.ndarray, *, tim: int, frames: int) -> np.ndarray:
 
 def described(clip: np.ndarray, *, tim: int, by: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """A descriptor of the grey clip of `tim` interpolated frames: (D,) float32."""
-    grey = (clip @ np.float32(LUMA)).round().astype(np.uint8)
+    grey = (clip @ LUMA).round().astype(np.uint8)
     return by(interpolated(grey, tim)).astype(np.float32)
 
 

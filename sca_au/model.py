@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -61,7 +61,7 @@ class Bottleneck(nn.Module):
         self.bn2 = nn.BatchNorm3d(planes)
         self.conv3 = nn.Conv3d(planes, outplanes, 1, bias=False)
         self.bn3 = nn.BatchNorm3d(outplanes)
-        self.downsample = nn.Identity()
+        self.downsample: nn.Module = nn.Identity()
         if stride != 1 or inplanes != outplanes:
             self.downsample = nn.Sequential(
                 nn.Conv3d(inplanes, outplanes, 1, stride, bias=False), nn.BatchNorm3d(outplanes)
@@ -75,6 +75,18 @@ class Bottleneck(nn.Module):
         return (out + self.downsample(x)).relu()
 
 
+def stages(block: type[BasicBlock] | type[Bottleneck], blocks: tuple[int, ...], width: int) -> list[nn.Sequential]:
+    """The stages of the network, of so many blocks each: all but the first halve time, height and width."""
+    made, inplanes = [], width
+    for stage, n in enumerate(blocks):
+        planes, layer = width * 2**stage, []
+        for i in range(n):
+            layer.append(block(inplanes, planes, stride=2 if stage and not i else 1))
+            inplanes = planes * block.expansion
+        made.append(nn.Sequential(*layer))
+    return made
+
+
 class Res3D(nn.Module):
     """3D ResNet of depth 18, 50 or 101: clips (B, 3, T, H, W) -> logits (B, classes). Sec. 3.1.
 
@@ -83,7 +95,11 @@ class Res3D(nn.Module):
     another depth, and for anything but clips of three channels.
     """
 
-    layouts = {18: (BasicBlock, (2, 2, 2, 2)), 50: (Bottleneck, (3, 4, 6, 3)), 101: (Bottleneck, (3, 4, 23, 3))}
+    layouts: ClassVar[dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]]] = {
+        18: (BasicBlock, (2, 2, 2, 2)),
+        50: (Bottleneck, (3, 4, 6, 3)),
+        101: (Bottleneck, (3, 4, 23, 3)),
+    }
 
     def __init__(self, depth: Literal[18, 50, 101] = 18, *, classes: int | None = 400, width: int = 64):
         super().__init__()
@@ -95,13 +111,7 @@ class Res3D(nn.Module):
         self.conv1 = nn.Conv3d(3, width, 7, stride=(1, 2, 2), padding=3, bias=False)
         self.bn1 = nn.BatchNorm3d(width)
         self.maxpool = nn.MaxPool3d(3, stride=2, padding=1)
-        inplanes = width
-        for stage, n in enumerate(blocks):
-            planes, layer = width * 2**stage, []
-            for i in range(n):
-                layer.append(block(inplanes, planes, stride=2 if stage and not i else 1))
-                inplanes = planes * block.expansion
-            self.add_module(f"layer{stage + 1}", nn.Sequential(*layer))
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages(block, blocks, width)
         self.fc = None if classes is None else nn.Linear(self.out_channels, classes)
         for m in self.modules():
             if isinstance(m, nn.Conv3d):

@@ -14,7 +14,7 @@ KILLS = int(os.environ.get("MER_KILLS", 6))
 ROWS = {
     "dvasp": ("table1/Lv+Lmv+Lasp", dict(size=32, resize=36, width=8, teacher_epochs=1, epochs=2)),
     "ma2mi": ("table1/MA2MI@CASME", dict(width=8, dim=12, dit_dim=12, dit_depth=1, pretrain_epochs=2, epochs=1)),
-    "mtmnet": ("table2/L_EID, L_MTM@CASME2(CK+)", dict(image=32, width=8, macro_epochs=2, pretrain_epochs=1, epochs=1)),
+    "mtmnet": ("table2/L_EID, L_MTM@CASME2(CK+)", dict(size=32, width=8, macro_epochs=2, pretrain_epochs=1, epochs=1)),
     "sca_au": ("table1/Res3D18 + SCA", dict(size=40, resize=48, width=8, reduced=8, epochs=1)),
     "skd_tstsan": ("table5/Mag + ECA + TSM + SKD@CASME", dict(resize=16, width=8, pretrain_iterations=4, iterations=4)),
 }

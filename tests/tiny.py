@@ -14,7 +14,7 @@ from shared.runs.session import Session
 ROWS = {
     "dvasp": ("table1/Lv+Lmv", "resize=36 size=32 width=8 epochs=2"),
     "skd_tstsan": ("table5/Mag + ECA + TSM + SKD@CASME II", "resize=16 size=20 width=8 iterations=10 pretrain=false"),
-    "mtmnet": ("table2/L_cls@CASME2(CK+)", "image=32 width=8 epochs=2"),
+    "mtmnet": ("table2/L_cls@CASME2(CK+)", "size=32 width=8 epochs=2"),
     "sca_au": ("table1/Res3D18 + SCA", "size=40 resize=60 width=8 reduced=8 tim=10 frames=4 epochs=2"),
     "ma2mi": ("table1/w/o (baseline)@CASME", "size=64 resize=72 width=8 dim=12 epochs=2"),
 }

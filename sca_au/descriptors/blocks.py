@@ -23,7 +23,9 @@ def edges(length: int, parts: int) -> np.ndarray:
     return np.rint(np.linspace(0, length, parts + 1)).astype(int)
 
 
-def interior(volume: np.ndarray, margins: Sequence[int], offset: Sequence[int] = (0, 0, 0)) -> np.ndarray:
+def interior(
+    volume: np.ndarray, margins: Sequence[int] | np.ndarray, offset: Sequence[int] | np.ndarray = (0, 0, 0)
+) -> np.ndarray:
     """View of a volume less its margins, moved by offset, all as (t, y, x); ValueError when nothing is left of it."""
     if any(n <= 2 * m for n, m in zip(volume.shape, margins, strict=True)):
         raise ValueError(f"a volume (T, H, W) of {volume.shape} is too small for margins of {tuple(margins)}")

@@ -7,7 +7,7 @@ import numpy as np
 
 from .blocks import checked, histograms, interior
 
-Offset = Sequence[int]  # (t, y, x)
+Offset = Sequence[int] | np.ndarray  # (t, y, x)
 
 
 def uniform_labels(neighbours: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import torch
 
-from ma2mi.experiments import Config
+from ma2mi.config import Config
 from ma2mi.losses import draw_tau
 from ma2mi.train import Reconstruction, autoencoder
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import torch
 
-from mtmnet.data import Pairs
-from mtmnet.experiments import Config
+from mtmnet.config import Config
+from mtmnet.data import ImagePairs
 from mtmnet.losses import eid_losses, mtm_losses
 from mtmnet.model import oppose
 from mtmnet.train import Disentangling, Guidance, gradient_norms, network
@@ -21,7 +21,7 @@ SHOWN = ({12: 1.0}, {1: 1.0, 2: 1.0, 26: 0.6}, {4: 1.0, 9: 1.0})  # happiness, s
 SUBTLE = 0.2  # of a micro-expression's intensity
 
 
-def faces(people: int, size: int, strength: float, first: int) -> Pairs:
+def faces(people: int, size: int, strength: float, first: int) -> ImagePairs:
     """A neutral and an expression image of each class of each person, numbered from `first`."""
     clips = []
     for number in range(first, first + people):
@@ -30,7 +30,7 @@ def faces(people: int, size: int, strength: float, first: int) -> Pairs:
             clip = Clip(Person.draw(number), aus, frames=3, onset=0, apex=1, offset=2, fps=30.0, seed=3 * number + y)
             clips.append(torch.from_numpy(clip.render(size))[:2])
     y = torch.arange(len(clips)) % len(SHOWN)
-    return Pairs.of(torch.stack(clips), y, [str(i // len(SHOWN)) for i in range(len(clips))])
+    return ImagePairs.of(torch.stack(clips), y, [str(i // len(SHOWN)) for i in range(len(clips))])
 
 
 def printed(title: str, steps: list[dict[str, float]]) -> None:
@@ -42,7 +42,7 @@ def printed(title: str, steps: list[dict[str, float]]) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--image", type=int, default=224)
+    p.add_argument("--size", type=int, default=224)
     p.add_argument("--width", type=int, default=64)
     p.add_argument("--batch", type=int, default=12)
     p.add_argument("--people", type=int, default=8, help="in each of the two corpora")
@@ -51,11 +51,11 @@ def main(arguments: list[str] | None = None) -> None:
     p.add_argument("--small", action="store_true", help="a step of small networks: to see that it runs")
     args = p.parse_args(arguments)
     if args.small:
-        args.image, args.width, args.batch, args.people, args.macro_steps, args.steps = 32, 8, 6, 2, 1, 1
+        args.size, args.width, args.batch, args.people, args.macro_steps, args.steps = 32, 8, 6, 2, 1, 1
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    config = replace(Config(imagenet="none"), image=args.image, width=args.width, batch=args.batch)
-    micro, macro = (faces(args.people, args.image, *which) for which in ((SUBTLE, 0), (1.0, args.people)))
+    config = replace(Config(start="random"), size=args.size, width=args.width, batch=args.batch)
+    micro, macro = (faces(args.people, args.size, *which) for which in ((SUBTLE, 0), (1.0, args.people)))
     MicroNet, MacroNet = (network(config, len(SHOWN), args.people)().train() for _ in range(2))
 
     def batches(steps):
@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
         printed(f"L_EID, Eq. (1) and (2) by {norm}", steps)
 
     guidance = Guidance(MicroNet, micro, config, (MacroNet, macro))
-    net, found = guidance.net.train(), {False: [], True: []}
+    net, found = guidance.guided.train(), {False: [], True: []}
     E = [*MicroNet.E.backbone.parameters(), *MicroNet.E.branch_e.parameters()]
     for rows in batches(args.steps):
         y = micro.y[rows]

@@ -1,4 +1,4 @@
-"""What one image of a micro-expression tells of people never seen, and how that grows with the people learnt from.
+"""What one image of a micro-expression tells of people never seen, and how that grows with the people learned from.
 
 E and D_e learn by L_c alone, from random weights, single images of CASME II's five classes, ten a person; accuracy on
 those of others (sixty), plain and magnified, and its ratio to chance, .20.
@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from mtmnet.data import Pairs
-from mtmnet.experiments import SMOKE, Config
+from mtmnet.config import SMOKE, Config
+from mtmnet.data import ImagePairs
 from mtmnet.train import Disentangling, network, predict
 from shared.runs.parallel import Alone
 from shared.synthetic import Clip, Person
@@ -51,21 +51,21 @@ def faces(people: int, size: int) -> tuple[np.ndarray, torch.Tensor]:
 def main(arguments: list[str] | None = None) -> None:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--images", type=int, default=12000, help="how many each training sees")
-    p.add_argument("--learnt", type=int, nargs="+", default=[8, 40, 200], metavar="PEOPLE")
+    p.add_argument("--learned", type=int, nargs="+", default=[8, 40, 200], metavar="PEOPLE")
     p.add_argument("--others", type=int, default=60, metavar="PEOPLE")
-    p.add_argument("--size", type=int, default=SMOKE["image"])
+    p.add_argument("--size", type=int, default=SMOKE["size"])
     p.add_argument("--small", action="store_true", help="few people, tiny images: to see that it runs")
     args = p.parse_args(arguments)
     torch.set_num_threads(1)
-    config = replace(Config(**SMOKE), pretrain="classification", image=args.size)
+    config = replace(Config(**SMOKE), pretrain="classification", size=args.size)
     if args.small:
-        args.images, args.learnt, args.others, config = 20, [1, 2], 2, replace(config, image=32, width=8)
-    clips, y = faces(args.others + max(args.learnt), config.image)
+        args.images, args.learned, args.others, config = 20, [1, 2], 2, replace(config, size=32, width=8)
+    clips, y = faces(args.others + max(args.learned), config.size)
     clips, tested = torch.from_numpy(clips), args.others * CLIPS
     for by in (1.0, SMOKE["magnify"]):
-        for people in args.learnt:
+        for people in args.learned:
             rows = tested + torch.arange(people * CLIPS)
-            pairs = Pairs.of(clips[rows], y[rows], [str(int(row) // CLIPS) for row in rows])
+            pairs = ImagePairs.of(clips[rows], y[rows], [str(int(row) // CLIPS) for row in rows])
             torch.manual_seed(0)
             net = network(config, len(CLASSES), pairs.subjects, by)()
             game = Disentangling(net, config, Alone(torch.device("cpu")))
@@ -73,10 +73,10 @@ def main(arguments: list[str] | None = None) -> None:
             for _ in range(args.images // len(pairs)):
                 for batch in torch.randperm(len(pairs)).split(config.batch):
                     game.step(*pairs.pixels(batch))
-            others, learnt = slice(tested), rows[:tested]
-            right = [(predict(net, clips[k]).argmax(1) == y[k]).float().mean() for k in (others, learnt)]
+            others, learned = slice(tested), rows[:tested]
+            right = [(predict(net, clips[k]).argmax(1) == y[k]).float().mean() for k in (others, learned)]
             print(
-                f"magnified {by:g} times, {people} people: others {right[0]:.3f}, learnt {right[1]:.3f}, "
+                f"magnified {by:g} times, {people} people: others {right[0]:.3f}, learned {right[1]:.3f}, "
                 f"ratio {right[0] * len(CLASSES):.2f} of others to chance",
                 flush=True,
             )

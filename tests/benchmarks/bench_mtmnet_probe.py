@@ -14,13 +14,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mtmnet.data import Pairs
-from mtmnet.experiments import SMOKE, Config
+from mtmnet.config import SMOKE, Config
+from mtmnet.data import ImagePairs
 from mtmnet.train import Disentangling, network
 from shared.runs.parallel import Alone
 from shared.synthetic import Clip, Person
 
-CLIPS, LEARNT = 9, 6  # a person's, and those learnt from
+CLIPS, LEARNED = 9, 6  # a person's, and those learned from
 SHOWN = (((12,), (6, 12), (12, 25)), ((1, 2), (1, 2, 5), (1, 2, 25)), ((4, 7), (4, 9), (4, 10)))
 MODES = {
     "L_c alone": {"pretrain": "classification"},
@@ -30,9 +30,9 @@ MODES = {
 }
 
 
-def faces(low: float, high: float, count: int, size: int) -> tuple[Pairs, np.ndarray]:
-    """Pairs at intensities between `low` and `high`, and which of them are learnt from."""
-    clips, y, people, learnt = [], [], [], []
+def faces(low: float, high: float, count: int, size: int) -> tuple[ImagePairs, np.ndarray]:
+    """ImagePairs at intensities between `low` and `high`, and which of them are learned from."""
+    clips, y, people, learned = [], [], [], []
     for number in range(count):
         person = Person.draw(100 + number)
         for take in range(CLIPS):
@@ -42,11 +42,11 @@ def faces(low: float, high: float, count: int, size: int) -> tuple[Pairs, np.nda
             clips.append(torch.from_numpy(clip.render(size))[[0, 4, 5, 6]])
             y.append(take % 3)
             people.append(str(number).zfill(2))
-            learnt += [take < LEARNT] * 3
-    return Pairs.of(torch.stack(clips), torch.tensor(y), people), np.array(learnt)
+            learned += [take < LEARNED] * 3
+    return ImagePairs.of(torch.stack(clips), torch.tensor(y), people), np.array(learned)
 
 
-def trained(config: Config, pairs: Pairs, rows: torch.Tensor, seed: int):
+def trained(config: Config, pairs: ImagePairs, rows: torch.Tensor, seed: int):
     torch.manual_seed(seed)
     net = network(config, 3, pairs.subjects)()
     game = Disentangling(net, config, Alone(torch.device("cpu")))
@@ -58,7 +58,7 @@ def trained(config: Config, pairs: Pairs, rows: torch.Tensor, seed: int):
 
 
 @torch.no_grad()
-def probes(net, pairs: Pairs, learnt: np.ndarray) -> dict[str, float]:
+def probes(net, pairs: ImagePairs, learned: np.ndarray) -> dict[str, float]:
     """Accuracy on held-out clips of the four probes; PSNR in dB of reconstructions and of neutral images."""
     x_N, x_E, y, s = pairs.pixels(torch.arange(len(pairs)))
     f = dict(zip("es", (part.mean(dim=(2, 3)).numpy() for part in net.E(x_E)), strict=True))
@@ -66,9 +66,9 @@ def probes(net, pairs: Pairs, learnt: np.ndarray) -> dict[str, float]:
     for what, target in (("identity", s.numpy()), ("expression", y.numpy())):
         for name, values in f.items():
             probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
-            probe.fit(values[learnt], target[learnt])
-            found[f"{what} on f^{name}"] = probe.score(values[~learnt], target[~learnt])
-    held = torch.from_numpy(~learnt)
+            probe.fit(values[learned], target[learned])
+            found[f"{what} on f^{name}"] = probe.score(values[~learned], target[~learned])
+    held = torch.from_numpy(~learned)
     made = net(x_N[held], x_E[held]).reconstruction
     for name, image in (("PSNR", made), ("neutral's PSNR", x_N[held])):
         error = (image - x_E[held]).square().flatten(1).mean(dim=1)
@@ -85,14 +85,14 @@ def main(arguments: list[str] | None = None) -> None:
     args = p.parse_args(arguments)
     people, size = (3, 32) if args.small else (12, 64)
     torch.set_num_threads(1)
-    pairs, learnt = faces(*args.intensity, people, size)
-    rows = torch.from_numpy(np.flatnonzero(learnt))
+    pairs, learned = faces(*args.intensity, people, size)
+    rows = torch.from_numpy(np.flatnonzero(learned))
     base = replace(Config(**SMOKE), norm="mean_square", batch=32, macro_epochs=args.epochs)
     if args.small:
         args.seeds, base = 1, replace(base, width=8, macro_epochs=1)
     for mode, changes in MODES.items():
         nets = [trained(replace(base, **changes), pairs, rows, seed) for seed in range(args.seeds)]
-        runs = [probes(net, pairs, learnt) for net in nets]
+        runs = [probes(net, pairs, learned) for net in nets]
         cells = (f"{name} " + "|".join(f"{run[name]:.2f}" for run in runs) for name in runs[0])
         times = np.mean([run["identity on f^e"] for run in runs]) * people
         print(f"{mode}: {', '.join(cells)}; identity on f^e ratio {times:.1f} to chance", flush=True)

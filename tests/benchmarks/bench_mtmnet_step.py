@@ -10,8 +10,8 @@ from dataclasses import replace
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from mtmnet.data import Pairs
-from mtmnet.experiments import Config
+from mtmnet.config import Config
+from mtmnet.data import ImagePairs
 from mtmnet.model import EIDNet
 from mtmnet.train import Disentangling, Guidance, network
 from shared.runs.parallel import Alone
@@ -45,32 +45,32 @@ def wait(device: torch.device) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--image", type=int, default=224)
+    p.add_argument("--size", type=int, default=224)
     p.add_argument("--width", type=int, default=64)
     p.add_argument("--batch", type=int, default=32)
     p.add_argument("--steps", type=int, default=5)
     p.add_argument("--small", action="store_true", help="one step of small networks: to see that it runs")
     args = p.parse_args(arguments)
     if args.small:
-        args.image, args.width, args.batch, args.steps = 32, 8, 2, 1
+        args.size, args.width, args.batch, args.steps = 32, 8, 2, 1
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    config = replace(Config(imagenet="none"), image=args.image, width=args.width, batch=args.batch)
-    images = torch.randint(0, 256, (2, 4 * args.batch, args.image, args.image, 3), dtype=torch.uint8, device=device)
+    config = replace(Config(start="random"), size=args.size, width=args.width, batch=args.batch)
+    images = torch.randint(0, 256, (2, 4 * args.batch, args.size, args.size, 3), dtype=torch.uint8, device=device)
     numbers = torch.arange(4 * args.batch, device=device)
-    pairs = Pairs(*images, numbers % CLASSES, numbers % SUBJECTS)
+    pairs = ImagePairs(*images, numbers % CLASSES, numbers % SUBJECTS)
     MicroNet = network(config, CLASSES, SUBJECTS)().to(device).train()
     macro = EIDNet(CLASSES, 118, width=args.width).to(device), pairs
     game = Disentangling(MicroNet, config, Alone(device))
     mtm, cls = (Guidance(MicroNet, pairs, config, guide) for guide in (macro, None))
-    mtm.net.train()
+    mtm.guided.train()
     stages = {
         "first stage (L_EID)": lambda rows: game.step(*pairs.pixels(rows)),
         "second stage (L_MTM)": mtm.step,
         "second stage (L_cls alone)": cls.step,
     }
     name = torch.cuda.get_device_name() if device.type == "cuda" else "one CPU thread"
-    print(f"images of {args.image}, width {args.width}, batches of {args.batch}, {name}, torch {torch.__version__}")
+    print(f"images of {args.size}, width {args.width}, batches of {args.batch}, {name}, torch {torch.__version__}")
     first = None
     for stage, step in stages.items():
         took = seconds(step, numbers, args.batch, args.steps)

@@ -61,7 +61,7 @@ def mtmnet_step(config, device) -> Callable:
     if config.compile:
         net.compile()
     game = mtmnet.train.Disentangling(net, config, Alone(device))
-    x_N, x_E = torch.rand(2, config.batch, 3, config.image, config.image, device=device)
+    x_N, x_E = torch.rand(2, config.batch, 3, config.size, config.size, device=device)
     y, s = (torch.randint(n, (config.batch,), device=device) for n in (5, 25))
     return lambda: game.step(x_N, x_E, y, s)
 

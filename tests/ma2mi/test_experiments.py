@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 
 from ma2mi import data
-from ma2mi.experiments import PAPER, SMOKE, TABLES, Config
+from ma2mi.config import SMOKE, Config
+from ma2mi.experiments import PAPER, TABLES
 from ma2mi.losses import draw_tau
-from ma2mi.train import Reconstruction, autoencoder, finetune, network, optimiser, pretrain
+from ma2mi.train import Reconstruction, autoencoder, network, optimiser, pretrain, train
 from shared.corpora.samples import Frames
 from shared.errors import UserError
 from shared.runs.fold import FoldTraining
@@ -71,18 +72,18 @@ def fold_of(config: Config, corpora, weights=None) -> FoldTraining:
 
 
 @pytest.mark.parametrize("config", dict.fromkeys(ROWS.values()), ids=lambda c: next(n for n in ROWS if ROWS[n] == c))
-def test_every_row_pretrains_and_finetunes(config, corpora):
+def test_every_row_pretrains_and_trains(config, corpora):
     weights = None
     if PAPER.pretraining(config, TASKS["casme2-5-2019"]):
         weights, training = pretrained(config, corpora)
         assert len(training.history) == 1
     training = fold_of(config, corpora, weights)
-    finetune(training)
+    train(training)
     assert set(training.predictions["epochs"]) == {"last", "best_on_test"}
     scores = np.array(training.predictions["scores"][str(training.scored_epoch)][""])
     assert scores.shape == (5, 5)
     np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
-    heat = np.array(training.figures["heat"])
+    heat = np.array(training.figures.heat)
     assert heat.shape == (5, 2, 2) and heat.min() >= 0 and heat.max() <= 1
 
 
@@ -98,7 +99,7 @@ def test_fine_tuning_one_encoder_leaves_the_other_as_it_was(tune, still, corpora
     weights, _ = pretrained(config, corpora)
     kept = []
     monkeypatch.setattr("ma2mi.train.heat_maps", lambda net, *_: kept.append(net) or torch.zeros(1))
-    finetune(fold_of(config, corpora, weights))
+    train(fold_of(config, corpora, weights))
     after = {f"miacnet.{k}": v for k, v in kept[0].state_dict().items()}
     moved = {k.split(".")[1] for k, v in weights.items() if k.startswith("miacnet.") and not torch.equal(v, after[k])}
     assert still not in moved and {"E_p", "E_a"} - {still} <= moved and "proj" in moved
@@ -149,22 +150,22 @@ def test_pretraining_logs_what_L_rec_is_compared_with_and_does_not_minimise_it(c
     "copying, foreign, ending",
     [
         (0.02, 0.03, "another clip 0.0300 (its own 0.0200)"),
-        (0.02, 0.018, "; no better than the motion of another clip: it has learnt no motion"),
-        (0.01, 0.03, "; no better than copying the first frame: it has learnt no motion"),
-        (0.02, 0.01, "; no better than the motion of another clip: it has learnt no motion"),
-        (0.01, 0.01, "copying the first frame and the motion of another clip: it has learnt no motion"),
+        (0.02, 0.018, "; no better than the motion of another clip: it has learned no motion"),
+        (0.01, 0.03, "; no better than copying the first frame: it has learned no motion"),
+        (0.02, 0.01, "; no better than the motion of another clip: it has learned no motion"),
+        (0.01, 0.01, "copying the first frame and the motion of another clip: it has learned no motion"),
     ],
 )
-def test_under_the_table_stands_whether_motion_was_learnt(copying, foreign, ending):
+def test_under_the_table_stands_whether_motion_was_learned(copying, foreign, ending):
     """Of a part of the batch, whose own loss is not that of the whole."""
     epoch = {"epoch": 2, "L_1": 0.1, "L_rec": 0.015, "copying": copying, "foreign": foreign, "own": 0.02}
     history = [{"epoch": 1}, epoch]
-    assert len(PAPER.remarks(Config())) == 1
-    weights, said = PAPER.remarks(Config(), history)
+    assert len(PAPER.remarks(Config(), (), ())) == 1
+    weights, said = PAPER.remarks(Config(), history, ())
     assert weights.startswith("weights: random; pre-trained here on DFEW in the latents of the published autoencoder")
     assert said.startswith(f"pre-training, epoch 2: L_rec 0.0150, copying the first frame {copying:.4f}, ")
     assert said.endswith(ending)
-    said = PAPER.remarks(Config(pretrain="recognition"), [{"epoch": 9, "cross_entropy": 1.5}])[1]
+    said = PAPER.remarks(Config(pretrain="recognition"), [{"epoch": 9, "cross_entropy": 1.5}], ())[1]
     assert said == "pre-training, epoch 9: cross-entropy 1.5000"
 
 
@@ -179,11 +180,28 @@ def test_the_learning_rate_ends_at_its_share():
 
 @pytest.mark.parametrize(
     "changes, sentence",
-    [({"size": 68}, "size=68 is no multiple of 8"), ({"patch": 3}, "size 8 must be a multiple of patch 3")],
+    [
+        ({"size": 68}, "size=68: expected a multiple of 8"),
+        ({"size": 80}, "size=80: expected at most resize=72"),
+        ({"patch": 3}, "patch=3: expected a divisor of 8, the side that the DiT sees of size=64"),
+        ({"pretrain": "pixels", "patch_pixels": 12}, "patch_pixels=12: expected a divisor of 64"),
+        ({"dit_dim": 14}, "dit_dim=14: expected a multiple of dit_heads=3 and of 4"),
+        ({"size": 32}, "size=32: expected more than 32: L_pos"),
+        ({"delta": (8, 3)}, "delta=8,3: expected the lower bound first"),
+        ({"pretrain": "recognition", "reconstruct": True}, "reconstruct=True: expected pretrain=latents"),
+        ({"lr": float("nan")}, "lr=nan: expected a finite number"),
+        ({"batch": 0}, "batch=0: expected at least 2"),
+        ({"epochs": -3}, "epochs=-3: expected at least 1"),
+        ({"final": 2.0}, "final=2.0: expected more than 0 and at most 1"),
+    ],
 )
-def test_sizes_that_do_not_divide_are_named(changes, sentence):
+def test_settings_that_cannot_run_are_refused(changes, sentence):
     with pytest.raises(UserError, match=sentence):
-        Reconstruction(replace(BASE, **changes), None)
+        replace(BASE, **changes)
+
+
+def test_settings_of_a_dit_that_is_not_built_are_not_compared():
+    assert replace(BASE, pretrain="none", patch=3, dit_dim=14, size=68).size == 68
 
 
 def test_both_frames_of_a_pair_are_augmented_alike():
@@ -216,7 +234,7 @@ def test_an_unrotated_crop_is_a_window_of_the_image_or_of_its_mirror():
 
 def test_pairs_are_drawn_from_seed_epoch_and_clip(corpora):
     cache, _, macro = corpora
-    pairs = data.Pairs(macro, size=36, delta=(3, 8), cache=cache)
+    pairs = data.FramePairs(macro, size=36, delta=(3, 8), cache=cache)
     clip = torch.from_numpy(pairs.store.clip(2).copy())
     seen = set()
     for epoch in range(60):
@@ -229,16 +247,16 @@ def test_pairs_are_drawn_from_seed_epoch_and_clip(corpora):
 
 def test_short_clips_give_their_first_and_last_frame(corpora):
     cache, micro, _ = corpora
-    pairs = data.Pairs(micro, size=36, delta=(9, 14), cache=cache)
+    pairs = data.FramePairs(micro, size=36, delta=(9, 14), cache=cache)
     clip = pairs.store.clip(0)
     assert all(np.array_equal(I, clip[at]) for I, at in zip(pairs[1, 0, 0], (0, -1), strict=True))
 
 
 def test_streamed_pairs_are_the_prepared_ones(corpora, monkeypatch):
     cache, _, macro = corpora
-    prepared = data.Pairs(macro, size=36, delta=(3, 8), cache=cache)
+    prepared = data.FramePairs(macro, size=36, delta=(3, 8), cache=cache)
     monkeypatch.setattr(data, "IN_MEMORY", 0)
-    streamed = data.Pairs(macro, size=36, delta=(3, 8), cache=cache)
+    streamed = data.FramePairs(macro, size=36, delta=(3, 8), cache=cache)
     assert streamed.store is None
     for place in [(1, 0, 0), (1, 3, 5)]:
         assert all(torch.equal(a, b) for a, b in zip(prepared[place], streamed[place], strict=True))
@@ -248,7 +266,7 @@ def test_the_pair_of_a_labelled_clip_ends_at_its_most_different_frame(tmp_path):
     clips = clips_of("DFEW", ("anger",), tmp_path, frames=5, people=1)
     for number, grey in zip(range(1, 6), (100, 110, 90, 180, 130), strict=True):
         Image.new("RGB", (36, 36), (grey,) * 3).save(clips["frames"][0].path(number))
-    first, peak, label = data.Labelled(clips, size=36, cache=tmp_path / "cache")[0, 0, 0]
+    first, peak, label = data.LabelledPairs(clips, size=36, cache=tmp_path / "cache")[0, 0, 0]
     assert (int(first[0, 0, 0]), int(peak[0, 0, 0]), label) == (100, 180, 0)
 
 
@@ -266,6 +284,6 @@ def test_every_step_of_fine_tuning_with_reconstruction_draws_its_own_transform(c
     weights, _ = pretrained(config, corpora)
     drawn = []
     monkeypatch.setattr("ma2mi.train.draw_tau", lambda *a: drawn.append(draw_tau(*a)) or drawn[-1])
-    finetune(fold_of(config, corpora, weights))
+    train(fold_of(config, corpora, weights))
     assert len(drawn) == 2 and drawn[0].shape[1:] == (2, 3)  # 10 clips in batches of 5
     assert not torch.equal(*drawn)

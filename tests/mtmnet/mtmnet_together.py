@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from mtmnet.experiments import SMOKE, Config
+from mtmnet.config import SMOKE, Config
 from mtmnet.model import EIDNet
 from mtmnet.train import Disentangling
 from shared.runs.parallel import Alone, make_accelerator, synchronised

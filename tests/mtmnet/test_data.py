@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from mtmnet.data import Pairs, about, drawn, images, load, most_different, numbers, pretraining_data, shifted
-from mtmnet.experiments import Config
+from mtmnet.config import Config
+from mtmnet.data import ImagePairs, around, drawn, images, load, most_different, numbers, pretraining_data, shifted
 from shared.corpora.samples import Frames
 from shared.runs.pretraining import Needs
 from shared.tasks import TASKS
@@ -29,7 +29,7 @@ def held(numbers, folder="nowhere") -> Frames:
     ],
 )
 def test_frames_about_the_apex(numbers, apex, count, expected):
-    assert about(numbers, apex, count) == expected
+    assert around(numbers, apex, count) == expected
 
 
 def test_the_peak_differs_most_from_the_first_frame():
@@ -41,7 +41,7 @@ def test_the_peak_differs_most_from_the_first_frame():
 
 def test_pairs_of_clips():
     frames = torch.arange(2 * 4, dtype=torch.uint8).view(2, 4, 1, 1, 1).expand(2, 4, 2, 2, 3)
-    pairs = Pairs.of(frames, torch.tensor([5, 6]), ["b", "a"])
+    pairs = ImagePairs.of(frames, torch.tensor([5, 6]), ["b", "a"])
     assert pairs.x_N[:, 0, 0, 0].tolist() == [0, 0, 0, 4, 4, 4] and pairs.x_E[:, 0, 0, 0].tolist() == [1, 2, 3, 5, 6, 7]
     assert pairs.y.tolist() == [5, 5, 5, 6, 6, 6] and pairs.s.tolist() == [0, 0, 0, 1, 1, 1] and pairs.subjects == 2
     x_N, x_E, y, s = pairs.pixels(torch.tensor([3, 0]))
@@ -88,7 +88,7 @@ def test_the_onset_is_no_expression():
 
 def test_a_clip_is_its_onset_and_the_frames_about_its_apex(tmp_path):
     rows = [written(tmp_path, "SMIC", "s1", "negative", 4, (10, 20, 30, 40, 50, 60, 70))]
-    store = load(TASKS["smic-3"].select(table(rows)), Config(image=32, frames=5), tmp_path / "cache")
+    store = load(TASKS["smic-3"].select(table(rows)), Config(size=32, frames=5), tmp_path / "cache")
     assert store.stacked()[:, :, 0, 0, 0].tolist() == [[10, 20, 30, 40, 50, 60]]
     assert store.ids == ("SMIC/s1/negative",) and not store.problems
 

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
-from mtmnet.data import Pairs, images
-from mtmnet.experiments import PAPER, SMOKE, Config
+from mtmnet.config import SMOKE, Config
+from mtmnet.data import ImagePairs, images
+from mtmnet.experiments import PAPER
 from mtmnet.model import EIDNet, MTMNet
-from mtmnet.train import Disentangling, Guidance, gradient_norms, network, start
+from mtmnet.train import Disentangling, Guidance, Left, gradient_norms, network, start
 from shared.corpora.samples import Frames
 from shared.errors import UserError
 from shared.pixels.frames import Store
@@ -26,7 +28,7 @@ from shared.runs.weights import load_network, packed
 from shared.tasks import TASKS
 
 CPU = torch.device("cpu")
-TINY = dict(image=32, width=4, frames=2, macro_frames=1, batch=6, pretrain_epochs=1, macro_epochs=1, epochs=1)
+TINY = dict(size=32, width=4, frames=2, macro_frames=1, batch=6, pretrain_epochs=1, macro_epochs=1, epochs=1)
 
 
 def clips_of(corpus: str, emotions, folder=None, people: int = 3) -> pd.DataFrame:
@@ -110,8 +112,8 @@ def scores_of(training: FoldTraining) -> torch.Tensor:
     return torch.tensor(last[""])
 
 
-def pairs_of(frames: torch.Tensor, y: torch.Tensor) -> Pairs:
-    return Pairs(frames, frames, y, torch.zeros_like(y))
+def pairs_of(frames: torch.Tensor, y: torch.Tensor) -> ImagePairs:
+    return ImagePairs(frames, frames, y, torch.zeros_like(y))
 
 
 @pytest.mark.parametrize(("name", "config"), experiments())
@@ -122,7 +124,7 @@ def test_a_row_runs(name, config, macronets):
     scores = scores_of(training)
     assert scores.shape == (len(training.fold.test), len(task.classes)) and np.allclose(scores.sum(dim=1), 1, atol=1e-3)
     guided = config.macro != "none"
-    (norms,) = training.figures["gradients"] or [{}]
+    (norms,) = training.figures.gradients or [{}]
     assert set(norms) == ({"L_cls", "L_tri", "L_adv", "L_LIR"} if guided else set())
     for term, weight in (("L_tri", "lambda_tri"), ("L_adv", "lambda_adv")):
         assert (norms.get(term, 0) > 0) == (getattr(config, weight) > 0)
@@ -137,8 +139,8 @@ def test_a_row_runs(name, config, macronets):
     for term, weight in (("L_tri", "lambda_tri"), ("L_adv", "lambda_adv")):
         assert (training.history[0].get(term, 0) > 0) == (getattr(config, weight) > 0)
     reconstructed = {"reconstruction-test.png", "reconstruction-train.png"} if config.pretrain == "eid" else set()
-    assert set(training.files) == reconstructed and ("reconstructions" in training.figures) == bool(reconstructed)
-    assert "iVBOR" not in json.dumps(training.figures)  # as a PNG begins in base 64
+    assert set(training.files) == reconstructed and bool(training.figures.shown) == bool(reconstructed)
+    assert "iVBOR" not in json.dumps(dataclasses.asdict(training.figures))  # as a PNG begins in base 64
 
 
 def test_faces_lie_in_files_of_their_own(macronets):
@@ -148,7 +150,7 @@ def test_faces_lie_in_files_of_their_own(macronets):
     training = job_of(config, task, (weights, *rest))
     PAPER.train(training)
     for part, people in (("test", 1), ("train", 2)):
-        sample = training.figures["reconstructions"][part]["sample"]
+        sample = training.figures.shown[part]
         assert (
             sample in getattr(training.fold, part)
             and len({s.split("/")[1] for s in getattr(training.fold, part)}) == people
@@ -205,7 +207,7 @@ def test_settings_beyond_the_tables_run(changes, macronets):
     task, config = TASKS["smic-3"], replace(Config(**SMOKE), **TINY, **changes)
     training = job_of(config, task, macronets(config, task))
     PAPER.train(training)
-    assert training.predictions and len(training.figures["first stage"]) == 1
+    assert training.predictions and len(training.figures.first_stage) == 1
 
 
 def test_a_fold_is_the_same_when_run_again(macronets):
@@ -239,7 +241,7 @@ def test_the_second_stage_shifts_its_images():
     y, seen = torch.arange(6) % 3, []
     macro = EIDNet(5, 3, width=4), pairs_of(ramp, y)
     guidance = Guidance(EIDNet(5, 3, width=4), pairs_of(ramp, y), config, macro)
-    guidance.net.register_forward_pre_hook(lambda _, images: seen.append([255 * x[0, 0, 0, 16] for x in images[:3]]))
+    guidance.guided.register_forward_pre_hook(lambda _, images: seen.append([255 * x[0, 0, 0, 16] for x in images[:3]]))
     torch.manual_seed(0)
     for _ in range(60):
         guidance.step(torch.arange(6))
@@ -265,7 +267,7 @@ def test_a_macronet_is_shared_by_rows_and_by_tasks_of_the_same_classes():
 
 def test_a_macronet_depends_on_every_setting_but_those_of_micronet():
     names = [f.name for f in dataclasses.fields(Config)]
-    own = {"frames", "magnify", "pretrain_epochs", *names[names.index("epochs") :]} - {"precision", "compile"}
+    own = {"frames", "magnify", "pretrain_epochs", *names[names.index("epochs") :]}
     needs = PAPER.pretraining(Config(), TASKS["cde-3"])
     assert set(names) - own == set(needs) - {"corpora", "labels"} | {"macro"}
     alone = [
@@ -294,12 +296,17 @@ def test_the_controls_pass_the_guided_batch_and_learn_by_l_cls_alone():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"image": 100}, "image=100: expected a multiple of 32"),
-        ({"image": 0}, "image=0"),
-        ({"batch": 1}, "batch=1: expected 2 or more"),
-        ({"frames": 0}, "frames=0: expected 1 or more"),
-        ({"shift": -1}, "shift=-1: expected 0 or more"),
-        ({"magnify": 0.0}, "magnify=0.0: expected a positive factor"),
+        ({"size": 100}, "size=100: expected a multiple of 32"),
+        ({"size": 0}, "size=0: expected at least 32"),
+        ({"batch": 1}, "batch=1: expected at least 2"),
+        ({"frames": 0}, "frames=0: expected at least 1"),
+        ({"shift": -1}, "shift=-1: expected at least 0"),
+        ({"shift": 224}, "shift=224: expected less than size=224"),
+        ({"magnify": 0.0}, "magnify=0.0: expected more than 0"),
+        ({"lr_E": -1.0}, "lr_E=-1.0: expected more than 0"),
+        ({"lr_E": math.nan, "epochs": -3}, "lr_E=nan: expected a finite number"),
+        ({"lr_E": math.nan, "epochs": -3}, "epochs=-3: expected at least 1"),
+        ({"macro": "DFEW"}, "macro=DFEW: expected CK\\+, MMI, Oulu-CASIA, none"),
     ],
 )
 def test_settings_that_cannot_run_are_refused(changes, message):
@@ -318,18 +325,19 @@ def test_the_networks_of_the_paper_are_built():
 
 
 def test_without_imagenet_weights_the_remedy_is_said(tmp_path):
-    with pytest.raises(UserError, match=r"resnet18-f37072fd.pth is not there(.|\n)*--weights.*imagenet=none"):
+    with pytest.raises(UserError, match=r"resnet18-f37072fd.pth is not there(.|\n)*--weights.*start=random"):
         start(network(Config(), 5, 8)(), Config(), tmp_path)
-    assert "resnet18-f37072fd.pth" in PAPER.remarks(Config())[0]
-    assert PAPER.remarks(Config(imagenet="none"))[0].startswith("weights: random, not ImageNet's")
+    assert "resnet18-f37072fd.pth" in PAPER.remarks(Config(), (), ())[0]
+    assert PAPER.remarks(Config(start="random"), (), ())[0].startswith("weights: random, not ImageNet's")
 
 
 def test_what_the_paper_does_not_do_is_said():
-    _, magnified, moved = PAPER.remarks(Config(magnify=5.0, shift=3))
+    _, magnified, moved = PAPER.remarks(Config(magnify=5.0, shift=3), (), ())
     assert "x_N + 5 (x_E − x_N)" in magnified and "up to 3 pixels" in moved
     epochs = [dict(L_cls=3.0, L_tri=1.0, L_adv=0.0, L_LIR=0.0), dict(L_cls=1.0, L_tri=1.0, L_adv=1.0, L_LIR=1.0)]
-    record = {"task": "smic-3", "config": {"macro": "MMI"}, "figures": {"gradients": epochs}}
-    *_, shares = PAPER.remarks(Config(), None, [record, {**record, "figures": {}}])
+    left = [dataclasses.asdict(Left([], {}, {}, {}, gradients)) for gradients in (epochs, [])]
+    records = [{"task": "smic-3", "config": {"macro": "MMI"}, "figures": figures} for figures in left]
+    *_, shares = PAPER.remarks(Config(), (), records)
     assert shares.endswith("smic-3 with MMI: L_cls 0.5, L_tri 0.25, L_adv 0.12, L_LIR 0.12")
 
 

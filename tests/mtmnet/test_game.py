@@ -126,16 +126,16 @@ def test_a_step_of_D_lowers_L_D_and_reaches_D_alone(mtm):
 def test_a_step_of_MicroNet_on_L_adv_makes_D_take_its_anchors_for_macro(mtm):
     net, x, y = mtm
 
-    def opinion():
+    def logits():
         out = net(*x)
         return oppose(net.D, out.f_pos, out.f_anc)
 
-    real, fake = opinion()
+    real, fake = logits()
     _, L_adv = adversarial_losses(real, fake)
     encoder = [*net.MicroNet.E.backbone.parameters(), *net.MicroNet.E.branch_e.parameters()]
     descend(encoder, L_adv, lr=1e-2)
-    assert adversarial_losses(*opinion())[1] < L_adv
-    assert torch.sigmoid(opinion()[1]).log().mean() > torch.sigmoid(fake).log().mean()
+    assert adversarial_losses(*logits())[1] < L_adv
+    assert torch.sigmoid(logits()[1]).log().mean() > torch.sigmoid(fake).log().mean()
 
 
 @pytest.mark.parametrize(

@@ -211,3 +211,21 @@ def test_a_batch_without_any_positive_passes():
     none = torch.zeros(0, 3, 64, 64)
     out = net(torch.rand(2, 3, 64, 64), none, none, torch.zeros(2, dtype=torch.bool))
     assert len(out.f_anc) == len(out.f_pos) == 0 and out.expression.shape == (2, 3)
+
+
+@pytest.mark.parametrize("name", ["EIDNet", "EIDNet that magnifies", "Discriminator", "MTMNet"])
+def test_an_exported_network_takes_batches_of_any_size(name):
+    """Traced on a batch of 4, run on one of 7."""
+    torch.manual_seed(0)
+    networks = {
+        "EIDNet": (EIDNet(3, 4, width=8), (3, 64, 64), 2),
+        "EIDNet that magnifies": (EIDNet(3, 4, width=8, magnify=3.0), (3, 64, 64), 2),
+        "Discriminator": (Discriminator(32), (32, 2, 2), 2),
+        "MTMNet": (MTMNet(EIDNet(3, 4, width=8), EIDNet(3, 5, width=8)), (3, 64, 64), 3),
+    }
+    net, shape, count = networks[name]
+    four, seven = (tuple(torch.rand(count, B, *shape)) for B in (4, 7))
+    B = torch.export.Dim("B", min=2, max=64)
+    exported = torch.export.export(net.eval(), four, dynamic_shapes=({0: B},) * count).module()
+    for given, expected in zip(exported(*seven), net(*seven), strict=True):
+        torch.testing.assert_close(given, expected)

@@ -1,5 +1,7 @@
 """How a clip becomes the network's frames and the SVM's descriptor."""
 
+import itertools
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +10,7 @@ import torch
 from PIL import Image
 
 from sca_au import data
-from sca_au.descriptors import lbp_top
+from sca_au.config import Config
 from shared.corpora import casme2
 from shared.errors import UserError
 from shared.tasks import TASKS
@@ -16,7 +18,7 @@ from shared.tasks import TASKS
 
 def test_frames_are_spread_evenly_from_the_first_to_the_last():
     ramp = np.arange(50, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
-    assert data.sampled(ramp, tim=50, frames=10)[:, 0, 0, 0].tolist() == [0, 5, 11, 16, 22, 27, 33, 38, 44, 49]
+    assert data.spread(ramp, tim=50, frames=10)[:, 0, 0, 0].tolist() == [0, 5, 11, 16, 22, 27, 33, 38, 44, 49]
 
 
 def test_clips_go_from_onset_to_offset(corpus, tmp_path):
@@ -36,9 +38,25 @@ def test_descriptors_see_grey_clips_of_one_length():
         assert np.abs(np.asarray(Image.fromarray(given).convert("L"), np.float32) - made).max() <= 1
 
 
-def test_a_descriptor_s_mistake_is_one_of_the_settings():
-    with pytest.raises(UserError, match=r"too small for margins of \(3, 3, 3\); --set tim, resize"):
-        data.described(np.zeros((5, 6, 7, 3), np.uint8), tim=4, by=lbp_top)
+@pytest.mark.parametrize("name", data.DESCRIPTORS)
+def test_settings_are_refused_where_the_descriptor_refuses_them(name):
+    """At every combination about the least that fits."""
+    clip = np.random.default_rng(0).integers(0, 256, (4, 44, 44, 3), np.uint8)
+    refused = []
+    for tim, resize, blocks in itertools.product((2, 5, 6, 7, 8, 9), (33, 34, 35, 36, 37), (1, 3, 28, 29, 30, 31, 32)):
+        changes = dict(tim=tim, resize=resize, blocks=blocks, radii=(2, 4, 3), window=7, descriptor=name)
+        try:
+            config = Config(**changes, size=33, frames=1)
+        except UserError:
+            with pytest.raises(ValueError):
+                description = {"radii": (2, 4, 3)} if "LBP" in name else {"window": 7} if "LPQ" in name else {}
+                describe = partial(data.DESCRIPTORS[name], blocks=blocks, **description)
+                data.described(clip[:, :resize, :resize], tim=tim, by=describe)
+            refused.append(changes)
+        else:
+            describe = partial(data.DESCRIPTORS[name], **data.description(config))
+            assert np.isfinite(data.described(clip[:, :resize, :resize], tim=tim, by=describe)).all()
+    assert 20 < len(refused) < 200
 
 
 def test_crops_are_of_one_place_a_clip_and_flipped_or_not():

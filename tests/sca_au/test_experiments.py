@@ -12,7 +12,7 @@ import torch
 from tiny import session_of
 
 from sca_au import Res3D
-from sca_au.experiments import ABLATION, METHODS, PAPER
+from sca_au.experiments import ABLATION, METHODS, NETWORKS, PAPER
 from sca_au.svm import PENALTIES, svm_scores
 from sca_au.train import classify, network, start
 from shared.errors import UserError
@@ -58,9 +58,9 @@ def tiny(**changes):
     return PAPER.base("smoke", dict(change.removeprefix("--set=").split("=") for change in TINY) | changes)
 
 
-@pytest.mark.parametrize("row", METHODS[4:] + ABLATION, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", NETWORKS + ABLATION, ids=lambda row: row.name)
 def test_networks_of_the_paper_s_scale_can_be_built(row, tmp_path):
-    config = PAPER.config(**row.changes, backbone="random")
+    config = PAPER.config(**row.changes, start="random")
     with torch.device("meta"):
         net = network(config, 8)()
         clips = torch.empty(2, 3, config.frames, config.size, config.size)
@@ -71,7 +71,7 @@ def test_the_zoo_s_weights_are_taken_or_asked_for(toy, corpus, tmp_path):
     row = ["table1/Res3D18", "--data", corpus, "--out", tmp_path / "out", "--weights", tmp_path, *TINY]
     code, _, errors = toy(*row, paper=PAPER)
     path = tmp_path / "resnet-18-kinetics-ucf101_split1.pth"
-    assert code == 2 and f"{path} is not there: the 2018 model zoo" in errors and "backbone=random" in errors
+    assert code == 2 and f"{path} is not there: the 2018 model zoo" in errors and "start=random" in errors
 
     torch.save({"state_dict": Res3D(18, width=8, classes=101).state_dict()}, path)
     code, _, errors = toy(*row, paper=PAPER)
@@ -92,11 +92,11 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize(("depth", "backbone"), FILES)
-def test_a_file_s_classifier_shows_what_it_was_trained_on(depth, backbone, tmp_path):
-    file, classes = FILES[depth, backbone]
-    config = dataclasses.replace(tiny(), depth=depth, backbone=backbone, width=2)
-    (line, *_) = PAPER.remarks(config)
+@pytest.mark.parametrize(("depth", "initial"), FILES)
+def test_a_file_s_classifier_shows_what_it_was_trained_on(depth, initial, tmp_path):
+    file, classes = FILES[depth, initial]
+    config = dataclasses.replace(tiny(), depth=depth, start=initial, width=2)
+    (line, *_) = PAPER.remarks(config, (), ())
     alone = " alone, not of UCF-101 as in the paper" if classes == 400 else " and UCF-101"
     assert line == f"weights: those of Kinetics{alone} ({file} of the 2018 model zoo of 3D ResNets)"
     for given in (400, 101, None):
@@ -115,14 +115,22 @@ def test_a_file_s_classifier_shows_what_it_was_trained_on(depth, backbone, tmp_p
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("size=32 resize=40", "size is 32: 33 or more"),
-        ("size=70", "no crop of resize, 64, is as large"),
-        ("frames=60", "tim, 50, has fewer to sample from"),
+        ("size=32 resize=40", "size=32: expected at least 33"),
+        ("size=70", "size=70: expected at most resize=64"),
+        ("frames=60", "frames=60: expected at most tim=50"),
+        ("window=4", "window=4: expected an odd number"),
+        ("descriptor=LBP-TOP tim=6 frames=4", "tim=6: expected at least 7 for LBP-TOP"),
+        ("descriptor=HOG3D blocks=6", "resize=64: expected at least 72 for HOG3D with blocks=6"),
         ("depth=34", "--set depth=34: expected"),
         ("attention=learn", "--set attention=learn: expected"),
-        ("backbone=imagenet", "--set backbone=imagenet: expected"),
-        ("reduced=0 batch=-1", "reduced is 0: 1 or more\nbatch is -1: 1 or more"),
-        ("dropout=1 lr=0 momentum=nan weight_decay=-1", "dropout is 1: from 0 to less than 1\nlr is 0"),
+        ("start=imagenet", "--set start=imagenet: expected"),
+        ("reduced=0 batch=-1", "reduced=0: expected at least 1"),
+        ("reduced=0 batch=-1", "batch=-1: expected at least 1"),
+        ("dropout=1 lr=0", "dropout=1.0: expected at least 0 and less than 1\nlr=0.0: expected more than 0"),
+        (
+            "momentum=nan weight_decay=-1",
+            "momentum=nan: expected a finite number\nweight_decay=-1.0: expected at least 0",
+        ),
     ],
 )
 def test_settings_that_cannot_be_are_said(settings, message, toy, tmp_path):
@@ -165,9 +173,9 @@ def test_svms_that_do_not_converge_are_counted_under_the_table(monkeypatch):
         figures={},
     )
     classify(training)
-    count = training.figures["not converged"]
+    count = training.figures.not_converged
     assert 2 <= count <= 2 * len(PENALTIES)
-    record = {"figures": training.figures}
-    _, unsure = PAPER.remarks(PAPER.config(descriptor="HOG3D"), None, [record, record, {"figures": {}}])
+    record = {"figures": dataclasses.asdict(training.figures)}
+    _, unsure = PAPER.remarks(PAPER.config(descriptor="HOG3D"), (), [record, record])
     assert unsure.startswith(f"HOG3D: {2 * count} SVMs have not converged")
-    assert len(PAPER.remarks(PAPER.config(descriptor="HOG3D"), None, [{"figures": {"not converged": 0}}])) == 1
+    assert len(PAPER.remarks(PAPER.config(descriptor="HOG3D"), (), [{"figures": {"not_converged": 0, "C": []}}])) == 1
