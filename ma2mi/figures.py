@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from shared.runs.experiment import Experiment
 
 from shared.report.figures import along_rows, grid, image, overlay, pictures
 from shared.report.results import Result
+from shared.runs.experiment import Experiment
 from shared.runs.paper import Figure
 from shared.runs.session import Session
 

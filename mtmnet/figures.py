@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from PIL import Image
-from shared.runs.experiment import Experiment
 
 from shared.report.figures import pictures
 from shared.report.results import Result
+from shared.runs.experiment import Experiment
 from shared.runs.paper import Figure
 from shared.runs.session import Session
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib import pyplot as plt
-from shared.runs.experiment import Experiment
 
 from shared.corpora.samples import Reading
 from shared.report.figures import grid, image, overlay
 from shared.report.results import Result
+from shared.runs.experiment import Experiment
 from shared.runs.paper import Figure
 from shared.runs.session import Session
 

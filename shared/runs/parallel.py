@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
@@ -19,6 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..errors import UserError
 from .stopping import die_with_parent
 
+N = TypeVar("N", bound=nn.Module)
 PARENT = "MER_PARENT"  # id of the process that checks the input before, waits, and prints the tables after
 
 
@@ -185,12 +186,12 @@ class Batches(torch.utils.data.Sampler[list[tuple[int, int, int]]]):
                 yield [(self.seed, epoch, index) for index in batch[self.share]]
 
 
-def synchronised(model: nn.Module, processes: int) -> nn.Module:
+def synchronised(model: N, processes: int) -> N:
     """The model with batch norms whose statistics are those of all processes' shares together."""
     if processes == 1:
         return model
     if any(parameter.is_cuda for parameter in model.parameters()):
-        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        return cast(N, nn.SyncBatchNorm.convert_sync_batchnorm(model))
     for name, child in model.named_children():
         within = AcrossProcesses.of(child) if isinstance(child, _BatchNorm) else synchronised(child, processes)
         setattr(model, name, within)

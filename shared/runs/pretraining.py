@@ -25,6 +25,7 @@ from .stopping import finishing_steps
 from .weights import load_zip
 
 C = TypeVar("C", bound=Settings)
+N = TypeVar("N", bound=nn.Module)
 
 
 class Needs:
@@ -68,7 +69,7 @@ class Pretraining(Generic[C]):
         """What augmentation is drawn from, on the CPU; seeded before each step."""
         return torch.Generator()
 
-    def synchronised(self, model: nn.Module) -> nn.Module:
+    def synchronised(self, model: N) -> N:
         """The model on the device; its batch norms see the whole batch where several processes share it."""
         model = synchronised(model.to(self.device), self.accelerator.num_processes)
         if self.config.compile:
