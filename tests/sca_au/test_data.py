@@ -40,23 +40,21 @@ def test_descriptors_see_grey_clips_of_one_length():
 
 @pytest.mark.parametrize("name", data.DESCRIPTORS)
 def test_settings_are_refused_where_the_descriptor_refuses_them(name):
-    """At every combination about the least that fits."""
-    clip = np.random.default_rng(0).integers(0, 256, (4, 44, 44, 3), np.uint8)
-    refused = []
-    for tim, resize, blocks in itertools.product((2, 5, 6, 7, 8, 9), (33, 34, 35, 36, 37), (1, 3, 28, 29, 30, 31, 32)):
-        changes = dict(tim=tim, resize=resize, blocks=blocks, radii=(2, 4, 3), window=7, descriptor=name)
+    """At every combination around the least that fits."""
+    clip = np.random.default_rng(0).integers(0, 256, (4, 37, 37, 3), np.uint8)
+    refused, tried = 0, list(itertools.product((6, 7, 8, 9), (33, 35, 36, 37), (1, 3, 28, 29, 31)))
+    for tim, resize, blocks in tried:
+        settings = dict(tim=tim, resize=resize, blocks=blocks, radii=(2, 4, 3), window=7, descriptor=name)
+        by = partial(data.DESCRIPTORS[name], **data.description(SimpleNamespace(**settings)))
         try:
-            config = Config(**changes, size=33, frames=1)
+            Config(**settings, size=33, frames=1)
         except UserError:
+            refused += 1
             with pytest.raises(ValueError):
-                description = {"radii": (2, 4, 3)} if "LBP" in name else {"window": 7} if "LPQ" in name else {}
-                describe = partial(data.DESCRIPTORS[name], blocks=blocks, **description)
-                data.described(clip[:, :resize, :resize], tim=tim, by=describe)
-            refused.append(changes)
+                data.described(clip[:, :resize, :resize], tim=tim, by=by)
         else:
-            describe = partial(data.DESCRIPTORS[name], **data.description(config))
-            assert np.isfinite(data.described(clip[:, :resize, :resize], tim=tim, by=describe)).all()
-    assert 20 < len(refused) < 200
+            assert np.isfinite(data.described(clip[:, :resize, :resize], tim=tim, by=by)).all()
+    assert 0 < refused < len(tried)
 
 
 def test_crops_are_of_one_place_a_clip_and_flipped_or_not():
