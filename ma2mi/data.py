@@ -16,9 +16,7 @@ from shared.pixels.images import Box, stream
 
 from .config import Config
 
-IN_MEMORY = (
-    4 << 30
-)  # bytes of decoded clips up to which they are prepared; larger corpora are decoded as they are needed
+IN_MEMORY = 4 << 30  # bytes of decoded clips that are prepared; larger corpora are decoded as they are needed
 
 
 def load(samples: pd.DataFrame, config: Config, cache: Path) -> Store:

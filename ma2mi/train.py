@@ -115,7 +115,9 @@ def autoencoder(config: Config, weights_dir: Path) -> Autoencoder | PoolAutoenco
     if config.pretrain == "pixels":
         return None
     if config.autoencoder == "published":
-        with published_weights(weights_dir, "the published autoencoder", "--set autoencoder=random or =pool goes on without"):
+        with published_weights(
+            weights_dir, "the published autoencoder", "--set autoencoder=random or =pool goes on without"
+        ):
             return Autoencoder.load(weights_dir)
     if config.autoencoder == "pool":
         return PoolAutoencoder()
