@@ -73,7 +73,7 @@ def test_macro_expressions_at_their_peak_whether_the_corpus_names_it_or_not(tmp_
         written(tmp_path, "MMI", "S2", "surprise", 5, rising),
         written(tmp_path, "MMI", "S2", "fear", 5, rising),  # no class of CASME II
     ]
-    needs = Needs({"image": 32, "macro_frames": 3, "labels": "macro-casme2-5"})
+    needs = Needs({"size": 32, "macro_frames": 3, "labels": "macro-casme2-5"})
     pairs = pretraining_data({"MMI": table(rows)}, needs, tmp_path / "cache")
     assert pairs.x_N[:, 0, 0, 0].tolist() == [10] * 6
     assert pairs.x_E[:, 0, 0, 0].tolist() == [20, 60, 20, 30, 40, 50]
