@@ -63,7 +63,7 @@ def test_files_that_are_not_the_weights(package, how, tmp_path):
 
 
 def test_the_autoencoder_is_no_pickle(tmp_path):
-    from ma2mi.experiments import Config
+    from ma2mi.config import Config
     from ma2mi.train import autoencoder
 
     for content in (pickle.dumps(Hostile(tmp_path / "executed")), b""):
