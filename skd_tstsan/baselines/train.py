@@ -1,0 +1,186 @@
+"""Training of the baselines on one fold, each with the settings of its released code; no pre-training comes before."""
+
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from shared.runs.fold import FoldTraining, autocast
+from shared.runs.gradcam import gradcam, scaled
+from shared.runs.weights import published, tensors
+
+from ..config import Config
+from .augment import cropped, jittered, turned
+from .capsulenet import CapsuleNet, capsule_loss
+from .data import NEAR, ApexFrames, FlowImages, KeyFrames
+from .mmnet import MMNet
+from .ststnet import STSTNet
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, in which MMNet sees its frames
+CAPSULENET_DEGREES, CAPSULENET_JITTER, CAPSULENET_DECAY = 8, 0.2, 0.9  # rotation, colours; of lr, an epoch
+MMNET_DEGREES, MMNET_PADDING, MMNET_DECAY, MMNET_DECAYS = 3, 15, 0.987, 50  # padding of 224 pixels; epochs of decay
+
+
+def network(config: Config, classes: int) -> partial[nn.Module]:
+    """What makes the network."""
+    if config.method == "STSTNet":
+        return partial(STSTNet, classes=classes)
+    if config.method == "CapsuleNet":
+        return partial(CapsuleNet, classes=classes, size=config.image, width=config.width)
+    return partial(MMNet, classes=classes, size=config.image, width=2 * config.width)
+
+
+def start(net: CapsuleNet, config: Config, weights_dir: Path) -> None:
+    """Loads ImageNet's weights into the trunk, from a file in `weights_dir`. Raises UserError."""
+    if config.trunk != "random":
+        what = "torchvision's ResNet18_Weights.IMAGENET1K_V1"
+        with published(path := weights_dir / config.trunk, what, "--set trunk=random starts from random weights"):
+            net.load_imagenet(tensors(path))
+
+
+def train(training: FoldTraining) -> None:
+    """One fold, scored after every epoch."""
+    {"STSTNet": train_ststnet, "CapsuleNet": train_capsulenet, "MMNet": train_mmnet}[training.config.method](training)
+
+
+def train_ststnet(training: FoldTraining) -> None:
+    """Cross-entropy; always in the same order and without augmentation."""
+    config, y, rows = training.config, training.targets, training.indices("train")
+    x = torch.tensor(training.data.images, device=training.device).float()
+    net = training.build(network(config, len(training.task.classes)))
+    adam = torch.optim.Adam(net.parameters(), config.lr, config.betas, weight_decay=config.weight_decay)
+    for epoch in range(config.ststnet_epochs):
+        net.train()
+        total = 0.0
+        for batch in rows.split(config.batch):
+            with autocast(config, training.device):
+                loss = F.cross_entropy(net(x[batch]), y[batch])
+            total += step(training, adam, loss, epoch, batch)
+        training.score(epoch, lambda rows: scores(net, x[rows]).softmax(1), loss=total / len(rows))
+
+
+def train_capsulenet(training: FoldTraining) -> None:
+    """The capsules' loss; classes balanced by frames near the apex. Test frames are rotated at random too."""
+    config, y, rows = training.config, training.targets, training.indices("train")
+    frames = torch.tensor(training.data.frames, device=training.device)
+    net = training.build(network(config, len(training.task.classes)))
+    start(net, config, training.weights_dir)
+    adam = torch.optim.Adam(net.parameters(), config.lr, config.betas, weight_decay=config.weight_decay)
+
+    def predict(rows: Tensor) -> Tensor:
+        x = turned(images(frames[rows, 0]), CAPSULENET_DEGREES, training.generator("rotation at test"), flip=False)
+        return scores(net, cropped(x, config.image))
+
+    for epoch in range(config.capsulenet_epochs):
+        adam.param_groups[0]["lr"] = config.lr * CAPSULENET_DECAY ** (epoch + 1)  # lowered before the epoch
+        net.train()
+        total, chosen = 0.0, balanced(rows, y[rows], training.augmentation)
+        for batch in training.shuffled(chosen):
+            clips = batch // (1 + NEAR)
+            x = turned(images(frames[clips, batch % (1 + NEAR)]), CAPSULENET_DEGREES, training.augmentation, flip=True)
+            x = cropped(jittered(x, CAPSULENET_JITTER, training.augmentation), config.image, training.augmentation)
+            with autocast(config, training.device):
+                loss = capsule_loss(net(x), y[clips])
+            total += step(training, adam, loss, epoch, clips)
+        training.score(epoch, predict, loss=total / len(chosen))
+
+
+def train_mmnet(training: FoldTraining) -> None:
+    """Cross-entropy; frames close to onset and apex stand for them in training."""
+    config, data, y, rows = training.config, training.data, training.targets, training.indices("train")
+    frames = torch.tensor(data.frames, device=training.device)
+    net = training.build(network(config, len(training.task.classes)))
+    adam = torch.optim.AdamW(net.parameters(), config.lr, config.betas, weight_decay=config.weight_decay)
+    padding = round(MMNET_PADDING * config.image / 224)
+
+    def predict(rows: Tensor) -> Tensor:
+        onset, apex = normalised(frames[annotated(data, rows)]).unbind(1)
+        return scores(net, onset, apex).softmax(1)
+
+    for epoch in range(config.mmnet_epochs):
+        adam.param_groups[0]["lr"] = config.lr * MMNET_DECAY ** min(epoch, MMNET_DECAYS)
+        net.train()
+        total = 0.0
+        for batch in training.shuffled(rows):
+            pairs = normalised(frames[drawn(data, batch, training.augmentation)])
+            x = turned(pairs.flatten(1, 2), MMNET_DEGREES, training.augmentation, flip=True)
+            x = cropped(F.pad(x, (padding,) * 4), config.image, training.augmentation)
+            with autocast(config, training.device):
+                loss = F.cross_entropy(net(*x.split(3, 1)), y[batch])
+            total += step(training, adam, loss, epoch, batch)
+        training.score(epoch, predict, loss=total / len(rows))
+
+
+def step(training: FoldTraining, adam: torch.optim.Optimizer, loss: Tensor, epoch: int, rows: Tensor) -> float:
+    """One step of the optimiser; the sum of the loss over the batch."""
+    training.check(loss, epoch, rows)
+    adam.zero_grad()
+    loss.backward()
+    adam.step()
+    return loss.item() * len(rows)
+
+
+def balanced(rows: Tensor, y: Tensor, generator: Generator) -> Tensor:
+    """Frames (M,) of an epoch, as clip · (1 + NEAR) + place: each clip's apex, and others so that every class comes to
+    about five times the clips of the smallest one.
+
+    The release means surprise, the smallest of three classes; a class that has five times as many gets no others.
+    """
+    counts = torch.bincount(y)
+    extra = (5 * counts[counts > 0].min() / counts[y] - 1).cpu()
+    number = (extra + torch.rand(len(rows), generator=generator)).floor()  # its fraction by chance
+    places = 1 + torch.rand(len(rows), NEAR, generator=generator).argsort(1)
+    others = ((1 + NEAR) * rows[:, None].cpu() + places)[torch.arange(NEAR) < number[:, None]]
+    return torch.cat([(1 + NEAR) * rows, others.to(rows.device)])
+
+
+def annotated(data: KeyFrames, rows: Tensor) -> Tensor:
+    """Places (B, 2) in `data.frames` of the annotated onset and apex of samples `rows`."""
+    rows = rows.cpu()
+    return torch.stack([data.start[rows], data.start[rows + 1] - 1], 1)
+
+
+def drawn(data: KeyFrames, rows: Tensor, generator: Generator) -> Tensor:
+    """Places (B, 2) in `data.frames` of what stands for onset and apex, all choices alike likely."""
+    (first, last), early = annotated(data, rows).unbind(1), data.onsets[rows.cpu()]
+    u = torch.rand(2, len(rows), generator=generator)
+    return torch.stack([first + (u[0] * early).long(), last - (u[1] * (last + 1 - first - early)).long()], 1)
+
+
+def images(frames: Tensor) -> Tensor:
+    """uint8 (…, H, W, 3) -> float (…, 3, H, W) in [0, 1], contiguous."""
+    return frames.movedim(-1, -3).contiguous().float() / 255
+
+
+def normalised(frames: Tensor) -> Tensor:
+    """uint8 (…, H, W, 3) -> float (…, 3, H, W), less ImageNet's mean and over its deviation."""
+    x = images(frames)
+    mean, std = (x.new_tensor(values)[:, None, None] for values in (MEAN, STD))
+    return (x - mean) / std
+
+
+@torch.no_grad()
+def scores(net: nn.Module, *x: Tensor) -> Tensor:
+    """What the network, in eval mode, gives for its inputs, 64 samples at a time."""
+    net.eval()
+    return torch.cat([net(*parts) for parts in zip(*(part.split(64) for part in x), strict=True)])
+
+
+def apply(net: nn.Module, data: FlowImages | ApexFrames | KeyFrames, config: Config) -> tuple[Tensor, Tensor]:
+    """For a user's clips: class scores (N, classes), of CapsuleNet lengths, else probabilities, and heat maps
+    (N, 1, h, w) for the class predicted. Frames are not rotated."""
+    if isinstance(data, FlowImages):
+        x, layer = [torch.tensor(data.images).float()], net.pool
+    elif isinstance(data, ApexFrames):
+        x, layer = [cropped(images(torch.tensor(data.frames[:, 0])), config.image)], net.trunk
+    else:
+        pairs = torch.tensor(data.frames)[annotated(data, torch.arange(len(data.ids)))]
+        x, layer = list(normalised(pairs).unbind(1)), net.blocks[-1]
+    maps: list[Tensor] = []
+    hook = layer.register_forward_hook(lambda layer, x, out: maps.append(out if isinstance(out, Tensor) else out[0]))
+    z = net.eval().forward(*x)  # a compiled call would pass the hook by
+    hook.remove()
+    heat = scaled(gradcam(maps[0], z.amax(1)))[:, None]
+    return (z if config.method == "CapsuleNet" else z.softmax(1)).detach(), heat
