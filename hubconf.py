@@ -1,4 +1,4 @@
-"""The networks for torch.hub, one for each paper: with arguments of their own, or as a run has left them.
+"""The networks for torch.hub, of papers and of baselines: with arguments of their own, or as a run has left them.
 
 torch.hub.load(REPOSITORY, "ma2mi", classes=5)
 torch.hub.load(REPOSITORY, "ma2mi", weights="runs/…/CASME2_sub01.safetensors")
@@ -14,9 +14,8 @@ from torch import nn
 dependencies = ["torch", "torchvision", "safetensors"]
 
 
-def _entry(package: str) -> collections.abc.Callable[..., nn.Module]:
-    """The entry point of a paper: it makes the network that the package calls `hub`."""
-    network: type[nn.Module] = importlib.import_module(package).hub
+def _entry(name: str, package: str, network: type[nn.Module]) -> collections.abc.Callable[..., nn.Module]:
+    """The entry point `name`: it makes a network that the package exports."""
 
     def entry(weights: str | None = None, **arguments: typing.Any) -> nn.Module:
         if weights is None:
@@ -26,10 +25,12 @@ def _entry(package: str) -> collections.abc.Callable[..., nn.Module]:
         net: nn.Module = importlib.import_module("shared.runs.weights").load_network(weights, package)[0]
         return net
 
-    entry.__name__ = entry.__qualname__ = package
+    entry.__name__ = entry.__qualname__ = name
     entry.__doc__ = f"{network.__name__}: {network.__doc__}"
     return entry
 
 
 for _path in sorted(pathlib.Path(__file__).parent.glob("*/experiments.py")):
-    globals()[_path.parent.name] = _entry(_path.parent.name)
+    _package = importlib.import_module(_path.parent.name)
+    _networks = {_package.__name__: _package.hub, **getattr(_package, "hub_baselines", {})}
+    globals().update({_name: _entry(_name, _package.__name__, _network) for _name, _network in _networks.items()})

@@ -7,8 +7,13 @@ from typing import Literal
 from shared.runs.config import Settings, setting
 
 
+def _baseline(config: "Config") -> bool:
+    return config.method != "SKD-TSTSAN"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config(Settings):
+    method: Literal["SKD-TSTSAN", "STSTNet", "CapsuleNet", "MMNet"] = setting("SKD-TSTSAN", "network", when=_baseline)
     follow: Literal["release", "paper"] = setting("release", "network")  # where they differ; its weights: "release"
     resize: int = setting(128, "input", least=8)  # side of the faces that patches and flow come from; Sec. 4.2
     size: int = setting(48, "input", least=17)  # side of the network's inputs; Sec. 4.2
@@ -40,9 +45,18 @@ class Config(Settings):
     batch: int = setting(16, "training", least=1)  # Sec. 4.2; 32 on CAS(ME)³
     iterations: int = setting(20_000, "training", least=1)  # Sec. 4.2
 
+    # STSTNet, CapsuleNet and MMNet (Table 3): their released code; what else they set is in experiments.py
+    image: int = setting(224, "input", least=144, when=_baseline)  # side of CapsuleNet's and MMNet's frames
+    trunk: str = setting("resnet18-f37072fd.pth", "training")  # CapsuleNet's: "random", or torchvision's file
+    ststnet_epochs: int = setting(800, "training", least=1)  # 500 in its paper
+    capsulenet_epochs: int = setting(30, "training", least=1)
+    mmnet_epochs: int = setting(74, "training", least=1)
+
     def conflicts(self) -> Iterator[str]:
         if self.resize % 4:
             yield f"resize={self.resize}: expected a multiple of 4: a face is cut into 4×4 patches"
+        if self.image % 16:
+            yield f"image={self.image}: expected a multiple of 16: MMNet halves its frames four times"
         if not self.modified and (self.mag or self.eca or self.tsm or self.skd):
             yield "modified=False: expected mag, eca, tsm and skd to be False, which TSCNN does not have"
         if not self.tsm and self.domains != 2:
@@ -65,7 +79,20 @@ class Config(Settings):
     @property
     def pretrained(self) -> bool:
         """Whether training on CK+ comes first; the released network has had it."""
+        if _baseline(self):
+            return False
         return self.pretrain == "true" or (self.pretrain == "auto" and self.start == "random")
 
 
-SMOKE = dict(resize=64, size=24, width=16, pretrain_iterations=100, iterations=150)
+SMOKE = dict(
+    resize=64,
+    size=24,
+    width=16,
+    pretrain_iterations=100,
+    iterations=150,
+    image=160,
+    trunk="random",
+    ststnet_epochs=200,
+    capsulenet_epochs=5,
+    mmnet_epochs=15,
+)

@@ -18,6 +18,8 @@ from shared.pixels.frames import derive, prepare
 from shared.pixels.temporal import tim
 from shared.tasks import TASKS
 
+from .baselines import data as baselines
+
 GRID = 4  # patches a side (Sec. 4.2)
 CASME2_FIVE = "casme2-5-apex"  # the released code's 244 clips: two have no apex after their onset
 MACRO = TASKS["ckplus-7"]
@@ -42,8 +44,10 @@ class Inputs:
         return torch.cat([images, grey(flow) if follow == "release" else flow], dim=1)
 
 
-def load(samples: pd.DataFrame, config, cache) -> Inputs:
-    """Faces and flow of micro-expressions, each read or computed once and kept in the cache."""
+def load(samples: pd.DataFrame, config, cache) -> Inputs | baselines.Data:
+    """Faces and flow of micro-expressions, or what a baseline sees; read or computed once and kept in the cache."""
+    if config.method != "SKD-TSTSAN":
+        return baselines.load(samples, config, cache)
     return inputs(samples, config, cache, config.domains)
 
 

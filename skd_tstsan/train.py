@@ -12,6 +12,7 @@ from shared.runs.fold import FoldTraining, autocast
 from shared.runs.gradcam import gradcam, scaled
 from shared.runs.pretraining import Pretraining
 
+from .baselines import train as baselines
 from .data import MACRO
 from .losses import class_weights, skd_loss
 from .model import SKD_TSTSAN, TSCNN
@@ -108,6 +109,8 @@ def of_all(terms: dict[str, Tensor], alpha: Tensor, y: Tensor, accelerator, conf
 def train(training: FoldTraining) -> None:
     """One fold, scored after every epoch."""
     config = training.config
+    if config.method != "SKD-TSTSAN":
+        return baselines.train(training)
     x = training.data.tensor(training.device, follow=config.follow)
     rows, test, y = training.indices("train"), training.indices("test"), training.targets
     net = training.build(network(config, len(training.task.classes), config.domains))
@@ -157,6 +160,8 @@ def heat_maps(net: SKD_TSTSAN, x: Tensor) -> Tensor:
 
 def apply(net: SKD_TSTSAN, data, config) -> tuple[Tensor, Tensor]:
     """For a user's clips: class probabilities (N, classes) of the deepest classifier and heat maps (N, 1, h, w)."""
+    if config.method != "SKD-TSTSAN":
+        return baselines.apply(net, data, config)
     x = data.tensor(torch.device("cpu"), follow=config.follow)
     scores, _ = predict(net, x)
     return scores[""], heat_maps(net, x)[:, None]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -56,7 +57,10 @@ class KeyFrames:
     digest: str
 
 
-def load(samples: pd.DataFrame, config: Config, cache: Path) -> FlowImages | ApexFrames | KeyFrames:
+Data: TypeAlias = FlowImages | ApexFrames | KeyFrames
+
+
+def load(samples: pd.DataFrame, config: Config, cache: Path) -> Data:
     """What the method of `config` sees of micro-expressions, read once and kept in the cache."""
     samples, problems = with_apex(samples, cache)
     if config.method == "STSTNet":
@@ -99,7 +103,7 @@ def about_apex(samples: pd.DataFrame) -> list[list[int]]:
     """Frame numbers: the apex, then the NEAR nearest others; those of a short clip more than once."""
     found = []
     for frames, apex in zip(samples["frames"], samples["apex"], strict=True):
-        others = sorted((n for n in frames.numbers if n != apex), key=lambda n, apex=apex: abs(n - apex)) or [apex]
+        others = [n for _, n in sorted((abs(n - apex), n) for n in frames.numbers if n != apex)] or [apex]
         found.append([apex, *(others[i % len(others)] for i in range(NEAR))])
     return found
 

@@ -1,7 +1,9 @@
 """Training of the baselines on one fold, each with the settings of its released code; no pre-training comes before."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -9,12 +11,12 @@ from torch import Generator, Tensor, nn
 
 from shared.runs.fold import FoldTraining, autocast
 from shared.runs.gradcam import gradcam, scaled
-from shared.runs.weights import published, tensors
+from shared.runs.weights import published_weights, read_tensors
 
 from ..config import Config
 from .augment import cropped, jittered, turned
 from .capsulenet import CapsuleNet, capsule_loss
-from .data import NEAR, ApexFrames, FlowImages, KeyFrames
+from .data import NEAR, ApexFrames, Data, FlowImages, KeyFrames
 from .mmnet import MMNet
 from .ststnet import STSTNet
 
@@ -23,12 +25,13 @@ CAPSULENET_DEGREES, CAPSULENET_JITTER, CAPSULENET_DECAY = 8, 0.2, 0.9  # rotatio
 MMNET_DEGREES, MMNET_PADDING, MMNET_DECAY, MMNET_DECAYS = 3, 15, 0.987, 50  # padding of 224 pixels; epochs of decay
 
 
-def network(config: Config, classes: int) -> partial[nn.Module]:
-    """What makes the network."""
-    if config.method == "STSTNet":
-        return partial(STSTNet, classes=classes)
-    if config.method == "CapsuleNet":
-        return partial(CapsuleNet, classes=classes, size=config.image, width=config.width)
+def capsulenet(config: Config, classes: int) -> partial[CapsuleNet]:
+    """What makes CapsuleNet."""
+    return partial(CapsuleNet, classes=classes, size=config.image, width=config.width)
+
+
+def mmnet(config: Config, classes: int) -> partial[MMNet]:
+    """What makes MMNet."""
     return partial(MMNet, classes=classes, size=config.image, width=2 * config.width)
 
 
@@ -36,20 +39,27 @@ def start(net: CapsuleNet, config: Config, weights_dir: Path) -> None:
     """Loads ImageNet's weights into the trunk, from a file in `weights_dir`. Raises UserError."""
     if config.trunk != "random":
         what = "torchvision's ResNet18_Weights.IMAGENET1K_V1"
-        with published(path := weights_dir / config.trunk, what, "--set trunk=random starts from random weights"):
-            net.load_imagenet(tensors(path))
+        with published_weights(
+            path := weights_dir / config.trunk, what, "--set trunk=random starts from random weights"
+        ):
+            net.load_imagenet(read_tensors(path))
 
 
-def train(training: FoldTraining) -> None:
+def train(training: FoldTraining[Config, Any]) -> None:
     """One fold, scored after every epoch."""
-    {"STSTNet": train_ststnet, "CapsuleNet": train_capsulenet, "MMNet": train_mmnet}[training.config.method](training)
+    loops: dict[str, Callable[[FoldTraining[Config, Any]], None]] = {
+        "STSTNet": train_ststnet,
+        "CapsuleNet": train_capsulenet,
+        "MMNet": train_mmnet,
+    }
+    loops[training.config.method](training)
 
 
-def train_ststnet(training: FoldTraining) -> None:
+def train_ststnet(training: FoldTraining[Config, FlowImages]) -> None:
     """Cross-entropy; always in the same order and without augmentation."""
     config, y, rows = training.config, training.targets, training.indices("train")
     x = torch.tensor(training.data.images, device=training.device).float()
-    net = training.build(network(config, len(training.task.classes)))
+    net = training.build(partial(STSTNet, classes=len(training.task.classes)))
     adam = torch.optim.Adam(net.parameters(), config.lr, config.betas, weight_decay=config.weight_decay)
     for epoch in range(config.ststnet_epochs):
         net.train()
@@ -61,11 +71,11 @@ def train_ststnet(training: FoldTraining) -> None:
         training.score(epoch, lambda rows: scores(net, x[rows]).softmax(1), loss=total / len(rows))
 
 
-def train_capsulenet(training: FoldTraining) -> None:
+def train_capsulenet(training: FoldTraining[Config, ApexFrames]) -> None:
     """The capsules' loss; classes balanced by frames near the apex. Test frames are rotated at random too."""
     config, y, rows = training.config, training.targets, training.indices("train")
     frames = torch.tensor(training.data.frames, device=training.device)
-    net = training.build(network(config, len(training.task.classes)))
+    net = training.build(capsulenet(config, len(training.task.classes)))
     start(net, config, training.weights_dir)
     adam = torch.optim.Adam(net.parameters(), config.lr, config.betas, weight_decay=config.weight_decay)
 
@@ -87,11 +97,11 @@ def train_capsulenet(training: FoldTraining) -> None:
         training.score(epoch, predict, loss=total / len(chosen))
 
 
-def train_mmnet(training: FoldTraining) -> None:
+def train_mmnet(training: FoldTraining[Config, KeyFrames]) -> None:
     """Cross-entropy; frames close to onset and apex stand for them in training."""
     config, data, y, rows = training.config, training.data, training.targets, training.indices("train")
     frames = torch.tensor(data.frames, device=training.device)
-    net = training.build(network(config, len(training.task.classes)))
+    net = training.build(mmnet(config, len(training.task.classes)))
     adam = torch.optim.AdamW(net.parameters(), config.lr, config.betas, weight_decay=config.weight_decay)
     padding = round(MMNET_PADDING * config.image / 224)
 
@@ -113,7 +123,9 @@ def train_mmnet(training: FoldTraining) -> None:
         training.score(epoch, predict, loss=total / len(rows))
 
 
-def step(training: FoldTraining, adam: torch.optim.Optimizer, loss: Tensor, epoch: int, rows: Tensor) -> float:
+def step(
+    training: FoldTraining[Config, Any], adam: torch.optim.Optimizer, loss: Tensor, epoch: int, rows: Tensor
+) -> float:
     """One step of the optimiser; the sum of the loss over the batch."""
     training.check(loss, epoch, rows)
     adam.zero_grad()
@@ -168,16 +180,19 @@ def scores(net: nn.Module, *x: Tensor) -> Tensor:
     return torch.cat([net(*parts) for parts in zip(*(part.split(64) for part in x), strict=True)])
 
 
-def apply(net: nn.Module, data: FlowImages | ApexFrames | KeyFrames, config: Config) -> tuple[Tensor, Tensor]:
+def apply(net: nn.Module, data: Data, config: Config) -> tuple[Tensor, Tensor]:
     """For a user's clips: class scores (N, classes), of CapsuleNet lengths, else probabilities, and heat maps
     (N, 1, h, w) for the class predicted. Frames are not rotated."""
-    if isinstance(data, FlowImages):
+    layer: nn.Module
+    if isinstance(net, STSTNet) and isinstance(data, FlowImages):
         x, layer = [torch.tensor(data.images).float()], net.pool
-    elif isinstance(data, ApexFrames):
+    elif isinstance(net, CapsuleNet) and isinstance(data, ApexFrames):
         x, layer = [cropped(images(torch.tensor(data.frames[:, 0])), config.image)], net.trunk
-    else:
+    elif isinstance(net, MMNet) and isinstance(data, KeyFrames):
         pairs = torch.tensor(data.frames)[annotated(data, torch.arange(len(data.ids)))]
         x, layer = list(normalised(pairs).unbind(1)), net.blocks[-1]
+    else:
+        raise TypeError(f"{type(net).__name__} does not take {type(data).__name__}")
     maps: list[Tensor] = []
     hook = layer.register_forward_hook(lambda layer, x, out: maps.append(out if isinstance(out, Tensor) else out[0]))
     z = net.eval().forward(*x)  # a compiled call would pass the hook by

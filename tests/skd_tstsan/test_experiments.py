@@ -31,6 +31,7 @@ CELLS = {
     f"{table.name}/{row.name}@{column.name}": (replace(BASE, **row.changes, **column.changes), row, column)
     for table in TABLES
     for row, column in table.cells()
+    if "method" not in row.changes  # STSTNet, CapsuleNet and MMNet: see baselines/
 }
 TASK = TASKS["casme2-5-apex"]
 
@@ -107,9 +108,9 @@ def test_every_network_can_be_built(scale):
 
 
 def test_the_papers_batches():
-    """16, and 32 on CAS(ME)³ (Sec. 4.2), after the same pre-training."""
+    """16, and 32 on CAS(ME)³ (Sec. 4.2), after the same pre-training; the baselines have their own."""
     base = PAPER.base("paper", {})
-    for row, column in ((r, c) for t in TABLES for r, c in t.cells()):
+    for row, column in ((r, c) for t in TABLES for r, c in t.cells() if "method" not in r.changes):
         config = replace(base, **row.changes, **column.changes)
         assert config.batch == (32 if column.task.startswith("casme3") else 16)
         if not row.changes:

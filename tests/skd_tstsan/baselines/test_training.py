@@ -15,18 +15,15 @@ from shared.tasks import TASKS
 from skd_tstsan.baselines import train as loops
 from skd_tstsan.baselines.data import load
 from skd_tstsan.config import Config
+from skd_tstsan.experiments import CAPSULENET, MMNET, STSTNET
 
 TASK = TASKS["casme2-5-apex"]
 TINY = dict(resize=32, width=8, image=144, trunk="random", ststnet_epochs=2, capsulenet_epochs=2, mmnet_epochs=3)
-METHODS = {
-    "STSTNet": dict(lr=5e-5, batch=256, weight_decay=0.0),
-    "CapsuleNet": dict(lr=1e-4, batch=8, weight_decay=0.0),
-    "MMNet": dict(lr=8e-4, batch=8, weight_decay=0.6),
-}
+METHODS = {"STSTNet": STSTNET, "CapsuleNet": CAPSULENET | dict(batch=8), "MMNet": MMNET | dict(batch=8)}
 
 
 def config_of(method: str, **changes) -> Config:
-    return replace(Config(**TINY), method=method, betas=(0.9, 0.999), **METHODS[method] | changes)
+    return replace(Config(**TINY), **METHODS[method] | changes)
 
 
 def epochs_of(config: Config) -> int:
@@ -68,8 +65,8 @@ def test_a_fold(method, corpus):
     loops.train(training := fold_of(config, corpus))
     assert len(training.history) == epochs_of(config)
     assert set(training.predictions["epochs"]) == {"last", "best_on_test"}
-    assert training.made["package"] == "skd_tstsan.baselines" and training.made["network"] == method
-    scores, heat = loops.apply(training.scored(), training.data, config)
+    assert training.made["package"] == "skd_tstsan" and training.made["network"] == method
+    scores, heat = loops.apply(training.network, training.data, config)
     assert scores.shape == (15, 5) and heat.shape[:2] == (15, 1) and (heat >= 0).all() and (heat <= 1).all()
     kept = torch.tensor(training.predictions["scores"][str(epochs_of(config))][""])
     if method != "CapsuleNet":  # whose test frames are rotated at random
@@ -126,7 +123,7 @@ def test_capsulenet_starts_from_imagenet(corpus, tmp_path):
 
     training = fold_of(config_of("CapsuleNet", trunk="resnet18.pth", width=64, capsulenet_epochs=1), corpus)
     training.weights_dir = tmp_path
-    net = loops.network(training.config, 5)()
+    net = loops.capsulenet(training.config, 5)()
     with pytest.raises(UserError, match="resnet18.pth is not there.*(?s:.*)trunk=random"):
         loops.start(net, training.config, tmp_path)
     state = resnet18().state_dict()

@@ -1,0 +1,88 @@
+"""The rows of the baselines from the command line: records, kept weights, what stands under the table."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from toy.shell import python
+
+from shared.runs.weights import load_network
+from shared.tasks import TASKS
+from skd_tstsan.experiments import PAPER
+
+METHODS = ("STSTNet", "CapsuleNet", "MMNet")
+TINY = ("resize=32", "width=8", "image=144", "ststnet_epochs=2", "capsulenet_epochs=1", "mmnet_epochs=1")
+
+
+def folds(out: Path) -> dict[str, dict]:
+    """The records of an output folder, by method and fold, and the content of the weights beside them."""
+    found = {}
+    for path in sorted(out.rglob("CASME2_sub*.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        record["weights"] = path.with_suffix(".safetensors")
+        found[record["config"]["method"], record["fold"]] = record
+    return found
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> tuple[dict, dict, str]:
+    """A fold of each person and method, by one process and by two; and what the first one prints."""
+    from toy.corpus import write_casme2
+
+    folder = tmp_path_factory.mktemp("rows")
+    data = write_casme2(folder / "data", subjects=2)
+    rows = [f"baselines/{method} (ours)@CASME II" for method in METHODS]
+    printed = []
+    for processes in (1, 2):
+        out = folder / str(processes)
+        options = ["--data", data, "--out", out, "--processes", processes, "--scale", "smoke"]
+        done = python("skd_tstsan", *rows, *options, *(f"--set={change}" for change in TINY))
+        assert done.returncode == 0, done.stderr
+        printed.append(done.stdout)
+    return folds(folder / "1"), folds(folder / "2"), printed[0]
+
+
+def test_two_processes_leave_what_one_leaves(runs):
+    one, two, _ = runs
+    assert set(one) == set(two) == {(method, f"CASME2/sub0{n}") for method in METHODS for n in (1, 2)}
+    for place, record in one.items():
+        for part in ("samples", "predictions", "history", "config"):
+            assert record[part] == two[place][part], (place, part)
+        assert record["weights"].read_bytes() == two[place]["weights"].read_bytes(), place
+
+
+def test_kept_weights_make_the_network_again(runs):
+    for (method, _), record in runs[0].items():
+        net, about = load_network(record["weights"], "skd_tstsan")
+        assert type(net).__name__ == about["network"] == method and not net.training
+        assert about["labels"] == list(TASKS["casme2-5-apex"].classes)
+
+
+def test_both_rules_and_what_a_reader_must_know_are_printed(runs):
+    printed = runs[2]
+    assert all(f"{method} (ours)" in printed for method in METHODS)
+    assert "best_on_test" in printed and "last" in printed and "weights: random" in printed
+    assert "training: as in the method's own code, without CK+" in printed
+    assert "input: test frames are rotated at random" in printed
+
+
+def test_the_rows_of_table_3():
+    """All five methods in six classes; in four MMNet is cited (Sec. 4.4)."""
+    table = PAPER.table("table3")
+    run = {(row.name.split(" (")[0], column.task) for row, column in table.cells()}
+    methods = {"CapsuleNet", "MMNet", "STSTNet", "TSCNN", "SKD-TSTSAN"}
+    assert run == {(m, t) for m in methods for t in ("mmew-6-others", "mmew-4")} - {("MMNet", "mmew-4")}
+    assert not table.absent
+    for scale in ("smoke", "paper"):
+        for row, _ in table.cells():
+            config = PAPER.config(**{**(PAPER.smoke if scale == "smoke" else {}), **row.changes})
+            assert config.pretrained == (config.method == "SKD-TSTSAN")
+            files = PAPER.files(config)
+            assert files == (("resnet18-f37072fd.pth",) if (config.method, scale) == ("CapsuleNet", "paper") else ())
+    with torch.device("meta"):
+        from skd_tstsan.baselines.train import capsulenet, mmnet
+
+        paper = PAPER.base("paper", {})
+        assert sum(p.numel() for p in capsulenet(paper, 3)().parameters()) == 13_842_496
+        assert sum(p.numel() for p in mmnet(paper, 5)().parameters()) == 9_438_841
