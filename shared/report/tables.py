@@ -67,6 +67,7 @@ def banner(session: Session) -> str:
     """The warning on everything printed from these records; empty where it may stand beside the paper."""
     why = ["shuffled labels, a control"] * session.shuffled
     why += ["synthetic faces"] if session.generated else ["smoke scale"] * (session.scale == "smoke")
+    why += [f"changed settings, {', '.join(changes)}"] if (changes := session.changes()) else []
     return f"{'; '.join(why)}: not comparable with the paper" if why else ""
 
 

@@ -18,7 +18,7 @@ from ..pixels.boxes import DetectorMissing, boxed
 from ..pixels.videos import decoded
 from ..tasks import TASKS, Task
 from .config import Settings
-from .experiment import Experiment
+from .experiment import Experiment, differences
 from .fold import Record, Rule
 from .paper import AnyPaper, Column, PretrainingData, Row, changed
 from .pretraining import Needs
@@ -45,6 +45,12 @@ class Session:
     @cached_property
     def base(self) -> Settings:
         return self.paper.base(self.scale, self.overrides)
+
+    def changes(self) -> list[str]:
+        """The settings that --set has changed, as "name=value"; not those of the machine, which change no method."""
+        own = self.paper.base(self.scale, {})
+        parts = {f.name: f.metadata["declared"].part for f in dataclasses.fields(own)}
+        return [f"{k}={v}" for k, v in differences(self.base, own).items() if parts[k] != "machine"]
 
     @property
     def rule(self) -> Rule:

@@ -67,12 +67,21 @@ def test_what_has_no_number_yet_is_counted(diff):
 
 @pytest.mark.parametrize(
     ("options", "why"),
-    [(["--scale", "smoke"], "smoke scale"), (["--shuffle-labels"], "shuffled labels, a control")],
+    [
+        (["--scale", "smoke"], "smoke scale"),
+        (["--shuffle-labels"], "shuffled labels, a control"),
+        (["--set", "lr=0.1", "--set", "delta=1,2"], "changed settings, lr=0.1, delta=(1, 2)"),
+    ],
     ids=lambda value: value[0],
 )
 def test_runs_that_do_not_compare(diff, options, why):
     code, (said,) = diff(["plain,Acc (%),10.00,run"], *options)
     assert code == 0 and said.startswith("--strict compared nothing: ") and why in said
+
+
+def test_the_paper_s_own_values_and_settings_of_the_machine_compare(diff):
+    code, (said, *_) = diff(["plain,Acc (%),10.00,run"], "--set", "lr=0.05", "--set", "precision=tf32")
+    assert said.startswith("--strict: 1 cells that the authors ran")
 
 
 @pytest.mark.parametrize("options", [[], ["--scale", "paper"]], ids=["smoke", "paper"])
