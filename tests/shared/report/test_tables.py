@@ -99,7 +99,7 @@ def session(tmp_path, experiments, rule="last", **how):
         "scale": "paper",
         "folder": tmp_path,
         "overrides": {},
-        "changes": lambda: [],
+        "changes": list,
         "experiments": lambda row, column, seeds: experiments[:seeds],
         **how,
     }
