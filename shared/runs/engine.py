@@ -99,7 +99,8 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
         metrics=experiment.metrics,
         pretraining_data=(lambda: stage.data) if stage else None,
     )
-    experiment.paper.train(training)
+    with explained_memory(name, f"batch={experiment.config.batch}"):
+        experiment.paper.train(training)
     if not training.history:
         raise UserError(f"{name}: no epoch was scored; set at least one epoch")
     parts = aligned(experiment.samples, fold.test)
@@ -170,7 +171,8 @@ def _pretrain(stage: PretrainingRun, accelerator: Processes, workers: int) -> No
         workers=workers,
     )
     assert stage.paper.pretrain is not None
-    weights = stage.paper.pretrain(pretraining)
+    with explained_memory(stage.name, "the batch of the pre-training"):
+        weights = stage.paper.pretrain(pretraining)
     wait_for_others(accelerator)
     if not accelerator.is_main_process:
         return
@@ -188,6 +190,18 @@ def _pretrain(stage: PretrainingRun, accelerator: Processes, workers: int) -> No
     write_json(stage.record_path, record)
     (stage.folder / "checkpoint.pt").unlink(missing_ok=True)
     log(f"{stage.name}: done, {len(pretraining.history)} epochs")
+
+
+@contextmanager
+def explained_memory(name: str, batch: str) -> Iterator[None]:
+    """Raise UserError, with the settings to lower, where memory runs out."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
+        if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and "can't allocate memory" not in str(error):
+            raise
+        remedy = f"lower {batch} or the size of the images with --set, or start fewer --processes"
+        raise UserError(f"{name}: out of memory; {remedy}; rerun the same command to resume") from error
 
 
 def set_precision(config: Settings) -> None:

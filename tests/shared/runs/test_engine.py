@@ -222,3 +222,20 @@ def test_a_loss_that_is_not_finite_names_its_samples(training):
     training.check(torch.tensor(1.0), 0, torch.tensor([0]))
     with pytest.raises(UserError, match=r"loss is nan in epoch 3, on CASME2/sub01/EP02_01, CASME2/sub04/EP03_01$"):
         training.check(torch.tensor(float("nan")), 2, torch.tensor([1, 11]))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_when_memory_runs_out_the_settings_to_lower_are_named(toy, casme2, tmp_path, error):
+    def train(training):
+        raise error
+
+    code, _, said = toy("--data", casme2, "--out", tmp_path / "out", paper=dataclasses.replace(PAPER, train=train))
+    assert code == 2 and "CASME2/sub01: out of memory; lower batch=16 or" in said and "Traceback" not in said
