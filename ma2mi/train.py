@@ -30,7 +30,7 @@ T = TypeVar("T", Tensor, MIACNet)
 
 @dataclass(frozen=True)
 class Left:
-    """What a fold leaves for the figures."""
+    """The part of a fold's record that the figures read."""
 
     heat: list[list[list[float]]]  # test clips, H/32, W/32: Grad-CAM of F^a, for Fig. 6
 
@@ -116,7 +116,7 @@ def autoencoder(config: Config, weights_dir: Path) -> Autoencoder | PoolAutoenco
         return None
     if config.autoencoder == "published":
         with published_weights(
-            weights_dir, "the published autoencoder", "--set autoencoder=random or =pool goes on without"
+            weights_dir, "the published autoencoder", "--set autoencoder=random or =pool runs without it"
         ):
             return Autoencoder.load(weights_dir)
     if config.autoencoder == "pool":

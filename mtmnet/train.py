@@ -27,7 +27,7 @@ from .model import EIDNet, EIDOutput, MTMNet, oppose
 
 @dataclass(frozen=True)
 class Left:
-    """What a fold leaves for the figures and the lines under the tables; images are files beside the record."""
+    """The part of a record that the figures and the lines under tables read; images are files beside the record."""
 
     first_stage: list[dict[str, float]]  # mean terms of each epoch
     shown: dict[str, str]  # "test", "train" -> the sample whose reconstruction is drawn; none without L_EID

@@ -26,7 +26,7 @@ from .svm import svm_scores
 
 @dataclass(frozen=True)
 class Left:
-    """What a fold of a network leaves for the figures."""
+    """The part of a record that the figures read, of a fold of a network."""
 
     maps: list[list[list[list[float]]]]  # test clips, AUs, h, w: class activation maps, for Fig. 6 and 7
     parameters: int  # of the network, for Sec. 4.4
@@ -34,7 +34,7 @@ class Left:
 
 @dataclass(frozen=True)
 class LeftBySVMs:
-    """What a fold of SVMs leaves for the figures."""
+    """The part of a record that is read, of a fold of SVMs."""
 
     not_converged: int  # SVMs, over all AUs and Cs
     C: list[float | None]  # the C chosen for each AU; None where no SVM was needed

@@ -68,7 +68,7 @@ def test_the_autoencoder_is_no_pickle(tmp_path):
 
     for content in (pickle.dumps(Hostile(tmp_path / "executed")), b""):
         (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(content)
-        with pytest.raises(UserError, match="--set autoencoder=random or =pool goes on without"):
+        with pytest.raises(UserError, match="--set autoencoder=random or =pool runs without it"):
             autoencoder(Config(), tmp_path)
     assert not (tmp_path / "executed").exists()
 

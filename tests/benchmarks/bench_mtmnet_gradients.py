@@ -1,7 +1,7 @@
 """How much of the gradient on E comes from each term of L_EID and L_MTM: Eq. (1), (2) and (6) as printed and otherwise.
 
-A few steps from random weights on generated faces, at paper scale unless told otherwise. Printed: the norm of each
-weighted term's gradient beside that of L_c or L_cls, on the backbone, of L_MTM on the expression branch as well.
+A few steps from random weights on synthetic faces, at paper scale unless options say otherwise. Printed: the norm of
+each weighted term's gradient beside that of L_c or L_cls, on the backbone, of L_MTM on the expression branch as well.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What one image of a micro-expression tells of people never seen, and how that grows with the people learned from.
+"""Accuracy of one image of a micro-expression on people never seen, by the number of people learned from.
 
 E and D_e learn by L_c alone, from random weights, single images of CASME II's five classes, ten a person; accuracy on
 those of others (sixty), plain and magnified, and its ratio to chance, .20.

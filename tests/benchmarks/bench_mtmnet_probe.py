@@ -1,4 +1,4 @@
-"""What f^e and f^s tell of identity and expression, with and without L_EID: linear probes on generated faces.
+"""What f^e and f^s tell of identity and expression, with and without L_EID: linear probes on synthetic faces.
 
 Twelve people show three expressions in nine clips each. An EIDNet learns six clips a person; a logistic regression on
 its embeddings, averaged over places, learns the same six and is asked for the other three. Chance: identity .08,

@@ -1,4 +1,4 @@
-"""Seconds of a training step of MTMNet's stages, at paper scale unless told otherwise, and what a fold takes at that.
+"""Seconds of a training step of MTMNet's stages, at paper scale unless options say otherwise, and of a whole fold.
 
 On a GPU where there is one, else on one thread of the CPU.
 """

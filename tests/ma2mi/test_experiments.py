@@ -161,12 +161,12 @@ def test_under_the_table_stands_whether_motion_was_learned(copying, foreign, end
     epoch = {"epoch": 2, "L_1": 0.1, "L_rec": 0.015, "copying": copying, "foreign": foreign, "own": 0.02}
     history = [{"epoch": 1}, epoch]
     assert len(PAPER.remarks(Config(), (), ())) == 1
-    weights, said = PAPER.remarks(Config(), history, ())
+    weights, line = PAPER.remarks(Config(), history, ())
     assert weights.startswith("weights: random; pre-trained here on DFEW in the latents of the published autoencoder")
-    assert said.startswith(f"pre-training, epoch 2: L_rec 0.0150, copying the first frame {copying:.4f}, ")
-    assert said.endswith(ending)
-    said = PAPER.remarks(Config(pretrain="recognition"), [{"epoch": 9, "cross_entropy": 1.5}], ())[1]
-    assert said == "pre-training, epoch 9: cross-entropy 1.5000"
+    assert line.startswith(f"pre-training, epoch 2: L_rec 0.0150, copying the first frame {copying:.4f}, ")
+    assert line.endswith(ending)
+    line = PAPER.remarks(Config(pretrain="recognition"), [{"epoch": 9, "cross_entropy": 1.5}], ())[1]
+    assert line == "pre-training, epoch 9: cross-entropy 1.5000"
 
 
 def test_the_learning_rate_ends_at_its_share():

@@ -98,7 +98,7 @@ def macronets(macro):
     return of
 
 
-def job_of(config, task, pretrained) -> FoldTraining:
+def training_of(config, task, pretrained) -> FoldTraining:
     samples = micro_clips(task)
     pixels = np.random.default_rng(1).integers(0, 256, (len(samples) * 3, 32, 32, 3), np.uint8)
     data = Store(tuple(samples["sample"]), pixels, 3 * np.arange(len(samples) + 1))
@@ -119,7 +119,7 @@ def pairs_of(frames: torch.Tensor, y: torch.Tensor) -> ImagePairs:
 @pytest.mark.parametrize(("name", "config"), experiments())
 def test_a_row_runs(name, config, macronets):
     task = TASKS[name]
-    training = job_of(config, task, macronets(config, task))
+    training = training_of(config, task, macronets(config, task))
     PAPER.train(training)
     scores = scores_of(training)
     assert scores.shape == (len(training.fold.test), len(task.classes)) and np.allclose(scores.sum(dim=1), 1, atol=1e-3)
@@ -147,7 +147,7 @@ def test_faces_lie_in_files_of_their_own(macronets):
     task, config = TASKS["smic-3"], replace(Config(**SMOKE), **TINY)
     weights, *rest = macronets(config, task)
     assert set(weights) == set(EIDNet(3, 3, width=4).state_dict())
-    training = job_of(config, task, (weights, *rest))
+    training = training_of(config, task, (weights, *rest))
     PAPER.train(training)
     for part, people in (("test", 1), ("train", 2)):
         sample = training.figures.shown[part]
@@ -164,7 +164,7 @@ def test_faces_lie_in_files_of_their_own(macronets):
 @pytest.mark.parametrize("magnify", [1.0, 5.0])
 def test_a_network_that_is_kept_knows_what_it_was_shown(magnify, macronets, tmp_path):
     task, config = TASKS["smic-3"], replace(Config(**SMOKE), **TINY, magnify=magnify)
-    training = job_of(config, task, macronets(config, task))
+    training = training_of(config, task, macronets(config, task))
     PAPER.train(training)
     (path := tmp_path / "fold.safetensors").write_bytes(packed(training.learned, training.made))
     net, _ = load_network(path, "mtmnet")
@@ -205,21 +205,21 @@ def test_rows_see_the_same_shifts_and_company():
 @pytest.mark.parametrize("changes", [{"reversal": True}, {"steps_D_s": 3}, {"pretrain": "classification"}])
 def test_settings_beyond_the_tables_run(changes, macronets):
     task, config = TASKS["smic-3"], replace(Config(**SMOKE), **TINY, **changes)
-    training = job_of(config, task, macronets(config, task))
+    training = training_of(config, task, macronets(config, task))
     PAPER.train(training)
     assert training.predictions and len(training.figures.first_stage) == 1
 
 
 def test_a_fold_is_the_same_when_run_again(macronets):
     task, config = TASKS["casme2-5-2019"], replace(Config(**SMOKE), **TINY)
-    jobs = [job_of(config, task, macronets(config, task)) for _ in range(2)]
-    for training in jobs:
+    trainings = [training_of(config, task, macronets(config, task)) for _ in range(2)]
+    for training in trainings:
         torch.manual_seed(training.seed)
         PAPER.train(training)
-    assert jobs[0].predictions == jobs[1].predictions and jobs[0].history == jobs[1].history
+    assert trainings[0].predictions == trainings[1].predictions and trainings[0].history == trainings[1].history
 
 
-def test_anchors_of_a_class_that_macro_lacks_go_unguided(macronets):
+def test_anchors_of_a_class_missing_in_macro_go_unguided(macronets):
     task, config = TASKS["casme2-5-2019"], replace(Config(**SMOKE), **TINY)
     _, macro = macronets(config, task)
     assert {task.classes[y] for y in macro.y.unique()} == {"happiness", "surprise", "disgust"}
@@ -324,14 +324,14 @@ def test_the_networks_of_the_paper_are_built():
     assert backbone == 11_689_512 - 513_000  # torchvision's resnet18 without its classifier
 
 
-def test_without_imagenet_weights_the_remedy_is_said(tmp_path):
+def test_without_imagenet_weights_the_remedy_is_named(tmp_path):
     with pytest.raises(UserError, match=r"resnet18-f37072fd.pth is not there(.|\n)*--weights.*start=random"):
         start(network(Config(), 5, 8)(), Config(), tmp_path)
     assert "resnet18-f37072fd.pth" in PAPER.remarks(Config(), (), ())[0]
     assert PAPER.remarks(Config(start="random"), (), ())[0].startswith("weights: random, not ImageNet's")
 
 
-def test_what_the_paper_does_not_do_is_said():
+def test_what_the_paper_does_not_do_is_reported():
     _, magnified, moved = PAPER.remarks(Config(magnify=5.0, shift=3), (), ())
     assert "x_N + 5 (x_E − x_N)" in magnified and "up to 3 pixels" in moved
     epochs = [dict(L_cls=3.0, L_tri=1.0, L_adv=0.0, L_LIR=0.0), dict(L_cls=1.0, L_tri=1.0, L_adv=1.0, L_LIR=1.0)]
@@ -342,7 +342,7 @@ def test_what_the_paper_does_not_do_is_said():
 
 
 @pytest.mark.parametrize("steps", [2, 4])
-def test_a_macronet_goes_on_where_it_was_stopped(macro, monkeypatch, tmp_path, steps):
+def test_a_macronet_resumes_where_it_was_stopped(macro, monkeypatch, tmp_path, steps):
     cache, clips = macro
     task, config = TASKS["smic-3"], replace(Config(**SMOKE), **TINY | {"macro_epochs": 2})
     whole_batch = Disentangling.step

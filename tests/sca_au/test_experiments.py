@@ -37,12 +37,12 @@ TINY = [
 
 def test_every_row_runs(toy, corpus, tmp_path):
     tables = ["table1", *(f"table{name}@AVG" for name in ("4", "1-macro", "4-macro", "1-accuracy", "4-accuracy"))]
-    code, said, errors = toy(
+    code, printed, errors = toy(
         *tables, "figure5", "--scale", "smoke", "--data", corpus, "--out", tmp_path, *TINY, paper=PAPER, page=True
     )
     assert code == 0, errors
-    assert "weights: random, not those of Kinetics and UCF-101" in said and "first frame is subtracted" in said
-    cells = [line for line in said.splitlines() if "4 of 4 folds" in line]
+    assert "weights: random, not those of Kinetics and UCF-101" in printed and "first frame is subtracted" in printed
+    cells = [line for line in printed.splitlines() if "4 of 4 folds" in line]
     assert len(cells) == 2 * (10 * 9 + 8) + 2 * (10 + 8) + 6
     folder = tmp_path / "sca_au" / "smoke" / "casme2-au8"
     assert len(list(folder.iterdir())) == 10 + 6  # Baseline and Baseline + SCA_Learn are rows of Table 1
@@ -79,8 +79,10 @@ def test_the_zoo_s_weights_are_taken_or_asked_for(toy, corpus, tmp_path):
 
     net = Res3D(18, width=4, classes=101)
     torch.save({"state_dict": {f"module.{k}": v for k, v in net.state_dict().items()}}, path)
-    code, said, errors = toy(*row, paper=PAPER)
-    assert code == 0 and "weights: those of Kinetics and UCF-101 (resnet-18-kinetics-ucf101_split1.pth" in said, errors
+    code, printed, errors = toy(*row, paper=PAPER)
+    assert code == 0 and "weights: those of Kinetics and UCF-101 (resnet-18-kinetics-ucf101_split1.pth" in printed, (
+        errors
+    )
 
 
 FILES = {
@@ -133,7 +135,7 @@ def test_a_file_s_classifier_shows_what_it_was_trained_on(depth, initial, tmp_pa
         ),
     ],
 )
-def test_settings_that_cannot_be_are_said(settings, message, toy, tmp_path):
+def test_settings_that_cannot_run_are_refused(settings, message, toy, tmp_path):
     given = [f"--set={change}" for change in settings.split()]
     code, _, errors = toy("table1/Res3D18", "--scale", "smoke", "--data", tmp_path, *given, paper=PAPER)
     assert code == 2 and message in errors
@@ -143,9 +145,9 @@ def test_settings_that_cannot_be_are_said(settings, message, toy, tmp_path):
 def test_the_kept_network_says_of_stored_images_what_its_record_says(subtract, toy, corpus, tmp_path):
     options = ["table1/Res3D18 + SCA", "--scale", "smoke", "--data", str(corpus), "--out", str(tmp_path), *TINY]
     options.append(f"--set=subtract={subtract}")
-    code, said, errors = toy(*options, paper=PAPER)
+    code, printed, errors = toy(*options, paper=PAPER)
     assert code == 0, errors
-    assert ("input: the first frame is subtracted" in said) == (subtract == "true")
+    assert ("input: the first frame is subtracted" in printed) == (subtract == "true")
     session = session_of(PAPER, options)
     (experiment,) = session.experiments(METHODS[7], PAPER.table("1").columns[0], 1)
     for fold in experiment.folds:
@@ -154,9 +156,9 @@ def test_the_kept_network_says_of_stored_images_what_its_record_says(subtract, t
         images = np.array(experiment.data.x[rows])[:, :, 10:50, 10:50]  # 40 of 60 pixels
         weights = experiment.record_path(fold).with_suffix(".safetensors")
         net = torch.hub.load(str(ROOT), "sca_au", source="local", weights=str(weights))
-        said, kept = net(torch.from_numpy(images).permute(0, 4, 1, 2, 3) / 255).sigmoid(), experiment.scores()
+        printed, kept = net(torch.from_numpy(images).permute(0, 4, 1, 2, 3) / 255).sigmoid(), experiment.scores()
         recorded = torch.tensor([kept[sample] for sample in record["samples"]])
-        torch.testing.assert_close(said, recorded, rtol=0, atol=1e-4)
+        torch.testing.assert_close(printed, recorded, rtol=0, atol=1e-4)
 
 
 def test_svms_that_do_not_converge_are_counted_under_the_table(monkeypatch):
