@@ -2,25 +2,25 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from shared.runs.config import Settings, setting
 
 
-def reconstructs(config: Any) -> bool:
+def reconstructs(config: "Config") -> bool:
     """True where pre-training reconstructs frames."""
     return config.pretrain in ("pixels", "latents")
 
 
-def in_latents(config: Any) -> bool:
+def in_latents(config: "Config") -> bool:
     return config.pretrain == "latents"
 
 
-def in_pixels(config: Any) -> bool:
+def in_pixels(config: "Config") -> bool:
     return config.pretrain == "pixels"
 
 
-def positioned(config: Any) -> bool:
+def positioned(config: "Config") -> bool:
     """True where pre-training reconstructs frames and the position branch is there."""
     return reconstructs(config) and config.position
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from shared.runs.config import Settings, setting
 
 STRIDE = 32  # of the encoder: the factor by which it divides a side
 
 
-def eid(config: Any) -> bool:
+def eid(config: "Config") -> bool:
     """True where the first stage learns by L_EID."""
     return config.pretrain == "eid"
 
