@@ -49,8 +49,7 @@ def clips_of(corpus: str, emotions, folder=None, people: int = 3) -> pd.DataFram
 
 def micro_clips(task) -> pd.DataFrame:
     corpus = task.corpora[-1]
-    words = task.labels.get(corpus, task.labels.get("*"))
-    shown = {label: word for word, label in words.items()}
+    shown = {label: word for word, label in task.classes_of(corpus).items()}
     return task.select(clips_of(corpus, [shown[label] for label in task.classes]))
 
 
