@@ -7,6 +7,7 @@ import pytest
 import torch
 from toy.shell import python
 
+from shared.runs.experiment import predicted
 from shared.runs.weights import load_network
 from shared.tasks import TASKS
 from skd_tstsan.experiments import PAPER
@@ -26,8 +27,8 @@ def folds(out: Path) -> dict[str, dict]:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory) -> tuple[dict, dict, str]:
-    """A fold of each person and method, by one process and by two; and what the first one prints."""
+def runs(tmp_path_factory) -> tuple[dict, dict, str, Path]:
+    """A fold of each person and method, by one process and by two; what the first one prints; the data."""
     from toy.corpus import write_casme2
 
     folder = tmp_path_factory.mktemp("rows")
@@ -40,11 +41,11 @@ def runs(tmp_path_factory) -> tuple[dict, dict, str]:
         done = python("skd_tstsan", *rows, *options, *(f"--set={change}" for change in TINY))
         assert done.returncode == 0, done.stderr
         printed.append(done.stdout)
-    return folds(folder / "1"), folds(folder / "2"), printed[0]
+    return folds(folder / "1"), folds(folder / "2"), printed[0], data
 
 
 def test_two_processes_leave_what_one_leaves(runs):
-    one, two, _ = runs
+    one, two, *_ = runs
     assert set(one) == set(two) == {(method, f"CASME2/sub0{n}") for method in METHODS for n in (1, 2)}
     for place, record in one.items():
         for part in ("samples", "predictions", "history", "config"):
@@ -57,6 +58,20 @@ def test_kept_weights_make_the_network_again(runs):
         net, about = load_network(record["weights"], "skd_tstsan")
         assert type(net).__name__ == about["network"] == method and not net.training
         assert about["labels"] == list(TASKS["casme2-5-apex"].classes)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_clip_of_ones_own(method, runs, toy, tmp_path):
+    """Scores of each class for a test clip: those of its record, but for CapsuleNet, whose runs rotate test frames."""
+    record, clip = runs[0][method, "CASME2/sub01"], runs[3] / "CASME2" / "Cropped" / "sub01" / "EP01_01"
+    out = tmp_path / "mine"
+    code, said, errors = toy("predict", record["weights"], "--clip", clip, "--apex", 2, "--out", out, paper=PAPER)
+    assert code == 0, errors
+    scores = json.loads((out / "prediction.json").read_text(encoding="utf-8"))["scores"]
+    assert list(scores) == list(TASKS["casme2-5-apex"].classes) and all(label in said for label in scores)
+    kept = predicted(record, "best_on_test", "uf1")[record["samples"].index("CASME2/sub01/EP01_01")]
+    if method != "CapsuleNet":
+        assert list(scores.values()) == pytest.approx(kept, rel=1e-4, abs=1e-5)
 
 
 def test_both_rules_and_what_a_reader_must_know_are_printed(runs):
