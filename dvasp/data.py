@@ -54,7 +54,7 @@ def augmented(images: Tensor, draws: Tensor, size: int, *, flip: bool = True) ->
     return images[each, (top[:, None] + along)[:, :, None], columns[:, None]].movedim(-1, 1) / 255
 
 
-def centred(images: Tensor, size: int) -> Tensor:
+def central(images: Tensor, size: int) -> Tensor:
     """Test: (B, R, R, 3) uint8 -> its middle (B, 3, size, size) in 0..1."""
     start = (images.shape[1] - size) // 2
     return images[:, start : start + size, start : start + size].movedim(-1, 1) / 255

@@ -7,7 +7,7 @@ import torch
 
 from shared.report.figures import Figure, grid, image, overlay, pictures
 
-from .data import APEX, MAGNIFIED, ONSET, centred
+from .data import APEX, MAGNIFIED, ONSET, central
 
 
 def figures(session, experiments, results) -> list[Figure]:
@@ -64,7 +64,7 @@ def activation_maps(task, finished) -> Figure:
     size = first.config.size
     for line, (row, au) in zip(axes, shown, strict=True):
         sample = first.samples["sample"].iloc[row]
-        face = centred(torch.tensor(images[[row]]), size)[0].movedim(0, -1).numpy()
+        face = central(torch.tensor(images[[row]]), size)[0].movedim(0, -1).numpy()
         for axis in line:
             image(axis, face)
         line[0].set_ylabel(f"AU {task.aus[au]}", fontsize=9)

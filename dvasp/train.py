@@ -15,7 +15,7 @@ from shared.runs.gradcam import gradcam, scaled
 from shared.runs.pretraining import Pretraining
 from shared.runs.weights import published_weights, read_tensors
 
-from .data import MAGNIFIED, Faces, augmented, centred
+from .data import MAGNIFIED, Faces, augmented, central
 from .losses import is_release, selective_weights, student_loss, teacher_loss
 from .model import DualView, SingleView, Student, Teacher, Views, freeze, load_imagenet, read_teacher, weights_file
 
@@ -47,9 +47,9 @@ def network(config, N: int) -> partial:
 
 def start(net: Views, config, weights) -> None:
     """ImageNet's weights (Sec. IV-C), from the folder `weights` or the network."""
-    if config.init == "imagenet":
+    if config.start == "imagenet":
         path = Path(weights, weights_file(net.trunks[0].depth))
-        with published_weights(path, "torchvision's weights of ImageNet", "--set init=random goes on without"):
+        with published_weights(path, "torchvision's weights of ImageNet", "--set start=random does without them"):
             load_imagenet(net, weights)
 
 
@@ -58,7 +58,7 @@ def pretrain(pretraining: Pretraining) -> dict[str, Tensor]:
     config = pretraining.config
     if (
         config.views == 2
-        and config.init == "random"
+        and config.start == "random"
         and config.lambda_cr > 10
         and pretraining.accelerator.is_main_process
     ):
@@ -108,7 +108,7 @@ def held_out(teacher: Teacher, faces: Faces, size: int) -> dict[str, float]:
     teacher.eval()
     images, p = faces.tested()
     device = teacher.FC[0].weight.device
-    z = torch.cat([teacher(centred(part.to(device), size)).fused for part in images.split(64)]).cpu()
+    z = torch.cat([teacher(central(part.to(device), size)).fused for part in images.split(64)]).cpu()
     target = p.nan_to_num(-1).numpy()
     f1 = score(target, (z > 0).numpy(), 2, "f1_macro")
     return {HELD_OUT: round(f1, 4), CONSTANT: round(constant_baseline(target, 2, "f1_macro"), 4)}
@@ -156,7 +156,7 @@ def train(training: FoldTraining) -> None:
     decay = torch.optim.lr_scheduler.StepLR(sgd, config.drop, gamma=0.1)
 
     def middle(rows: Tensor) -> Tensor:
-        return centred(images[rows], config.size)
+        return central(images[rows], config.size)
 
     b = min(config.batch, len(train))  # smaller batches are left out: L_asp goes with 1 / b
     for epoch in range(config.epochs):
@@ -214,7 +214,7 @@ def activation_maps(student: Student, x: Tensor, p: Tensor) -> list[dict[str, li
 
 def apply(student: Student, data, config) -> tuple[Tensor, Tensor]:
     """For a user's clips: the probability of each AU (N, AUs) and its map on the face (N, AUs, resize, resize)."""
-    x = centred(torch.tensor(data.stacked()[:, MAGNIFIED]), config.size)
+    x = central(torch.tensor(data.stacked()[:, MAGNIFIED]), config.size)
     scores = predict(student, x)
     maps = [torch.tensor([m[str(au)] for au in range(student.N)]) for m in activation_maps(student, x, scores + 1)]
     maps = F.interpolate(torch.stack(maps).mean(dim=2), (config.size, config.size), mode="bilinear")  # of both views

@@ -11,7 +11,7 @@ from shared.errors import UserError
 from shared.runs.weights import load_network, load_zip, packed
 
 FILES = {  # package: a setting that asks for published weights, and their file
-    "dvasp": (dict(init="imagenet"), "resnet18-f37072fd.pth"),
+    "dvasp": (dict(start="imagenet"), "resnet18-f37072fd.pth"),
     "skd_tstsan": (dict(start="released.pth"), "released.pth"),
     "mtmnet": (dict(start="resnet18-f37072fd.pth"), "resnet18-f37072fd.pth"),
     "sca_au": (dict(start="zoo"), "resnet-18-kinetics-ucf101_split1.pth"),

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import torch
 
+from dvasp.config import SMOKE, Config
 from dvasp.data import augmented
-from dvasp.experiments import SMOKE, Config
 from dvasp.losses import asp_loss, student_loss
 from dvasp.model import freeze
 from dvasp.train import build_teacher, network

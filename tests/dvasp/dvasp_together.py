@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from faces import teach
 
-from dvasp.experiments import SMOKE, Config
+from dvasp.config import SMOKE, Config
 from shared.runs.parallel import make_accelerator
 
 CONFIG = replace(

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from dvasp import data as module
-from dvasp.data import Faces, augmented, centred, load, used
-from dvasp.experiments import Config
+from dvasp.config import Config
+from dvasp.data import Faces, augmented, central, load, used
 from dvasp.magnify import magnify
 
 
@@ -22,7 +22,7 @@ def samples(tmp_path, monkeypatch):
 
 
 def test_samples_become_onset_apex_and_magnified_apex(samples, tmp_path):
-    config = Config(resize=40, ratio=3.0)
+    config = Config(resize=40, size=32, ratio=3.0)
     store = load(samples, config, tmp_path / "cache")
     clips = store.stacked()
     assert clips.shape == (len(samples), 3, 40, 40, 3) and list(store.ids) == list(samples["sample"])
@@ -32,13 +32,13 @@ def test_samples_become_onset_apex_and_magnified_apex(samples, tmp_path):
     floats = (torch.tensor(image.astype(np.float32) / 255).movedim(-1, 0)[None] for image in (onset, apex))
     wanted = magnify(*floats, ratio=3.0, lambda_c=config.lambda_c)[0].movedim(0, -1).numpy()
     assert np.abs(clips[5, 2] / 255 - wanted).max() < 0.503 / 255  # rounded to the nearest
-    assert not np.array_equal(load(samples, Config(resize=40, ratio=9.0), tmp_path / "cache").stacked(), clips)
+    assert not np.array_equal(load(samples, Config(resize=40, size=32, ratio=9.0), tmp_path / "cache").stacked(), clips)
 
 
 def test_a_missing_apex_is_spotted_and_a_broken_clip_left_out(samples, tmp_path):
     samples.loc[2, "apex"] = None
     Path(samples["frames"].iloc[4].path(1)).write_bytes(b"no image")
-    store = load(samples, Config(resize=40), tmp_path / "cache")
+    store = load(samples, Config(resize=40, size=32), tmp_path / "cache")
     assert len(store.ids) == len(samples) - 1 and samples["sample"].iloc[2] in store.ids
     assert [p.sample for p in store.problems] == [samples["sample"].iloc[4]]
 
@@ -49,7 +49,7 @@ def test_crops_are_windows_of_the_image_some_mirrored():
     found = augmented(images, draws, 6) * 255
     torch.testing.assert_close(found[0], images[0, 0:6, 3:9].movedim(-1, 0).float())
     torch.testing.assert_close(found[1], images[1, 2:8, 0:6].flip(1).movedim(-1, 0).float())
-    torch.testing.assert_close(centred(images, 5) * 255, images[:, 2:7, 2:7].movedim(-1, 1).float())
+    torch.testing.assert_close(central(images, 5) * 255, images[:, 2:7, 2:7].movedim(-1, 1).float())
 
 
 def test_crops_of_any_draw_lie_within_the_image():
@@ -78,7 +78,7 @@ def test_of_emotionet_the_labelled_images_and_a_share_of_the_others_are_used(ima
     found = used(images, config)
     assert len(found) == 25 and list(found["sample"][:20]) == list(images["sample"][:20])
     assert used(found, config).equals(found)  # in the pre-training, of what was read
-    assert len(used(images, Config(unlabelled_each=0))) == 20 and len(used(images, Config())) == 32
+    assert len(used(images, Config(unlabelled_each=0, cr_on="all"))) == 20 and len(used(images, Config())) == 32
     assert used(samples, config) is samples
 
 

@@ -12,7 +12,8 @@ from torch.utils._pytree import tree_map_only
 
 import dvasp
 from dvasp import data
-from dvasp.experiments import PAPER, SMOKE, TABLES, Config
+from dvasp.config import SMOKE, Config
+from dvasp.experiments import PAPER, TABLES
 from dvasp.losses import student_loss
 from dvasp.train import build_teacher, network, start, train
 from shared.errors import UserError
@@ -137,7 +138,7 @@ def test_missing_imagenet_weights_say_what_to_do(monkeypatch, tmp_path):
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(UserError, match="weights/resnet18-f37072fd.pth is missing(.|\n)*--set init=random"):
+    with pytest.raises(UserError, match="weights/resnet18-f37072fd.pth is missing(.|\n)*--set start=random"):
         start(network(Config(), 4)(), Config(), "weights")
     assert "resnet18-f37072fd.pth, resnet34-b627a593.pth" in PAPER.remarks(Config())[0]
     assert PAPER.remarks(BASE)[0].startswith("weights: random, not ImageNet's")
@@ -150,3 +151,20 @@ def test_a_folder_with_imagenets_weights_is_used(tmp_path):
     torch.save({**state, "fc.weight": torch.zeros(1000, 512)}, os.path.join(tmp_path, "resnet18-f37072fd.pth"))
     start(student, Config(), tmp_path)
     assert torch.equal(student.trunks[1].layer4[1].conv2.weight, state["layer4.1.conv2.weight"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(size=48, resize=36), "size=48: expected at most resize=36"),
+        (dict(depth=20), "depth=20: expected 18, 34"),
+        (dict(method="fine-tune", depth=18), "depth=18: expected teacher_depth=34 with method=fine-tune"),
+        (dict(unlabelled_each=0), "unlabelled_each=0: expected at least 1, or cr_on=all"),
+        (dict(batch=1), "batch=1: expected at least 2"),
+        (dict(momentum=2.0), "momentum=2.0: expected at least 0 and less than 1"),
+        (dict(ratio=float("inf")), "ratio=inf: expected a finite number"),
+    ],
+)
+def test_settings_that_cannot_be(changes, message):
+    with pytest.raises(UserError, match=message):
+        Config(**changes)

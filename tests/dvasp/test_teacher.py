@@ -10,8 +10,9 @@ import torch
 from sklearn.metrics import f1_score
 from toy.shell import ROOT
 
+from dvasp.config import Config
 from dvasp.data import Faces
-from dvasp.experiments import Config, remarks
+from dvasp.experiments import remarks
 from dvasp.train import CONSTANT, HELD_OUT
 from shared.errors import UserError
 from shared.runs.parallel import Alone, launch
@@ -46,8 +47,8 @@ def check_held_out(training, images):
     assert 0 <= last["held-out f1_macro"] <= 1
     f1 = f"{last['held-out f1_macro']:.3f} on held-out images of EmotioNet, all absent {np.mean(constant):.3f}"
     assert f1 in remarks(Config(), history=training.history)[1]
-    assert "learnt nothing" in remarks(Config(), history=[{HELD_OUT: 0.449, CONSTANT: 0.449}])[1]
-    assert "learnt nothing" not in remarks(Config(), history=[{HELD_OUT: 0.66, CONSTANT: 0.449}])[1]
+    assert "learned nothing" in remarks(Config(), history=[{HELD_OUT: 0.449, CONSTANT: 0.449}])[1]
+    assert "learned nothing" not in remarks(Config(), history=[{HELD_OUT: 0.66, CONSTANT: 0.449}])[1]
     assert len(remarks(Config())) == len(remarks(Config(method="none"), history=None)) == 1
 
 
@@ -101,7 +102,7 @@ def test_the_single_view_teacher_sees_labelled_images_alone(alone):
     assert faces[5, 0, 0][0].shape == (1, 40, 40, 3) and not faces[5, 0, 0][1].isnan().all()
 
 
-def test_items_hang_on_seed_epoch_and_index(alone):
+def test_items_depend_on_seed_epoch_and_index(alone):
     folder, images, *_ = alone
     faces, again = (Faces(images, each=3, resize=40, cache=folder / "cache") for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(faces[5, 2, 1][2:], again[5, 2, 1][2:], strict=True))

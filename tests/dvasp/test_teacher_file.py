@@ -7,7 +7,8 @@ import torch
 from torchvision.models import resnet34
 
 from dvasp import Teacher, read_teacher
-from dvasp.experiments import PAPER, Config
+from dvasp.config import Config
+from dvasp.experiments import PAPER
 from dvasp.train import trained_teacher
 from shared.errors import UserError
 from shared.runs.weights import packed
@@ -58,7 +59,7 @@ def test_a_row_of_one_view_takes_the_first(published):
     teacher = trained_teacher(config, folder, None).eval()
     (features,) = teacher(X).features
     torch.testing.assert_close(features[-1], list(stages(first, (X - MEAN) / STD))[-1])
-    assert "first view (net1, or trunks.0) alone" in PAPER.remarks(config)[0]
+    assert "its first view alone (net1, or trunks.0)" in PAPER.remarks(config)[0]
     assert "first view" not in PAPER.remarks(CONFIG)[0]
 
 
