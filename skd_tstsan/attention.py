@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class ECA(nn.Module):
-    """Y = M ⊗ X with M = sigmoid(C1D_k(F_avg) + C1D_k(F_max)), one C1D_k for both (Eqs. 2-4); X, Y: (B, C, H, W)."""
+    """Y = M ⊗ X with M = sigmoid(C1D_k(F_avg) + C1D_k(F_max)), one C1D_k for both (Eqs. 2-4)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -15,6 +15,7 @@ class ECA(nn.Module):
         self.conv = nn.Conv1d(1, 1, k, padding=k // 2, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """X (B, C, H, W) -> Y of the same shape."""
         F_avg, F_max = x.mean((2, 3)), x.amax((2, 3))
         M = (self.conv(F_avg.unsqueeze(1)) + self.conv(F_max.unsqueeze(1))).sigmoid()
         return x * M.squeeze(1)[..., None, None]

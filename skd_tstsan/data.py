@@ -1,8 +1,10 @@
-"""Inputs: apex and onset, whole and in patches, and the flow between key frames (Sec. 4.2)."""
+"""The network's inputs: apex and onset, whole and in patches, and the flow between key frames (Sec. 4.2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,16 +21,17 @@ from shared.pixels.temporal import tim
 from shared.tasks import TASKS
 
 from .baselines import data as baselines
+from .config import Config
+from .model import GRID
 
-GRID = 4  # patches a side (Sec. 4.2)
 CASME2_FIVE = "casme2-5-apex"  # the released code's 244 clips: two have no apex after their onset
 MACRO = TASKS["ckplus-7"]
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """Grey `faces` (N, 2, face, face) uint8: onset, apex; `flow` (N, 2 D, size, size), in pixels of the face: u and v
-    of each of the D temporal domains."""
+class FacesAndFlow:
+    """Grey `faces` (N, 2, resize, resize) uint8, onset and apex; `flow` (N, 2 D, size, size) in pixels of the face, u
+    and v of each of the D temporal domains."""
 
     ids: tuple[str, ...]
     faces: np.ndarray
@@ -36,29 +39,30 @@ class Inputs:
     problems: list[Problem]
     digest: str
 
-    def tensor(self, device: torch.device, *, follow: str) -> Tensor:
+    def tensor(self, device: torch.device, *, follow: Literal["release", "paper"]) -> Tensor:
         """The network's x (N, 34 + 2 D, size, size). follow "release" stretches each flow's components to [0, 1] in
-        256 steps, so that no motion is an arbitrary grey; "paper" keeps pixels with their sign."""
+        256 steps, so that no motion is an arbitrary grey; "paper" keeps signed pixels."""
         faces, flow = (torch.tensor(array, device=device) for array in (self.faces, self.flow))
-        images = pictures(faces, self.flow.shape[-1])
+        images = whole_and_patches(faces, self.flow.shape[-1])
         return torch.cat([images, grey(flow) if follow == "release" else flow], dim=1)
 
 
-def load(samples: pd.DataFrame, config, cache) -> Inputs | baselines.Data:
-    """Faces and flow of micro-expressions, or what a baseline sees; read or computed once and kept in the cache."""
+def load(samples: pd.DataFrame, config: Config, cache: Path) -> FacesAndFlow | baselines.Data:
+    """Faces and flow of micro-expressions, or the input of a baseline; read or computed once and kept in the cache."""
     if config.method != "SKD-TSTSAN":
         return baselines.load(samples, config, cache)
-    return inputs(samples, config, cache, config.domains)
+    return faces_and_flow(samples, config, cache, config.domains)
 
 
-def inputs(samples: pd.DataFrame, config, cache, domains: int) -> Inputs:
+def faces_and_flow(samples: pd.DataFrame, config: Config, cache: Path, domains: int) -> FacesAndFlow:
+    """The faces and flow of clips that each have onset, offset and, but for those whose apex is spotted, apex."""
     samples, problems = with_apex(samples, cache)
     numbers = key_frames(samples, domains)
     store = prepare(samples, numbers, size=config.resize, gray=True, smooth=False, cache=cache)
-    settings = {"size": config.size, "domains": domains}
-    flow = derive(store, "tvl1", settings, partial(flows, **settings))
+    settings: dict[str, Any] = {"size": config.size, "domains": domains}
+    flow = derive(store, "tvl1", settings, partial(flows, size=config.size, domains=domains))
     faces = store.array[store.start[:-1, None] + np.arange(2), ..., 0]
-    return Inputs(store.ids, faces, flow, problems + store.problems, store.digest)
+    return FacesAndFlow(store.ids, faces, flow, problems + store.problems, store.digest)
 
 
 def key_frames(samples: pd.DataFrame, domains: int) -> list[list[int]]:
@@ -70,7 +74,7 @@ def key_frames(samples: pd.DataFrame, domains: int) -> list[list[int]]:
     ]
 
 
-def pictures(faces: Tensor, size: int) -> Tensor:
+def whole_and_patches(faces: Tensor, size: int) -> Tensor:
     """Faces (N, 2, H, W): onset, apex -> (N, 34, size, size): apex, onset, the patches of each, row by row.
 
     A face is stretched to [0, 1] as a whole and only then cut, so that its patches keep their relative brightness.
@@ -82,8 +86,11 @@ def pictures(faces: Tensor, size: int) -> Tensor:
 
 def flows(clip: np.ndarray, size: int, domains: int) -> np.ndarray:
     """Clip (T, H, W, 1) uint8 of `key_frames` -> (2 domains, size, size) float32, in pixels of the clip."""
-    frames = clip[..., 0] if domains == 2 else tim(clip[2:, ..., 0], domains + 1).clip(0, 255).round().astype(np.uint8)
-    frames = torch.from_numpy(frames.copy())
+    if domains == 2:
+        frames = torch.from_numpy(clip[..., 0].copy())
+    else:
+        whole = np.asarray(tim(clip[2:, ..., 0], domains + 1))
+        frames = torch.from_numpy(whole.clip(0, 255).round().astype(np.uint8))
     return resized(tvl1(frames[:-1], frames[1:]), size).flatten(0, 1).numpy()
 
 
@@ -105,17 +112,17 @@ def grey(flow: Tensor) -> Tensor:
     return stretched((stretched(flow) * 255).floor())
 
 
-def pretraining_data(samples: Mapping[str, pd.DataFrame], config, cache) -> "MacroExpressions":
-    """What the pre-training learns from (Sec. 4.2)."""
+def pretraining_data(samples: Mapping[str, pd.DataFrame], config: Config, cache: Path) -> "MacroExpressions":
+    """The clips that the pre-training learns from (Sec. 4.2)."""
     return MacroExpressions(samples[MACRO.corpora[0]], config, cache)
 
 
-class MacroExpressions(torch.utils.data.Dataset):
-    """x and class of each labelled CK+ sequence: the last frame is apex, the first is onset and offset (Sec. 4.2)."""
+class MacroExpressions(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
+    """The input and class of each labelled CK+ sequence: its last frame is the apex, its first onset and offset."""
 
-    def __init__(self, clips: pd.DataFrame, config, cache):
+    def __init__(self, clips: pd.DataFrame, config: Config, cache: Path) -> None:
         samples = MACRO.select(clips)
-        data = inputs(samples.assign(offset=samples["onset"]), config, cache, domains=2)
+        data = faces_and_flow(samples.assign(offset=samples["onset"]), config, cache, domains=2)
         self.x = data.tensor(torch.device("cpu"), follow=config.follow) if data.ids else torch.empty(0)
         self.problems = data.problems
         self.y = torch.tensor(aligned(samples, data.ids)["target"].tolist())

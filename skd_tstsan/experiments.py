@@ -1,10 +1,11 @@
 """Tables of the paper: a line a row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from shared.runs.config import pretraining_settings
+from shared.runs.fold import History, Record
 from shared.runs.paper import Column, Paper, Row, Table
 from shared.tasks import Task
 
@@ -24,8 +25,8 @@ def files(config: Config) -> tuple[str, ...]:
     return tuple(name for name in used if name != "random")
 
 
-def remarks(config: Config, history: Sequence[Mapping[str, float]] | None = None, records: Sequence = ()) -> list[str]:
-    """What the networks started from; of the baselines also what their rows do otherwise than the paper may have."""
+def remarks(config: Config, history: History = (), records: Sequence[Record] = ()) -> list[str]:
+    """What the networks started from and, of the baselines, what may differ from the paper."""
     if config.method != "SKD-TSTSAN":
         (file,) = files(config) or ("",)
         said = [f"weights: those of ImageNet in {file} in the trunk, all else random" if file else "weights: random"]
@@ -72,13 +73,15 @@ EVERY = (
     *both("CAS(ME)³, 4 classes", "casme3-4", changes=LARGE),
     *both("CAS(ME)³, 7 classes", "casme3-7", changes=LARGE),
 )
-PLAIN = dict(mag=False, eca=False, tsm=False, skd=False)
+PLAIN: dict[str, Any] = dict(mag=False, eca=False, tsm=False, skd=False)
 OURS = Row("SKD-TSTSAN (ours)")
-TSCNN = dict(modified=False, **PLAIN)  # its layers as Sec. 4.5.1 implies them
-ADAM = dict(betas=(0.9, 0.999))  # torch's default; of the following, all else is from their released code
-STSTNET = dict(method="STSTNet", lr=5e-5, weight_decay=0.0, batch=256, **ADAM)
-CAPSULENET = dict(method="CapsuleNet", lr=1e-4, weight_decay=0.0, batch=32, **ADAM)
-MMNET = dict(method="MMNet", lr=8e-4, weight_decay=0.6, batch=32, **ADAM)
+TSCNN: dict[str, Any] = dict(modified=False, **PLAIN)  # its layers as Sec. 4.5.1 implies them
+ADAM: dict[str, Any] = dict(
+    betas=(0.9, 0.999)
+)  # torch's default; of the following, all else is from their released code
+STSTNET: dict[str, Any] = dict(method="STSTNet", lr=5e-5, weight_decay=0.0, batch=256, **ADAM)
+CAPSULENET: dict[str, Any] = dict(method="CapsuleNet", lr=1e-4, weight_decay=0.0, batch=32, **ADAM)
+MMNET: dict[str, Any] = dict(method="MMNet", lr=8e-4, weight_decay=0.6, batch=32, **ADAM)
 
 TABLES = (
     Table("table1", "Table 1: the composite task", COMPOSITE, (OURS,)),

@@ -1,6 +1,9 @@
 """Figures 5 and 7 to 11 of the paper, drawn from the records."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,25 +11,32 @@ from sklearn.manifold import TSNE
 
 from shared.report.cells import confusion_of
 from shared.report.figures import Figure, along_rows, draw_confusion, grid, image, overlay
+from shared.report.results import Result
+from shared.runs.experiment import Experiment
+from shared.runs.fold import Record
 from shared.runs.paper import Column
+from shared.runs.session import Session
 
+from .config import Config
 from .data import CASME2_FIVE
-from .train import CLASSIFIERS
+from .train import CLASSIFIERS, Left
 
 CPU = torch.device("cpu")
 PEOPLE = ("CASME2/sub01", "CASME2/sub12", "CASME3/spNO.142", "CASME3/spNO.176")  # of Figs. 8 and 11
 SHOWN = ("disgust", "happiness", "surprise")  # of Fig. 7
 
 
-def figures(session, experiments, results) -> list[Figure]:
-    """What the finished experiments allow."""
-    own = [e for e in experiments if replace(e.config, batch=session.base.batch) == session.base]
+def figures(session: Session, experiments: Sequence[Experiment], results: Sequence[Result]) -> list[Figure]:
+    """The figures that the finished experiments allow."""
+    base = session.base
+    assert isinstance(base, Config)
+    own = [e for e in experiments if replace(config_of(e), batch=base.batch) == base]
 
-    def other(task: str, **changes):
-        """The method and the same with `changes` on a task: both, or none."""
+    def other(task: str, **changes: Any) -> list[list[Experiment]]:
+        """The method and the same with `changes` on a task: one pair, or none."""
         pair = [
             e
-            for config in (session.base, replace(session.base, **changes))
+            for config in (base, replace(base, **changes))
             for e in experiments
             if e.task.name == task and e.config == config
         ]
@@ -38,14 +48,19 @@ def figures(session, experiments, results) -> list[Figure]:
     for result in results:
         if result.table.name.startswith("figure9"):
             drawn += along_rows(result, result.table.title, "UAR", only="UAR", linestyle="")
-    two = session.base.domains
     of_task = [e for e in experiments if e.task.name == CASME2_FIVE]
-    domains = [e for e in of_task if replace(e.config, domains=two) == session.base]
+    domains = [e for e in of_task if replace(config_of(e), domains=base.domains) == base]
     drawn += [temporal_domains(domains)] if len(domains) > 1 else []
     return drawn + [classifiers(e) for e in sorted(own, key=lambda e: "CASME3" not in e.task.corpora)[:1]]
 
 
-def confusions(experiments) -> Figure:
+def config_of(experiment: Experiment) -> Config:
+    """The experiment's settings, which are this paper's."""
+    assert isinstance(experiment.config, Config)
+    return experiment.config
+
+
+def confusions(experiments: Sequence[Experiment]) -> Figure:
     """Figure 5: confusion matrices, of the composite task and of each of its corpora."""
     panels = []
     for experiment in experiments:
@@ -66,11 +81,11 @@ def confusions(experiments) -> Figure:
     return Figure("Figure 5: confusion matrices", caption, plot)
 
 
-def heat_maps(with_eca, without_eca) -> Figure:
+def heat_maps(with_eca: Experiment, without_eca: Experiment) -> Figure:
     """Figure 7: Grad-CAM of the S-stream's conv4, with and without ECA in the L-stream."""
     faces, samples = with_eca.data.faces, with_eca.samples
     rows = [samples.index[samples["emotion"] == emotion][0] for emotion in SHOWN if emotion in set(samples["emotion"])]
-    maps = [e.tested(lambda record: record["figures"]["heat"]) for e in (with_eca, without_eca)]
+    maps = [e.tested(lambda record: Left(**record["figures"]).heat) for e in (with_eca, without_eca)]
     plot, axes = grid(3, len(rows), width=2.2)
     for column, row in zip(axes.T, rows, strict=True):
         sample, apex = samples.loc[row], faces[row, 1]
@@ -84,25 +99,25 @@ def heat_maps(with_eca, without_eca) -> Figure:
     return Figure("Figure 7: heat maps", "S-stream's conv4, for the class predicted at the scored epoch", plot)
 
 
-def distillation(with_skd, without_skd) -> Figure:
+def distillation(with_skd: Experiment, without_skd: Experiment) -> Figure:
     """Figure 8: the deepest classifier's features without and with SKD."""
     panels = {"without SKD": (without_skd, ""), "with SKD": (with_skd, "")}
     return embeddings("Figure 8: t-SNE, self-knowledge distillation", panels)
 
 
-def classifiers(experiment) -> Figure:
+def classifiers(experiment: Experiment) -> Figure:
     """Figure 11: the features of each classifier."""
     panels = {name or "deepest": (experiment, name) for name in CLASSIFIERS}
     return embeddings(f"Figure 11: t-SNE, classifiers, {experiment.task.name}", panels)
 
 
-def embeddings(title: str, panels) -> Figure:
-    """t-SNE of the features that a classifier gives the clips of two people that its fold never saw, a row a person."""
-    experiment = next(iter(panels.values()))[0]
-    chosen, labels = people(experiment), experiment.samples.set_index("sample")
+def embeddings(title: str, panels: Mapping[str, tuple[Experiment, str]]) -> Figure:
+    """t-SNE of a classifier's features of clips of people whom its fold never saw: a row a person, a column a panel."""
+    first = next(iter(panels.values()))[0]
+    chosen, labels = people(first), first.samples.set_index("sample")
     plot, axes = grid(len(chosen), len(panels), width=2.7)
     for column, (name, (experiment, output)) in zip(axes.T, panels.items(), strict=True):
-        features = experiment.tested(lambda record, output=output: record["figures"]["features"][output])
+        features = experiment.tested(partial(features_of, output=output))
         for axis, person in zip(column, chosen, strict=True):
             ids = labels.index[labels["subject"] == person]
             vectors = np.array([features[i] for i in ids])
@@ -114,29 +129,34 @@ def embeddings(title: str, panels) -> Figure:
             axis.set(xticks=[], yticks=[])
             axis.set_title(f"{person}, {name}", fontsize=8)
     axes[0, -1].legend(fontsize=6)
-    return Figure(title, "Clips of people that the fold's network never saw, scored epoch; places mean nothing", plot)
+    return Figure(title, "Clips of people that the fold's network never saw, scored epoch; axes have no meaning", plot)
 
 
-def people(experiment) -> list[str]:
-    """Those of the paper's figures, or else the two with most clips."""
+def features_of(record: Record, output: str) -> list[list[float]]:
+    """A fold's features of one classifier."""
+    return Left(**record["figures"]).features[output]
+
+
+def people(experiment: Experiment) -> list[str]:
+    """The people of the paper's figures, or else the two with most clips."""
     counts = experiment.samples["subject"].value_counts()
     named = [person for person in PEOPLE if counts.get(person, 0) > 3]
     return named if len(named) > 1 else sorted(counts.index, key=lambda person: (-counts[person], person))[:2]
 
 
-def temporal_domains(experiments) -> Figure:
+def temporal_domains(experiments: Sequence[Experiment]) -> Figure:
     """Figure 10: the T-stream's inputs, u above v, of one clip."""
-    experiments = sorted(experiments, key=lambda e: e.config.domains)
+    experiments = sorted(experiments, key=lambda e: config_of(e).domains)
     clip = experiments[0].samples["sample"].iloc[0]
-    most = experiments[-1].config.domains
+    most = config_of(experiments[-1]).domains
     plot, axes = grid(2 * len(experiments), most, width=1.1, height=1.15)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[], frame_on=False)
     for experiment, pair in zip(experiments, axes.reshape(len(experiments), 2, most), strict=True):
         data = experiment.data
-        flow = data.tensor(CPU, follow=experiment.config.follow)[data.ids.index(clip), 34:]
+        flow = data.tensor(CPU, follow=config_of(experiment).follow)[data.ids.index(clip), 34:]
         for axis, component in zip(pair.T.flat, flow, strict=False):
             image(axis, component, cmap="gray")
-        pair[0, 0].set_ylabel(f"{experiment.config.domains}: u", fontsize=8)
+        pair[0, 0].set_ylabel(f"{config_of(experiment).domains}: u", fontsize=8)
         pair[1, 0].set_ylabel("v", fontsize=8)
     return Figure("Figure 10: temporal domains", f"The flows of {clip} as the network sees them", plot)

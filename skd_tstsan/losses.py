@@ -1,14 +1,19 @@
 """Sec. 3.4, self-knowledge distillation: one function an equation.
 
 follow: "release" or "paper", where the released code and the equation as printed differ. Each raises ValueError for an
-empty batch and for shapes that do not belong together; values are looked at on the CPU only: a GPU would be waited for.
+empty batch and for shapes that do not fit; values are checked on the CPU only, because that would stall a GPU.
 """
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+Follow = Literal["release", "paper"]
 
 
 def class_weights(counts: Sequence[int]) -> Tensor:
@@ -18,12 +23,12 @@ def class_weights(counts: Sequence[int]) -> Tensor:
     """
     n = torch.as_tensor(counts, dtype=torch.float32)
     if n.ndim != 1 or not len(n) or not (n > 0).all():
-        raise ValueError(f"every class needs a sample to be weighted by its frequency; counts: {list(counts)}")
+        raise ValueError(f"counts {list(counts)}: expected at least one sample of each class")
     return (1 / n) / (1 / n).sum()
 
 
 def focal_loss(
-    z: Tensor, y: Tensor, alpha: Tensor | None = None, *, gamma: float = 2.0, follow: str = "release"
+    z: Tensor, y: Tensor, alpha: Tensor | None = None, *, gamma: float = 2.0, follow: Follow = "release"
 ) -> Tensor:
     """L_FL, Eq. (7): logits z (B, K), labels y (B,) int64, class weights alpha (K,) or None for ones; scalar.
 
@@ -39,29 +44,29 @@ def focal_loss(
             f"{tuple(z.shape)}; they are {tuple(y.shape)} {y.dtype}: {y.flatten()[:9].tolist()}"
         )
     if alpha is not None and (alpha.shape != z.shape[1:] or (alpha.is_cpu and not (alpha >= 0).all())):
-        raise ValueError(f"alpha must be {z.shape[1]} weights of 0 or more, a class each, not {alpha.tolist()}")
+        raise ValueError(f"alpha must be {z.shape[1]} weights of 0 or more, one for each class, not {alpha.tolist()}")
     if gamma < 0:
         raise ValueError(f"gamma must be 0 or more, not {gamma}")
     log_q = z.log_softmax(1).gather(1, y.unsqueeze(1)).squeeze(1)
-    doubt = (-log_q.expm1()).clamp_min(torch.finfo(log_q.dtype).tiny)  # 1 - q; of 0 a power below 1 has no gradient
+    doubt = (-log_q.expm1()).clamp_min(torch.finfo(log_q.dtype).tiny)  # 1 - q; a power below 1 has no gradient at 0
     terms = -(doubt**gamma) * log_q
     if alpha is None:
         return terms.mean()
     weights = alpha[y].to(terms.dtype)
     if follow == "paper":
         return (weights * terms).mean()
-    return (weights * terms).sum() / weights.sum().clamp_min(torch.finfo(terms.dtype).tiny)  # of no weight at all: 0
+    return (weights * terms).sum() / weights.sum().clamp_min(torch.finfo(terms.dtype).tiny)  # without any weight: 0
 
 
 def kl_loss(z_i: Tensor, z_C: Tensor, *, T: float = 3.0) -> Tensor:
-    """L_KL, Eq. (8): an auxiliary classifier's logits (B, K) towards the deepest one's; scalar, mean over the batch."""
+    """L_KL, Eq. (8), of an auxiliary classifier's logits (B, K) from the deepest one's; scalar, mean over the batch."""
     check_alike(z_i, z_C)
     if T <= 0:
         raise ValueError(f"the temperature T must be above 0, not {T}")
     return T**2 * F.kl_div((z_i / T).log_softmax(1), (z_C / T).log_softmax(1), reduction="batchmean", log_target=True)
 
 
-def feature_loss(F_i: Tensor, F_C: Tensor, *, follow: str = "release") -> Tensor:
+def feature_loss(F_i: Tensor, F_C: Tensor, *, follow: Follow = "release") -> Tensor:
     """L_L2, Eq. (9): features (B, 384); scalar. follow "release": summed over the batch; "paper": its mean.
 
     The released code leaves out positions where neither feature is positive: as means of ReLUs, both are 0 there.
@@ -82,36 +87,35 @@ def skd_loss(
     lambda_1: float = 0.1,
     lambda_2: float = 1e-6,
     T: float = 3.0,
-    follow: str = "release",
+    follow: Follow = "release",
 ) -> dict[str, Tensor]:
-    """Eq. (10): each classifier's logits (B, K) and features (B, 384), the deepest last -> weighted terms to sum up.
+    """Eq. (10) as weighted terms to be summed, of the classifiers' logits (B, K) and features (B, 384), deepest last.
 
     The deepest classifier learns from the labels alone: it is detached where it teaches.
     """
     if not len(logits) or len(logits) != len(features):
         raise ValueError(
-            f"as many logits as features are needed, the deepest classifier's last: {len(logits)} and "
-            f"{len(features)} given"
+            f"{len(logits)} logits and {len(features)} features: expected one of each per classifier, the deepest last"
         )
     *z, z_C = logits
     *F_i, F_C = features
-    focal = dict(gamma=gamma, follow=follow)
-    terms = {"focal": focal_loss(z_C, y, alpha, **focal)}
+    terms = {"focal": focal_loss(z_C, y, alpha, gamma=gamma, follow=follow)}
     if z:
-        terms["focal auxiliary"] = (1 - lambda_1) * sum(focal_loss(z_i, y, alpha, **focal) for z_i in z)
-        terms["kl"] = lambda_1 * sum(kl_loss(z_i, z_C.detach(), T=T) for z_i in z)
-        terms["l2"] = lambda_2 * sum(feature_loss(f, F_C.detach(), follow=follow) for f in F_i)
+        focal = (focal_loss(z_i, y, alpha, gamma=gamma, follow=follow) for z_i in z)
+        terms["focal auxiliary"] = (1 - lambda_1) * reduce(add, focal)
+        terms["kl"] = lambda_1 * reduce(add, (kl_loss(z_i, z_C.detach(), T=T) for z_i in z))
+        terms["l2"] = lambda_2 * reduce(add, (feature_loss(f, F_C.detach(), follow=follow) for f in F_i))
     return terms
 
 
 def check_follow(follow: str) -> None:
-    """Raises ValueError for another word."""
+    """Raises ValueError for any other word."""
     if follow not in ("release", "paper"):
         raise ValueError(f'follow is "release" or "paper", not {follow!r}')
 
 
 def check_alike(*batches: Tensor) -> None:
-    """Raises ValueError unless all are (B, n) of one shape, with a sample at least."""
+    """Raises ValueError unless all are (B, n) of one shape, with at least one sample."""
     if any(x.ndim != 2 or not x.numel() or x.shape != batches[0].shape for x in batches):
         shapes = " and ".join(str(tuple(x.shape)) for x in batches)
-        raise ValueError(f"expected (B, n) with a sample at least, alike in shape; got {shapes}")
+        raise ValueError(f"got {shapes}: expected (B, n), of one shape and with at least one sample")

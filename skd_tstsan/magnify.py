@@ -1,7 +1,11 @@
 """Sec. 3.1, motion magnification: the shape encoder and the manipulator of Oh et al. (2018), without their decoder."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
+
+Follow = Literal["release", "paper"]
 
 
 def _conv(c_in: int, c_out: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
@@ -17,11 +21,12 @@ class ResidualBlock(nn.Module):
         self.cba_2 = _conv(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, H, W) -> the same shape."""
         return x + self.cba_2(self.cba_1(x).relu_())
 
 
 class ShapeEncoder(nn.Module):
-    """Frame (B, C, H, W) -> shape representation M (B, width, H/2, W/2); layers and names as in the released code."""
+    """The encoder of shape, without that of texture; layers and names as in the released code."""
 
     def __init__(self, in_channels: int, width: int = 32) -> None:
         super().__init__()
@@ -32,6 +37,7 @@ class ShapeEncoder(nn.Module):
         self.motion_resblks = nn.Sequential(*(ResidualBlock(width) for _ in range(2)))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Frames (B, C, H, W) -> shape representation M (B, width, H/2, W/2)."""
         x = self.resblks(self.cba_2(self.cba_1(x).relu_()).relu_())
         return self.motion_resblks(self.motion_cba(x).relu_())
 
@@ -42,7 +48,7 @@ class Manipulator(nn.Module):
     follow "release": g is 7×7 and the magnified motion is added to M_b; "paper": g is 3×3 and it is added to M_a.
     """
 
-    def __init__(self, width: int = 32, *, alpha: float = 2.0, follow: str = "release") -> None:
+    def __init__(self, width: int = 32, *, alpha: float = 2.0, follow: Follow = "release") -> None:
         super().__init__()
         if follow not in ("paper", "release"):
             raise ValueError(f'follow is "paper" or "release", not {follow!r}')
@@ -52,28 +58,29 @@ class Manipulator(nn.Module):
         self.h_resblk = ResidualBlock(width)
 
     def forward(self, M_a: Tensor, M_b: Tensor) -> Tensor:
+        """Representations (B, width, h, w) of two frames -> that of the second, its motion magnified."""
         motion = self.h_resblk(self.h_conv(self.alpha * self.g(M_b - M_a).relu_()))
         return motion + (M_b if self.follow == "release" else M_a)
 
 
 class MotionMagnification(nn.Module):
-    """Two frames -> shape representation of the second with its motion from the first magnified (Sec. 3.1).
+    """The magnification at the head of each stream (Sec. 3.1). alpha: amplification factor."""
 
-    forward(a, b): frames (B, C, H, W) -> (B, width, H/2, W/2). `a` None stands for zeros, the flow of no motion:
-    nothing in the encoder has a bias, so their representation is zero. alpha: amplification factor. Raises ValueError
-    for frames of two shapes.
-    """
-
-    def __init__(self, in_channels: int, *, width: int = 32, alpha: float = 2.0, follow: str = "release") -> None:
+    def __init__(self, in_channels: int, *, width: int = 32, alpha: float = 2.0, follow: Follow = "release") -> None:
         super().__init__()
         self.encoder = ShapeEncoder(in_channels, width)
         self.manipulator = Manipulator(width, alpha=alpha, follow=follow)
 
     def forward(self, a: Tensor | None, b: Tensor) -> Tensor:
+        """Frames a, b (B, C, H, W) -> representation (B, width, H/2, W/2) of b, its motion from a magnified.
+
+        `a` None stands for zeros, the flow of no motion: nothing in the encoder has a bias, so their representation is
+        zero. Raises ValueError for frames of two shapes.
+        """
         if a is None:
             M_b = self.encoder(b)
             return self.manipulator(M_b.new_zeros(()), M_b)
         if a.shape != b.shape:
             raise ValueError(f"two frames of one shape expected, not {tuple(a.shape)} and {tuple(b.shape)}")
-        M_a, M_b = self.encoder(torch.cat([a, b])).chunk(2)
-        return self.manipulator(M_a, M_b)
+        M = self.encoder(torch.cat([a, b]))
+        return self.manipulator(M[: a.shape[0]], M[a.shape[0] :])

@@ -1,32 +1,33 @@
 """SKD-TSTSAN (Sec. 3, Fig. 1): three streams, each with its own motion magnification, and three classifiers."""
 
 from collections import OrderedDict
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import ECA
-from .magnify import MotionMagnification
+from .magnify import Follow, MotionMagnification
 from .shift import TemporalShift
 
 STREAMS = ("L", "S", "T")  # their order in the features, and in the columns of the released linear layers
-PATCHES = 16  # a 4×4 grid (Sec. 4.2)
+GRID = 4  # patches along each side (Sec. 4.2)
+PATCHES = GRID**2
 
 
 class Classified(NamedTuple):
-    """What every classifier says, the deepest last: logits (B, K), and features (B, 384) of L, S, T before dropout."""
+    """Outputs of the classifiers, the deepest last; features are those of L, S, T side by side, before dropout."""
 
-    logits: tuple[Tensor, ...]
-    features: tuple[Tensor, ...]
+    logits: tuple[Tensor, ...]  # (B, K) each
+    features: tuple[Tensor, ...]  # (B, 6 width) each; of TSCNN more
 
 
 def _layer(
     c_in: int, c_out: int, kernel: int = 3, padding: int = 1, *, segments: int, eca: bool, norm: bool
 ) -> nn.Sequential:
     """[TSM,] convolution[, batch normalisation], ReLU[, ECA]."""
-    parts = OrderedDict()
+    parts: OrderedDict[str, nn.Module] = OrderedDict()
     if segments > 1:
         parts["shift"] = TemporalShift(segments)
     parts["conv"] = nn.Conv2d(c_in, c_out, kernel, padding=padding)
@@ -39,11 +40,7 @@ def _layer(
 
 
 class Stream(nn.Module):
-    """One stream, with its share of the auxiliary classifiers.
-
-    forward(a, b): frames (B * segments, C, H, W) -> features (B, 2 width) of AC1, AC2 (where `auxiliary`) and conv5.
-    `a` None: the flow of no motion; without `mag`, `a` is not looked at. `modified=False`: TSCNN's layers, (B, 4608).
-    """
+    """One stream, with its share of the auxiliary classifiers. `modified=False`: the layers of TSCNN."""
 
     def __init__(
         self,
@@ -55,14 +52,14 @@ class Stream(nn.Module):
         segments: int,
         alpha: float,
         width: int,
-        follow: str,
+        follow: Follow,
         modified: bool,
     ) -> None:
         super().__init__()
         self.segments, self.modified = segments, modified
         half, double = width // 2, width * 2
         self.magnify = MotionMagnification(in_channels, width=half, alpha=alpha, follow=follow) if mag else None
-        kind = dict(segments=segments, eca=eca, norm=modified)
+        kind: dict[str, Any] = dict(segments=segments, eca=eca, norm=modified)
         self.conv1 = _layer(half if mag else in_channels, width, 5, 0, **kind | dict(segments=1))  # no TSM before it
         self.conv2 = _layer(width, width, **kind)
         self.conv3 = _layer(width, width, **kind)
@@ -73,6 +70,11 @@ class Stream(nn.Module):
             self.AC2 = nn.Sequential(_layer(width, double, **kind), _layer(double, double, **kind))
 
     def forward(self, a: Tensor | None, b: Tensor, auxiliary: bool) -> list[Tensor]:
+        """Frames a, b (B segments, C, H, W) -> features (B, 2 width) of AC1, AC2 (if `auxiliary`) and conv5.
+
+        `a` None: the flow of no motion; without `mag`, `a` is ignored. TSCNN has 2 width channels on ⌈(H − 4) / 8⌉
+        rows and columns: (B, 4608) at 48×48.
+        """
         x = self.magnify(a, b) if self.magnify else b
         x1 = F.max_pool2d(self.conv1(x), 5, 2, 2)
         x3 = F.avg_pool2d(self.conv3(self.conv2(x1)), 3, 2, 1)
@@ -85,14 +87,12 @@ class Stream(nn.Module):
 
 
 class SKD_TSTSAN(nn.Module):
-    """Logits and features of the classifiers for inputs x (B, 34 + 2 * domains, size, size), grey.
+    """The network of Fig. 1: three streams and, with SKD, three classifiers.
 
-    Channels of x: apex, onset, 16 apex patches, 16 onset patches, all in [0, 1], then u, v of each temporal domain's
-    flow (Sec. 4.2).
-    mag, eca, tsm, skd: the rows of Table 5; what is switched off is not there (without TSM the flows are one input of
-    2 * domains channels, Fig. 4a; without SKD there are no auxiliary classifiers). domains: 2, 5 or 10 in Table 6.
-    alpha: amplification factor. width: channels of conv1. modified=False: the baseline as TSCNN has it. Raises
-    ValueError for other shapes of x.
+    mag, eca, tsm, skd: the rows of Table 5; a part that is switched off does not exist (without TSM the flows are one
+    input of 2 domains channels, Fig. 4a; without SKD there are no auxiliary classifiers). domains: 2, 5 or 10 in
+    Table 6. alpha: amplification factor. size: side of the inputs. width: channels of conv1. modified=False: the
+    baseline with the layers of TSCNN.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class SKD_TSTSAN(nn.Module):
         dropout: float = 0.2,
         size: int = 48,
         width: int = 64,
-        follow: str = "release",
+        follow: Follow = "release",
         modified: bool = True,
     ) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class SKD_TSTSAN(nn.Module):
             raise ValueError("TSCNN (modified=False) has neither mag, eca, tsm nor skd")
         self.domains, self.segments, self.skd, self.size = domains, domains if tsm else 1, skd, size
         channels = dict(S=1, L=PATCHES, T=2 if tsm else 2 * domains)
-        common = dict(mag=mag, skd=skd, alpha=alpha, width=width, follow=follow, modified=modified)
+        common: dict[str, Any] = dict(mag=mag, skd=skd, alpha=alpha, width=width, follow=follow, modified=modified)
         self.streams = nn.ModuleDict(
             {
                 s: Stream(channels[s], eca=eca and s == "L", segments=self.segments if s == "T" else 1, **common)
@@ -131,7 +131,12 @@ class SKD_TSTSAN(nn.Module):
         self.to(memory_format=torch.channels_last)  # the faster layout for these convolutions on a CPU
 
     def forward(self, x: Tensor, auxiliary: bool | None = None) -> Classified:
-        """auxiliary: whether the auxiliary classifiers are run (None: in training only; Table 7 asks for them)."""
+        """Grey x (B, 34 + 2 domains, size, size) -> logits and features of the classifiers that are run.
+
+        Channels of x: apex, onset, 16 apex patches, 16 onset patches, all in [0, 1], then u, v of each temporal
+        domain's flow (Sec. 4.2). auxiliary: run the auxiliary classifiers, too (None: in training only; Table 7 needs
+        them). Raises ValueError for other shapes of x.
+        """
         auxiliary = self.skd and (self.training if auxiliary is None else auxiliary)
         channels = [1, 1, PATCHES, PATCHES, 2 * self.domains]
         expected = (sum(channels), self.size, self.size)
@@ -143,6 +148,7 @@ class SKD_TSTSAN(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last)
         apex, onset, apex_patches, onset_patches, flow = x.split(channels, 1)
         flow = flow.unflatten(1, (self.segments, -1)).flatten(0, 1)
+        pairs: dict[str, tuple[Tensor | None, Tensor]]
         pairs = dict(S=(onset, apex), L=(onset_patches, apex_patches), T=(None, flow))
         per_stream = [self.streams[s](*pairs[s], auxiliary) for s in STREAMS]
         features = tuple(torch.cat(parts, 1) for parts in zip(*per_stream, strict=True))

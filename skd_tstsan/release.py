@@ -4,6 +4,7 @@ import pickle
 import re
 import zipfile
 from os import PathLike
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,20 +17,20 @@ _LAYER = re.compile(
 )
 _MAGNIFIER = re.compile(r"Aug_(?P<part>Encoder|Manipulator)_(?P<stream>[SLT])\.(?P<rest>.+)")
 _LAST = ("fc.", "AC_fc.")
+Part = Literal["network", "magnifier"]
 
 
 def load_released(
-    path: str | PathLike, model: SKD_TSTSAN | None = None, *, transfer: bool = False, part: str | None = None
+    path: str | PathLike[str], model: SKD_TSTSAN | None = None, *, transfer: bool = False, part: Part | None = None
 ) -> tuple[SKD_TSTSAN, dict[str, str]]:
-    """Loads a released network, or a magnifier for all three streams -> the model, and an account of all there is.
+    """Loads a released network, or a magnifier into all three streams; returns the model and an account by name.
 
-    The account says of each key of the file into which parameter it went, or "not used: why", and of each parameter of
-    the model that the file does not give "stays as it was: why" (in a new network: random).
+    The account gives for each key of the file the parameter that it went into, or "not used: why", and for each
+    parameter of the model that the file does not give "stays as it was: why" (in a new network: random).
 
     model: loaded in place (None: a new one, with the file's number of classes). transfer: leave the last linear layer
-    of each classifier as it is (Sec. 4.2). part: "network" or "magnifier", what the file has to hold (None: either).
-    Raises ValueError for a file that holds something else, is spoilt or does not fit the model, listing all keys that
-    do not.
+    of each classifier as it is (Sec. 4.2). part: what the file has to hold (None: either). Raises ValueError for a file
+    that holds something else, is damaged or does not fit the model, listing all keys that do not fit.
     """
     weights = _read(path)
     magnifier = any(key.startswith("encoder.") for key in weights)
@@ -39,7 +40,7 @@ def load_released(
             f"(encoder.*), but {list(weights)[:5]}; take the file from the authors' repository"
         )
     if part not in (None, found := "magnifier" if magnifier else "network"):
-        raise ValueError(f"{path} holds a {found}, where a {part} was expected")
+        raise ValueError(f"{path} holds a {found}: expected a {part}")
     model = model or SKD_TSTSAN(*(() if magnifier else weights["fc2.weight"].shape[:1]))
     without = [] if model.streams["S"].magnify else ["motion magnification (mag=False)"]
     if not magnifier and model.segments < model.domains:
@@ -56,20 +57,20 @@ def load_released(
     return model, account
 
 
-def _read(path: str | PathLike) -> dict[str, Tensor]:
-    """The tensors in a file, by name. Raises ValueError where it holds anything else, or is not as it was written."""
+def _read(path: str | PathLike[str]) -> dict[str, Tensor]:
+    """The tensors in a file, by name. Raises ValueError where it holds anything else, or is damaged."""
     remedy = "nothing in it was executed; take the file from the authors' repository again"
     with open(path, "rb") as file:
         try:
             if zipfile.is_zipfile(file) and (spoilt := zipfile.ZipFile(file).testzip()):  # torch compares no checksums
-                raise ValueError(f"the checksum of {spoilt} is another")
+                raise ValueError(f"the checksum of {spoilt} does not match")
             file.seek(0)
             weights = torch.load(file, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
-            raise ValueError(f"{path} holds more than tensors, or none, or is cut off; {remedy}") from error
-        except Exception as error:  # what a foreign file makes torch raise is of any kind
+            raise ValueError(f"{path} holds more than tensors, or none, or is truncated; {remedy}") from error
+        except Exception as error:  # a foreign file can make torch raise anything
             what = str(error).partition("\n")[0] or type(error).__name__
-            raise ValueError(f"{path} is not a file of weights, or is spoilt ({what}); {remedy}") from error
+            raise ValueError(f"{path} is not a file of weights, or is damaged ({what}); {remedy}") from error
     weights = weights.get("state_dict", weights) if isinstance(weights, dict) else weights
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise ValueError(f"{path} holds a {type(weights).__name__}, not tensors by name; {remedy}")
@@ -79,8 +80,12 @@ def _read(path: str | PathLike) -> dict[str, Tensor]:
     return weights
 
 
-def _load_network(path, weights: dict[str, Tensor], model: SKD_TSTSAN, transfer: bool) -> dict[str, str]:
-    own, loaded, account, problems = model.state_dict(), {}, {}, []
+def _load_network(
+    path: str | PathLike[str], weights: dict[str, Tensor], model: SKD_TSTSAN, transfer: bool
+) -> dict[str, str]:
+    own, problems = model.state_dict(), []
+    loaded: dict[str, Tensor] = {}
+    account: dict[str, str] = {}
     for key, value in weights.items():
         name = _name(key)
         if name is None:
@@ -120,13 +125,13 @@ def _bare(key: str) -> str:
     return re.sub(r"\.conv\w*\.weight$", ".weight", key)
 
 
-def _load_magnifier(path, weights: dict[str, Tensor], model: SKD_TSTSAN) -> dict[str, str]:
+def _load_magnifier(path: str | PathLike[str], weights: dict[str, Tensor], model: SKD_TSTSAN) -> dict[str, str]:
     """Shape encoder and manipulator fit every stream, but for the first convolution, made for three channels."""
-    account = {}
+    account: dict[str, str] = {}
     for key, value in weights.items():
         name, places = _bare(key), []
         for s in STREAMS:
-            own = dict(model.streams[s].magnify.named_parameters())
+            own = dict(model.get_submodule(f"streams.{s}.magnify").named_parameters())
             if name in own and own[name].shape == value.shape:
                 with torch.no_grad():
                     own[name].copy_(value)

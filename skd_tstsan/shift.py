@@ -7,8 +7,7 @@ from torch import Tensor, nn
 class TemporalShift(nn.Module):
     """The first C/8 channels come from the next frame, the second C/8 from the previous one (Sec. 3.3, released code).
 
-    Zeros beyond the ends; no parameters. x: (B * segments, C, H, W), the frames of a sample one after the other; raises
-    ValueError for another number of frames.
+    Beyond the ends there are zeros. It has no parameters.
     """
 
     def __init__(self, segments: int = 2, *, ratio: int = 8) -> None:
@@ -16,8 +15,12 @@ class TemporalShift(nn.Module):
         self.segments, self.ratio = segments, ratio
 
     def forward(self, x: Tensor) -> Tensor:
-        if len(x) % self.segments:
-            raise ValueError(f"{len(x)} frames are not those of whole samples of {self.segments} segments")
+        """x (B segments, C, H, W), the frames of each sample one after the other -> the same shape.
+
+        Raises ValueError where the last sample is incomplete.
+        """
+        if x.shape[0] % self.segments:
+            raise ValueError(f"{x.shape[0]} frames: expected whole samples of {self.segments} segments")
         fold = x.shape[1] // self.ratio
         frames = x.unflatten(0, (-1, self.segments))
         future, past, kept = frames.split([fold, fold, x.shape[1] - 2 * fold], 2)

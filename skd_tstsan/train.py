@@ -1,8 +1,11 @@
 """Pre-training on CK+, then training on micro-expressions (Sec. 4.2)."""
 
 import math
-from functools import partial
+from dataclasses import dataclass
+from functools import partial, reduce
+from operator import add
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,26 +13,38 @@ from torch import Tensor, nn
 from shared.errors import UserError
 from shared.runs.fold import FoldTraining, autocast
 from shared.runs.gradcam import gradcam, scaled
+from shared.runs.parallel import Processes
 from shared.runs.pretraining import Pretraining
 
 from .baselines import train as baselines
-from .data import MACRO
+from .baselines.data import Data
+from .config import Config
+from .data import MACRO, FacesAndFlow, MacroExpressions
 from .losses import class_weights, skd_loss
 from .model import SKD_TSTSAN, TSCNN
-from .release import load_released
+from .release import Part, load_released
 
 LAST = ("fc.", "AC_fc.")  # linear layers: never transferred (Sec. 4.2)
 CLASSIFIERS = ("AC1", "AC2", "")  # outputs by name, the deepest last
 
 
-def network(config, classes: int, domains: int = 2) -> partial:
-    """What makes the network."""
-    sizes = dict(classes=classes, size=config.size, width=config.width)
+@dataclass(frozen=True)
+class Left:
+    """What a fold leaves for the figures, of each test sample, at the scored epoch."""
+
+    features: dict[str, list[list[float]]]  # (n, 384) of each classifier (Figs. 8 and 11)
+    heat: list[list[list[float]]]  # (n, h, w) activation maps (Fig. 7)
+
+
+def network(config: Config, classes: int, domains: int = 2) -> "partial[SKD_TSTSAN]":
+    """A call that makes the network."""
     if not config.modified:
-        return partial(TSCNN, **sizes)
+        return partial(TSCNN, classes=classes, size=config.size, width=config.width)
     return partial(
         SKD_TSTSAN,
-        **sizes,
+        classes=classes,
+        size=config.size,
+        width=config.width,
         mag=config.mag,
         eca=config.eca,
         tsm=config.tsm,
@@ -41,30 +56,36 @@ def network(config, classes: int, domains: int = 2) -> partial:
     )
 
 
-def start(net: SKD_TSTSAN, config, weights: Path) -> None:
-    """Takes up the released weights that it may start from, files in the folder `weights`. Raises UserError."""
-    for field, part, file in (("start", "network", config.start), ("magnifier", "magnifier", config.magnifier)):
+def start(net: SKD_TSTSAN, config: Config, weights_dir: Path) -> None:
+    """Loads the released weights that training starts from, if any, from files in `weights_dir`. Raises UserError."""
+    parts: tuple[tuple[str, Part, str], ...] = (
+        ("start", "network", config.start),
+        ("magnifier", "magnifier", config.magnifier),
+    )
+    for field, part, file in parts:
         if file != "random":
             try:
-                load_released(weights / file, net, transfer=True, part=part)
+                load_released(weights_dir / file, net, transfer=True, part=part)
             except (OSError, ValueError) as error:
-                remedy = f"--weights names the folder; --set {field}=random does without it"
+                remedy = f"--weights names the folder; --set {field}=random does without the file"
                 raise UserError(f"{error}\n{remedy}") from error
 
 
-def adam(net: nn.Module, config) -> torch.optim.Adam:
+def adam(net: nn.Module, config: Config) -> torch.optim.Adam:
     return torch.optim.Adam(net.parameters(), config.lr, config.betas, weight_decay=config.weight_decay, fused=True)
 
 
 def frequencies(y: Tensor, classes: int) -> Tensor:
-    """alpha_k of Eq. (7) of labels y; a class without a sample, which weighs nothing, as if it had one."""
+    """alpha_k of Eq. (7) for labels y (n,); a class without samples, of unused weight, counts as one sample."""
     return class_weights(torch.bincount(y, minlength=classes).clamp_min(1).tolist()).to(y.device)
 
 
-def criterion(net: nn.Module, x: Tensor, y: Tensor, alpha: Tensor, config) -> dict[str, Tensor]:
-    """Eq. (10): the weighted terms."""
+def criterion(net: nn.Module, x: Tensor, y: Tensor, alpha: Tensor, config: Config) -> dict[str, Tensor]:
+    """The weighted terms of Eq. (10)."""
+    logits, features = net(x)
     return skd_loss(
-        *net(x),
+        logits,
+        features,
         y,
         alpha,
         gamma=config.gamma,
@@ -75,39 +96,43 @@ def criterion(net: nn.Module, x: Tensor, y: Tensor, alpha: Tensor, config) -> di
     )
 
 
-def pretrain(pretraining: Pretraining) -> dict[str, Tensor]:
-    """CK+ (Sec. 4.2), in two temporal domains: all weights but those of the last linear layers."""
-    config = pretraining.config
-    start(net := network(config, len(MACRO.classes), domains=2)(), config, pretraining.weights_dir)
-    net = pretraining.synchronised(net).train()
-    optimiser, alpha = adam(net, config), frequencies(pretraining.data.y, len(MACRO.classes)).to(pretraining.device)
+def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
+    """Training on CK+ (Sec. 4.2) in two temporal domains: all weights but those of the last linear layers."""
+    config, data = pretraining.config, pretraining.data
+    assert isinstance(data, MacroExpressions)
+    start(made := network(config, len(MACRO.classes), domains=2)(), config, pretraining.weights_dir)
+    net = pretraining.synchronised(made).train()
+    optimiser, alpha = adam(net, config), frequencies(data.y, len(MACRO.classes)).to(pretraining.device)
     pretraining.keep(net=net, adam=optimiser)
     parallel, optimiser = pretraining.accelerator.prepare(net, optimiser)
-    epochs = math.ceil(config.pretrain_iterations / max(len(pretraining.data) // config.pretrain_batch, 1))
+    epochs = math.ceil(config.pretrain_iterations / max(len(data) // config.pretrain_batch, 1))
     for _, _, (x, y) in pretraining.batches(epochs=epochs, batch=config.pretrain_batch):
         with autocast(config, pretraining.device):
             terms = criterion(parallel, x, y, alpha, config)
         optimiser.zero_grad()
-        pretraining.accelerator.backward(sum(of_all(terms, alpha, y, pretraining.accelerator, config).values()))
+        pretraining.accelerator.backward(reduce(add, of_all(terms, alpha, y, pretraining.accelerator, config).values()))
         optimiser.step()
         pretraining.log(**terms)
     return {name: value for name, value in net.state_dict().items() if not name.startswith(LAST)}
 
 
-def of_all(terms: dict[str, Tensor], alpha: Tensor, y: Tensor, accelerator, config) -> dict[str, Tensor]:
-    """A process's terms such that their means over processes are those of the whole batch, of which it has labels y.
+def of_all(
+    terms: dict[str, Tensor], alpha: Tensor, y: Tensor, accelerator: Processes, config: Config
+) -> dict[str, Tensor]:
+    """One process's terms, scaled so that their means over processes are the terms of the whole batch.
 
-    Focal losses of the release are means weighted by class and its L2 is a sum; all else are means over the batch.
+    `y` are the labels of this process's share. With follow="release" focal losses are means weighted by class and L2 is
+    a sum; all other terms are means over the batch.
     """
     count, weight = (w / accelerator.reduce(w.clone(), "mean") for w in (alpha.new_tensor(len(y)), alpha[y].sum()))
-    factors = dict.fromkeys(terms, count)
+    factors: dict[str, Tensor | int] = dict.fromkeys(terms, count)
     if config.follow == "release":
         factors |= {"focal": weight, "focal auxiliary": weight, "l2": accelerator.num_processes}
     return {name: factors[name] * term for name, term in terms.items()}
 
 
-def train(training: FoldTraining) -> None:
-    """One fold, scored after every epoch."""
+def train(training: FoldTraining[Config, Any]) -> None:
+    """Training of one fold, scored after every epoch; of a baseline as in its own code."""
     config = training.config
     if config.method != "SKD-TSTSAN":
         return baselines.train(training)
@@ -126,7 +151,7 @@ def train(training: FoldTraining) -> None:
         for batch in training.shuffled(rows, least=1):
             with autocast(config, training.device):
                 terms = criterion(net, x[batch], y[batch], alpha, config)
-            loss = sum(terms.values())
+            loss = reduce(add, terms.values())
             training.check(loss, epoch, batch)
             optimiser.zero_grad()
             loss.backward()
@@ -135,8 +160,8 @@ def train(training: FoldTraining) -> None:
                 sums[name] = sums.get(name, 0) + term.item() * len(batch) / len(rows)
         training.score(epoch, lambda rows: predict(net, x[rows])[0], loss=sum(sums.values()), **sums)
     _, features = predict(training.scored(net), x[test])
-    training.figures["features"] = {name: f.double().round(decimals=3).tolist() for name, f in features.items()}
-    training.figures["heat"] = heat_maps(net, x[test]).tolist()
+    rounded = {name: f.double().round(decimals=3).tolist() for name, f in features.items()}
+    training.figures = Left(features=rounded, heat=heat_maps(net, x[test]).tolist())
 
 
 @torch.no_grad()
@@ -144,24 +169,27 @@ def predict(net: SKD_TSTSAN, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Te
     """Class probabilities (B, classes) and features (B, 384) of each classifier, the deepest as ""."""
     net.eval()
     parts = [net(part, auxiliary=True) for part in x.split(64)]
-    logits, features = (map(torch.cat, zip(*each, strict=True)) for each in zip(*parts, strict=True))
-    names = CLASSIFIERS if net.skd else CLASSIFIERS[-1:]
+    logits = [torch.cat(each) for each in zip(*(part.logits for part in parts), strict=True)]
+    features = [torch.cat(each) for each in zip(*(part.features for part in parts), strict=True)]
+    names = CLASSIFIERS if net.skd else ("",)
     return {n: z.softmax(dim=1) for n, z in zip(names, logits, strict=True)}, dict(zip(names, features, strict=True))
 
 
 def heat_maps(net: SKD_TSTSAN, x: Tensor) -> Tensor:
     """Grad-CAM (Fig. 7) of the S-stream's conv4 for the predicted class, each map up to 1: (B, 5, 5) at 48×48."""
-    maps = []
-    hook = net.eval().streams["S"].conv4.register_forward_hook(lambda layer, inputs, output: maps.append(output))
-    logits = net.forward(x).logits[-1]  # a compiled call would pass the hook by
+    maps: list[Tensor] = []
+    layer = net.eval().get_submodule("streams.S.conv4")
+    hook = layer.register_forward_hook(lambda layer, inputs, output: maps.append(output))
+    logits = net.forward(x).logits[-1]  # a compiled call would skip the hook
     hook.remove()
     return scaled(gradcam(maps[0], logits.amax(dim=1)))
 
 
-def apply(net: SKD_TSTSAN, data, config) -> tuple[Tensor, Tensor]:
-    """For a user's clips: class probabilities (N, classes) of the deepest classifier and heat maps (N, 1, h, w)."""
-    if config.method != "SKD-TSTSAN":
+def apply(net: nn.Module, data: FacesAndFlow | Data, config: Config) -> tuple[Tensor, Tensor]:
+    """Class probabilities (N, classes) of the deepest classifier and heat maps (N, 1, h, w) for a user's clips."""
+    if not isinstance(data, FacesAndFlow):
         return baselines.apply(net, data, config)
+    assert isinstance(net, SKD_TSTSAN)
     x = data.tensor(torch.device("cpu"), follow=config.follow)
     scores, _ = predict(net, x)
     return scores[""], heat_maps(net, x)[:, None]

@@ -90,10 +90,10 @@ def test_every_row_trains(name, corpora):
     assert set(training.predictions["epochs"]) == {"last", "best_on_test"}
     classifiers = {"", "AC1", "AC2"} if config.skd else {""}
     for outputs in training.predictions["scores"].values():
-        assert set(outputs) == classifiers == set(training.figures["features"]) and row.output in classifiers
+        assert set(outputs) == classifiers == set(training.figures.features) and row.output in classifiers
         for scores in outputs.values():
             np.testing.assert_allclose(np.sum(scores, axis=1), np.ones(5), atol=1e-5)
-    heat = np.array(training.figures["heat"])
+    heat = np.array(training.figures.heat)
     assert len(heat) == 5 and heat.min() >= 0 and heat.max() <= 1
 
 
@@ -138,7 +138,7 @@ def test_inputs_are_those_of_the_sample(corpora):
     signed = data.load(micro, BASE, cache).tensor(CPU, follow="paper")
     assert x.shape == (10, 38, 20, 20) and x.dtype == torch.float32
     onset, apex, offset = (face(micro.loc[3], number) for number in (2, 4, 6))
-    torch.testing.assert_close(x[3, :34], data.pictures(torch.stack([onset, apex])[None], 20)[0])
+    torch.testing.assert_close(x[3, :34], data.whole_and_patches(torch.stack([onset, apex])[None], 20)[0])
     assert torch.equal(x[:, :34], signed[:, :34])
     pairs = tvl1(torch.stack([onset, apex]), torch.stack([apex, offset]))
     expected = torch.nn.functional.interpolate(pairs, (20, 20), mode="bilinear").flatten(0, 1)
@@ -186,7 +186,7 @@ def test_transfer_takes_all_but_the_last_layers(corpora):
     assert set(net.state_dict()) - set(weights) == {k for k in net.state_dict() if k.startswith(LAST)}
     other = fold_of(config, corpora)
     train(other)
-    assert training.figures["features"] != other.figures["features"]
+    assert training.figures.features != other.figures.features
 
 
 def test_a_fold_is_the_same_twice(corpora):

@@ -6,7 +6,7 @@ import torch
 from oracles import golden
 
 from shared.pixels.flow import tvl1
-from skd_tstsan.data import flows, grey, pictures
+from skd_tstsan.data import flows, grey, whole_and_patches
 
 
 @pytest.fixture(params=["a", "b", "c"])
@@ -16,7 +16,7 @@ def clip(request):
 
 def test_images(clip):
     """Each face is stretched once, and only then cut and resized."""
-    images = pictures(torch.from_numpy(clip["faces"][None, :2]), 48)
+    images = whole_and_patches(torch.from_numpy(clip["faces"][None, :2]), 48)
     np.testing.assert_allclose(images[0].numpy(), clip["images"], atol=1e-5, rtol=0)
 
 

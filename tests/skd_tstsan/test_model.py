@@ -1,4 +1,5 @@
 import itertools
+from functools import partial
 
 import pytest
 import torch
@@ -80,3 +81,12 @@ def test_tscnn():
 def test_an_input_of_another_shape():
     with pytest.raises(ValueError, match=r"38.*\(2, 38, 64, 64\)"):
         SKD_TSTSAN()(torch.zeros(2, 38, 64, 64))
+
+
+@pytest.mark.parametrize("make", [SKD_TSTSAN, TSCNN, partial(SKD_TSTSAN, tsm=False)], ids=["all", "TSCNN", "no TSM"])
+def test_networks_can_be_exported_for_any_batch(make):
+    net = make(5, size=20, width=8).eval()
+    x = torch.rand(3, 38, 20, 20)
+    batch = torch.export.Dim("batch", max=1024)
+    exported = torch.export.export(net, (x[:2],), dynamic_shapes=({0: batch},)).module()
+    torch.testing.assert_close(exported(x).logits, net(x).logits)

@@ -158,7 +158,7 @@ def test_models_without_a_part_name_it(changes, without, file, tmp_path):
         with pytest.raises(ValueError, match="magnet.pth holds a magnifier.*mag=False"):
             load_released(tmp_path / "magnet.pth", SKD_TSTSAN(**changes))
     for path, part in ((file[0], "magnifier"), (tmp_path / "magnet.pth", "network")):
-        with pytest.raises(ValueError, match=f"{path.name} .*where a {part} was expected"):
+        with pytest.raises(ValueError, match=f"{path.name} .*expected a {part}"):
             load_released(path, part=part)
 
 
