@@ -1,7 +1,8 @@
-"""Inputs: the apex of a micro-expression, magnified against its onset, and faces in the wild."""
+"""The networks' inputs: the apex of a micro-expression, magnified against its onset, and faces in the wild."""
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,14 +15,15 @@ from shared.pixels.frames import Store, derive, prepare, unreadable
 from shared.pixels.images import stream
 from shared.tasks import TASKS
 
+from .config import Config
 from .magnify import magnify
 
 ONSET, APEX, MAGNIFIED = range(3)
 
-CACHED = 50_000  # of EmotioNet's images without labels, those that are decoded once; more are read as they are needed
+CACHED = 50_000  # images of EmotioNet without labels that are decoded once; more are read when they are needed
 
 
-def load(samples: pd.DataFrame, config, cache) -> Store:
+def load(samples: pd.DataFrame, config: Config, cache: Path) -> Store:
     """Onset, apex and magnified apex of each sample (Sec. IV-C): (3N, resize, resize, 3) uint8.
 
     The apex is spotted in the frequency domain [18] where the corpus has none.
@@ -36,8 +38,9 @@ def load(samples: pd.DataFrame, config, cache) -> Store:
 
     def one(clip: np.ndarray) -> np.ndarray:
         onset, apex = (torch.tensor(clip).movedim(-1, 1) / 255).split(1)
-        changed = magnify(onset, apex, **settings)[0].movedim(0, -1).mul(255).round().byte().numpy()
-        return np.concatenate([clip, changed[None]])
+        changed = magnify(onset, apex, ratio=config.ratio, lambda_c=config.lambda_c)[0]
+        pixels = changed.movedim(0, -1).mul(255).round().byte().numpy()
+        return np.concatenate([clip, pixels[None]])
 
     clips = derive(store, "magnified", settings, one)
     return replace(store, array=clips.reshape(-1, *clips.shape[2:]), start=3 * np.arange(len(store.ids) + 1))
@@ -55,15 +58,15 @@ def augmented(images: Tensor, draws: Tensor, size: int, *, flip: bool = True) ->
 
 
 def central(images: Tensor, size: int) -> Tensor:
-    """Test: (B, R, R, 3) uint8 -> its middle (B, 3, size, size) in 0..1."""
+    """The crop at test: (B, R, R, 3) uint8 -> its middle (B, 3, size, size) in 0..1."""
     start = (images.shape[1] - size) // 2
     return images[:, start : start + size, start : start + size].movedim(-1, 1) / 255
 
 
-def used(samples: pd.DataFrame, config) -> pd.DataFrame:
-    """Of EmotioNet the labelled images and the share of the million others that co-training draws from; else all.
+def used(samples: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """EmotioNet's labelled images and those of the others that co-training draws from; all samples of other corpora.
 
-    The share is drawn once, the same for every seed.
+    The others are chosen once, the same for every seed.
     """
     wild = samples["corpus"] == "EmotioNet"
     if not wild.any():
@@ -74,22 +77,22 @@ def used(samples: pd.DataFrame, config) -> pd.DataFrame:
     return samples[~others | samples.index.isin(chosen)].reset_index(drop=True)
 
 
-def pretraining_data(samples: Mapping[str, pd.DataFrame], config, cache) -> "Faces":
-    """What the teacher sees; of one view, it learns from the labelled images alone (Sec. III-B)."""
+def pretraining_data(samples: Mapping[str, pd.DataFrame], config: Config, cache: Path) -> "Faces":
+    """The images that the teacher learns from; with one view, the labelled ones alone (Sec. III-B)."""
     each = config.unlabelled_each if config.views == 2 else 0
     return Faces(used(samples["EmotioNet"], config), each=each, resize=config.resize, cache=cache)
 
 
-class Faces(torch.utils.data.Dataset):
-    """For the teacher: an image with AU labels, one an epoch, beside `each` others without, drawn anew (Sec. III-B).
+class Faces(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
+    """The teacher's images: each with AU labels, once an epoch, beside `each` others without, drawn anew (Sec. III-B).
 
     An item holds images (1 + each, resize, resize, 3) uint8, labels (1 + each, C) with NaN where none is known, and
-    draws in [0, 1) for the crops (1 + each, 3) and for a_c (1 + each, C), all from (seed, epoch, index). A third of
-    the labelled images, about, are `held_out` (Sec. IV-A: 15,000 of 20,722 train). Of the others, CACHED are decoded
+    draws in [0, 1) for the crops (1 + each, 3) and for a_c (1 + each, C), all from (seed, epoch, index). About a
+    third of the labelled images are `held_out` (Sec. IV-A: 15,000 of 20,722 train). Of the others, CACHED are decoded
     into the cache, the rest are checked. Those that cannot be read are left out, each with an entry in `problems`.
     """
 
-    def __init__(self, images: pd.DataFrame, *, each: int, resize: int, cache):
+    def __init__(self, images: pd.DataFrame, *, each: int, resize: int, cache: Path) -> None:
         task = TASKS["emotionet-au12"]
         labelled = task.select(images)
         (fold,) = task.folds(labelled)

@@ -1,10 +1,11 @@
 """Tables of the paper: a line a row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from shared.runs.config import pretraining_settings
+from shared.runs.fold import History, Record
 from shared.runs.paper import Column, Paper, Row, Table
 from shared.tasks import Task
 
@@ -29,7 +30,7 @@ def files(config: Config) -> tuple[str, ...]:
     return imagenet + ((config.teacher,) if config.method != "none" and config.teacher else ())
 
 
-def remarks(config: Config, history: Sequence[Mapping[str, float]] | None = None, records: Sequence = ()) -> list[str]:
+def remarks(config: Config, history: History = (), records: Sequence[Record] = ()) -> list[str]:
     """What the networks started from, and how good the teacher is: one that learned nothing teaches nothing."""
     start = ", ".join(name for name in files(config) if name != config.teacher)
     first = f"ImageNet's ({start} of torchvision)" if start else "random, not ImageNet's"

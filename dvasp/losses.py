@@ -1,12 +1,12 @@
-"""Eq. (1)-(16): the losses of the teacher, of the student and of the distillation methods it is compared with.
+"""Eq. (1)-(16): the losses of the teacher, the student, and the distillation methods that ASP is compared with.
 
-Features are one view's activations: a tensor (B, C, H, W), or a sequence of them, a layer each, first layer first. All
-is computed in float32 where it is given in half precision. Shapes and labels that do not fit raise ValueError.
+Features are the activations of one view: a tensor (B, C, H, W), or a sequence of them, one for each layer, the first
+layer first. Half precision is computed in float32. Shapes and labels that do not fit raise ValueError.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,11 +14,12 @@ from torch import Tensor
 
 AUS = (1, 2, 4, 5, 6, 9, 12, 17, 20, 25, 26, 43)  # the AUs of EmotioNet, in the teacher's order (Sec. IV-A)
 Features = Tensor | Sequence[Tensor]
+Follow = Literal["paper", "release"]
 RATIOS = (0.2, 0.3, 0.2, 0.2, 0.5, 0.2, 0.5, 0.2, 0.1, 0.5, 0.2, 0.3)  # w: wanted share of positives (released code)
 
 
 class Output(NamedTuple):
-    """What a network of V views hands to its losses; C AUs."""
+    """The output of a network of V views, for its losses; C AUs."""
 
     views: Tensor  # logits of each view: teacher (V, B, C), student (V, B, C, 2)
     fused: Tensor  # logits that are scored: teacher (B, C), student (B, C, 2)
@@ -26,7 +27,7 @@ class Output(NamedTuple):
     features: list[list[Tensor]]  # of each view the activations of conv1 (before BN) and of the four stages
 
 
-def is_release(follow: str) -> bool:
+def is_release(follow: Follow) -> bool:
     """Whether `follow` is "release" rather than "paper"; raises ValueError for any other word."""
     if follow not in ("paper", "release"):
         raise ValueError(f'follow={follow!r}: expected "paper" or "release"')
@@ -34,20 +35,20 @@ def is_release(follow: str) -> bool:
 
 
 def _wide(x: Tensor) -> Tensor:
-    """x in float32 where it is narrower: squares of activations of 22, summed over channels, overflow in half."""
+    """x in float32 where it is narrower: squares of activations of 22, summed over channels, overflow float16."""
     return x if x.dtype == torch.float64 else x.float()
 
 
 def _same(**tensors: Tensor) -> None:
-    """Raises ValueError where the tensors differ in shape or are of no image."""
+    """Raises ValueError where the tensors differ in shape or are empty."""
     if len({x.shape for x in tensors.values()}) > 1 or not next(iter(tensors.values())).numel():
         shapes = ", ".join(f"{name} {tuple(x.shape)}" for name, x in tensors.items())
-        raise ValueError(f"{shapes}: expected the same shape, of one image at least")
+        raise ValueError(f"{shapes}: expected the same shape, of at least one image")
 
 
 def _check_labels(p: Tensor, *, missing: bool) -> None:
-    """Raises ValueError where labels are not 1, 0 or, if they may be missing, NaN; on a GPU, which would be waited for,
-    they are not looked at."""
+    """Raises ValueError where labels are not 1, 0 or, if they may be missing, NaN; not checked on a GPU, which it would
+    stall."""
     if not p.is_cpu:
         return
     known = (p == 0) | (p == 1) | (p.isnan() if missing else False)
@@ -59,46 +60,50 @@ def _check_labels(p: Tensor, *, missing: bool) -> None:
 
 
 def selective_weights(
-    p: Tensor, ratios: Sequence[float] = RATIOS, *, selective: str = "release", lots: Tensor | None = None
+    p: Tensor,
+    ratios: Sequence[float] = RATIOS,
+    *,
+    selective: Literal["release", "original"] = "release",
+    noise: Tensor | None = None,
 ) -> Tensor:
     """a_c, Eq. (1): weights (B, C) that bring labels p (B, C), 1, 0 or NaN (missing), to `ratios` positives.
 
     "release" (released code): where positives are too few, ceil(N_c w_c) negatives drawn at random keep weight 1, the
     others get 0. "original" (selective learning, AAAI 2018): of the class that is too frequent a random part is kept,
-    the class that is too rare is weighted up. A missing label weighs 0. `lots` (B, C) decide the draws, lowest first;
-    by default torch draws them, uniform in [0, 1).
+    the class that is too rare is weighted up. A missing label weighs 0. `noise` (B, C), by default uniform in [0, 1)
+    from torch, decides which are drawn: the lowest first.
     """
     if p.ndim != 2 or p.shape[1] != len(ratios):
         raise ValueError(
             f"labels {tuple(p.shape)} and {len(ratios)} ratios: expected (B, {len(ratios)}), a ratio for each AU; the "
-            f"released ones are of AUs {', '.join(map(str, AUS))}, give `ratios` for others"
+            f"released ones are for AUs {', '.join(map(str, AUS))}: give `ratios` for others"
         )
     _check_labels(p, missing=True)
     positive, negative = p == 1, p == 0
-    lots = torch.rand(p.shape, device=p.device) if lots is None else lots
-    _same(labels=p, lots=lots)
+    noise = torch.rand(p.shape, device=p.device) if noise is None else noise
+    _same(labels=p, noise=noise)
     N = (positive | negative).sum(0)
     w = torch.tensor(ratios, dtype=torch.float64, device=p.device)
-    wanted = (N * w).round(decimals=6)  # 10 x 0.3 is 3, not a hair above it
+    wanted = (N * w).round(decimals=6)  # 10 × 0.3 is 3, not a little more
     if selective == "release":
         kept = torch.where(positive.sum(0) < wanted, wanted.ceil(), N)
-        return (positive | _draw(negative, kept, lots)).float()
+        return (positive | _draw(negative, kept, noise)).float()
     if selective == "original":
         a = torch.zeros_like(p, dtype=torch.float32)
         for members, want in ((positive, wanted), (negative, N - wanted)):
             have = members.sum(0)
             rare = members * (want / have.clamp(min=1))
-            a += torch.where(have < want, rare, _draw(members, want.round(), lots)).float()
+            a += torch.where(have < want, rare, _draw(members, want.round(), noise)).float()
         return a
     raise ValueError(f'selective={selective!r}: expected "release" or "original"')
 
 
-def _draw(members: Tensor, n: Tensor, lots: Tensor) -> Tensor:
-    """At most n (C) of the members (B, C) of each column: those with the lowest lots."""
-    return members & (lots.masked_fill(~members, torch.inf).argsort(0).argsort(0) < n)
+def _draw(members: Tensor, n: Tensor, noise: Tensor) -> Tensor:
+    """At most n (C) of the members (B, C) of each column: those with the lowest noise."""
+    return members & (noise.masked_fill(~members, torch.inf).argsort(0).argsort(0) < n)
 
 
-def teacher_view_loss(z: Tensor, p: Tensor, a: Tensor, *, follow: str = "paper") -> Tensor:
+def teacher_view_loss(z: Tensor, p: Tensor, a: Tensor, *, follow: Follow = "paper") -> Tensor:
     """L'_vi, Eq. (1): mean over the images that carry a label; logits z, labels p (NaN missing), weights a: (B, C).
 
     The released code has no 1/C: it takes the sum over AUs.
@@ -110,7 +115,7 @@ def teacher_view_loss(z: Tensor, p: Tensor, a: Tensor, *, follow: str = "paper")
     return total / ((1 if is_release(follow) else p.shape[1]) * known.any(1).sum().clamp(min=1))
 
 
-def co_regularization_loss(z_1: Tensor, z_2: Tensor, *, follow: str = "paper") -> Tensor:
+def co_regularization_loss(z_1: Tensor, z_2: Tensor, *, follow: Follow = "paper") -> Tensor:
     """L'_cr, Eq. (2): Jensen-Shannon divergence of the two views' predictions, logits (B, C), mean over AUs and images.
 
     The released code takes the absolute difference of mean entropies instead: each of the three means leaves out the
@@ -152,13 +157,13 @@ def teacher_loss(
     *,
     lambda_mv: float = 400.0,
     lambda_cr: float = 100.0,
-    cr_on: str = "unlabelled",
-    follow: str = "paper",
+    cr_on: Literal["unlabelled", "all"] = "unlabelled",
+    follow: Follow = "paper",
 ) -> dict[str, Tensor]:
-    """Eq. (4) as weighted terms to be summed, of a Teacher's output and labels p (B, C); a teacher of one view has L_v.
+    """Eq. (4) as weighted terms to be summed, of a Teacher's output and labels p (B, C); with one view L_v alone.
 
-    Weights a (B, C), or (2, B, C) of each view. An image of which no label is known is unlabelled; L'_cr is of those,
-    or with cr_on="all", as in the released code, of all.
+    Weights a are (B, C), or (2, B, C) of each view. An image without any known label is unlabelled; L'_cr is computed
+    on those or, with cr_on="all" and in the released code, on all.
     """
     if cr_on not in ("unlabelled", "all"):
         raise ValueError(f'cr_on={cr_on!r}: expected "unlabelled" or "all"')
@@ -170,7 +175,7 @@ def teacher_loss(
         terms["L_mv"] = lambda_mv * multi_view_loss(*output.W)
         everything = cr_on == "all" or is_release(follow)
         z_1, z_2 = output.views if everything else output.views[:, p.isnan().all(1)]
-        L_cr = co_regularization_loss(z_1, z_2, follow=follow) if len(z_1) else z_1.sum()  # 0 of no image
+        L_cr = co_regularization_loss(z_1, z_2, follow=follow) if len(z_1) else z_1.sum()  # without images: 0
         terms["L_cr"] = lambda_cr * L_cr
     return terms
 
@@ -205,14 +210,14 @@ def similarity(Q: Tensor) -> Tensor:
 
 
 def _scaled(A: Tensor) -> tuple[Tensor, Tensor]:
-    """A over its largest magnitude, and that: G and normalised At are blind to scale, |A|^12 would leave float32."""
+    """A over its largest magnitude, and that: G and normalised At ignore scale, and |A|^12 overflows float32."""
     A = _wide(A)
     most = A.detach().abs().amax().clamp(min=torch.finfo(A.dtype).tiny)
     return A / most, most
 
 
-def asp_loss(A_T: Features, A_S: Features, *, follow: str = "paper") -> Tensor:
-    """L_asp_i, Eq. (9)-(15), of one view's teacher and student features; only B has to agree.
+def asp_loss(A_T: Features, A_S: Features, *, follow: Follow = "paper") -> Tensor:
+    """L_asp_i, Eq. (9)-(15), of one view's teacher and student features, which have to agree in B alone.
 
     The released code divides At by its spatial L2 norm and takes the mean over layers instead of the sum.
     """
@@ -225,26 +230,26 @@ def asp_loss(A_T: Features, A_S: Features, *, follow: str = "paper") -> Tensor:
     return _distance(G, A_T, A_S, follow)
 
 
-def sp_loss(A_T: Features, A_S: Features, *, follow: str = "paper") -> Tensor:
+def sp_loss(A_T: Features, A_S: Features, *, follow: Follow = "paper") -> Tensor:
     """Similarity-preserving distillation [28]: Eq. (13)-(15) without attention; released code: the mean over layers."""
     return _distance(similarity, A_T, A_S, follow)
 
 
-def _distance(G: Callable[[Tensor], Tensor], A_T: Features, A_S: Features, follow: str) -> Tensor:
+def _distance(G: Callable[[Tensor], Tensor], A_T: Features, A_S: Features, follow: Follow) -> Tensor:
     """Eq. (15), left: |G(A_T) - G(A_S)|^2_F / b^2, summed over layers, or their mean (released code)."""
     each = torch.stack([(G(T) - G(S)).square().mean() for T, S in _layers(A_T, A_S)])
     return each.mean() if is_release(follow) else each.sum()
 
 
 def _unit(At: Tensor, eps: Tensor | float) -> Tensor:
-    """Maps (B, 1, H, W) over their L2 norm and a little."""
+    """Maps (B, 1, H, W) over their L2 norm plus eps."""
     return At / (At.flatten(1).norm(dim=1)[:, None, None, None] + eps)
 
 
-def at_loss(A_T: Features, A_S: Features, *, follow: str = "paper") -> Tensor:
-    """Attention transfer [15], p = 2: mean over layers of the squared distance of normalised maps, H and W agreeing.
+def at_loss(A_T: Features, A_S: Features, *, follow: Follow = "paper") -> Tensor:
+    """Attention transfer [15], p = 2: mean over layers of the squared distance of normalised maps of one H and W.
 
-    Divided by the number of elements, as its weight of 1000 supposes. Released code: 1e-6 is added to the norms.
+    Divided by the number of elements, as its weight of 1000 assumes. Released code: 1e-6 is added to the norms.
     """
 
     def maps(A: Tensor) -> Tensor:
@@ -258,7 +263,7 @@ def at_loss(A_T: Features, A_S: Features, *, follow: str = "paper") -> Tensor:
 
 
 def fit_loss(A_T: Features, A_S: Features) -> Tensor:
-    """FitNets [25]: mean squared error of the last layer, whose shapes agree here without a regressor."""
+    """FitNets [25]: mean squared error of the last layer; shapes agree here, so it needs no regressor."""
     T, S = _layers(A_T, A_S)[-1]
     if T.shape != S.shape:
         raise ValueError(f"Fit compares activations: {tuple(T.shape)} of the teacher, {tuple(S.shape)} of the student")
@@ -266,10 +271,10 @@ def fit_loss(A_T: Features, A_S: Features) -> Tensor:
 
 
 def _layers(A_T: Features, A_S: Features) -> list[tuple[Tensor, Tensor]]:
-    """Teacher's and student's activations layer by layer."""
+    """The teacher's and the student's activations, layer by layer."""
     T, S = ([A] if isinstance(A, Tensor) else list(A) for A in (A_T, A_S))
     if len(T) != len(S) or not T:
-        raise ValueError(f"{len(T)} layers of the teacher, {len(S)} of the student: expected as many, and one at least")
+        raise ValueError(f"{len(T)} layers of the teacher, {len(S)} of the student: expected as many, and at least one")
     for t, s in zip(T, S, strict=True):
         if t.ndim != 4 or s.ndim != 4 or len(t) != len(s) or not (t.numel() and s.numel()):
             raise ValueError(
@@ -279,7 +284,7 @@ def _layers(A_T: Features, A_S: Features) -> list[tuple[Tensor, Tensor]]:
     return list(zip(T, S, strict=True))
 
 
-DISTILLATION = {"Fit": fit_loss, "AT": at_loss, "SP": sp_loss, "ASP": asp_loss}
+DISTILLATION: dict[str, Callable[..., Tensor]] = {"Fit": fit_loss, "AT": at_loss, "SP": sp_loss, "ASP": asp_loss}
 # ASP: Sec. IV-C; the others are not in the paper: usual values of FitNets, AT and SP, and those of the released code
 ALPHA = {
     "paper": {"Fit": 100.0, "AT": 1000.0, "SP": 3000.0, "ASP": 100.0},
@@ -295,13 +300,13 @@ def student_loss(
     lambda_mv: float = 100.0,
     method: str = "ASP",
     alpha: float | None = None,
-    follow: str = "paper",
+    follow: Follow = "paper",
 ) -> dict[str, Tensor]:
     """Eq. (8) and (16) as weighted terms to be summed, of a student's output, labels p (B, N) and the teacher's output.
 
-    One view has L_v and the distillation only. Without a teacher there is no distillation; alpha is the method's
-    own where None. The released code gives each view loss the weight 1 instead of 1/2, distils conv1 (before batch
-    norm), too, and sums over views where Eq. (15) takes the mean.
+    With one view there are L_v and the distillation alone; without a teacher there is no distillation. alpha=None is
+    the method's own of ALPHA. The released code weights each view's loss by 1 instead of 1/2, distils conv1 (before
+    batch norm), too, and sums over views where Eq. (15) takes the mean.
     """
     release = is_release(follow)
     views = torch.stack([student_view_loss(z, p) for z in output.views])
@@ -315,7 +320,7 @@ def student_loss(
         if len(teacher.features) != len(output.features):
             raise ValueError(f"{len(teacher.features)} views of the teacher, {len(output.features)} of the student")
         alpha = ALPHA[follow][method] if alpha is None else alpha
-        options = {} if method == "Fit" else {"follow": follow}
+        options: dict[str, Any] = {} if method == "Fit" else {"follow": follow}
         layers = slice(0 if release else 1, None)
         pairs = zip(teacher.features, output.features, strict=True)
         losses = torch.stack([DISTILLATION[method](A_T[layers], A_S[layers], **options) for A_T, A_S in pairs])

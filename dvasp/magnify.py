@@ -1,5 +1,8 @@
 """Eulerian video magnification [31] of the motion from onset to apex (Sec. IV-C): linear, on a Laplacian pyramid."""
 
+from functools import reduce
+from operator import add
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,9 +13,9 @@ BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 def prepare(
     onset: Tensor, apex: Tensor, *, resize: int = 240, size: int = 224, ratio: float = 30.0, lambda_c: float = 8.0
 ) -> Tensor:
-    """What a student sees at test: onset and apex (B, 3, resize, resize) in 0..1 -> (B, 3, size, size), magnified.
+    """Onset and apex (B, 3, resize, resize) in 0..1 -> a student's input at test, the magnified middle of `size`.
 
-    The middle is cut out and values are those of 8 bits, as training has them. A student's own settings: `net.input`.
+    Values are rounded to 8 bits, as in training. A student's own settings: `net.input`.
     """
     if onset.shape[-2:] != (resize, resize):
         raise ValueError(f"images of {tuple(onset.shape[-2:])}: expected {resize} x {resize}; resize the faces first")
@@ -33,7 +36,7 @@ def magnify(onset: Tensor, apex: Tensor, *, ratio: float = 30.0, lambda_c: float
     """The apex as if it had moved `ratio` times as far from the onset: images (B, C, H, W) in 0..1 -> the same.
 
     ratio 1 gives the apex. Each band of apex - onset is multiplied; bands of wavelengths under lambda_c (pixels) in
-    proportion less, since so large a motion of so fine a structure is out of a linear method's reach. The finest band,
+    proportion less, since a linear method cannot move so fine a structure so far. The finest band,
     mostly noise, and the mean brightness stay as they are, as in the code of [31]. lambda_c is not in the paper: with 8
     brows and lids are still magnified wholly in images of 240 x 240.
     """
@@ -76,5 +79,5 @@ def blur(x: Tensor) -> Tensor:
     """Binomial filter of five taps along both axes, images mirrored at the border."""
     B, C, H, W = x.shape
     x = F.pad(x, (2, 2, 2, 2), mode="reflect")
-    x = sum(tap * x[..., i : i + H, :] for i, tap in enumerate(BINOMIAL))
-    return sum(tap * x[..., i : i + W] for i, tap in enumerate(BINOMIAL))
+    x = reduce(add, (tap * x[..., i : i + H, :] for i, tap in enumerate(BINOMIAL)))
+    return reduce(add, (tap * x[..., i : i + W] for i, tap in enumerate(BINOMIAL)))

@@ -6,6 +6,7 @@ All take images (B, 3, H, W) in 0..1 and normalise them themselves, by `statisti
 import os
 import re
 from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +14,13 @@ from torch.nn import functional as F
 from torchvision.models import ResNet18_Weights, ResNet34_Weights
 from torchvision.models.resnet import BasicBlock, conv1x1
 
-from .losses import AUS, Output, is_release
+from .losses import AUS, Follow, Output, is_release
 from .magnify import check_images
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
-STATISTICS = {  # mean and standard deviation of R, G, B in 0..1; "none": images come as they are to be seen
+Statistics = Literal["imagenet", "emotionet", "none"]
+# mean and standard deviation of R, G, B in 0..1; "none": images are taken as they are
+STATISTICS: dict[str, tuple[tuple[float, ...], tuple[float, ...]] | None] = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "emotionet": ((0.5355, 0.4249, 0.3801), (0.2832, 0.2578, 0.2548)),  # released code of co-training
     "none": None,
@@ -26,12 +29,12 @@ WEIGHTS = {18: ResNet18_Weights.IMAGENET1K_V1, 34: ResNet34_Weights.IMAGENET1K_V
 
 
 class Trunk(nn.Module):
-    """A ResNet without its classifier: images (B, 3, H, W) -> f (B, 8 width) and conv1 (before BN), stages 1 to 4.
+    """A ResNet without its classifier.
 
     State-dict names are those of torchvision's ResNets less `fc`, so their weights load at width 64.
     """
 
-    def __init__(self, depth: int, *, width: int = 64):
+    def __init__(self, depth: int, *, width: int = 64) -> None:
         super().__init__()
         self.depth, self.width = depth, width
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
@@ -46,6 +49,7 @@ class Trunk(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Images (B, 3, H, W) -> f (B, 8 width), and the activations of conv1 (before BN) and of stages 1 to 4."""
         A = [self.conv1(x)]  # (B, width, H/2, W/2)
         x = F.max_pool2d(F.relu(self.bn1(A[0])), 3, stride=2, padding=1)
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
@@ -64,19 +68,24 @@ def stage(inplanes: int, planes: int, *, blocks: int, stride: int) -> nn.Sequent
 
 
 class Views(nn.Module):
-    """Views side by side, each a trunk and its classifier FC_i: f_i (V, B, 8 width), logits, feature lists."""
+    """Views side by side, each a trunk and its classifier FC_i."""
 
-    def __init__(self, outputs: int, *, depth: int, views: int, width: int, statistics: str):
+    def __init__(self, outputs: int, *, depth: int, views: int, width: int, statistics: Statistics) -> None:
         super().__init__()
-        known = {"depth": (depth, BLOCKS), "views": (views, (1, 2)), "statistics": (statistics, STATISTICS)}
+        known: dict[str, tuple[Any, Any]] = {
+            "depth": (depth, BLOCKS),
+            "views": (views, (1, 2)),
+            "statistics": (statistics, STATISTICS),
+        }
         for name, (value, choices) in known.items():
             if value not in choices:
                 raise ValueError(f"{name}={value!r}: expected one of {', '.join(map(repr, choices))}")
-        self.statistics = STATISTICS[statistics]
+        self.depth, self.width, self.statistics = depth, width, STATISTICS[statistics]
         self.trunks = nn.ModuleList(Trunk(depth, width=width) for _ in range(views))
         self.FC = nn.ModuleList(nn.Linear(8 * width, outputs) for _ in range(views))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, list[list[Tensor]]]:
+    def each_view(self, x: Tensor) -> tuple[Tensor, Tensor, list[list[Tensor]]]:
+        """Images (B, 3, H, W) in 0..1 -> f_i (V, B, 8 width), logits (V, B, outputs), and each view's activations."""
         if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
             raise ValueError(f"images {tuple(x.shape)} of {x.dtype}: expected (B, 3, H, W), floats in 0..1")
         if self.statistics:
@@ -88,7 +97,8 @@ class Views(nn.Module):
 
     def classifiers(self, *, bias: bool) -> Tensor:
         """(V, outputs, 8 width), or one more with the bias (released code)."""
-        rows = [torch.cat((FC.weight, FC.bias[:, None]), 1) if bias else FC.weight for FC in self.FC]
+        heads = [FC for FC in self.FC if isinstance(FC, nn.Linear)]
+        rows = [torch.cat((FC.weight, FC.bias[:, None]), 1) if bias else FC.weight for FC in heads]
         return torch.stack(rows)
 
 
@@ -105,14 +115,18 @@ class Teacher(Views):
         depth: int = 34,
         views: int = 2,
         width: int = 64,
-        follow: str = "paper",
-        statistics: str = "emotionet",
-    ):
+        follow: Follow = "paper",
+        statistics: Statistics = "emotionet",
+    ) -> None:
         super().__init__(C, depth=depth, views=views, width=width, statistics=statistics)
         self.bias_in_W = is_release(follow)
 
     def forward(self, x: Tensor) -> Output:
-        _, z, features = super().forward(x)  # z (V, B, C)
+        """Images (B, 3, H, W) in 0..1 -> logits (V, B, C), their mean (B, C), W (V, C, 8 width), features.
+
+        W has one more column, the bias, with follow="release".
+        """
+        _, z, features = self.each_view(x)
         return Output(z, z.mean(0), self.classifiers(bias=self.bias_in_W), features)
 
 
@@ -120,7 +134,7 @@ class Student(Views):
     """N AUs, each its own two-way softmax (Sec. III-C-1): DualView, or SingleView for the rows without "DV".
 
     Two views are fused through N classifiers FC_s of f_s = f_1 + f_2; follow="release": the mean of their logits.
-    It sees images magnified as `input` says: `prepare(onset, apex, **net.input)`.
+    `input` holds the settings of its input: `prepare(onset, apex, **net.input)`.
     """
 
     def __init__(
@@ -130,20 +144,24 @@ class Student(Views):
         depth: int = 18,
         views: int,
         width: int = 64,
-        follow: str = "paper",
-        statistics: str = "imagenet",
+        follow: Follow = "paper",
+        statistics: Statistics = "imagenet",
         resize: int = 240,
         size: int = 224,
         ratio: float = 30.0,
         lambda_c: float = 8.0,
-    ):
+    ) -> None:
         super().__init__(2 * N, depth=depth, views=views, width=width, statistics=statistics)
         self.N, self.follow = N, follow
         self.input = {"resize": resize, "size": size, "ratio": ratio, "lambda_c": lambda_c}
         self.FC_s = nn.Linear(8 * width, 2 * N) if views == 2 and not is_release(follow) else None
 
     def forward(self, x: Tensor) -> Output:
-        f, z, features = super().forward(x)  # z (V, B, 2N)
+        """Images (B, 3, H, W) in 0..1 -> logits (V, B, N, 2), fused ones (B, N, 2), W (V, N, 16 width), features.
+
+        W is (V, 2 N, 8 width + 1), rows with their bias, with follow="release".
+        """
+        f, z, features = self.each_view(x)  # z (V, B, 2N)
         fused = z.mean(0) if self.FC_s is None else self.FC_s(f.sum(0))  # (B, 2N)
         z, fused = (t.unflatten(-1, (self.N, 2)) for t in (z, fused))
         W = self.classifiers(bias=is_release(self.follow))  # (V, 2N, 512 or 513): the released code's rows
@@ -153,7 +171,7 @@ class Student(Views):
 
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
-        """Probability of each AU: images (B, 3, H, W) in 0..1 -> (B, N)."""
+        """Images (B, 3, H, W) in 0..1 -> the probability of each AU (B, N)."""
         check_images(x)
         return self(x).fused.softmax(-1)[..., 1]
 
@@ -164,14 +182,14 @@ class DualView(Student):
     Images (B, 3, H, W) in [0, 1] -> `fused` logits (B, N, 2) and more; for magnified ones see `dvasp.prepare`.
     """
 
-    def __init__(self, N: int, *, depth: int = 18, width: int = 64, follow: str = "paper", **options):
+    def __init__(self, N: int, *, depth: int = 18, width: int = 64, follow: Follow = "paper", **options: Any) -> None:
         super().__init__(N, depth=depth, views=2, width=width, follow=follow, **options)
 
 
 class SingleView(Student):
     """One-view student of N AUs: the baselines Res18 and Res34, and the students of a single-view teacher."""
 
-    def __init__(self, N: int, *, depth: int = 18, width: int = 64, follow: str = "paper", **options):
+    def __init__(self, N: int, *, depth: int = 18, width: int = 64, follow: Follow = "paper", **options: Any) -> None:
         super().__init__(N, depth=depth, views=1, width=width, follow=follow, **options)
 
 
@@ -180,12 +198,12 @@ def freeze(teacher: Teacher) -> Teacher:
     return teacher.eval().requires_grad_(False)
 
 
-def read_teacher(state: Mapping, *, views: int = 2, **options) -> Teacher:
-    """A Teacher of the first `views` ResNets in `state`, of the depth and width that they have.
+def read_teacher(state: Mapping[str, Any], *, views: int = 2, **options: Any) -> Teacher:
+    """A Teacher of the first `views` ResNets in `state`, of their depth and width.
 
     state: the public checkpoint of co-training, its ResNets net1.* and net2.* under torchvision's names (a "state_dict"
-    around it and the "module." of data-parallel training are seen through); or the state dict of a Teacher. Where there
-    are ResNets alone, FC is random: distillation and DVFT take no more. Raises ValueError saying what is missing.
+    around it and the "module." of data-parallel training are dropped); or the state dict of a Teacher. From ResNets
+    alone, FC is random: distillation and DVFT need no more. Raises ValueError saying what is missing.
     """
     state = state.get("state_dict", state) if isinstance(state, Mapping) else {}
     state = {name.removeprefix("module."): value for name, value in state.items() if isinstance(value, Tensor)}
@@ -215,13 +233,13 @@ def weights_file(depth: int) -> str:
     return os.path.basename(WEIGHTS[depth].url)
 
 
-def load_imagenet(net: Views, folder: str | os.PathLike = ".") -> None:
-    """Loads ImageNet weights into every trunk, from torchvision's file in `folder`, else from its own download.
+def load_imagenet(net: Views, folder: str | os.PathLike[str] = ".") -> None:
+    """Loads ImageNet weights into every trunk, from torchvision's file in `folder`, else from torchvision's download.
 
-    Raises FileNotFoundError naming the file where it is not there and cannot be fetched.
+    Raises FileNotFoundError naming the file where it is missing and cannot be fetched.
     """
-    weights = WEIGHTS[net.trunks[0].depth]
-    path = os.path.join(folder, weights_file(net.trunks[0].depth))
+    weights = WEIGHTS[net.depth]
+    path = os.path.join(folder, weights_file(net.depth))
     if os.path.isfile(path):
         state = torch.load(path, map_location="cpu", weights_only=True)
     else:

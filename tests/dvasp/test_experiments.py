@@ -74,10 +74,8 @@ def check(config: Config, task: str, corpora) -> FoldTraining:
     assert set(training.predictions["epochs"]) == {"last", "best_on_test", "val"}
     scores = np.array(training.predictions["scores"][str(training.scored_epoch)][""])
     assert scores.shape == (tested, N) and scores.min() >= 0 and scores.max() <= 1
-    assert len(training.figures["maps"]) == tested
-    for of_aus, target in zip(
-        training.figures["maps"], training.targets[training.indices("test")].tolist(), strict=True
-    ):
+    assert len(training.figures.maps) == tested
+    for of_aus, target in zip(training.figures.maps, training.targets[training.indices("test")].tolist(), strict=True):
         assert set(of_aus) == {str(i) for i, shown in enumerate(target) if shown}
         assert all(np.shape(maps) == (config.views, 1, 1) for maps in of_aus.values())
     return training

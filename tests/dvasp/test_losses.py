@@ -341,7 +341,7 @@ def test_activations_that_do_not_fit_are_refused(loss):
     ):
         with pytest.raises(ValueError, match=said):
             loss(A, other)
-    with pytest.raises(ValueError, match="one at least"):
+    with pytest.raises(ValueError, match="at least one"):
         loss([], [])
 
 
@@ -387,8 +387,8 @@ def test_original_selective_learning_reaches_the_wanted_ratio(positives, negativ
 def test_selective_weights_draw_every_negative_equally_often():
     p = batch(1, 9, 0).repeat(1, len(RATIOS))
     generator = torch.Generator().manual_seed(0)
-    lots = torch.rand(300, *p.shape, generator=generator)
-    draws = torch.stack([selective_weights(p, (0.3,) * 12, lots=x) for x in lots])
+    noise = torch.rand(300, *p.shape, generator=generator)
+    draws = torch.stack([selective_weights(p, (0.3,) * 12, noise=x) for x in noise])
     assert (draws[:, 1:].mean((0, 2)) - 3 / 9).abs().max() < 0.04  # 3600 draws: 5 standard deviations
     assert not torch.equal(draws[..., 0], draws[..., 1])
 
@@ -413,12 +413,12 @@ def test_shapes_and_labels_that_do_not_fit_are_refused():
     for said, call in (
         ("5, 3\\) and 12 ratios: expected \\(B, 12\\)", lambda: selective_weights(PRESENT)),
         ("label is -1: expected 1, 0 or NaN", lambda: selective_weights(coded, (0.1,) * 3)),
-        ("lots", lambda: selective_weights(PRESENT, (0.1,) * 3, lots=double(B, 2))),
+        ("noise", lambda: selective_weights(PRESENT, (0.1,) * 3, noise=double(B, 2))),
         ("label is -1", lambda: teacher_view_loss(double(B, C), coded, WEIGHTS)),
         ("logits", lambda: teacher_view_loss(double(B, 2), LABELS, WEIGHTS)),
         ("weights", lambda: teacher_loss(output, LABELS, WEIGHTS[:1])),
         ("same shape", lambda: co_regularization_loss(double(B, C), double(B, 1))),
-        ("one image at least", lambda: co_regularization_loss(double(0, C), double(0, C))),
+        ("at least one image", lambda: co_regularization_loss(double(0, C), double(0, C))),
         ("same shape", lambda: multi_view_loss(double(C, 4), double(C, 5))),
         ("label is -1: expected 1, 0$", lambda: student_view_loss(double(B, C, 2), coded)),
         ("label is nan", lambda: student_view_loss(double(B, C, 2), LABELS)),

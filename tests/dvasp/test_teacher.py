@@ -108,8 +108,8 @@ def test_items_depend_on_seed_epoch_and_index(alone):
     assert all(torch.equal(a, b) for a, b in zip(faces[5, 2, 1][2:], again[5, 2, 1][2:], strict=True))
     for other in ((4, 2, 1), (5, 3, 1), (5, 2, 2)):
         assert not torch.equal(faces[5, 2, 1][2], faces[other][2])
-    pictures, p, draws, lots = faces[5, 0, 0]
-    assert pictures.shape == (4, 40, 40, 3) and draws.shape == (4, 3) and lots.shape == (4, 12)
+    found, p, draws, noise = faces[5, 0, 0]
+    assert found.shape == (4, 40, 40, 3) and draws.shape == (4, 3) and noise.shape == (4, 12)
     assert not p[0].isnan().all() and p[1:].isnan().all()
     known = {s: t for s, t in zip(images["sample"], images["au_codes"], strict=True) if t}
     assert set(faces.train) | set(faces.held_out) == set(known) and not set(faces.train) & set(faces.held_out)

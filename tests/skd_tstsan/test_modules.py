@@ -111,7 +111,7 @@ def test_amplification_factor_scales_the_motion():
 
 
 def test_frames_that_do_not_belong_together():
-    with pytest.raises(ValueError, match="5 frames .* 2 segments"):
+    with pytest.raises(ValueError, match="5 frames: .* 2 segments"):
         TemporalShift(2)(random(5, 8, 3, 3))
     with pytest.raises(ValueError, match=r"\(1, 1, 16, 16\) and \(3, 1, 16, 16\)"):
         MotionMagnification(1).double()(random(1, 1, 16, 16), random(3, 1, 16, 16))
