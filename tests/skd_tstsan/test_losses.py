@@ -125,8 +125,8 @@ NONE = torch.zeros(0, K)
         (lambda: feature_loss(NONE, NONE), "at least one sample"),
         (lambda: skd_loss(NONE[None], NONE[None], Y[:0]), "at least one sample"),
         (lambda: skd_loss(Z[0], FEATURES[0], Y), r"expected \(B, n\)"),  # tensors, where a sequence of them is meant
-        (lambda: skd_loss([], [], Y), "0 and 0 given"),
-        (lambda: skd_loss(Z, FEATURES[:2], Y), "3 and 2 given"),
+        (lambda: skd_loss([], [], Y), "0 logits and 0 features"),
+        (lambda: skd_loss(Z, FEATURES[:2], Y), "3 logits and 2 features"),
         (lambda: focal_loss(Z[0], Y[:2]), r"\(6,\) int64 from 0 to 3.*\(2,\)"),
         (lambda: focal_loss(Z[0], Y + 1), "from 0 to 3.*4"),
         (lambda: focal_loss(Z[0], Y - 100), "from 0 to 3.*-100"),
