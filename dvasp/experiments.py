@@ -15,7 +15,7 @@ from .model import weights_file
 
 
 def pretraining(config: Config, task: Task) -> dict[str, Any] | None:
-    """What the teacher depends on, never the target task; None of a row without a teacher, or with one from a file."""
+    """The settings of the teacher, never of the target task; None for a row without a teacher, or with one from a file."""
     if config.method == "none" or config.teacher:
         return None
     return {"corpora": ("EmotioNet",), **pretraining_settings(config)}
@@ -31,7 +31,7 @@ def files(config: Config) -> tuple[str, ...]:
 
 
 def remarks(config: Config, history: History = (), records: Sequence[Record] = ()) -> list[str]:
-    """What the networks started from, and how good the teacher is: one that learned nothing teaches nothing."""
+    """The initial weights, and how good the teacher is: one that learned nothing teaches nothing."""
     start = ", ".join(name for name in files(config) if name != config.teacher)
     first = f"ImageNet's ({start} of torchvision)" if start else "random, not ImageNet's"
     if config.method == "none":

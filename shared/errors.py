@@ -1,4 +1,4 @@
-"""What the user is told: errors that they can fix, reported without a traceback, and lines of progress."""
+"""Messages to the user: errors that they can fix, reported without a traceback, and lines of progress."""
 
 import difflib
 import sys

@@ -62,7 +62,7 @@ def locked(path: Path, how: int = fcntl.LOCK_EX) -> IO:
 
 
 def held(path: Path) -> bool:
-    """Whether somebody holds the lock `path`, this process included."""
+    """True while some process, or this one, holds the lock `path`."""
     try:
         with open(path, "rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

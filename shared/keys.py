@@ -37,7 +37,7 @@ def size_and_time(path: str | os.PathLike) -> str:
 
 
 def fingerprint(path: str | os.PathLike) -> str:
-    """What a file is recognised by: its size and time of change or, under --verify, its content. Raises OSError."""
+    """The fingerprint of a file: its size and time of change or, under --verify, its content. Raises OSError."""
     return sha256(path) if VERIFY in os.environ else size_and_time(path)
 
 

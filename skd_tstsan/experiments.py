@@ -15,7 +15,7 @@ from .data import CASME2_FIVE
 
 
 def pretraining(config: Config, task: Task) -> dict[str, Any] | None:
-    """What the pre-trained weights depend on: never on the target task, nor on the number of temporal domains."""
+    """The settings of the pre-trained weights: never the target task, nor the number of temporal domains."""
     return {"corpora": data.MACRO.corpora, **pretraining_settings(config)} if config.pretrained else None
 
 

@@ -62,8 +62,8 @@ def _read(path: str | PathLike[str]) -> dict[str, Tensor]:
     remedy = "nothing in it was executed; take the file from the authors' repository again"
     with open(path, "rb") as file:
         try:
-            if zipfile.is_zipfile(file) and (spoilt := zipfile.ZipFile(file).testzip()):  # torch compares no checksums
-                raise ValueError(f"the checksum of {spoilt} does not match")
+            if zipfile.is_zipfile(file) and (damaged := zipfile.ZipFile(file).testzip()):  # torch compares no checksums
+                raise ValueError(f"the checksum of {damaged} does not match")
             file.seek(0)
             weights = torch.load(file, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:

@@ -1,4 +1,4 @@
-"""A row of each paper, small, on generated faces: killed at random moments it ends as if nothing had happened."""
+"""A row of each paper, small, on synthetic faces: killed at random moments it ends as if nothing had happened."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A row of each package that needs CASME II alone, made tiny, on generated faces."""
+"""A row of each package that needs CASME II alone, made tiny, on synthetic faces."""
 
 import importlib
 

@@ -114,7 +114,7 @@ def unreadable(samples: pd.DataFrame, cache: str | Path) -> list[Problem]:
     with locked(path.with_suffix(".lock")):
         try:
             problems = read_json(path)["problems"]
-        except (UserError, OSError):  # spoilt, or not there
+        except (UserError, OSError):  # damaged, or not there
             sweep(path.parent, path.name)
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 found = in_order(pool, _first_problem, ids, clips)
@@ -189,7 +189,7 @@ def in_order(pool: ThreadPoolExecutor, one: Callable[..., Made], *columns: Itera
 
 
 def _index_of(path: Path) -> dict[str, Any] | None:
-    """The JSON file beside `path` that was written after it; None where either is missing or spoilt.
+    """The JSON file beside `path` that was written after it; None where either is missing or damaged.
 
     The checksum of `path` is compared again only after a day, or when its size or time of change differs: the cache of
     a large corpus is opened in a second then, and not read once in each process. The caller holds its lock.

@@ -51,7 +51,7 @@ def _images(path: str, cache: Path) -> Frames | Problem:
         return Problem(path, None, f"cannot be read: {error.strerror}", "copy it again from the release")
     folder = cache / key
     if not _complete(folder):
-        shutil.rmtree(folder, ignore_errors=True)  # spoilt, or of a process that died
+        shutil.rmtree(folder, ignore_errors=True)  # damaged, or left by a process that died
         try:
             fault = _decode(path, folder)
         except OSError as error:

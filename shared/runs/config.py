@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Declared:
-    """What is declared of a setting, beside its name, type and default."""
+    """The declaration of a setting, beside its name, type and default."""
 
     part: Part
     least: float | None
@@ -47,7 +47,7 @@ def setting(
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the Configs of all papers share. Raises UserError, with every wrong value, when one is made."""
+    """The settings that the Configs of all papers share. Raises UserError, with every wrong value, when one is made."""
 
     batch: int = setting(16, "training", least=1)  # of a fold's training
     precision: Precision = setting("float32", "machine")  # not in the paper

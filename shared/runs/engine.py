@@ -63,7 +63,7 @@ def run(
 
 @contextmanager
 def claim(path: Path) -> Iterator[bool]:
-    """Whether this process may make `path`: false while another one does. A process that dies loses its claim."""
+    """Claim `path`: true where this process may make it, false while another one does; a process that dies loses it."""
     try:
         lock = locked(path.parent / ".claims" / f"{path.name}.lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -218,7 +218,7 @@ def seed_everything(seed: int) -> None:
 
 
 def surroundings(device: torch.device) -> dict[str, Any]:
-    """What a record says of the libraries and the machine."""
+    """The libraries and the machine, for records."""
     return {
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",

@@ -136,7 +136,7 @@ class Experiment(Run):
 
     @property
     def data(self) -> Any:
-        """What the paper's `load` returned, a row a sample."""
+        """The result of the paper's `load`, a row a sample."""
         return self.session.inputs(self.task, self.config)[1]
 
     @cached_property
@@ -175,7 +175,7 @@ class Experiment(Run):
         return [record for record in found if record is not None]
 
     def mislaid(self) -> list[str]:
-        """What is wrong with weights that the records say were kept."""
+        """A line for each fold whose weights are missing, or not those that its record says were kept."""
         paths = {fold.name: self.record_path(fold) for fold in self.folds}
         return [line for r in self.records() if (line := weights_fault(paths[r["fold"]], r))]
 

@@ -26,7 +26,7 @@ Outputs: TypeAlias = Tensor | Mapping[str, Tensor]
 
 
 class Data(Protocol):
-    """What a paper's `load` returns: the tensors of samples, row by row."""
+    """The result of a paper's `load`: the tensors of samples, row by row."""
 
     @property
     def ids(self) -> Sequence[str]:
@@ -34,7 +34,7 @@ class Data(Protocol):
 
     @property
     def problems(self) -> list[Problem]:
-        """What is broken, and left out."""
+        """The samples that are broken and left out."""
 
     @property
     def digest(self) -> str:
@@ -42,7 +42,7 @@ class Data(Protocol):
 
 
 class PretrainingData(Protocol):
-    """What a pre-training learns from: clips or images that can all be read, checked before anything is trained."""
+    """The data that a pre-training learns from: readable clips or images, checked before anything is trained."""
 
     problems: list[Problem]  # what is broken, and left out
 
@@ -104,7 +104,7 @@ class FoldTraining(Generic[C, D]):
 
     @property
     def augmentation(self) -> torch.Generator:
-        """What augmentation is drawn from."""
+        """The generator of augmentation."""
         return self.generator("augmentation")
 
     def shuffled(self, rows: Tensor, least: int = 2, stage: str = "training") -> Iterator[Tensor]:

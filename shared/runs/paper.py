@@ -1,4 +1,4 @@
-"""What a paper declares: tables, columns and rows, and the functions that make them run."""
+"""The declaration of a paper: tables, columns and rows, and the functions that make them run."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace

@@ -24,7 +24,7 @@ PARENT = "MER_PARENT"  # id of the process that checks the input before, waits, 
 
 
 class Processes(Protocol):
-    """What a pre-training uses of an Accelerator."""
+    """The part of an Accelerator that a pre-training uses."""
 
     @property
     def device(self) -> torch.device: ...
@@ -92,7 +92,7 @@ def follow_parent() -> None:
 
 
 def launched() -> bool:
-    """Whether this process was started as one of several, by `launch`, `accelerate launch` or torchrun."""
+    """True where this process was started as one of several, by `launch`, `accelerate launch` or torchrun."""
     return "WORLD_SIZE" in os.environ and "RANK" in os.environ
 
 

@@ -40,7 +40,7 @@ class Needs:
 
 @dataclass
 class Pretraining(Generic[C]):
-    """What a pre-training is given, and where it reports."""
+    """One pre-training: what it is given, and where it reports."""
 
     name: str
     config: C  # of which it can read what its key contains, see Needs
@@ -66,7 +66,7 @@ class Pretraining(Generic[C]):
 
     @cached_property
     def augmentation(self) -> torch.Generator:
-        """What augmentation is drawn from, on the CPU; seeded before each step."""
+        """The generator of augmentation, on the CPU, seeded before each step."""
         return torch.Generator()
 
     def synchronised(self, model: N) -> N:
@@ -79,7 +79,7 @@ class Pretraining(Generic[C]):
     def keep(self, **objects: Any) -> None:
         """Name what a checkpoint holds (anything with `state_dict`), and take up the checkpoint there is.
 
-        Raises UserError when that is spoilt, or was made under other settings. Nothing in it is executed.
+        Raises UserError when that is damaged, or was made under other settings. Nothing in it is executed.
         """
         self._state = objects
         if (path := self.folder / "checkpoint.pt").exists():

@@ -74,7 +74,7 @@ class Session:
 
     @cache  # noqa: B019 (a session lives as long as its process)
     def reading(self, corpus: str, edition: str | None = None) -> Reading | str:
-        """What the paper uses of a corpus on disk, videos decoded and faces found, or why it cannot be used.
+        """The samples of a corpus that the paper uses, videos decoded and faces found, or why it cannot be used.
 
         Of several editions the one that the user asked for, else `edition` where it is there, else the reader's first.
         """
@@ -96,7 +96,7 @@ class Session:
 
     @cache  # noqa: B019
     def key(self, corpus: str) -> dict[str, Any]:
-        """What a pre-training on a corpus depends on: its labels, clips, boxes and image files."""
+        """The key of a pre-training's corpus: its labels, clips, boxes and image files."""
         samples = self.present(corpus).samples
         return {**keys.table_key(samples), "pixels": keys.pixels_key(samples)}
 
@@ -153,7 +153,7 @@ class Session:
 
     @lru_cache(maxsize=1)  # noqa: B019
     def pretraining_data(self, needs: tuple[tuple[str, Any], ...]) -> PretrainingData:
-        """What a pre-training learns from. Raises UserError, with every problem there is, when that is nothing."""
+        """The data of a pre-training. Raises UserError, with every problem there is, when nothing can be used."""
         settings = Needs(dict(needs))
         readings = {corpus: self.present(corpus) for corpus in settings.corpora}
         assert self.paper.pretraining_data is not None

@@ -99,11 +99,11 @@ def load_zip(path: Path) -> Any:
     """
     try:
         with zipfile.ZipFile(path) as file:
-            spoilt = file.testzip()
+            damaged = file.testzip()
     except (zipfile.BadZipFile, EOFError, NotImplementedError, OverflowError, RuntimeError, zlib.error) as error:
         raise ValueError("it is not a whole file of torch.save") from error
-    if spoilt:
-        raise ValueError(f"its checksum of {spoilt} differs")
+    if damaged:
+        raise ValueError(f"its checksum of {damaged} differs")
     return torch.load(path, map_location="cpu", weights_only=True)
 
 

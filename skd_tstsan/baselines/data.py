@@ -61,7 +61,7 @@ Data: TypeAlias = FlowImages | ApexFrames | KeyFrames
 
 
 def load(samples: pd.DataFrame, config: Config, cache: Path) -> Data:
-    """What the method of `config` sees of micro-expressions, read once and kept in the cache."""
+    """The input of the method of `config`, read once and kept in the cache."""
     samples, problems = with_apex(samples, cache)
     if config.method == "STSTNet":
         pairs = list(zip(samples["onset"], samples["apex"], strict=True))

@@ -26,12 +26,12 @@ MMNET_DEGREES, MMNET_PADDING, MMNET_DECAY, MMNET_DECAYS = 3, 15, 0.987, 50  # pa
 
 
 def capsulenet(config: Config, classes: int) -> partial[CapsuleNet]:
-    """What makes CapsuleNet."""
+    """The constructor of CapsuleNet with its arguments."""
     return partial(CapsuleNet, classes=classes, size=config.image, width=config.width)
 
 
 def mmnet(config: Config, classes: int) -> partial[MMNet]:
-    """What makes MMNet."""
+    """The constructor of MMNet with its arguments."""
     return partial(MMNet, classes=classes, size=config.image, width=2 * config.width)
 
 
@@ -175,7 +175,7 @@ def normalised(frames: Tensor) -> Tensor:
 
 @torch.no_grad()
 def scores(net: nn.Module, *x: Tensor) -> Tensor:
-    """What the network, in eval mode, gives for its inputs, 64 samples at a time."""
+    """The outputs of the network in eval mode, 64 samples at a time."""
     net.eval()
     return torch.cat([net(*parts) for parts in zip(*(part.split(64) for part in x), strict=True)])
 
