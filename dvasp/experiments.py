@@ -15,7 +15,7 @@ from .model import weights_file
 
 
 def pretraining(config: Config, task: Task) -> dict[str, Any] | None:
-    """The settings of the teacher, never of the target task; None for a row without a teacher, or with one from a file."""
+    """The settings of the teacher, never of the target task; None without a teacher, or with one from a file."""
     if config.method == "none" or config.teacher:
         return None
     return {"corpora": ("EmotioNet",), **pretraining_settings(config)}
