@@ -1,4 +1,4 @@
-"""Dual-view attentive similarity-preserving distillation for micro-expression action unit detection (FG 2021)."""
+"""Dual-view attentive similarity-preserving distillation for micro-expression AU detection (Li et al., FG 2021)."""
 
 from .losses import asp_loss, co_regularization_loss, multi_view_loss, selective_weights
 from .magnify import magnify, prepare

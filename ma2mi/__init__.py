@@ -1,4 +1,4 @@
-"""MA2MI: micro-expression recognition pre-trained by reconstructing future frames of macro-expression videos."""
+"""From Macro to Micro: pre-training on macro-expression videos, MA2MI (Li, Niu and Zhao)."""
 
 from .autoencoder import Autoencoder, PoolAutoencoder
 from .dit import DiT

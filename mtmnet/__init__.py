@@ -1,4 +1,4 @@
-"""Learning from Macro-expression: a Micro-expression Recognition Framework (Xia et al., ACM MM 2020)."""
+"""Learning from Macro-expression: a micro-expression recognition framework, MTMNet (Xia et al., ACM MM 2020)."""
 
 from .losses import adversarial_losses, eid_losses, lir_loss, mtm_losses, triplet_loss
 from .model import Discriminator, EIDNet, MTMNet, oppose

@@ -1,4 +1,4 @@
-"""Spatio-channel attention for the action units of micro-expressions. Li, Huang and Zhao, Neurocomputing 436, 2021."""
+"""Micro-expression action unit detection with spatial and channel attention (Li et al., Neurocomputing 2021)."""
 
 from .attention import SCA, ChannelAttention, SpatialAttention, covariance
 from .losses import au_loss, total_loss

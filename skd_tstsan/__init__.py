@@ -1,4 +1,4 @@
-"""Three-stream temporal-shift attention network with self-knowledge distillation (Zhu et al. 2024)."""
+"""Three-stream temporal-shift attention network with self-knowledge distillation (Zhu et al., 2024)."""
 
 from .attention import ECA
 from .baselines import CapsuleNet, MMNet, STSTNet, capsule_loss
