@@ -159,5 +159,5 @@ def run_tests(arguments: list[str]) -> int:
     import pytest
 
     chosen = any(a.startswith(("-n", "--numprocesses", "--dist", "--pdb", "-p")) for a in arguments)
-    spread = [] if chosen else ["-n", str(min(len(os.sched_getaffinity(0)), 8)), "--dist", "loadfile"]
+    spread = [] if chosen else ["-n", str(min(len(os.sched_getaffinity(0)), 8)), "--dist", "worksteal"]
     return int(pytest.main([*spread, *arguments]))

@@ -421,7 +421,7 @@ def test_tests_run_on_all_cores_unless_told_otherwise(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(30)))
     for arguments in ([], ["tests/shared", "-k", "cli"], ["-n0"], ["-p", "no:xdist"], ["--pdb"]):
         assert cli.run(["test", *arguments]) == 5
-    spread = ["-n", "8", "--dist", "loadfile"]
+    spread = ["-n", "8", "--dist", "worksteal"]
     assert asked == [spread, [*spread, "tests/shared", "-k", "cli"], ["-n0"], ["-p", "no:xdist"], ["--pdb"]]
 
 
