@@ -136,7 +136,7 @@ def test_other_files_are_no_network(trained, tmp_path, toy):
     (tmp_path / "empty.safetensors").write_bytes(b"")
     for path, message in (
         (tmp_path / "none.json", "none.safetensors is not there"),
-        (tmp_path / "empty.safetensors", "does not hold a network that a run has left"),
+        (tmp_path / "empty.safetensors", "does not hold a network that a run left"),
     ):
         code, _, errors = toy("predict", path, "--clip", trained.clip)
         assert code == 2 and message in errors
