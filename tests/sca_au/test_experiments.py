@@ -169,7 +169,7 @@ def test_svms_that_do_not_converge_are_counted_under_the_table(monkeypatch):
     training = SimpleNamespace(
         data=SimpleNamespace(x=x),
         targets=y,
-        rows=lambda part: torch.arange(20) + 20 * (part == "val"),
+        indices=lambda part: torch.arange(20) + 20 * (part == "val"),
         device=torch.device("cpu"),
         score=lambda epoch, predict: None,
         figures={},
