@@ -205,10 +205,9 @@ def explained_memory(name: str, batch: str) -> Iterator[None]:
 
 
 def set_precision(config: Settings) -> None:
-    """How float32 products are computed on a GPU: TF32 where the setting says so (torch's own default for convolutions
-    is TF32)."""
-    precision = "tf32" if config.precision == "tf32" else "ieee"
-    setattr(torch.backends, "fp32_precision", precision)  # noqa: B010 (torch 2.9 and later; unknown to type checkers)
+    """Let a GPU compute float32 products in TF32 where the setting says so; torch does by default for convolutions."""
+    torch.backends.cuda.matmul.allow_tf32 = config.precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = config.precision == "tf32"
 
 
 def seed_everything(seed: int) -> None:

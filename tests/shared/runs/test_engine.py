@@ -15,6 +15,7 @@ from toy.shell import no_file_beyond, python
 from shared.corpora import casme2 as corpus
 from shared.errors import UserError
 from shared.files import locked
+from shared.runs.engine import set_precision
 from shared.runs.experiment import predicted
 from shared.runs.fold import FoldTraining
 from shared.runs.pretraining import Pretraining
@@ -239,3 +240,10 @@ def test_when_memory_runs_out_the_settings_to_lower_are_named(toy, casme2, tmp_p
 
     code, _, said = toy("--data", casme2, "--out", tmp_path / "out", paper=dataclasses.replace(PAPER, train=train))
     assert code == 2 and "CASME2/sub01: out of memory; lower batch=16 or" in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32"])
+def test_a_network_can_be_exported_in_the_process_that_ran(precision):
+    set_precision(PAPER.config(precision=precision))
+    exported = torch.export.export(torch.nn.Linear(2, 1), (torch.ones(1, 2),)).module()
+    assert exported(torch.zeros(1, 2)).shape == (1, 1)
