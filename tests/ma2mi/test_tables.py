@@ -14,7 +14,7 @@ CELLS = {
     4: 15,
     5: 36,
     6: 7,
-}  # rows × columns of the paper's tables less the cells its text has lost
+}  # rows × columns of the paper's tables less the cells that are illegible in our copy
 
 
 def read(number):
