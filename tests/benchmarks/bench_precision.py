@@ -35,7 +35,7 @@ LIMITS = {  # Tflop/s that the makers print, dense: float32, TF32, bf16
     "NVIDIA H200": (66.9, 494.7, 989.4),
     "NVIDIA A100-SXM4-80GB": (19.5, 156.0, 312.0),
 }
-SMALL = {"image": 32, "size": 64, "resize": 72, "frames": 2, "width": 8, "batch": 2, "pretrain_batch": 2}
+SMALL = {"size": 64, "resize": 72, "frames": 2, "width": 8, "batch": 2, "pretrain_batch": 2}
 SMALL |= {"dit_dim": 48, "dit_depth": 1, "dit_heads": 3, "patch": 4}
 
 
