@@ -18,11 +18,16 @@ from shared.runs.pretraining import Pretraining
 ROW = ("table1/w/ pre-training", "--set", "pretrain_epochs=6", "--set", "pause=0.3", "--set", "epochs=1")
 
 
-def started(*arguments: object, environment: dict[str, str] | None = None) -> subprocess.Popen:
+def started(*arguments: object) -> subprocess.Popen:
     command = [sys.executable, "-c", "from shared.cli import main; main('toy')", *map(str, arguments)]
     return subprocess.Popen(
-        command, cwd=ROOT, env={**ENVIRONMENT, **(environment or {})}, stderr=subprocess.PIPE, text=True
+        command, cwd=ROOT, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
     )
+
+
+def interruptible() -> None:
+    """Ctrl-C works, although the tests themselves may run in the background, where a shell lets it be ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def waited_for(there, seconds: float = 120) -> None:
