@@ -4,7 +4,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from torchvision.models import ResNet18_Weights, ResNet34_Weights
+
 from shared.runs.config import Settings, setting
+from shared.runs.published import Published, of_torchvision
+
+START = "start=imagenet", "--set start=random does without it"
+IMAGENET = {  # depth -> initial weights (Sec. IV-C)
+    18: of_torchvision(ResNet18_Weights.IMAGENET1K_V1, "ResNet-18", *START),
+    34: of_torchvision(ResNet34_Weights.IMAGENET1K_V1, "ResNet-34", *START),
+}
+TEACHER = Published(
+    name="EmotioNet_model.pth.tar",
+    what="the teacher that the authors of co-training trained on EmotioNet",
+    source="https://github.com/nxsEdson/MLCR",
+    licence="none stated",
+    setting="teacher=EmotioNet_model.pth.tar",
+    without="without --set teacher one is trained on EmotioNet",
+)
+PUBLISHED = (*IMAGENET.values(), TEACHER)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,7 @@ from shared.runs.paper import Column, Paper, Row, Table
 from shared.tasks import Task
 
 from . import data, figures, train
-from .config import SMOKE, Config
-from .model import weights_file
+from .config import IMAGENET, PUBLISHED, SMOKE, Config
 
 
 def pretraining(config: Config, task: Task) -> dict[str, Any] | None:
@@ -26,7 +25,7 @@ def files(config: Config) -> tuple[str, ...]:
     depths = {config.depth}
     if config.method != "none" and not config.teacher:
         depths.add(config.teacher_depth)
-    imagenet = tuple(map(weights_file, sorted(depths))) if config.start == "imagenet" else ()
+    imagenet = tuple(IMAGENET[depth].name for depth in sorted(depths)) if config.start == "imagenet" else ()
     return imagenet + ((config.teacher,) if config.method != "none" and config.teacher else ())
 
 
@@ -130,5 +129,6 @@ PAPER = Paper(
     pretrain=train.pretrain,
     figures=figures.figures,
     files=files,
+    published=PUBLISHED,
     remarks=remarks,
 )

@@ -1,7 +1,7 @@
 """Co-training of the teacher on faces in the wild (Sec. III-B), then the student under its supervision (Sec. III-C)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
 from pathlib import Path
@@ -19,21 +19,10 @@ from shared.runs.gradcam import gradcam, scaled
 from shared.runs.pretraining import Pretraining
 from shared.runs.weights import published_weights, read_tensors
 
-from .config import Config
+from .config import IMAGENET, TEACHER, Config
 from .data import MAGNIFIED, Faces, augmented, central
 from .losses import is_release, selective_weights, student_loss, teacher_loss
-from .model import (
-    DualView,
-    SingleView,
-    Statistics,
-    Student,
-    Teacher,
-    Views,
-    freeze,
-    load_imagenet,
-    read_teacher,
-    weights_file,
-)
+from .model import DualView, SingleView, Statistics, Student, Teacher, Views, freeze, load_imagenet, read_teacher
 
 HELD_OUT, CONSTANT = "held-out f1_macro", "held-out f1_macro of all absent"
 
@@ -76,8 +65,7 @@ def network(config: Config, N: int) -> "partial[Student]":
 def start(net: Views, config: Config, weights_dir: str | Path) -> None:
     """Loads ImageNet's weights (Sec. IV-C) where training starts from them, from `weights_dir` or the internet."""
     if config.start == "imagenet":
-        path = Path(weights_dir, weights_file(net.depth))
-        with published_weights(path, "torchvision's weights of ImageNet", "--set start=random does without them"):
+        with published_weights(Path(weights_dir, IMAGENET[net.depth].name), IMAGENET[net.depth]):
             load_imagenet(net, weights_dir)
 
 
@@ -148,9 +136,7 @@ def trained_teacher(config: Config, weights_dir: str | Path, pretrained: dict[st
         return teacher
     path = Path(weights_dir, config.teacher)  # an absolute path stays as it is
     path = path if path.is_file() or not Path(config.teacher).is_file() else Path(config.teacher)
-    with published_weights(
-        path, f"a teacher of {config.views} view(s)", "without --set teacher one is trained on EmotioNet"
-    ):
+    with published_weights(path, replace(TEACHER, what=f"a teacher of {config.views} view(s)")):
         teacher = read_teacher(read_tensors(path), views=config.views, follow=config.follow, statistics=statistics)
     same_width = teacher.width == config.width
     fits = {"fine-tune": same_width and teacher.depth == config.depth, "Fit": same_width}

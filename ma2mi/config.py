@@ -5,6 +5,27 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.runs.config import Settings, setting
+from shared.runs.published import Published
+
+
+def vae(kind: str, *, size: int | None = None, sha256: str = "") -> Published:
+    """A latent-diffusion autoencoder; all kinds have the same name and layers."""
+    repository, name = f"https://huggingface.co/stabilityai/sd-vae-ft-{kind}", "diffusion_pytorch_model.safetensors"
+    return Published(
+        name=name,
+        what=f"the published autoencoder, sd-vae-ft-{kind}",
+        source=repository,
+        url=f"{repository}/resolve/main/{name}",
+        licence="MIT",
+        size=size,
+        sha256=sha256,
+        setting="autoencoder=published",
+        without="--set autoencoder=random or =pool runs without it",
+    )
+
+
+AUTOENCODER = vae("mse", size=334_643_276, sha256="a1d993488569e928462932c8c38a0760b874d166399b14414135bd9c42df5815")
+PUBLISHED = (AUTOENCODER, vae("ema"))  # one is needed
 
 
 def reconstructs(config: "Config") -> bool:

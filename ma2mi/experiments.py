@@ -10,8 +10,7 @@ from shared.runs.paper import Column, Paper, Row, Table
 from shared.tasks import Task
 
 from . import data, figures, train
-from .autoencoder import FILE
-from .config import SMOKE, Config
+from .config import AUTOENCODER, PUBLISHED, SMOKE, Config
 
 
 def pretraining(config: Config, task: Task) -> dict[str, Any] | None:
@@ -24,7 +23,7 @@ def pretraining(config: Config, task: Task) -> dict[str, Any] | None:
 def files(config: Config) -> tuple[str, ...]:
     """The names of the published files that the networks start from."""
     latents = config.pretrain == "latents" or (config.reconstruct and config.pretrain != "pixels")
-    return (FILE,) if latents and config.autoencoder == "published" else ()
+    return (AUTOENCODER.name,) if latents and config.autoencoder == "published" else ()
 
 
 def remarks(config: Config, history: History = (), records: Sequence[Record] = ()) -> list[str]:
@@ -32,7 +31,7 @@ def remarks(config: Config, history: History = (), records: Sequence[Record] = (
     if config.pretrain == "none":
         return ["weights: random"]
     latents = {
-        "published": f"the published autoencoder ({FILE} of stabilityai/sd-vae-ft-ema or -mse)",
+        "published": f"the published autoencoder ({AUTOENCODER.name} of stabilityai/sd-vae-ft-ema or -mse)",
         "random": "an autoencoder with random weights, not the published one",
         "pool": "average pooling, not of the published autoencoder",
     }
@@ -113,5 +112,6 @@ PAPER = Paper(
     pretrain=train.pretrain,
     figures=figures.figures,
     files=files,
+    published=PUBLISHED,
     remarks=remarks,
 )

@@ -19,7 +19,7 @@ from shared.runs.pretraining import Pretraining
 from shared.runs.weights import published_weights
 
 from .autoencoder import Autoencoder, PoolAutoencoder
-from .config import Config
+from .config import AUTOENCODER, Config
 from .data import LabelledPairs, augmented, normalised, whole
 from .dit import DiT
 from .losses import draw_tau, position_loss, reconstruction_loss
@@ -115,10 +115,8 @@ def autoencoder(config: Config, weights_dir: Path) -> Autoencoder | PoolAutoenco
     if config.pretrain == "pixels":
         return None
     if config.autoencoder == "published":
-        with published_weights(
-            weights_dir, "the published autoencoder", "--set autoencoder=random or =pool runs without it"
-        ):
-            return Autoencoder.load(weights_dir)
+        with published_weights(path := weights_dir / AUTOENCODER.name, AUTOENCODER):
+            return Autoencoder.load(path)
     if config.autoencoder == "pool":
         return PoolAutoencoder()
     return Autoencoder()

@@ -4,8 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.runs.config import Settings, setting
+from torchvision.models import ResNet18_Weights
 
+from shared.runs.config import Settings, setting
+from shared.runs.published import of_torchvision
+
+IMAGENET = of_torchvision(
+    ResNet18_Weights.IMAGENET1K_V1, "ResNet-18", "start=resnet18-f37072fd.pth", "--set start=random does without it"
+)
+PUBLISHED = (IMAGENET,)
 STRIDE = 32  # of the encoder: the factor by which it divides a side
 
 
@@ -25,7 +32,7 @@ class Config(Settings):
     )  # the macro-expressions; others in Tables 2 and 3, "none" where nothing guides
     width: int = setting(64, "network", least=1)  # ResNet-18 (Sec. 4.1)
     start: str = setting(
-        "resnet18-f37072fd.pth", "network"
+        IMAGENET.name, "network"
     )  # the encoder's initial weights: a file of torchvision's, or "random"; not in the paper
     batch: int = setting(32, "pre-training", least=2)  # in all stages; not in the paper
     # first stage: EIDNets (Sec. 3.1)

@@ -19,7 +19,7 @@ from shared.runs.parallel import Alone, Processes
 from shared.runs.pretraining import Pretraining
 from shared.runs.weights import published_weights
 
-from .config import Config
+from .config import IMAGENET, Config
 from .data import ImagePairs, drawn, images, shifted
 from .losses import adversarial_losses, eid_losses, expression_loss, identity_loss, mtm_losses
 from .model import EIDNet, EIDOutput, MTMNet, oppose
@@ -44,9 +44,7 @@ def network(config: Config, classes: int, subjects: int, magnify: float = 1.0) -
 def start(net: EIDNet, config: Config, weights_dir: Path) -> None:
     """Load the encoder's initial weights, ImageNet's, from their file in the folder `weights_dir`."""
     if config.start != "random":
-        path = weights_dir / config.start
-        what = "torchvision's ResNet18_Weights.IMAGENET1K_V1"
-        with published_weights(path, what, "--set start=random starts from random weights"):
+        with published_weights(path := weights_dir / config.start, IMAGENET):
             net.E.load_imagenet(torch.load(path, map_location="cpu", weights_only=True))
 
 

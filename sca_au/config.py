@@ -5,6 +5,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.runs.config import Settings, setting
+from shared.runs.published import Published
+
+
+def zoo_file(depth: int, ucf101: bool = False) -> Published:
+    """The file of a 3D ResNet of the 2018 model zoo."""
+    return Published(
+        name=f"resnet-{depth}-kinetics{'-ucf101_split1' * ucf101}.pth",
+        what=f"the 2018 model zoo's Res3D{depth} of Kinetics{' and UCF-101' * ucf101}",
+        source="https://github.com/kenshohara/3D-ResNets-PyTorch/tree/CVPR2018",
+        licence="MIT (of the code)",
+        setting="start=zoo" if ucf101 or depth != 18 else "start=kinetics",
+        without="--set start=kinetics takes those of Kinetics alone, start=random none",
+    )
+
+
+# Of the files of UCF-101, that of depth 18 alone has a known source.
+PUBLISHED = (zoo_file(18, ucf101=True), zoo_file(18), zoo_file(50), zoo_file(101))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,13 +8,13 @@ from shared.runs.fold import History, Record
 from shared.runs.paper import Column, Paper, Row, Table
 
 from . import data, figures, train
-from .config import SMOKE, Config
+from .config import PUBLISHED, SMOKE, Config
 
 
 def files(config: Config) -> tuple[str, ...]:
     """The names of the published files that the networks start from."""
     zoo = train.zoo(config) if config.descriptor == "none" else None
-    return (zoo.file,) if zoo else ()
+    return (zoo.file.name,) if zoo else ()
 
 
 def remarks(config: Config, history: History = (), records: Sequence[Record] = ()) -> list[str]:
@@ -27,7 +27,7 @@ def remarks(config: Config, history: History = (), records: Sequence[Record] = (
         first = "random, not those of Kinetics and UCF-101"
     else:
         alone = " alone, not of UCF-101 as in the paper" * (zoo.classes == 400)
-        first = f"those of {zoo.data}{alone} ({zoo.file} of the 2018 model zoo of 3D ResNets)"
+        first = f"those of {zoo.data}{alone} ({zoo.file.name} of the 2018 model zoo of 3D ResNets)"
     seen = ["input: the first frame is subtracted from the others, which the paper does not do"]
     return [f"weights: {first}", *seen * config.subtract]
 
@@ -172,5 +172,6 @@ PAPER = Paper(
     apply=train.apply,
     figures=figures.figures,
     files=files,
+    published=PUBLISHED,
     remarks=remarks,
 )

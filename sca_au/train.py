@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from shared.runs.fold import FoldTraining, autocast
+from shared.runs.published import Published
 from shared.runs.weights import published_weights
 
-from .config import Config
+from .config import Config, zoo_file
 from .data import Prepared, augmented, central, floats
 from .losses import total_loss
 from .model import SCANetwork
@@ -43,7 +44,7 @@ class LeftBySVMs:
 class Zoo(NamedTuple):
     """A file of the 2018 model zoo."""
 
-    file: str
+    file: Published
     data: str  # that it was trained on
     classes: int  # of its classifier, which tells the data
 
@@ -53,8 +54,8 @@ def zoo(config: Config) -> Zoo | None:
     if config.start == "random":
         return None
     if config.start == "kinetics" or (config.start == "zoo" and config.depth != 18):
-        return Zoo(f"resnet-{config.depth}-kinetics.pth", "Kinetics", 400)
-    return Zoo(f"resnet-{config.depth}-kinetics-ucf101_split1.pth", "Kinetics and UCF-101", 101)
+        return Zoo(zoo_file(config.depth), "Kinetics", 400)
+    return Zoo(zoo_file(config.depth, ucf101=True), "Kinetics and UCF-101", 101)
 
 
 def train(training: FoldTraining[Config, Prepared]) -> None:
@@ -121,8 +122,7 @@ def network(config: Config, M: int) -> partial[SCANetwork]:
 def start(net: SCANetwork, config: Config, weights_dir: Path) -> None:
     """Load the backbone's initial weights, the zoo's file in the folder `weights_dir`. UserError for another file."""
     if file := zoo(config):
-        path, what = weights_dir / file.file, f"the 2018 model zoo's Res3D{config.depth} of {file.data}"
-        with published_weights(path, what, "--set start=kinetics takes those of Kinetics alone, start=random none"):
+        with published_weights(path := weights_dir / file.file.name, file.file):
             if (classes := net.backbone.load_zoo(path)) != file.classes:
                 found = "no classifier" if classes is None else f"a classifier of {classes} classes"
                 raise ValueError(f"it has {found}; that of {file.data} has {file.classes}")

@@ -80,6 +80,10 @@ def run(arguments: list[str], paper: Paper | None = None) -> int:
             from .report.survey import print_survey
 
             return print_survey(args.data, args.csv, args.verify, map(load, known))
+        case "weights":
+            from .report.published import print_published
+
+            return print_published(map(load, args.papers), args.weights, args.get)
         case "faces":
             from .faces import write_faces
 

@@ -11,6 +11,12 @@ from typing import Any
 from .errors import UserError, unknown
 
 ROWS = "TABLE[/ROW][@COLUMN]"
+WEIGHTS: dict[str, Any] = {
+    "type": Path,
+    "metavar": "DIR",
+    "default": Path("weights"),
+    "help": "folder that holds published weights (default: weights)",
+}
 MOMENTS = {"onset": "the first", "apex": "found in the frequency domain", "offset": "the last"}
 
 
@@ -106,6 +112,10 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
     p.add_argument("--data", type=Path, metavar="DIR", help="folder that holds the corpora (default: $MER_DATA)")
     p.add_argument("--csv", type=Path, metavar="FILE", help="also write the list to FILE")
     p.add_argument("--verify", action="store_true", help="read every image file, and print a checksum for each corpus")
+    p = add("weights", "list the published weights that rows can start from, whether they are there, and fetch them")
+    p.add_argument("papers", **several)
+    p.add_argument("--get", action="store_true", help="fetch those that are missing and have a direct link")
+    p.add_argument("--weights", **WEIGHTS)
     p = add("digits", "show which sample counts and which pooled F1 values the printed digits allow")
     p.add_argument("papers", **several)
     _add_faces(add("faces", "draw synthetic faces and write them in the layouts of the corpora"))
@@ -120,8 +130,7 @@ def _add_run(p: argparse.ArgumentParser) -> None:
     text = "folder that holds the corpora (default: $MER_DATA; if that is not set, synthetic faces)"
     add("--data", type=Path, metavar="DIR", help=text)
     add("--out", type=Path, metavar="DIR", default=Path("runs"), help="folder of the records (default: runs)")
-    text = "folder that holds published weights (default: weights)"
-    add("--weights", type=Path, metavar="DIR", default=Path("weights"), help=text)
+    add("--weights", **WEIGHTS)
     add("--skip-broken", action="store_true", help="leave out the samples that cannot be used, and run the rest")
     add("--no-weights", action="store_true", help="do not save the trained weights of each fold beside its record")
     add("--verify", action="store_true", help="identify files by their content, not by size and modification time")

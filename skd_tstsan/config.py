@@ -4,7 +4,37 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from torchvision.models import ResNet18_Weights
+
 from shared.runs.config import Settings, setting
+from shared.runs.published import Published, of_torchvision
+
+SOURCE = "https://github.com/GuanghaoZhu663/SKD-TSTSAN"
+RELEASED = Published(
+    name="SKD-TSTSAN.pth",
+    what="the released network",
+    source=f"{SOURCE}/tree/HEAD/Pretrained_model",
+    url=f"{SOURCE}/raw/HEAD/Pretrained_model/SKD-TSTSAN.pth",
+    licence="MIT",
+    git_blob="47ee53ad65a7656920456dbc30d550809c390ea5",
+    setting="start=SKD-TSTSAN.pth",
+    without="--set start=random does without it",
+)
+MAGNIFIER = Published(
+    name="magnet.pth",
+    what="the released magnifier",
+    source=f"{SOURCE}/tree/HEAD/motion_magnification_learning_based_master",
+    url=f"{SOURCE}/raw/HEAD/motion_magnification_learning_based_master/magnet.pth",
+    licence="MIT",
+    size=3_695_530,
+    git_blob="90c69bbb8f8a1ed1508982398ab7306a90172578",
+    setting="magnifier=magnet.pth",
+    without="--set magnifier=random does without it",
+)
+TRUNK = of_torchvision(
+    ResNet18_Weights.IMAGENET1K_V1, "ResNet-18", "trunk=resnet18-f37072fd.pth", "--set trunk=random does without it"
+)
+PUBLISHED = (RELEASED, MAGNIFIER, TRUNK)
 
 
 def _baseline(config: "Config") -> bool:
@@ -47,7 +77,7 @@ class Config(Settings):
 
     # STSTNet, CapsuleNet and MMNet (Table 3): their released code; what else they set is in experiments.py
     image: int = setting(224, "input", least=144, when=_baseline)  # side of CapsuleNet's and MMNet's frames
-    trunk: str = setting("resnet18-f37072fd.pth", "training")  # CapsuleNet's: "random", or torchvision's file
+    trunk: str = setting(TRUNK.name, "training")  # CapsuleNet's: "random", or torchvision's file
     ststnet_epochs: int = setting(800, "training", least=1)  # 500 in its paper
     capsulenet_epochs: int = setting(30, "training", least=1)
     mmnet_epochs: int = setting(74, "training", least=1)

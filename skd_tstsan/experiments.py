@@ -10,7 +10,7 @@ from shared.runs.paper import Column, Paper, Row, Table
 from shared.tasks import Task
 
 from . import data, figures, train
-from .config import SMOKE, Config
+from .config import PUBLISHED, SMOKE, Config
 from .data import CASME2_FIVE
 
 
@@ -180,5 +180,6 @@ PAPER = Paper(
     pretrain=train.pretrain,
     figures=figures.figures,
     files=files,
+    published=PUBLISHED,
     remarks=remarks,
 )

@@ -10,15 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from shared.errors import UserError
 from shared.runs.fold import FoldTraining, autocast
 from shared.runs.gradcam import gradcam, scaled
 from shared.runs.parallel import Processes
 from shared.runs.pretraining import Pretraining
+from shared.runs.published import Published
+from shared.runs.weights import published_weights
 
 from .baselines import train as baselines
 from .baselines.data import Data
-from .config import Config
+from .config import MAGNIFIER, RELEASED, Config
 from .data import MACRO, FacesAndFlow, MacroExpressions
 from .losses import class_weights, skd_loss
 from .model import SKD_TSTSAN, TSCNN
@@ -58,17 +59,14 @@ def network(config: Config, classes: int, domains: int = 2) -> "partial[SKD_TSTS
 
 def start(net: SKD_TSTSAN, config: Config, weights_dir: Path) -> None:
     """Loads the released weights that training starts from, if any, from files in `weights_dir`. Raises UserError."""
-    parts: tuple[tuple[str, Part, str], ...] = (
-        ("start", "network", config.start),
-        ("magnifier", "magnifier", config.magnifier),
+    parts: tuple[tuple[Part, str, Published], ...] = (
+        ("network", config.start, RELEASED),
+        ("magnifier", config.magnifier, MAGNIFIER),
     )
-    for field, part, file in parts:
-        if file != "random":
-            try:
-                load_released(weights_dir / file, net, transfer=True, part=part)
-            except (OSError, ValueError) as error:
-                remedy = f"--weights names the folder; --set {field}=random does without the file"
-                raise UserError(f"{error}\n{remedy}") from error
+    for part, name, file in parts:
+        if name != "random":
+            with published_weights(path := weights_dir / name, file):
+                load_released(path, net, transfer=True, part=part)
 
 
 def adam(net: nn.Module, config: Config) -> torch.optim.Adam:

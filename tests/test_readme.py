@@ -8,6 +8,7 @@ import pytest
 
 from shared.cli import load, papers
 from shared.options import parse
+from shared.runs.paper import changed
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("*/README.md"))]
@@ -52,6 +53,19 @@ def test_a_command_can_be_given(line):
 def test_links_lead_somewhere(document):
     for link in re.findall(r"\]\(([^)#]+)", document.read_text(encoding="utf-8")):
         assert link.startswith("https://") or (document.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("package", papers())
+def test_published_files_are_those_declared(package):
+    """A README lists each with what it is, its page, its licence and the setting; all that a Config names are there."""
+    paper, readme = load(package), (ROOT / package / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([\w.-]+)` \| (.+) \| <(\S+)> \| (.+) \| `(.+)` \|$", readme, re.MULTILINE)
+    declared = [(f.name, f.what, f.source, f.licence, f.setting) for f in paper.published]
+    assert listed == declared
+    base = paper.base("paper", {})
+    cells = [cell for table in paper.tables for cell in table.cells() if not cell[0].records]
+    names = {name for row, column in cells for name in paper.files(changed(base, {**row.changes, **column.changes}))}
+    assert names <= {f.name for f in paper.published}
 
 
 @pytest.mark.parametrize("block", BLOCKS)

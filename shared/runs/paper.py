@@ -14,6 +14,7 @@ from ..tasks import TASKS, Task
 from .config import Settings
 from .fold import Data, FoldTraining, History, PretrainingData, Record, Rule
 from .pretraining import Pretraining
+from .published import Published
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
@@ -102,6 +103,7 @@ class Paper(Generic[C, D, N]):
     # lines "input: …" and "training: …" of what the paper does not do
     remarks: Callable[[C, History, Sequence[Record]], list[str]] = lambda config, history, records: []
     files: Callable[[C], tuple[str, ...]] = lambda config: ()  # published files that a Config starts from, by name
+    published: tuple[Published, ...] = ()  # all that there are
 
     def table(self, name: str) -> Table:
         known = {t.name: t for t in self.tables}

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..errors import UserError
 from ..files import intact
 from ..keys import VERIFY
+from .published import Published
 
 
 def packed(state: Mapping[str, Tensor], about: Mapping[str, Any] | None = None) -> bytes:
@@ -108,20 +109,20 @@ def load_zip(path: Path) -> Any:
 
 
 @contextmanager
-def published_weights(path: Path, what: str, without: str) -> Iterator[None]:
-    """Around code that reads `what`, weights of others, from `path`: raises faults of the file as a UserError.
+def published_weights(path: Path, file: Published) -> Iterator[None]:
+    """Around code that reads `file`, weights of others, from `path`: raises faults of the file as a UserError.
 
-    `without`: how to do without them. Files are read as tensors alone: nothing in them is ever executed.
+    Files are read as tensors alone: nothing in them is ever executed.
     """
-    remedy = f"--weights names the folder; {without}"
+    remedy = f"--weights names the folder; {file.without}\n{file.origin}"
     try:
         yield
     except FileNotFoundError as error:
-        raise UserError(f"{f'{path} is not there' if error.errno else error}: {what}\n{remedy}") from error
+        raise UserError(f"{f'{path} is not there' if error.errno else error}: {file.what}\n{remedy}") from error
     except (pickle.UnpicklingError, EOFError) as error:
         raise UserError(
             f"{path} holds more than tensors, or is cut off, and was not read: nothing in it was executed; fetch it "
-            f"again from where it was published\n{remedy}"
+            f"again\n{remedy}"
         ) from error
     except (OSError, ValueError, RuntimeError, AttributeError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} does not hold {what}: {error}\n{remedy}") from error
+        raise UserError(f"{path} does not hold {file.what}: {error}\n{remedy}") from error

@@ -13,7 +13,7 @@ from shared.runs.fold import FoldTraining, autocast
 from shared.runs.gradcam import gradcam, scaled
 from shared.runs.weights import published_weights, read_tensors
 
-from ..config import Config
+from ..config import TRUNK, Config
 from .augment import cropped, jittered, turned
 from .capsulenet import CapsuleNet, capsule_loss
 from .data import NEAR, ApexFrames, Data, FlowImages, KeyFrames
@@ -38,10 +38,7 @@ def mmnet(config: Config, classes: int) -> partial[MMNet]:
 def start(net: CapsuleNet, config: Config, weights_dir: Path) -> None:
     """Loads ImageNet's weights into the trunk, from a file in `weights_dir`. Raises UserError."""
     if config.trunk != "random":
-        what = "torchvision's ResNet18_Weights.IMAGENET1K_V1"
-        with published_weights(
-            path := weights_dir / config.trunk, what, "--set trunk=random starts from random weights"
-        ):
+        with published_weights(path := weights_dir / config.trunk, TRUNK):
             net.load_imagenet(read_tensors(path))
 
 
