@@ -56,6 +56,13 @@ def at_least(least: int) -> Callable[[str], int]:
     return number
 
 
+def frame_rate(text: str) -> float:
+    """A frame rate: more than 0 and at most 10,000 frames per second."""
+    if not 0 < (value := float(text)) <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text}: expected more than 0 and at most 10000 frames per second")
+    return value
+
+
 def setting(text: str) -> tuple[str, str]:
     """The two parts of KEY=VALUE."""
     key, equals, value = text.partition("=")
@@ -174,13 +181,8 @@ def _add_predict(p: argparse.ArgumentParser) -> None:
     add("--clip", type=Path, metavar="PATH", help=text)
     for moment, default in MOMENTS.items():
         add(f"--{moment}", metavar="N|IMAGE", help=f"with --clip a frame number, else an image (default: {default})")
-    add(
-        "--fps",
-        type=float,
-        metavar="N",
-        default=200.0,
-        help="frame rate of the clip, used to find the apex (default: 200)",
-    )
+    text = "frame rate of the clip, used to find the apex (default: 200)"
+    add("--fps", type=frame_rate, metavar="N", default=200.0, help=text)
     text = "the face in pixels, cropped as in the released corpora (default: the whole image)"
     add("--box", type=int, nargs=4, metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"), help=text)
     text = "folder of the results (default: prediction)"

@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 from tiny import ROWS, experiment_of, options, paper_of
 
+from shared.report.predict import MADE_BY
 from shared.runs.experiment import predicted
-from shared.runs.weights import load_network
+from shared.runs.weights import load_network, packed
+
+ABOUT = ("package", "network", "arguments", "task", "labels", "config", *MADE_BY)
 
 
 @pytest.mark.parametrize("package", ROWS)
@@ -123,6 +127,13 @@ def test_a_box_is_cut_out(trained, tmp_path, toy):
         (["--clip", "CLIP", "--apex", "high"], "--apex high: expected a frame number, because --clip is given"),
         (["--clip", "EMPTY"], "holds 0 numbered images"),
         (["--clip", "RECORD"], "the video cannot be decoded"),
+        (["--clip", "CLIP", "--onset", "9", "--apex", "3"], "onset 9 lies after apex 3"),
+        (["--clip", "CLIP", "--apex", "9", "--offset", "3"], "apex 9 lies after offset 3"),
+        (["--clip", "CLIP", "--onset", "9", "--offset", "3"], "onset 9 lies after offset 3"),
+        (["--clip", "CLIP", "--apex", "²"], "--apex ²: expected a frame number"),
+        (["--clip", "CLIP", "--fps", "-25"], "-25: expected more than 0 and at most 10000 frames per second"),
+        (["--clip", "CLIP", "--fps", "nan"], "nan: expected more than 0"),
+        (["--clip", "CLIP", "--fps", "9000"], "no apex can be found in"),
     ],
 )
 def test_mistakes_are_said(given, message, trained, tmp_path, toy):
@@ -142,6 +153,47 @@ def test_other_files_are_no_network(trained, tmp_path, toy):
         assert code == 2 and message in errors
     code, _, errors = toy("predict", trained.record, "--clip", trained.clip, paper=paper_of("ma2mi"))
     assert code == 2 and "holds a network of toy, not of ma2mi" in errors
+
+
+def too_large(tensors, about):
+    """Finite themselves; only their products are not."""
+    for name in ("norm.bias", "fc.weight"):
+        tensors[name].fill_(3e38)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda tensors, about: tensors["fc.bias"].fill_(float("nan")), "not all of its values are finite"),
+        (too_large, "its scores of this clip are not finite numbers"),
+        (lambda tensors, about: tensors.pop("fc.bias"), "Missing key"),
+        (lambda tensors, about: tensors.update({"fc.bias": torch.zeros(7)}), "size mismatch"),
+        (lambda tensors, about: about["config"].update(lr=float("nan")), "lr=nan: expected a finite number"),
+        (lambda tensors, about: about["config"].update(no=1), "'no'"),
+        (lambda tensors, about: about.update(task="samm-5"), "its labels are"),
+        (lambda tensors, about: about.update(task=["x"]), "unhashable"),
+        (lambda tensors, about: about.update(labels=["a", "b"]), "its labels are ['a', 'b']"),
+        (lambda tensors, about: about.update(arguments={"classes": 3}), "size mismatch"),
+        (lambda tensors, about: about.update(arguments=[5]), "argument after ** must be a mapping"),
+        *[(lambda tensors, about, key=key: about.pop(key), repr(key)) for key in ABOUT],
+    ],
+)
+def test_weights_that_do_not_fit_their_header(spoil, message, trained, tmp_path, toy):
+    """One error that names the file, and nothing is written."""
+    weights = trained.record.with_suffix(".safetensors")
+    with safe_open(weights, "pt") as file:
+        about, tensors = (
+            json.loads(file.metadata()["about"]),
+            {name: file.get_tensor(name) for name in file.offset_keys()},
+        )
+    assert set(about) == {*ABOUT, "rule", "code"}
+    spoil(tensors, about)
+    (tmp_path / "fold.safetensors").write_bytes(packed(tensors, about))
+    given = ["--clip", trained.clip, "--apex", 9, "--out", tmp_path / "out"]
+    code, said, errors = toy("predict", tmp_path / "fold.json", *given)
+    assert code == 2 and not said and not (tmp_path / "out").exists()
+    assert f"{tmp_path}/fold.safetensors does not hold a network that a run left: " in errors
+    assert message in errors and errors.strip().endswith("rerun its row")
 
 
 def test_weights_are_kept_only_where_they_are_wanted(casme2, tmp_path, toy):

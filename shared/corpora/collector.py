@@ -66,7 +66,7 @@ class Collector:
         faults = []
         if sample in self.sources:
             faults.append((f"{sample} is there already ({self.sources[sample]})", "keep one of the two"))
-        faults += _out_of_order(onset, apex, offset)
+        faults += out_of_order(onset, apex, offset)
         if isinstance(frames, Frames):
             faults += _missing(frames, {"onset": onset, "apex": apex, "offset": offset})
         for what, remedy in faults:
@@ -86,7 +86,8 @@ class Collector:
         )
 
 
-def _out_of_order(onset: int | None, apex: int | None, offset: int | None) -> list[tuple[str, str]]:
+def out_of_order(onset: int | None, apex: int | None, offset: int | None) -> list[tuple[str, str]]:
+    """Each fault of the order of key frames, and its remedy."""
     frames = (("onset", onset), ("apex", apex), ("offset", offset))
     given = [(name, number) for name, number in frames if number is not None]
     return [

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,39 +12,45 @@ import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 
+from ..corpora.collector import out_of_order
 from ..corpora.folders import list_frames
 from ..corpora.samples import Frames, Reading, Video
+from ..corpora.sheets import as_int
 from ..errors import UserError, log
 from ..files import replacing
 from ..pixels.apex import with_apex
 from ..pixels.images import Box, read
 from ..pixels.videos import decoded
 from ..runs.paper import Paper
-from ..runs.weights import load_network
+from ..runs.weights import load_network, weights_of_a_run
 from ..tasks import TASKS
 from .figures import grid, image, overlay
 
 SHOWN = 224  # pixels of a face in the picture
 MOMENTS = ("onset", "apex", "offset")
+MADE_BY = ("fold", "seed", "epoch", "scale", "generated", "shuffled")
 
 
 def predict(paper: Paper, args: argparse.Namespace) -> int:
     """Apply a trained network to a clip, print its scores, write them and a picture. Returns the exit code."""
-    weights = args.record.with_suffix(".safetensors")
+    weights = Path(f"{os.path.splitext(args.record)[0]}.safetensors")
     net, about = load_network(weights, paper.name)
-    try:
-        config = paper.config(**{k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()})
-    except TypeError as error:
-        raise UserError(f"{weights} was written by another version of the code ({error}); rerun its row") from error
     with TemporaryDirectory() as cache:
         sample = clip(args, Path(cache))
+        with weights_of_a_run(weights):
+            task, made_by = TASKS[about["task"]], {k: about[k] for k in MADE_BY}
+            if about["labels"] != task.outputs:
+                raise ValueError(f"its labels are {about['labels']}, those of {task.name} are {task.outputs}")
+            config = paper.config(**{k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()})
         data = paper.load(sample, config, Path(cache))
         if data.problems:
             raise UserError("\n".join(map(str, data.problems)))
-        scores, maps = (values[0] for values in paper.apply(net, data, config))
-        score_of: dict[str, float] = dict(zip(about["labels"], scores.tolist(), strict=True))
-        best = max(score_of, key=lambda label: score_of[label])
-        units = TASKS[about["task"]].aus
+        with weights_of_a_run(weights):
+            scores, maps = (values[0] for values in paper.apply(net, data, config))
+            if not scores.isfinite().all():
+                raise ValueError(f"its scores of this clip are not finite numbers: {scores.tolist()}")
+            score_of: dict[str, float] = dict(zip(task.outputs, scores.tolist(), strict=True))
+        best, units = max(score_of, key=lambda label: score_of[label]), task.aus
         found = [label for label, score in score_of.items() if score > 0.5] if units else [best]
         heat = dict(zip(score_of, maps, strict=True)) if units else {best: maps[0]}
         files = [sample["frames"][0].path(sample[moment][0]) for moment in ("onset", "apex")]
@@ -55,13 +62,13 @@ def predict(paper: Paper, args: argparse.Namespace) -> int:
         "labels": found,
         "scores": score_of,
         **{moment: int(sample[moment][0]) if args.clip else getattr(args, moment) for moment in MOMENTS},
-        "weights": {"file": str(weights), **{k: about[k] for k in ("fold", "seed", "epoch", "scale", "generated")}},
+        "weights": {"file": str(weights), **made_by},
     }
     with replacing(args.out / "prediction.json") as temporary:
-        temporary.write_text(json.dumps(result, indent=1), encoding="utf-8")
+        temporary.write_text(json.dumps(result, indent=1, allow_nan=False), encoding="utf-8")
     for label, score in score_of.items():
         print(f"{label.ljust(max(map(len, score_of)))}  {score:.4f}{'  <-' if label in found else ''}")
-    if about["generated"] or about["scale"] == "smoke" or about["shuffled"]:
+    if made_by["generated"] or made_by["scale"] == "smoke" or made_by["shuffled"]:
         why = "trained on synthetic faces, at smoke scale or on shuffled labels"
         print(f"*** weights of a rehearsal ({why}): this prediction says nothing about real faces ***")
     print(f"written: {args.out / 'prediction.json'}, {args.out / 'prediction.png'}")
@@ -86,9 +93,10 @@ def clip(args: argparse.Namespace, cache: Path) -> pd.DataFrame:
             raise UserError(f"{args.clip} does not exist: --clip takes a folder of images or a video")
         numbers = {}
         for moment in MOMENTS:
-            if (text := getattr(args, moment)) is not None and not text.isdigit():
+            text = getattr(args, moment)
+            numbers[moment] = as_int(text)
+            if text is not None and numbers[moment] is None:
                 raise UserError(f"--{moment} {text}: expected a frame number, because --clip is given")
-            numbers[moment] = None if text is None else int(text)
         source = list_frames(str(args.clip)) if args.clip.is_dir() else Video(str(args.clip))
         table = pd.DataFrame([{**row, **numbers, "frames": source}])
         reading = decoded(Reading("your clip", str(args.clip), "", table), cache)
@@ -99,10 +107,18 @@ def clip(args: argparse.Namespace, cache: Path) -> pd.DataFrame:
             raise UserError(f"{args.clip} holds {len(source)} numbered images; a clip needs at least two")
         ends = {"onset": source.numbers[0], "offset": source.numbers[-1]}
         row |= {"frames": source, **{m: ends.get(m) if n is None else n for m, n in numbers.items()}}
+        for number in numbers.values():
+            if number is not None:
+                source.path(number)  # raises FrameMissing
+        if faults := out_of_order(*(row[moment] for moment in MOMENTS)):
+            raise UserError(f"{args.clip}: {faults[0][0]}; give them in their order")
     if args.box:
         files = row["frames"]
         row["frames"] = Frames(files.folder, files.names, files.numbers, tuple(args.box))
-    samples, problems = with_apex(pd.DataFrame([row]), cache)
+    try:
+        samples, problems = with_apex(pd.DataFrame([row]), cache)
+    except ValueError as error:  # few frequencies are left at a high frame rate
+        raise UserError(f"no apex can be found in {args.clip} at {args.fps:g} fps: {error}, or --apex") from error
     if problems:
         raise UserError(str(problems[0]))
     if args.clip and args.apex is None:

@@ -59,24 +59,36 @@ def _about(path: str | Path) -> dict[str, Any]:
         return json.loads(file.metadata()["about"])
 
 
+@contextmanager
+def weights_of_a_run(path: str | Path) -> Iterator[None]:
+    """Around code that uses what a run left in `path`: raises its faults as a UserError that names it."""
+    try:
+        yield
+    except Exception as error:  # tensors and settings that do not fit make torch and networks raise anything
+        reason = str(error) if isinstance(error, (UserError, ValueError, RuntimeError)) else repr(error)
+        raise UserError(f"{path} does not hold a network that a run left: {reason}; rerun its row") from error
+
+
 def load_network(path: str | Path, package: str) -> tuple[nn.Module, dict[str, Any]]:
     """The network of `package` that a fold left in `path`, in eval mode, and the description that `packed` was given.
 
-    Only what the package exports is ever made, whatever the file asks for. Raises UserError for any other file.
+    Only what the package exports is ever made, whatever the file asks for. Raises UserError for any other file, and for
+    weights that are not finite.
     """
     if not Path(path).is_file():
         raise UserError(f"{path} is not there; runs leave a fold's weights beside its record, as .safetensors")
-    try:
+    with weights_of_a_run(path):
         about = _about(path)
         if about["package"] != package:
-            raise UserError(f"{path} holds a network of {about['package']}, not of {package}")
+            raise ValueError(f"it holds a network of {about['package']}, not of {package}")
         exported = import_module(package)
         if about["network"] not in exported.__all__:
             raise ValueError(f"{package} exports no {about['network']}")
+        state = load_file(path)
+        if bad := [name for name, value in state.items() if not value.isfinite().all()]:
+            raise ValueError(f"not all of its values are finite numbers: {', '.join(bad[:3])}")
         net = getattr(exported, about["network"])(**about["arguments"])
-        net.load_state_dict(load_file(path))
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, ImportError, RuntimeError) as error:
-        raise UserError(f"{path} does not hold a network that a run left: {error}") from error
+        net.load_state_dict(state)
     return net.eval(), about
 
 
