@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
 from pathlib import Path
-from statistics import fmean
 
 import torch
 from torch import Tensor, nn
@@ -85,7 +84,7 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
         )
     start(made := build_teacher(config), config, pretraining.weights_dir)
     teacher = pretraining.synchronised(made)
-    adam = torch.optim.Adam(teacher.parameters(), lr=config.teacher_lr)
+    adam = torch.optim.Adam(teacher.parameters(), lr=config.teacher_lr, fused=pretraining.device.type == "cuda")
     pretraining.keep(teacher=teacher, adam=adam)
     parallel, adam = pretraining.accelerator.prepare(teacher.train(), adam)
     for _, _, batch in pretraining.batches(epochs=config.teacher_epochs, batch=config.teacher_batch):
@@ -161,7 +160,8 @@ def train(training: FoldTraining[Config, Store]) -> None:
         teacher = None
     if teacher:
         teacher = freeze(teacher.to(training.device).to(memory_format=torch.channels_last))
-    sgd = torch.optim.SGD(student.parameters(), lr=config.lr, momentum=config.momentum)
+    fused = training.device.type == "cuda"
+    sgd = torch.optim.SGD(student.parameters(), lr=config.lr, momentum=config.momentum, fused=fused)
     decay = torch.optim.lr_scheduler.StepLR(sgd, config.drop, gamma=0.1)
 
     def middle(rows: Tensor) -> Tensor:
@@ -170,7 +170,6 @@ def train(training: FoldTraining[Config, Store]) -> None:
     b = min(config.batch, len(train))  # smaller batches are left out: L_asp is proportional to 1 / b
     for epoch in range(config.epochs):
         student.train()
-        losses = []
         for batch in training.shuffled(train, least=b):
             draws = torch.rand(len(batch), 3, generator=training.augmentation).to(training.device)
             crops = augmented(images[batch], draws, config.size, flip=config.flip)
@@ -186,13 +185,12 @@ def train(training: FoldTraining[Config, Store]) -> None:
                 follow=config.follow,
             )
             loss = reduce(add, terms.values())
-            training.check(loss, epoch, batch)
             sgd.zero_grad()
             loss.backward()
             sgd.step()
-            losses.append(loss.item())
+            training.note(batch, loss=loss)
         decay.step()
-        training.score(epoch, lambda rows: predict(student, middle(rows)), loss=fmean(losses))
+        training.score(epoch, lambda rows: predict(student, middle(rows)), **training.means(epoch))
     training.figures = Left(maps=activation_maps(training.scored(student), middle(test), p[test]))
 
 

@@ -222,7 +222,6 @@ def train(training: FoldTraining[Config, Store]) -> None:
         parts.train()
         for encoder in frozen:
             encoder.eval()
-        mean = 0.0
         for rows in training.shuffled(train):
             pairs = augmented(frames[rows], config.size, degrees=config.rotation, generator=training.augmentation)
             I_t, I_td = map(channels_last, pairs)
@@ -230,13 +229,12 @@ def train(training: FoldTraining[Config, Store]) -> None:
                 loss = F.cross_entropy(net(I_t, I_td), target[rows])
                 if criterion:
                     loss = loss + total(criterion(I_t, I_td, draw_tau(len(rows), training.generator("tau"))).values())
-            training.check(loss, epoch, rows)
             adamw.zero_grad()
             loss.backward()
             adamw.step()
-            mean += loss.item() * len(rows) / len(train)
+            training.note(rows, loss=loss)
         decay.step()
-        training.score(epoch, lambda rows: predict(net, *whole(frames[rows], config.size)), loss=mean)
+        training.score(epoch, lambda rows: predict(net, *whole(frames[rows], config.size)), **training.means(epoch))
     heat = heat_maps(training.scored(net), *whole(frames[test], config.size))
     training.figures = Left(heat=heat.tolist())
 

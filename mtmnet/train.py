@@ -80,8 +80,9 @@ class Disentangling:
         ]
         if self.eid:
             groups.append({"params": net.D_r.parameters(), "lr": config.pretrain_lr_D_r})
-        self.adam = Adam(groups)
-        self.adam_s = Adam(net.D_s.parameters(), lr=config.pretrain_lr_classifiers)
+        fused = accelerator.device.type == "cuda"
+        self.adam = Adam(groups, fused=fused)
+        self.adam_s = Adam(net.D_s.parameters(), lr=config.pretrain_lr_classifiers, fused=fused)
         self.cast = autocast(config, accelerator.device)
 
     def step(self, x_N: Tensor, x_E: Tensor, y: Tensor, s: Tensor) -> dict[str, Tensor]:
@@ -170,16 +171,19 @@ class Guidance:
             [
                 {"params": MicroNet.E.parameters(), "lr": config.lr_E},
                 {"params": MicroNet.D_e.parameters(), "lr": config.lr_D_e},
-            ]
+            ],
+            fused=(fused := pairs.y.is_cuda),
         )
+        self.labels = pairs.y.cpu()  # companions are chosen on the CPU: no step waits for a GPU
         self.macro = macro[1] if macro else None
+        self.macro_labels = macro[1].y.cpu() if macro else None
         self.guided = MTMNet(MicroNet, macro[0]).to(pairs.y.device) if macro else None
         if self.guided:
-            self.adam_D = Adam(self.guided.D.parameters(), lr=config.lr_D)
+            self.adam_D = Adam(self.guided.D.parameters(), lr=config.lr_D, fused=fused)
         self.cast = autocast(config, pairs.y.device)
 
     def step(self, rows: Tensor) -> dict[str, Tensor]:
-        """One batch, the pairs `rows` (B,) as anchors -> the weighted terms of the loss."""
+        """One batch, the pairs `rows` (B,), on the CPU, as anchors -> the weighted terms of the loss."""
         config, pairs, y = self.config, self.pairs, self.pairs.y[rows]
         by = torch.randint(-config.shift, config.shift + 1, (3, 2), generator=self.generator).tolist()
         draws = torch.rand(2, len(y), generator=self.generator)
@@ -188,7 +192,7 @@ class Guidance:
             with self.cast:
                 terms = {"L_cls": expression_loss(self.net.classify(x_anc, N_anc), y)}
         else:
-            pos, neg, guided = self.company(y, draws)
+            pos, neg, guided = self.company(self.labels[rows], draws)
             x_pos = shifted(images(self.macro.x_E[pos]), by[1])
             x_neg, N_neg = (shifted(images(x[neg]), by[2]) for x in (pairs.x_E, pairs.x_N))
             with self.cast:
@@ -217,10 +221,10 @@ class Guidance:
 
     def company(self, y: Tensor, draws: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Indices (G,), (G,) of a positive and a negative for each anchor of labels y (B,) that has both; a mask (B,)
-        of these anchors. They are chosen by draws (2, B) in [0, 1).
+        of these anchors. They are chosen by draws (2, B) in [0, 1). All are on the CPU.
         """
-        assert self.macro is not None
-        same, other = self.macro.y == y[:, None], self.pairs.y != y[:, None]
+        assert self.macro_labels is not None
+        same, other = self.macro_labels == y[:, None], self.labels != y[:, None]
         guided = same.any(dim=1) & other.any(dim=1)
         return drawn(same, draws[0])[guided], drawn(other, draws[1])[guided], guided
 
@@ -302,16 +306,9 @@ def run(
     T = training.data.stacked().shape[1] - 1
     for epoch in range(epochs):
         net.train()
-        sums: dict[str, Tensor] = {}
-        count = 0
-        for batch in training.shuffled(torch.arange(T * len(rows), device=training.device), stage=stage):
-            terms = step(batch)
-            training.check(total(terms), epoch, rows[batch // T])
-            for name, term in terms.items():
-                weighted = term.detach() * len(batch)
-                sums[name] = sums[name] + weighted if name in sums else weighted
-            count += len(batch)
-        yield epoch, {name: float(value) / count for name, value in sums.items()}
+        for batch in training.shuffled(torch.arange(T * len(rows)), stage=stage):
+            training.note(rows[batch // T], **step(batch))
+        yield epoch, training.means(epoch)
 
 
 @torch.no_grad()

@@ -77,25 +77,31 @@ def detect(training: FoldTraining[Config, Prepared]) -> None:
 
     net = training.build(network(config, target.shape[1]))
     start(net, config, training.weights_dir)
-    sgd = torch.optim.SGD(net.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
+    sgd = torch.optim.SGD(
+        net.parameters(),
+        lr=config.lr,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+        fused=training.device.type == "cuda",
+    )
     drops = torch.optim.lr_scheduler.StepLR(sgd, config.drop, gamma=0.1)
     seconds, steps = 0.0, 0
     for epoch in range(config.epochs):
         net.train()
-        total = 0.0
+        clock = time.perf_counter()
         for rows in training.shuffled(train, least=1):
-            clock = time.perf_counter()
             crops = augmented(clips[rows], config.size, flip=config.flip, generator=training.augmentation)
             with autocast(config, training.device):
                 loss = total_loss(net(floats(crops)), target[rows])
-            training.check(loss, epoch, rows)
             sgd.zero_grad()
             loss.backward()
             sgd.step()
-            total += loss.item() * len(rows) / len(train)
-            seconds, steps = seconds + time.perf_counter() - clock, steps + 1
+            training.note(rows, loss=loss)
+            steps += 1
+        means = training.means(epoch)
+        seconds += time.perf_counter() - clock
         drops.step()
-        training.score(epoch, lambda rows: predict(net, held_out(rows))[0], loss=total)
+        training.score(epoch, lambda rows: predict(net, held_out(rows))[0], **means)
     _, maps = predict(training.scored(net), held_out(test))
     parameters = sum(p.numel() for p in net.parameters())
     training.figures = Left(maps=maps.double().round(decimals=3).tolist(), parameters=parameters)

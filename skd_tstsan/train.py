@@ -145,18 +145,15 @@ def train(training: FoldTraining[Config, Any]) -> None:
     epochs = math.ceil(config.iterations / math.ceil(len(rows) / config.batch))
     for epoch in range(epochs):
         net.train()
-        sums: dict[str, float] = {}
         for batch in training.shuffled(rows, least=1):
             with autocast(config, training.device):
                 terms = criterion(net, x[batch], y[batch], alpha, config)
-            loss = reduce(add, terms.values())
-            training.check(loss, epoch, batch)
             optimiser.zero_grad()
-            loss.backward()
+            reduce(add, terms.values()).backward()
             optimiser.step()
-            for name, term in terms.items():
-                sums[name] = sums.get(name, 0) + term.item() * len(batch) / len(rows)
-        training.score(epoch, lambda rows: predict(net, x[rows])[0], loss=sum(sums.values()), **sums)
+            training.note(batch, **terms)
+        means = training.means(epoch)
+        training.score(epoch, lambda rows: predict(net, x[rows])[0], loss=sum(means.values()), **means)
     _, features = predict(training.scored(net), x[test])
     rounded = {name: f.double().round(decimals=3).tolist() for name, f in features.items()}
     training.figures = Left(features=rounded, heat=heat_maps(net, x[test]).tolist())

@@ -1,6 +1,7 @@
 """The training of one fold: what it is given, its batches, how an epoch is scored, what it leaves."""
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -86,6 +87,7 @@ class FoldTraining(Generic[C, D]):
 
     def __post_init__(self) -> None:
         self.metrics = self.metrics or (self.task.metric,)
+        self._noted: list[tuple[Tensor, dict[str, Tensor]]] = []  # the rows and terms of the epoch's steps
         self._generators: dict[str, torch.Generator] = {}
 
     def indices(self, part: str) -> Tensor:
@@ -129,11 +131,28 @@ class FoldTraining(Generic[C, D]):
         self.network = network
         return network
 
-    def check(self, loss: Tensor, epoch: int, rows: Tensor) -> None:
-        """Raise UserError naming epoch and samples when a loss is not finite."""
-        if not torch.isfinite(loss):
-            names = ", ".join(self.samples["sample"].iloc[rows.tolist()])
-            raise UserError(f"{self.name}: the loss is {loss.item()} in epoch {epoch + 1}, on {names}")
+    def note(self, rows: Tensor, **terms: Tensor) -> None:
+        """Note the terms of a step's loss, scalars, on a batch of `rows`. `means` reads them: no step waits for a GPU."""
+        self._noted.append((rows, {name: term.detach() for name, term in terms.items()}))
+
+    def means(self, epoch: int) -> dict[str, float]:
+        """The mean of each term over the samples of the epoch's steps, those noted since the last call.
+
+        Raises UserError, naming term, epoch and samples, for the first one that is not finite.
+        """
+        noted, self._noted = self._noted, []
+        if not noted:
+            return {}
+        values = iter(torch.stack([term for _, terms in noted for term in terms.values()]).tolist())
+        sums: dict[str, float] = {}
+        for rows, terms in noted:
+            for name, value in zip(terms, values, strict=False):
+                if not math.isfinite(value):
+                    samples = ", ".join(self.samples["sample"].iloc[rows.tolist()])
+                    raise UserError(f"{self.name}: {name} is {value} in epoch {epoch + 1}, on {samples}")
+                sums[name] = sums.get(name, 0.0) + value * len(rows)
+        count = sum(len(rows) for rows, _ in noted)
+        return {name: total / count for name, total in sums.items()}
 
     def score(self, epoch: int, predict: Callable[[Tensor], Outputs], **losses: float) -> None:
         """Keep an epoch's scores of the test part: `predict` takes rows (n,) and returns probabilities, (n, classes) or

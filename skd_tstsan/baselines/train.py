@@ -57,15 +57,14 @@ def train_ststnet(training: FoldTraining[Config, FlowImages]) -> None:
     config, y, rows = training.config, training.targets, training.indices("train")
     x = torch.tensor(training.data.images, device=training.device).float()
     net = training.build(partial(STSTNet, classes=len(training.task.classes)))
-    adam = torch.optim.Adam(net.parameters(), config.lr, config.betas, weight_decay=config.weight_decay)
+    adam = optimiser(torch.optim.Adam, net, training)
     for epoch in range(config.ststnet_epochs):
         net.train()
-        total = 0.0
         for batch in rows.split(config.batch):
             with autocast(config, training.device):
                 loss = F.cross_entropy(net(x[batch]), y[batch])
-            total += step(training, adam, loss, epoch, batch)
-        training.score(epoch, lambda rows: scores(net, x[rows]).softmax(1), loss=total / len(rows))
+            step(training, adam, loss, batch)
+        training.score(epoch, lambda rows: scores(net, x[rows]).softmax(1), **training.means(epoch))
 
 
 def train_capsulenet(training: FoldTraining[Config, ApexFrames]) -> None:
@@ -74,7 +73,7 @@ def train_capsulenet(training: FoldTraining[Config, ApexFrames]) -> None:
     frames = torch.tensor(training.data.frames, device=training.device)
     net = training.build(capsulenet(config, len(training.task.classes)))
     start(net, config, training.weights_dir)
-    adam = torch.optim.Adam(net.parameters(), config.lr, config.betas, weight_decay=config.weight_decay)
+    adam = optimiser(torch.optim.Adam, net, training)
 
     def predict(rows: Tensor) -> Tensor:
         x = turned(images(frames[rows, 0]), CAPSULENET_DEGREES, training.generator("rotation at test"), flip=False)
@@ -83,15 +82,15 @@ def train_capsulenet(training: FoldTraining[Config, ApexFrames]) -> None:
     for epoch in range(config.capsulenet_epochs):
         adam.param_groups[0]["lr"] = config.lr * CAPSULENET_DECAY ** (epoch + 1)  # lowered before the epoch
         net.train()
-        total, chosen = 0.0, balanced(rows, y[rows], training.augmentation)
+        chosen = balanced(rows, y[rows], training.augmentation)
         for batch in training.shuffled(chosen):
             clips = batch // (1 + NEAR)
             x = turned(images(frames[clips, batch % (1 + NEAR)]), CAPSULENET_DEGREES, training.augmentation, flip=True)
             x = cropped(jittered(x, CAPSULENET_JITTER, training.augmentation), config.image, training.augmentation)
             with autocast(config, training.device):
                 loss = capsule_loss(net(x), y[clips])
-            total += step(training, adam, loss, epoch, clips)
-        training.score(epoch, predict, loss=total / len(chosen))
+            step(training, adam, loss, clips)
+        training.score(epoch, predict, **training.means(epoch))
 
 
 def train_mmnet(training: FoldTraining[Config, KeyFrames]) -> None:
@@ -99,7 +98,7 @@ def train_mmnet(training: FoldTraining[Config, KeyFrames]) -> None:
     config, data, y, rows = training.config, training.data, training.targets, training.indices("train")
     frames = torch.tensor(data.frames, device=training.device)
     net = training.build(mmnet(config, len(training.task.classes)))
-    adam = torch.optim.AdamW(net.parameters(), config.lr, config.betas, weight_decay=config.weight_decay)
+    adam = optimiser(torch.optim.AdamW, net, training)
     padding = round(MMNET_PADDING * config.image / 224)
 
     def predict(rows: Tensor) -> Tensor:
@@ -109,26 +108,28 @@ def train_mmnet(training: FoldTraining[Config, KeyFrames]) -> None:
     for epoch in range(config.mmnet_epochs):
         adam.param_groups[0]["lr"] = config.lr * MMNET_DECAY ** min(epoch, MMNET_DECAYS)
         net.train()
-        total = 0.0
         for batch in training.shuffled(rows):
             pairs = normalised(frames[drawn(data, batch, training.augmentation)])
             x = turned(pairs.flatten(1, 2), MMNET_DEGREES, training.augmentation, flip=True)
             x = cropped(F.pad(x, (padding,) * 4), config.image, training.augmentation)
             with autocast(config, training.device):
                 loss = F.cross_entropy(net(*x.split(3, 1)), y[batch])
-            total += step(training, adam, loss, epoch, batch)
-        training.score(epoch, predict, loss=total / len(rows))
+            step(training, adam, loss, batch)
+        training.score(epoch, predict, **training.means(epoch))
 
 
-def step(
-    training: FoldTraining[Config, Any], adam: torch.optim.Optimizer, loss: Tensor, epoch: int, rows: Tensor
-) -> float:
-    """One step of the optimiser; the sum of the loss over the batch."""
-    training.check(loss, epoch, rows)
+def optimiser(kind: type[torch.optim.Adam], net: nn.Module, training: FoldTraining[Config, Any]) -> torch.optim.Adam:
+    """Adam or AdamW with the settings of the fold's Config."""
+    config, fused = training.config, training.device.type == "cuda"
+    return kind(net.parameters(), config.lr, config.betas, weight_decay=config.weight_decay, fused=fused)
+
+
+def step(training: FoldTraining[Config, Any], adam: torch.optim.Optimizer, loss: Tensor, rows: Tensor) -> None:
+    """One step of the optimiser."""
     adam.zero_grad()
     loss.backward()
     adam.step()
-    return loss.item() * len(rows)
+    training.note(rows, loss=loss)
 
 
 def balanced(rows: Tensor, y: Tensor, generator: Generator) -> Tensor:

@@ -87,9 +87,9 @@ def train(training: FoldTraining[Config, Store]) -> None:
     for epoch in range(config.epochs):
         net.train()
         loss = F.cross_entropy(net(x[rows]), target[rows])
-        training.check(loss, epoch, rows)
         adam.zero_grad()
         loss.backward()
         adam.step()
-        training.score(epoch, lambda rows: predict(net, x[rows]), loss=loss.item())
+        training.note(rows, loss=loss)
+        training.score(epoch, lambda rows: predict(net, x[rows]), **training.means(epoch))
         time.sleep(config.pause)

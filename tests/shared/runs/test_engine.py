@@ -220,9 +220,24 @@ def test_rows_and_targets_are_those_of_the_fold(training):
 
 
 def test_a_loss_that_is_not_finite_names_its_samples(training):
-    training.check(torch.tensor(1.0), 0, torch.tensor([0]))
-    with pytest.raises(UserError, match=r"loss is nan in epoch 3, on CASME2/sub01/EP02_01, CASME2/sub04/EP03_01$"):
-        training.check(torch.tensor(float("nan")), 2, torch.tensor([1, 11]))
+    training.note(torch.tensor([0]), loss=torch.tensor(1.0), penalty=torch.tensor(2.0))
+    training.note(torch.tensor([1, 11]), loss=torch.tensor(0.5), penalty=torch.tensor(float("nan")))
+    training.note(torch.tensor([2]), loss=torch.tensor(float("inf")), penalty=torch.tensor(2.0))
+    with pytest.raises(UserError, match=r"penalty is nan in epoch 3, on CASME2/sub01/EP02_01, CASME2/sub04/EP03_01$"):
+        training.means(2)
+
+
+def test_terms_are_means_over_the_samples_of_an_epoch(training):
+    """In double precision; a term that a batch does not have counts as 0 there."""
+    assert training.means(0) == {}
+    values = [0.1, 1e8, 1.0]
+    for rows, value in zip(([0, 1, 2], [3, 4], [5]), values, strict=True):
+        also = {"also": torch.tensor(6.0)} if len(rows) == 1 else {}
+        training.note(torch.tensor(rows), loss=torch.tensor(value, requires_grad=True), **also)
+    first = float(np.float32(0.1))
+    assert training.means(0) == {"loss": (3 * first + 2 * 1e8 + 1) / 6, "also": 1.0}
+    training.note(torch.tensor([0]), loss=torch.tensor(4.0))
+    assert training.means(1) == {"loss": 4.0}
 
 
 @pytest.mark.parametrize(

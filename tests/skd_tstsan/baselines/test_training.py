@@ -85,10 +85,11 @@ def test_learning_rates_and_batches(method, rates, corpus, monkeypatch):
     seen: dict[int, list] = {}
     step = loops.step
 
-    def watched(training, adam, loss, epoch, rows):
+    def watched(training, adam, loss, rows):
         (group,) = adam.param_groups
-        seen.setdefault(epoch, []).append((group["lr"], group["betas"], group["weight_decay"], rows.tolist()))
-        return step(training, adam, loss, epoch, rows)
+        values = group["lr"], group["betas"], group["weight_decay"], rows.tolist()
+        seen.setdefault(len(training.history), []).append(values)
+        return step(training, adam, loss, rows)
 
     monkeypatch.setattr(loops, "step", watched)
     loops.train(training := fold_of(config_of(method), corpus))

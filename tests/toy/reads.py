@@ -1,0 +1,43 @@
+"""What a GPU would be waited for: values that Python reads from tensors."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+READS = ("aten._local_scalar_dense", "aten.nonzero", "aten.is_nonzero", "aten.equal", "aten._unique", "aten.masked_sel")
+OPTIMISERS = Path(torch.optim.__file__).parent  # they read a count of steps on the CPU, and fused ones nothing
+
+
+class Reads(TorchDispatchMode):
+    """Counts, within, operations and the values read, by the line of the code that reads them."""
+
+    def __init__(self):
+        super().__init__()
+        self.operations, self.lines = 0, Counter()
+
+    def __torch_dispatch__(self, operation, types, arguments=(), named=None):
+        self.operations += 1
+        indices = arguments[1] if str(operation).startswith("aten.index.") else ()
+        if str(operation).startswith(READS) or any(i is not None and i.dtype == torch.bool for i in indices):
+            frame = sys._getframe(1)
+            while "torch" in (path := Path(frame.f_code.co_filename)).parts and OPTIMISERS not in path.parents:
+                frame = frame.f_back
+            if OPTIMISERS not in path.parents:
+                self.lines[f"{path.parent.name}/{path.name}:{frame.f_lineno}"] += 1
+        return operation(*arguments, **(named or {}))
+
+
+@contextmanager
+def elsewhere() -> Iterator[Reads]:
+    """Count as if tensors lay on a GPU, where code skips the checks that would wait for it."""
+    with Reads() as reads:
+        torch.Tensor.is_cpu = property(lambda tensor: False)
+        try:
+            yield reads
+        finally:
+            del torch.Tensor.is_cpu
