@@ -15,23 +15,29 @@ from numpy.typing import ArrayLike
 Metric = Callable[[np.ndarray], np.ndarray]
 
 
-def confusion(target: ArrayLike, pred: ArrayLike, classes: int) -> np.ndarray:
+def confusion(target: ArrayLike, pred: ArrayLike, classes: int, groups: np.ndarray | None = None) -> np.ndarray:
     """Counts (C, C) of targets (N,) × predictions (N,); for units (N, A) of 0, 1 and -1 (not scored): (A, 2, 2).
 
-    Raises ValueError for lengths that differ and for labels outside 0..C-1."""
+    With `groups` (N,), numbers from 0 to G - 1 that all occur, those of each group: (G, ...). Raises ValueError for
+    lengths that differ and for labels outside 0..C-1."""
     target, pred = np.asarray(target, dtype=np.int64), np.asarray(pred, dtype=np.int64)
     if target.shape != pred.shape:
         raise ValueError(f"targets {target.shape} and predictions {pred.shape} differ in shape")
+    group = np.zeros(len(target), np.int64) if groups is None else groups
+    G = int(group.max(initial=0)) + 1
     if target.ndim == 2:
-        return np.stack([_count(t[t >= 0], p[t >= 0], 2) for t, p in zip(target.T, pred.T, strict=True)])
-    return _count(target, pred, classes)
+        each = [_count(t[t >= 0], p[t >= 0], 2, group[t >= 0], G) for t, p in zip(target.T, pred.T, strict=True)]
+        counts = np.stack(each, axis=1)
+    else:
+        counts = _count(target, pred, classes, group, G)
+    return counts[0] if groups is None else counts
 
 
-def _count(target: np.ndarray, pred: np.ndarray, C: int) -> np.ndarray:
+def _count(target: np.ndarray, pred: np.ndarray, C: int, group: np.ndarray, G: int) -> np.ndarray:
     for name, labels in (("target", target), ("prediction", pred)):
         if labels.size and (labels.min() < 0 or labels.max() >= C):
             raise ValueError(f"{name} outside 0..{C - 1}: {labels[(labels < 0) | (labels >= C)][0]}")
-    return np.bincount(target * C + pred, minlength=C * C).reshape(C, C)
+    return np.bincount((group * C + target) * C + pred, minlength=G * C * C).reshape(G, C, C)
 
 
 def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
@@ -84,12 +90,19 @@ METRICS: dict[str, Metric] = {
 
 
 def score(target: ArrayLike, pred: ArrayLike, classes: int, metric: str, folds: Sequence[str] | None = None) -> float:
-    """A metric of pooled predictions, for units (N, A) its mean over the units.
+    """A metric of pooled predictions, for units (N, A) its mean over the units that are scored in some sample.
 
     With `folds` (N,), the fold of each prediction, the mean of the folds' own numbers."""
     target, pred = np.asarray(target), np.asarray(pred)
     parts = [slice(None)] if folds is None else [np.asarray(folds) == fold for fold in dict.fromkeys(folds)]
-    return float(np.mean([METRICS[metric](confusion(target[p], pred[p], classes)).mean() for p in parts]))
+    matrices = (confusion(target[p], pred[p], classes) for p in parts)
+    return float(np.mean([_mean(m.reshape(-1, *m.shape[-2:]), metric) for m in matrices]))
+
+
+def _mean(matrices: np.ndarray, metric: str) -> np.ndarray:
+    """A metric's mean over those of the units that have samples, (..., A, C, C) → (...)."""
+    scored = matrices.sum((-2, -1)) > 0
+    return _divide((scored * METRICS[metric](matrices)).sum(-1), scored.sum(-1))
 
 
 def bootstrap(runs: Sequence[Sequence[Any]], classes: int, metric: str, n: int = 1000, seed: int = 0) -> np.ndarray:
@@ -97,28 +110,72 @@ def bootstrap(runs: Sequence[Sequence[Any]], classes: int, metric: str, n: int =
 
     A run may have `folds` of `score` as its fourth part; a fold without a subject in a draw is left out of its mean.
 
-    Every run meets the same draws, and so do other runs of the same subjects under the same seed. Raises ValueError
-    when the runs are not of the same subjects."""
+    Every run meets the same draws, and so do other runs of the same subjects under the same seed: the difference of
+    two rows' draws is that of paired draws. Raises ValueError when the runs are not of the same subjects."""
+    counted = _by_subject(runs, classes)
+    S = len(counted[0][0])
+    times = np.random.default_rng(seed).multinomial(S, np.full(S, 1 / S), size=n)
+    return np.sum([_weighted(times, *run, metric) / len(runs) for run in counted], axis=0)
+
+
+def exchanged(
+    runs: Sequence[Sequence[Any]],
+    others: Sequence[Sequence[Any]],
+    classes: int,
+    metric: str,
+    n: int = 10_000,
+    seed: int = 0,
+) -> float:
+    """The p-value, on both sides, of the difference between two rows' means over runs, by random exchanges.
+
+    If the rows do not differ, their predictions for a subject may as well change places: p is the share of n random
+    exchanges, each subject's with probability 1/2, under which the difference is as large as found. Runs are as in
+    `bootstrap`, the same number of both rows. Raises ValueError when they are not of the same subjects."""
+    counted = _by_subject([*runs, *others], classes)
+    mine = np.random.default_rng(seed).integers(0, 2, (n + 1, len(counted[0][0])))
+    mine[0] = 1  # as found
+    kept, given = np.hstack([mine, 1 - mine]), np.hstack([1 - mine, mine])
+    differences = np.zeros(n + 1)
+    for (a, folds), (b, _) in zip(counted[: len(runs)], counted[len(runs) :], strict=True):
+        both, fold_of = np.concatenate([a, b]), np.concatenate([folds, folds])
+        differences += _weighted(kept, both, fold_of, metric) - _weighted(given, both, fold_of, metric)
+    return float(np.mean(np.abs(differences) >= abs(differences[0]) - 1e-12))
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """The p-values of a family, corrected (Holm 1979): where those below α count, a false one is there in α of cases."""
+    order = np.argsort(p, kind="stable")
+    corrected = np.empty(len(p))
+    corrected[order] = np.minimum(np.maximum.accumulate(np.asarray(p)[order] * np.arange(len(p), 0, -1)), 1)
+    return [float(value) for value in corrected]
+
+
+def _by_subject(runs: Sequence[Sequence[Any]], classes: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of each run the confusion matrices of its S subjects (S, ...) and their folds (S,)."""
     people = [np.unique(np.asarray(run[0], dtype=str), return_inverse=True) for run in runs]
     names = people[0][0]
     if any(list(others) != list(names) for others, _ in people):
         raise ValueError("the runs are not of the same subjects")
-    S = len(names)
-    times = np.random.default_rng(seed).multinomial(S, np.full(S, 1 / S), size=n)
-    values = np.zeros(n)
+    counted = []
     for (_, target, pred, *folds), (_, index) in zip(runs, people, strict=True):
-        target, pred = np.asarray(target), np.asarray(pred)
-        each = np.stack([confusion(target[index == s], pred[index == s], classes) for s in range(S)])
+        each = confusion(target, pred, classes, index)
         fold_of = dict(zip(index, folds[0] if folds and folds[0] is not None else [""] * len(index), strict=True))
-        sums, counts = np.zeros(n), np.zeros(n)
-        for fold in dict.fromkeys(fold_of.values()):
-            members = [s for s in range(S) if fold_of[s] == fold]
-            drawn = times[:, members].any(axis=1)
-            matrices = np.tensordot(times[:, members], each[members], axes=1)
-            sums += drawn * METRICS[metric](matrices).reshape(n, -1).mean(-1)
-            counts += drawn
-        values += sums / counts / len(runs)
-    return values
+        counted.append((each, np.array([fold_of[s] for s in range(len(names))])))
+    return counted
+
+
+def _weighted(weights: np.ndarray, each: np.ndarray, fold_of: np.ndarray, metric: str) -> np.ndarray:
+    """A metric of the sum of the subjects' matrices (S, ...) under each row of weights (n, S): (n,).
+
+    It is the mean over the folds that have a weight."""
+    sums, counts = np.zeros(len(weights)), np.zeros(len(weights))
+    for fold in dict.fromkeys(fold_of.tolist()):
+        members = np.flatnonzero(fold_of == fold)
+        drawn = weights[:, members].any(axis=1)
+        matrices = np.tensordot(weights[:, members].astype(float), each[members].astype(float), axes=1)
+        sums += drawn * _mean(matrices.reshape(len(weights), -1, *matrices.shape[-2:]), metric)
+        counts += drawn
+    return sums / counts
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:

@@ -140,3 +140,47 @@ def test_bootstrap_of_the_mean_of_folds_is_that_of_resampled_subjects():
     found = metrics.bootstrap([(subject, target, pred, folds)], 2, "f1_binary", n=n, seed=7)
     np.testing.assert_allclose(found, values)
     assert any(0 in np.bincount(np.arange(10) % 4, weights=draw) for draw in draws)  # a fold was left out
+
+
+def test_a_unit_that_no_sample_scores_does_not_count():
+    """AU1 of fold b is not scored: that fold's mean is AU2's alone."""
+    target, pred = np.array([[1, 1], [0, 1], [-1, 0], [-1, 1]]), np.array([[1, 0], [1, 1], [1, 1], [0, 1]])
+    folds, subjects = list("aabb"), list("stuv")
+    a, b = (2 / 3 + 2 / 3) / 2, 2 / 3
+    assert metrics.score(target, pred, 2, "f1_binary", folds) == pytest.approx((a + b) / 2)
+    assert metrics.score(target[2:], pred[2:], 2, "f1_binary") == pytest.approx(b)
+    one = [(subjects[2:], target[2:], pred[2:])]  # u alone: TP 0, FP 1; v alone: F1 1; both: 2/3
+    assert set(metrics.bootstrap(one, 2, "f1_binary", n=50).round(3)) == {0, 1, 0.667}
+
+
+# Two rows on three people with a clip each, all of class 1. The first is right on all; the second on none.
+RIGHT, WRONG = (list("abc"), [1, 1, 1], [1, 1, 1]), (list("abc"), [1, 1, 1], [0, 0, 0])
+HALF = (list("abc"), [1, 1, 1], [1, 0, 0])
+
+
+def test_exchanges_by_hand():
+    """Of the 8 exchanges of three people two, none and all, leave a difference as large as 1: p = 1/4. Between right on
+    all and right on a, the two who differ may change places: the difference is 2/3 in half of the exchanges, else 0.
+    Over seeds the people change places together."""
+    p = metrics.exchanged([RIGHT], [WRONG], 2, "accuracy", n=20_000)
+    assert p == pytest.approx(1 / 4, abs=0.02)
+    assert metrics.exchanged([RIGHT], [HALF], 2, "accuracy", n=20_000) == pytest.approx(1 / 2, abs=0.02)
+    assert metrics.exchanged([RIGHT, HALF], [WRONG, WRONG], 2, "accuracy", n=20_000) == pytest.approx(1 / 4, abs=0.02)
+    assert metrics.exchanged([RIGHT], [RIGHT], 2, "accuracy") == 1
+    with pytest.raises(ValueError, match="same subjects"):
+        metrics.exchanged([RIGHT], [(["a"], [1], [1])], 2, "accuracy")
+
+
+def test_a_paired_interval_by_hand():
+    """The difference of two rows' draws: RIGHT − HALF is the share of draws that are not of a: 0, 1/3, 2/3 or 1 with
+    probabilities 1/27, 6/27, 12/27 and 8/27. Unpaired draws would reach below 0."""
+    a, b = (metrics.bootstrap([run], 2, "accuracy", n=20_000) for run in (RIGHT, HALF))
+    shares = [np.mean(np.isclose(a - b, k / 3)) for k in range(4)]
+    assert shares == pytest.approx([1 / 27, 6 / 27, 12 / 27, 8 / 27], abs=0.01)
+    assert metrics.interval(a - b) == (pytest.approx(0), pytest.approx(1))
+
+
+def test_holm_by_hand():
+    """Holm's own order: the smallest p times 4, the next times 3, …, none below the one before, none above 1."""
+    assert metrics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert metrics.holm([0.5, 0.9]) == pytest.approx([1, 1]) and metrics.holm([]) == []

@@ -1,0 +1,59 @@
+"""How often a comparison finds a difference: where there is none, and where there is one.
+
+Simulated predictions, no training: people differ in how hard they are to read, the same for all methods."""
+
+import os
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from shared.metrics import bootstrap, exchanged, holm, interval
+
+DRAWS = int(os.environ.get("MER_DRAWS", 25))  # 2,000 of each take a few minutes
+PEOPLE, CLIPS, METHODS, LEVEL = 24, 6, 8, 0.05
+SUBJECTS = np.repeat([f"s{i:02d}" for i in range(PEOPLE)], CLIPS)
+
+
+def runs(skills, rng, seeds=1):
+    """Runs of `bootstrap`, a list for each method: its skill is the chance of knowing an answer, the rest is guessed."""
+    target = rng.integers(0, 3, len(SUBJECTS))
+    ease, N = np.repeat(rng.normal(0, 0.15, PEOPLE), CLIPS), len(target)
+
+    def said(skill):
+        return np.where(rng.random(N) < skill + ease, target, rng.integers(0, 3, N))
+
+    return [[(SUBJECTS, target, said(skill)) for _ in range(seeds)] for skill in skills]
+
+
+def found(skills, draw, seeds=1):
+    """For each method but the first whether it is found to differ from the first, after Holm's correction."""
+    first, *others = runs(skills, np.random.default_rng(draw), seeds)
+    p = [exchanged(other, first, 3, "uf1", n=999, seed=draw) for other in others]
+    return np.array(holm(p)) < LEVEL
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_eight_methods_that_do_not_differ_are_seldom_said_to(seeds):
+    """In at most 5 % of the draws is any of the eight said to differ."""
+    false = sum(found([0.5] * (METHODS + 1), draw, seeds).any() for draw in range(DRAWS))
+    print(f"{false} of {DRAWS} draws")
+    assert false <= binom.ppf(0.999, DRAWS, LEVEL)
+
+
+def test_a_true_difference_is_found():
+    """One of the eight knows .8 of the answers, all others and the first .5."""
+    hits = np.array([found([0.5] * METHODS + [0.8], draw) for draw in range(DRAWS)])
+    print(f"{hits[:, -1].sum()} of {DRAWS} draws; others {hits[:, :-1].any(axis=1).sum()}")
+    assert hits[:, -1].mean() > 0.5 and hits[:, :-1].any(axis=1).sum() <= binom.ppf(0.999, DRAWS, LEVEL)
+
+
+def test_the_paired_interval_holds_the_true_difference():
+    """Where methods do not differ the 95 % interval holds 0 nearly as often: percentile intervals are a bit narrow."""
+    held = 0
+    for draw in range(DRAWS):
+        a, b = (bootstrap(run, 3, "uf1", seed=draw) for run in runs([0.5, 0.5], np.random.default_rng(draw)))
+        low, high = interval(a - b)
+        held += low <= 0 <= high
+    print(f"{held} of {DRAWS} draws")
+    assert held >= binom.ppf(0.001, DRAWS, 0.92)
