@@ -143,7 +143,7 @@ def exchanged(
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """The p-values of a family, corrected (Holm 1979): where those below α count, a false one is there in α of cases."""
+    """The p-values of a family, corrected (Holm 1979): a false one is below α in at most a share α of families."""
     order = np.argsort(p, kind="stable")
     corrected = np.empty(len(p))
     corrected[order] = np.minimum(np.maximum.accumulate(np.asarray(p)[order] * np.arange(len(p), 0, -1)), 1)

@@ -36,6 +36,7 @@ def reproduce(paper: Paper, args: argparse.Namespace, arguments: Sequence[str]) 
     if args.verify:
         os.environ[VERIFY] = "1"
     wanted = dict.fromkeys(e for row, column in own for e in session.experiments(row, column, args.seeds))
+    wanted |= dict.fromkeys(e for _, column in own for e in session.yardstick(column.task, args.seeds))
     if session.data == args.out / "faces":
         from .faces import draw_missing
 
@@ -148,7 +149,7 @@ def check(session: Session, wanted: Collection[Experiment], experiments: list[Ex
     if problems:
         lines = "\n  ".join(map(str, problems))
         left = "; ".join(
-            f"{e.task.name}: {len(session.selected(e.task)[0] if unseen else e.samples)} samples remain"
+            f"{e.task.name}: {len(e.session.selected(e.task)[0] if unseen else e.samples)} samples remain"
             for e in {e.task: e for e in experiments}.values()
         )
         if not skip_broken:

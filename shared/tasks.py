@@ -46,6 +46,11 @@ class Task:
         """The names of a network's outputs for the task: classes, or action units."""
         return list(self.classes) or [f"AU{au}" for au in self.aus]
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics by which the task can be scored; those in which methods are compared come first."""
+        return ("f1_macro", "f1_binary", "accuracy") if self.aus else ("uf1", "uar", "accuracy")
+
     def classes_of(self, corpus: str) -> Mapping[str, str]:
         """A corpus's emotion → class, by default its own words; empty where the emotion does not matter."""
         return self.labels.get(corpus) or self.labels.get("*") or same(*self.classes)

@@ -10,6 +10,7 @@ from ..metrics import bootstrap, confusion, constant_baseline, interval, score
 from ..runs.experiment import Experiment, predicted
 from ..runs.fold import Record
 from ..runs.paper import Column, Row
+from ..runs.yardstick import NAME
 from ..tasks import TASKS
 
 
@@ -125,6 +126,18 @@ def _scored(cell: Cell, column: Column, runs: Mapping[str, Sequence[Predictions]
         leak_low=leak_low,
         leak_high=leak_high,
     )
+
+
+def yardstick(column: Column, experiments: Sequence[Experiment]) -> list[Cell]:
+    """The yardstick, with folds joined as in the column, and pooled; nothing until all its folds are done."""
+    seeds = [experiment.records() for experiment in experiments]
+    if not seeds or sum(map(len, seeds)) < sum(len(experiment.folds) for experiment in experiments):
+        return []
+    cell = Cell(
+        f"yardstick ({NAME})", column.name, joined=column.joined, rule="last", note=f"{sum(map(len, seeds))} folds"
+    )
+    found = measured(cell, Row(""), column, seeds)
+    return [replace(c, rule="none", other=None, leak=None, leak_low=None, leak_high=None) for c in found]
 
 
 def baselines(column: Column, experiment: Experiment) -> list[Cell]:

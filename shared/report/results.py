@@ -10,7 +10,8 @@ from ..runs.experiment import Experiment
 from ..runs.fold import Record
 from ..runs.paper import Column, Row, Table
 from ..runs.session import Session
-from .cells import Cell, baselines, measured
+from ..runs.yardstick import NAME, unfit
+from .cells import Cell, baselines, measured, yardstick
 from .printed import POSITIVES, printed_elsewhere, printed_numbers, scored
 
 Numbers = Mapping[tuple[str, str], tuple[str, str]]  # (row, column) -> (value as printed, source)
@@ -18,7 +19,7 @@ Numbers = Mapping[tuple[str, str], tuple[str, str]]  # (row, column) -> (value a
 
 @dataclass(frozen=True)
 class Result:
-    """A table with its cells: printed rows that are not run here, its own rows, constant baselines."""
+    """A table with its cells: printed rows that are not run here, its own rows, the yardstick, constant baselines."""
 
     table: Table
     cells: tuple[Cell, ...]
@@ -48,7 +49,11 @@ def result(session: Session, table: Table, rows: Sequence[Row], seeds: int) -> R
             continue
         records = [e.records() for e in experiments]
         if any(records):
-            constant.setdefault(column.name, baselines(column, first))
+            if column.name not in constant:
+                constant[column.name] = [
+                    *yardstick(column, session.yardstick(column.task, seeds)),
+                    *baselines(column, first),
+                ]
             corpora |= dict.fromkeys(first.editions.items())
             remarks = _remarks(first, sum(records, []))
             for remark in remarks:
@@ -137,6 +142,8 @@ def _remarks(experiment: Experiment, records: Sequence[Record]) -> list[str]:
     if expected := sum(task.expected.values()):
         lines[0] += f" (the literature has {expected}{', ' + task.source if task.source else ''})"
     history = experiment.pretraining.history() if experiment.pretraining else []
+    if experiment.paper.yardstick and (why := unfit(task)):
+        lines.append(f"{NAME}: not shown: {why}")
     lines += task.remarks(samples) + experiment.paper.remarks(experiment.config, history, records)
     if experiment.session.rule != experiment.paper.rule:
         lines.append(f"rule: {experiment.session.rule}, where the paper scores {experiment.paper.rule}")

@@ -32,6 +32,7 @@ LEGEND = (
     "fold",
     "other rule: the same runs scored at best_on_test, or at last where the rule is best_on_test",
     "leak: best_on_test − last, the optimism of choosing the epoch on the test fold",
+    "yardstick: a linear SVM on the optical flow from onset to apex, with default settings, under the same protocol",
     "constant baseline: the same answer for every sample",
 )
 

@@ -104,6 +104,8 @@ class Paper(Generic[C, D, N]):
     remarks: Callable[[C, History, Sequence[Record]], list[str]] = lambda config, history, records: []
     files: Callable[[C], tuple[str, ...]] = lambda config: ()  # published files that a Config starts from, by name
     published: tuple[Published, ...] = ()  # all that there are
+    yardstick: bool = True  # a linear SVM on flow beside its rows
+    code: tuple[str, ...] = ()  # modules that train and score; none: its `train` and `data`
 
     def table(self, name: str) -> Table:
         known = {t.name: t for t in self.tables}
@@ -157,8 +159,9 @@ class Paper(Generic[C, D, N]):
         return paper, lent, next(c for c in table.columns if c.task == column.task)
 
     def metrics(self, task: str) -> tuple[str, ...]:
-        """The metrics by which a task's epochs are compared: those that the tables print, in their order."""
-        return tuple(dict.fromkeys(c.metric for t in self.tables for c in t.columns if c.task == task))
+        """The metrics by which a task's epochs are compared: those that the tables print, in order, then others."""
+        printed = (c.metric for t in self.tables for c in t.columns if c.task == task)
+        return tuple(dict.fromkeys([*printed, *TASKS[task].metrics]))
 
     def base(self, scale: str, overrides: Mapping[str, str]) -> C:
         """The Config of the paper's own method at a scale, with `--set` on top."""

@@ -22,6 +22,7 @@ from .experiment import Experiment, differences
 from .fold import Record, Rule
 from .paper import AnyPaper, Column, PretrainingData, Row, changed
 from .pretraining import Needs
+from .yardstick import YARDSTICK, unfit
 
 
 @dataclass(eq=False)
@@ -72,6 +73,13 @@ class Session:
         """Entries of a record's settings that may differ."""
         return ("code",) * self.accept_code
 
+    def yardstick(self, task: str, seeds: int) -> list[Experiment]:
+        """The yardstick's experiments on a task, one a seed; none where the paper or the task goes without."""
+        if not self.paper.yardstick or unfit(TASKS[task]):
+            return []
+        lender = self.lender(YARDSTICK)
+        return [lender._experiment(TASKS[task], lender.base, seed) for seed in range(seeds)]
+
     @cache  # noqa: B019 (a session lives as long as its process)
     def reading(self, corpus: str, edition: str | None = None) -> Reading | str:
         """The samples of a corpus that the paper uses, videos decoded and faces found, or why it cannot be used.
@@ -103,7 +111,8 @@ class Session:
     @cached_property
     def code(self) -> str:
         """The code that trains and scores, of the package and of `shared`; not that of tables and figures."""
-        return keys.code_key(f"{self.paper.name}.train", f"{self.paper.name}.data", "shared.runs.engine")
+        own = self.paper.code or (f"{self.paper.name}.train", f"{self.paper.name}.data")
+        return keys.code_key(*own, "shared.runs.engine")
 
     def files(self, config: Settings) -> dict[str, str]:
         """The published files that a Config starts from, and their content."""
@@ -177,8 +186,8 @@ class Session:
         found = list(dict.fromkeys(p for r in readings for p in r.problems))
         if not pixels:
             return found
-        for task, config in dict.fromkeys((e.task, e.config) for e in experiments):
-            found += [p for p in self.inputs(task, config)[1].problems if p not in found]
+        for session, task, config in dict.fromkeys((e.session, e.task, e.config) for e in experiments):
+            found += [p for p in session.inputs(task, config)[1].problems if p not in found]
         for stage in {str(e.pretraining.needs): e.pretraining for e in experiments if e.pretraining}.values():
             found += [p for p in stage.data.problems if p not in found]
         return found

@@ -16,7 +16,7 @@ SUBJECTS = np.repeat([f"s{i:02d}" for i in range(PEOPLE)], CLIPS)
 
 
 def runs(skills, rng, seeds=1):
-    """Runs of `bootstrap`, a list for each method: its skill is the chance of knowing an answer, the rest is guessed."""
+    """Runs of `bootstrap`, a list for each method: its skill is the share of answers that it knows, not guesses."""
     target = rng.integers(0, 3, len(SUBJECTS))
     ease, N = np.repeat(rng.normal(0, 0.15, PEOPLE), CLIPS), len(target)
 

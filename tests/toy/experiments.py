@@ -43,5 +43,6 @@ PAPER = Paper(
     pretraining=pretraining,
     pretraining_data=lambda samples, config, cache: train.Onsets(samples[config.corpora[0]], cache),
     pretrain=train.pretrain,
+    yardstick=False,  # on images of 8×8
     remarks=lambda config, history=None, records=(): ["weights: random"],
 )

@@ -57,7 +57,7 @@ class Experiment:
     identity, pretraining = "default", None
     editions = {"CASME2": "2014", "SAMM": "header in row 1", "AFEW": ""}
     paper = SimpleNamespace(
-        remarks=lambda config, history, records: ["input: narrow", f"weights: {config}"], rule="last"
+        remarks=lambda config, history, records: ["input: narrow", f"weights: {config}"], rule="last", yardstick=True
     )
 
     def __init__(self, records, folds=2, task=TASK, missing=(), targets=(0, 0, 1, 2), config="random"):
@@ -101,6 +101,7 @@ def session(tmp_path, experiments, rule="last", **how):
         "overrides": {},
         "changes": list,
         "experiments": lambda row, column, seeds: experiments[:seeds],
+        "yardstick": lambda task, seeds: [],
         **how,
     }
     return SimpleNamespace(**settings)
