@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from shared.pixels.frames import Store
+from shared.runs.compiling import compiled
 from shared.runs.fold import FoldTraining, autocast
 from shared.runs.gradcam import gradcam
 from shared.runs.parallel import Alone, Processes
@@ -264,7 +265,7 @@ def train(training: FoldTraining[Config, Store]) -> None:
     MicroNet = training.build(network(config, len(training.task.classes), pairs.subjects, config.magnify))
     start(MicroNet, config, training.weights_dir)
     if config.compile:
-        MicroNet.E.compile()  # what every step calls
+        compiled(MicroNet.E)  # what every step calls
     first_stage: list[dict[str, float]] = []
     if config.pretrain != "none":
         game = Disentangling(MicroNet, config, Alone(training.device))

@@ -4,6 +4,10 @@ import pytest
 import torch
 from tiny import ROWS, trained
 from torch import nn
+from torch._dynamo.testing import CompileCounter
+from toy.model import Net
+
+from shared.runs.compiling import compiled, compiled_once
 
 
 @pytest.mark.parametrize("package", ROWS)
@@ -16,7 +20,7 @@ def test_bfloat16_in_training_alone(package, faces, tmp_path):
             seen[module.training].add(output.dtype)
 
     losses = {}
-    for precision in ("float32", "bf16"):
+    for precision in ("default", "bf16"):
         hook = nn.modules.module.register_module_forward_hook(look)
         training = trained(package, faces, tmp_path, f"precision={precision}")
         hook.remove()
@@ -25,19 +29,42 @@ def test_bfloat16_in_training_alone(package, faces, tmp_path):
         expected = torch.bfloat16 if precision == "bf16" else torch.float32
         assert seen == {True: {expected}, False: {torch.float32}}
         seen = {True: set(), False: set()}
-    assert losses["float32"] != losses["bf16"] == pytest.approx(losses["float32"], rel=0.1)
+    assert losses["default"] != losses["bf16"] == pytest.approx(losses["default"], rel=0.1)
 
 
 @pytest.mark.parametrize("package", ROWS)
 def test_a_compiled_network_learns_the_same(package, faces, tmp_path, monkeypatch):
     """The compiler's graph of the network, without the code generator, which takes minutes."""
-    compiled, compile = [], nn.Module.compile
+    compiled, compile = [], torch.compile
 
-    def traced(module):
-        compiled.append(type(module).__name__)
-        compile(module, backend="eager")
+    def traced(forward, mode):
+        compiled.append(type(forward.__self__).__name__)
+        return compile(forward, backend="eager")
 
-    monkeypatch.setattr(nn.Module, "compile", traced)
+    monkeypatch.setattr(torch, "compile", traced)
     plain, other = (trained(package, faces, tmp_path, f"compile={on}") for on in ("false", "true"))
     assert compiled and list(other.learned) == list(plain.learned)
     assert other.history[0]["loss"] == pytest.approx(plain.history[0]["loss"], rel=1e-3)
+
+
+def test_folds_share_one_compiled_network(monkeypatch):
+    """Of one description; each starts from its own weights, and outside training nothing is compiled."""
+    counter, compile = CompileCounter(), torch.compile
+    monkeypatch.setattr(torch, "compile", lambda forward, mode: compile(forward, backend=counter))
+    x, kept, flags = torch.rand(2, 1, 8, 8), [], [True, False, True]
+    for seed, flag in enumerate(flags):
+        torch.manual_seed(seed)
+        net = Net(5).requires_grad_(flag)
+        expected, state = net(x).detach(), {k: v.clone() for k, v in Net(5).state_dict().items()}
+        torch.manual_seed(seed)
+        kept.append(made := compiled_once(Net(5).requires_grad_(flag), "of the toy"))
+        assert all(p.requires_grad == flag and p.grad is None for p in made.parameters())
+        assert made.training and torch.equal(made.norm.running_mean, state["norm.running_mean"])
+        torch.testing.assert_close(made(x), expected)
+        if flag:
+            made(x).sum().backward()
+        before = counter.frame_count
+        made.eval()(x)
+        assert counter.frame_count == before
+    assert kept[0] is kept[1] is kept[2] and counter.frame_count <= 2  # with gradients and without
+    assert compiled_once(Net(6), "another") is not kept[0] and compiled(kept[0]) is kept[0]

@@ -18,6 +18,7 @@ from ..corpora.samples import Problem
 from ..errors import UserError
 from ..protocols import Fold
 from ..tasks import Task
+from .compiling import compiled_once
 from .config import Settings
 
 Rule = Literal["last", "val", "best_on_test"]
@@ -127,12 +128,12 @@ class FoldTraining(Generic[C, D]):
         package = make.func.__module__.partition(".")[0]
         self.made = {"package": package, "network": make.func.__name__, "arguments": make.keywords}
         if self.config.compile:
-            network.compile()
+            network = compiled_once(network, f"{self.made} {self.device}")
         self.network = network
         return network
 
     def note(self, rows: Tensor, **terms: Tensor) -> None:
-        """Note the terms of a step's loss, scalars, on a batch of `rows`. `means` reads them: no step waits for a GPU."""
+        """Note the terms of a step's loss, scalars, on a batch of `rows`. `means` reads them, so no step waits."""
         self._noted.append((rows, {name: term.detach() for name, term in terms.items()}))
 
     def means(self, epoch: int) -> dict[str, float]:

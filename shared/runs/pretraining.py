@@ -18,6 +18,7 @@ from ..errors import Stopped, UserError, log
 from ..files import jsonable, write_binary
 from ..keys import refuse_others
 from ..tasks import Task
+from .compiling import compiled
 from .config import Settings
 from .fold import PretrainingData, seed_of
 from .parallel import Batches, Processes, synchronised
@@ -72,9 +73,7 @@ class Pretraining(Generic[C]):
     def synchronised(self, model: N) -> N:
         """The model on the device; its batch norms see the whole batch where several processes share it."""
         model = synchronised(model.to(self.device), self.accelerator.num_processes)
-        if self.config.compile:
-            model.compile()
-        return model
+        return compiled(model) if self.config.compile else model
 
     def keep(self, **objects: Any) -> None:
         """Name what a checkpoint holds (anything with `state_dict`), and take up the checkpoint there is.

@@ -1,4 +1,4 @@
-"""A training step of each of the five networks at its paper's sizes and batch, in float32, TF32 and bf16, and compiled.
+"""A training step of each of the five networks at its paper's sizes and batch, in each precision, and compiled.
 
 On a GPU: milliseconds, share of the card's limit in arithmetic at that precision (as its maker prints it, dense), and
 peak memory; elsewhere, with --small, only whether everything runs. The yardstick is the same step in float32.
@@ -26,14 +26,15 @@ from dvasp.losses import student_loss
 from dvasp.model import freeze
 from ma2mi.losses import draw_tau
 from sca_au.losses import total_loss
+from shared.runs.compiling import compiled
 from shared.runs.engine import set_precision
 from shared.runs.fold import autocast
 from shared.runs.parallel import Alone
 
 LIMITS = {  # Tflop/s that the makers print, dense: float32, TF32, bf16
-    "NVIDIA H100 80GB HBM3": (66.9, 494.7, 989.4),
-    "NVIDIA H200": (66.9, 494.7, 989.4),
-    "NVIDIA A100-SXM4-80GB": (19.5, 156.0, 312.0),
+    "NVIDIA H100 80GB HBM3": (66.9, 494.7, 494.7, 989.4),
+    "NVIDIA H200": (66.9, 494.7, 494.7, 989.4),
+    "NVIDIA A100-SXM4-80GB": (19.5, 156.0, 156.0, 312.0),
 }
 SMALL = {"size": 64, "resize": 72, "frames": 2, "width": 8, "batch": 2, "pretrain_batch": 2}
 SMALL |= {"dit_dim": 48, "dit_depth": 1, "dit_heads": 3, "patch": 4}
@@ -59,7 +60,7 @@ def mtmnet_step(config, device) -> Callable:
     """A step of the first stage (Eq. 5), both players."""
     net = mtmnet.train.network(config, 5, 25)().to(device).train()
     if config.compile:
-        net.compile()
+        compiled(net)
     game = mtmnet.train.Disentangling(net, config, Alone(device))
     x_N, x_E = torch.rand(2, config.batch, 3, config.size, config.size, device=device)
     y, s = (torch.randint(n, (config.batch,), device=device) for n in (5, 25))
@@ -90,7 +91,7 @@ def dvasp_step(config, device) -> Callable:
 
 def step(net, optimiser, config, loss: Callable[[], Tensor]) -> Callable:
     if config.compile:
-        net.compile()
+        compiled(net)
     device = next(net.parameters()).device
 
     def run() -> None:
@@ -127,7 +128,7 @@ def main(arguments: list[str] | None = None) -> None:
         args.steps, before = 1, 0
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     card = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
-    limits = dict(zip(("float32", "tf32", "bf16"), LIMITS.get(card, [float("nan")] * 3), strict=True))
+    limits = dict(zip(("float32", "default", "tf32", "bf16"), LIMITS.get(card, [float("nan")] * 4), strict=True))
     print(f"{card}, torch {torch.__version__}, {'small' if args.small else 'the papers'} sizes, {args.steps} steps")
     for package in (dvasp, skd_tstsan, mtmnet, sca_au, ma2mi):
         base = package.experiments.Config()
@@ -135,8 +136,8 @@ def main(arguments: list[str] | None = None) -> None:
             base = vary(base, autoencoder="pool" if args.small else "random")  # of the published one's size
         if args.small:
             base = vary(base, **SMALL)
-        for compiled, precision in [*((False, name) for name in limits), *[(True, "bf16")] * args.compile]:
-            config = vary(base, precision=precision, compile=compiled)
+        for fast, precision in [*((False, name) for name in limits), *[(True, "bf16")] * args.compile]:
+            config = vary(base, precision=precision, compile=fast)
             set_precision(config)
             torch.manual_seed(0)
             torch.cuda.empty_cache()
@@ -150,7 +151,7 @@ def main(arguments: list[str] | None = None) -> None:
             seconds, memory = measured(run, device, args.steps, before)
             share = counter.get_total_flops() / seconds / limits[precision] / 1e12
             print(
-                f"{package.__name__:11}{precision + ' compiled' * compiled:14}{1e3 * seconds:9.2f} ms, "
+                f"{package.__name__:11}{precision + ' compiled' * fast:14}{1e3 * seconds:9.2f} ms, "
                 f"ratio {yardstick / seconds:.2f} to float32, {share:.1%} of the limit, {memory:.2f} GiB",
                 flush=True,
             )
