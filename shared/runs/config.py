@@ -8,7 +8,8 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from ..errors import UserError
 
 Part = Literal["input", "network", "pre-training", "training", "machine"]
-Precision = Literal["float32", "tf32", "bf16"]  # of products on a GPU; "bf16": forward passes in training (autocast)
+# Of products on a GPU. "default": torch's own, convolutions in TF32; "bf16": forward passes in training (autocast).
+Precision = Literal["default", "float32", "tf32", "bf16"]
 T = TypeVar("T")
 
 
@@ -50,7 +51,7 @@ class Settings:
     """The settings that the Configs of all papers share. Raises UserError, with every wrong value, when one is made."""
 
     batch: int = setting(16, "training", least=1)  # of a fold's training
-    precision: Precision = setting("float32", "machine")  # not in the paper
+    precision: Precision = setting("default", "machine")  # not in the paper
     compile: bool = setting(False, "machine")  # networks by torch.compile; not in the paper
 
     def __post_init__(self) -> None:

@@ -205,9 +205,9 @@ def explained_memory(name: str, batch: str) -> Iterator[None]:
 
 
 def set_precision(config: Settings) -> None:
-    """Let a GPU compute float32 products in TF32 where the setting says so; torch does by default for convolutions."""
+    """Let a GPU compute float32 products in TF32 where the setting says so; by default, as in torch, convolutions."""
     torch.backends.cuda.matmul.allow_tf32 = config.precision == "tf32"
-    torch.backends.cudnn.allow_tf32 = config.precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = config.precision in ("default", "tf32")
 
 
 def seed_everything(seed: int) -> None:

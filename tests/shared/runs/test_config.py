@@ -36,7 +36,7 @@ class Config(Settings):
         ({"lr": float("inf")}, "lr=inf: expected a finite number"),
         ({"betas": (0.9, 1.0)}, "betas=0.9,1.0: expected at least 0 and less than 1"),
         ({"kind": "c"}, "kind=c: expected a, b"),
-        ({"precision": "fp8"}, "precision=fp8: expected float32, tf32, bf16"),
+        ({"precision": "fp8"}, "precision=fp8: expected default, float32, tf32, bf16"),
         ({"size": 11}, "size=11: expected at most resize=10"),
         ({"batch": 0}, "batch=0: expected at least 1"),
         ({"size": 0, "lr": -1.0}, "size=0: expected at least 1\nlr=-1.0: expected more than 0"),
@@ -54,6 +54,6 @@ def test_values_that_can_be():
 
 
 def test_a_pretraining_depends_on_what_it_reads():
-    always = {"size": 8, "resize": 10, "dropout": 0.5, "precision": "float32", "compile": False}
+    always = {"size": 8, "resize": 10, "dropout": 0.5, "precision": "default", "compile": False}
     assert pretraining_settings(Config(lr=0.2)) == always | {"kind": "a"}
     assert pretraining_settings(Config(kind="b")) == always | {"kind": "b", "depth": 2}

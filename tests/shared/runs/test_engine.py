@@ -257,7 +257,17 @@ def test_when_memory_runs_out_the_settings_to_lower_are_named(toy, casme2, tmp_p
     assert code == 2 and "CASME2/sub01: out of memory; lower batch=16 or" in said and "Traceback" not in said
 
 
-@pytest.mark.parametrize("precision", ["float32", "tf32"])
+@pytest.mark.parametrize(
+    ("precision", "products", "convolutions"),
+    [("default", False, True), ("float32", False, False), ("tf32", True, True), ("bf16", False, False)],
+)
+def test_which_products_of_a_gpu_are_in_tf32(precision, products, convolutions):
+    """torch's documentation gives the first line as its defaults."""
+    set_precision(PAPER.config(precision=precision))
+    assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == (products, convolutions)
+
+
+@pytest.mark.parametrize("precision", ["default", "float32", "tf32"])
 def test_a_network_can_be_exported_in_the_process_that_ran(precision):
     set_precision(PAPER.config(precision=precision))
     exported = torch.export.export(torch.nn.Linear(2, 1), (torch.ones(1, 2),)).module()
