@@ -92,11 +92,12 @@ METRICS: dict[str, Metric] = {
 def score(target: ArrayLike, pred: ArrayLike, classes: int, metric: str, folds: Sequence[str] | None = None) -> float:
     """A metric of pooled predictions, for units (N, A) its mean over the units that are scored in some sample.
 
-    With `folds` (N,), the fold of each prediction, the mean of the folds' own numbers."""
+    With `folds` (N,), the fold of each prediction, the mean of the own numbers of the folds that score something."""
     target, pred = np.asarray(target), np.asarray(pred)
     parts = [slice(None)] if folds is None else [np.asarray(folds) == fold for fold in dict.fromkeys(folds)]
-    matrices = (confusion(target[p], pred[p], classes) for p in parts)
-    return float(np.mean([_mean(m.reshape(-1, *m.shape[-2:]), metric) for m in matrices]))
+    matrices = [confusion(target[p], pred[p], classes) for p in parts]
+    each = [_mean(m.reshape(-1, *m.shape[-2:]), metric) for m in matrices if m.any()]
+    return float(np.mean(each)) if each else 0.0
 
 
 def _mean(matrices: np.ndarray, metric: str) -> np.ndarray:
@@ -167,15 +168,15 @@ def _by_subject(runs: Sequence[Sequence[Any]], classes: int) -> list[tuple[np.nd
 def _weighted(weights: np.ndarray, each: np.ndarray, fold_of: np.ndarray, metric: str) -> np.ndarray:
     """A metric of the sum of the subjects' matrices (S, ...) under each row of weights (n, S): (n,).
 
-    It is the mean over the folds that have a weight."""
+    It is the mean over the folds that have a sample."""
     sums, counts = np.zeros(len(weights)), np.zeros(len(weights))
     for fold in dict.fromkeys(fold_of.tolist()):
         members = np.flatnonzero(fold_of == fold)
-        drawn = weights[:, members].any(axis=1)
         matrices = np.tensordot(weights[:, members].astype(float), each[members].astype(float), axes=1)
+        drawn = matrices.any(axis=tuple(range(1, matrices.ndim)))
         sums += drawn * _mean(matrices.reshape(len(weights), -1, *matrices.shape[-2:]), metric)
         counts += drawn
-    return sums / counts
+    return _divide(sums, counts)
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:

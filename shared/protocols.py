@@ -30,6 +30,12 @@ def loso(samples: pd.DataFrame) -> list[Fold]:
     return check([_fold(samples, subject, [subject]) for subject in sorted(set(samples["subject"]))], samples)
 
 
+def loco(samples: pd.DataFrame) -> list[Fold]:
+    """Leave one corpus out: a fold a corpus, which trains on all the others. Raises ProtocolError for a single one."""
+    subjects = samples.groupby("corpus")["subject"].unique()
+    return check([_fold(samples, corpus, people) for corpus, people in sorted(subjects.items())], samples)
+
+
 def kfold(samples: pd.DataFrame, k: int, seed: int = 0, validation: bool = False) -> list[Fold]:
     """Subject-independent k folds of about equal numbers of samples, the same in any order of rows.
 

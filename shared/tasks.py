@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from .corpora import aus as codings
 from .corpora import emotionet
-from .protocols import Fold, ProtocolError, holdout, kfold, loso, with_validation
+from .protocols import Fold, ProtocolError, holdout, kfold, loco, loso, with_validation
 
+LEAVE_CORPUS_OUT = "leave one corpus out"  # of those of the task's corpora that are there, two at least
 # Name → folds of samples for a seed.
 PROTOCOLS: dict[str, Callable[[pd.DataFrame, int], list[Fold]]] = {
     "loso": lambda samples, seed: loso(samples),
+    LEAVE_CORPUS_OUT: lambda samples, seed: loco(samples),
     "5-fold": lambda samples, seed: kfold(samples, 5, seed),
     "4-fold with validation": lambda samples, seed: kfold(samples, 4, seed, validation=True),
     "holdout 15000/20722": lambda samples, seed: holdout(samples, 15000 / 20722, seed),
@@ -36,6 +39,7 @@ class Task:
     aus: tuple[int, ...] = ()  # units whose presence is the target; a sample has one at least (EmotioNet: one scored)
     drop_undecided: bool = False  # leave out samples where one of `aus` is coded only as one of several alternatives
     excluded: Mapping[str, str] = field(default_factory=dict)  # sample → why it is left out
+    positives: int = 0  # a unit is scored on those corpora alone that have as many samples with it
     apex_after_onset: bool = False  # leave out samples with the apex at the onset: nothing moves between the two
     edition: Mapping[str, str] = field(default_factory=lambda: EDITIONS)  # read where it is found
     protocol: str = "loso"  # "": the task is trained on only
@@ -54,6 +58,12 @@ class Task:
     def classes_of(self, corpus: str) -> Mapping[str, str]:
         """A corpus's emotion → class, by default its own words; empty where the emotion does not matter."""
         return self.labels.get(corpus) or self.labels.get("*") or same(*self.classes)
+
+    def lacking(self, there: Collection[str]) -> list[str]:
+        """The corpora that the task needs beside those that are there; two are enough where one is left out in turn."""
+        if self.protocol == LEAVE_CORPUS_OUT and len(set(self.corpora) & set(there)) > 1:
+            return []
+        return [corpus for corpus in self.corpora if corpus not in there]
 
     def select(self, samples: pd.DataFrame) -> pd.DataFrame:
         """The task's samples sorted by id, with `target`: class number, or per unit 1, 0 and -1 (not scored)."""
@@ -82,6 +92,16 @@ class Task:
             return None
         target = tuple(int(unit in aus) for unit in self.aus)
         return target if any(target) else None
+
+    def scored(self, samples: pd.DataFrame) -> pd.Series:
+        """The targets of all the task's samples as they are scored: -1 for a unit where its corpus has too few."""
+        if not self.positives:
+            return samples["target"]
+        target = np.array(samples["target"].tolist())
+        for corpus in set(samples["corpus"]):
+            rows = (samples["corpus"] == corpus).to_numpy()
+            target[np.ix_(rows, (target[rows] == 1).sum(axis=0) < self.positives)] = -1
+        return pd.Series([tuple(row) for row in target.tolist()], index=samples.index, dtype="object")
 
     def folds(self, samples: pd.DataFrame, seed: int = 0, validation: bool = False) -> list[Fold]:
         """Folds of the task's own protocol over selected samples; with `validation` each has a validation part, taken
@@ -264,6 +284,26 @@ _TASKS = (
         source="printed in 2021",
         aus=(1, 2, 4, 5, 6, 9, 12, 17, 20, 25, 26, 43),
         protocol="holdout 15000/20722",
+        metric="f1_macro",
+    ),
+    Task(
+        "corpora-3",
+        "five corpora, each tested by what is learned from the others, three classes",
+        ("CASME2", "CASME3", "MMEW", "SAMM", "SMIC"),
+        VALENCE,
+        labels={"CASME2": CASME2_VALENCE, "*": BY_VALENCE},
+        excluded=NO_APEX,
+        protocol=LEAVE_CORPUS_OUT,
+        metric="uf1",
+    ),
+    Task(
+        "corpora-au8",
+        "five corpora, each tested by what is learned from the others, eight action units",
+        ("CASME", "CASME2", "CASME3", "MMEW", "SAMM"),
+        aus=(1, 2, 4, 7, 12, 14, 15, 17),
+        drop_undecided=True,
+        positives=10,
+        protocol=LEAVE_CORPUS_OUT,
         metric="f1_macro",
     ),
     Task("ckplus-7", "CK+, seven classes", ("CK+",), CKPLUS_SEVEN, {"CK+": 327}, protocol=""),

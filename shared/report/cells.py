@@ -93,6 +93,8 @@ def measured(cell: Cell, row: Row, column: Column, seeds: Sequence[Sequence[Reco
     A mean of folds is followed by the pooled number, which no paper prints."""
     rules = dict.fromkeys((cell.rule, "last", "best_on_test"))
     runs = {rule: [pooled(records, rule, row.output, column) for records in seeds] for rule in rules}
+    if (runs[cell.rule][0].targets < 0).all():
+        return [replace(cell, note=f"{cell.note}; not scored: too few samples show the action unit")]
     pool = replace(cell, joined="pooled", paper="", source="run")
     return [_scored(each, column, runs) for each in ([cell] if cell.joined == "pooled" else [cell, pool])]
 
@@ -142,10 +144,12 @@ def yardstick(column: Column, experiments: Sequence[Experiment]) -> list[Cell]:
 
 def baselines(column: Column, experiment: Experiment) -> list[Cell]:
     """The constant predictor, with folds joined as in the column, and pooled."""
-    task, samples = experiment.task, experiment.samples
+    task, samples = experiment.task, experiment.samples.assign(scored=experiment.task.scored)
     if column.corpus:
         samples = samples[samples["corpus"] == column.corpus]
-    target = _of_unit(column, np.array(samples["target"].tolist()))
+    target = _of_unit(column, np.array(samples["scored"].tolist()))
+    if (target < 0).all():
+        return []
     answer = "largest class"
     if task.aus:
         answer = "all present" if column.metric == "f1_binary" else "all absent"

@@ -109,7 +109,7 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
         **parts_of(fold),
         "corpora": parts["corpus"].tolist(),
         "subjects": parts["subject"].tolist(),
-        "targets": parts["target"].tolist(),
+        "targets": aligned(experiment.samples.assign(target=experiment.task.scored), fold.test)["target"].tolist(),
         "predictions": training.predictions,
         "history": training.history,
         "figures": training.figures if isinstance(training.figures, dict) else asdict(training.figures),

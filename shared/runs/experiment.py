@@ -128,7 +128,9 @@ class Experiment(Run):
 
     def missing(self) -> list[str]:
         """Why it cannot run here: a line for each corpus that is missing."""
-        return [reason for reason in self.readings.values() if isinstance(reason, str)]
+        missing = {corpus: reason for corpus, reason in self.readings.items() if isinstance(reason, str)}
+        needed = {*self.task.lacking(self.editions), *(self.pretraining.corpora if self.pretraining else ())}
+        return [reason for corpus, reason in missing.items() if corpus in needed]
 
     @property
     def samples(self) -> pd.DataFrame:

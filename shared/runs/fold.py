@@ -206,7 +206,7 @@ class FoldTraining(Generic[C, D]):
 
     def _merit(self, scores: Tensor, part: str, metric: str) -> float:
         """The metric by which epochs are compared."""
-        target = self.targets[self.indices(part)].tolist()
+        target = np.array(self.task.scored(self.samples).tolist())[self.indices(part).cpu().numpy()]
         answers = ((scores > 0.5) if self.task.aus else scores.argmax(dim=1)).tolist()
         return round(metrics.score(target, answers, 2 if self.task.aus else scores.shape[1], metric), 6)
 

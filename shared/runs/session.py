@@ -135,9 +135,18 @@ class Session:
         """The session of another paper, with its own settings, on the same data and in the same place."""
         return dataclasses.replace(self, paper=paper, overrides={}, chosen_rule="")
 
+    def corpora(self, task: Task) -> tuple[str, ...]:
+        """The corpora that take part in a task: all of its own or, where one is left out in turn, those that are there.
+
+        Raises UserError for a corpus that is missing."""
+        there = tuple(c for c in task.corpora if isinstance(self.reading(c, task.edition.get(c)), Reading))
+        for corpus in task.lacking(there):
+            self.present(corpus, task.edition.get(corpus))
+        return there
+
     def selected(self, task: Task) -> tuple[pd.DataFrame, list[Problem]]:
         """The task's samples as read, before any of their pixels, and what is broken in what was read."""
-        readings = [self.present(c, task.edition.get(c)) for c in task.corpora]
+        readings = [self.present(c, task.edition.get(c)) for c in self.corpora(task)]
         samples = task.select(pd.concat([r.samples for r in readings], ignore_index=True))
         return samples, [p for r in readings for p in r.problems]
 
@@ -177,7 +186,7 @@ class Session:
     def described(self, task: Task, config: Settings) -> dict[str, Any]:
         """The task's data, for records: which editions, samples and pixels."""
         samples, data = self.inputs(task, config)
-        editions = {c: self.present(c, task.edition.get(c)).edition for c in task.corpora}
+        editions = {c: self.present(c, task.edition.get(c)).edition for c in self.corpora(task)}
         return {"editions": editions, **keys.table_key(samples), "pixels": data.digest}
 
     def problems(self, experiments: Sequence[Experiment], *, pixels: bool = True) -> list[Problem]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.protocols import Fold, ProtocolError, check, holdout, kfold, loso, with_validation
+from shared.protocols import Fold, ProtocolError, check, holdout, kfold, loco, loso, with_validation
 
 tables = (
     st.lists(st.integers(0, 12), min_size=8, max_size=60)
@@ -118,3 +118,35 @@ def test_a_single_training_subject_is_not_split():
     folds = loso(table(3, 4))
     with pytest.raises(ProtocolError, match="fold C/00: a single training subject cannot be split for validation"):
         with_validation(folds, table(3, 4))
+
+
+pooled = st.lists(
+    st.tuples(st.sampled_from(["CASME2", "SAMM", "MMEW"]), st.integers(0, 5)), min_size=2, max_size=60
+).filter(lambda rows: len({corpus for corpus, _ in rows}) > 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(pooled, st.booleans(), st.randoms(use_true_random=False))
+def test_leaving_one_corpus_out(rows, validated, random):
+    """A fold a corpus; the people of no corpus, and none of the samples, are on two sides; the same in any order."""
+    names = [f"{corpus}/{person}" for corpus, person in rows]
+    table = pd.DataFrame(
+        {"sample": [f"{n}/{i}" for i, n in enumerate(names)], "subject": names, "corpus": [c for c, _ in rows]}
+    )
+    folds = loco(table)
+    if validated and all(len({i.rpartition("/")[0] for i in fold.train}) > 1 for fold in folds):
+        folds = with_validation(folds, table)
+    assert [fold.name for fold in folds] == sorted(set(table["corpus"]))
+    for fold in folds:
+        assert list(fold.test) == sorted(i for i in table["sample"] if i.startswith(f"{fold.name}/"))
+        assert not any(i.startswith(f"{fold.name}/") for i in fold.train + fold.val)
+        assert sorted(fold.train + fold.val + fold.test) == sorted(table["sample"])
+        assert not {i.rpartition("/")[0] for i in fold.train} & {i.rpartition("/")[0] for i in fold.val}
+    order = list(range(len(table)))
+    random.shuffle(order)
+    assert loco(table.iloc[order]) == loco(table)
+
+
+def test_a_single_corpus_is_not_left_out():
+    with pytest.raises(ProtocolError, match="no sample in train"):
+        loco(table(3, 4).assign(corpus="SAMM"))

@@ -8,7 +8,7 @@ import pytest
 from shared.corpora.aus import parse
 from shared.corpora.samples import COLUMNS, sample_table
 from shared.protocols import ProtocolError
-from shared.tasks import PROTOCOLS, TASKS
+from shared.tasks import LEAVE_CORPUS_OUT, PROTOCOLS, TASKS
 
 
 def row(
@@ -41,7 +41,8 @@ def test_every_task_is_whole(task):
     assert set(task.classes) >= {c for labels in task.labels.values() for c in labels.values()} or task.aus
     assert bool(task.classes) != bool(task.aus)
     assert not task.protocol or task.protocol in PROTOCOLS
-    assert not task.protocol or set(task.expected) == set(task.corpora) or task.apex_after_onset
+    assert not task.protocol or set(task.expected) == set(task.corpora) or not task.expected
+    assert task.expected or task.apex_after_onset or task.protocol in ("", LEAVE_CORPUS_OUT)
 
 
 def test_labels_and_classes():
@@ -157,3 +158,44 @@ def test_clips_at_their_maximum_from_the_first_frame_may_be_left_out():
 def test_a_task_to_train_on_has_no_folds():
     with pytest.raises(ProtocolError, match="macro-3 is trained on only"):
         TASKS["macro-3"].folds(sample_table([row("CK+/S1/1", "happy")]))
+
+
+def test_five_corpora_are_joined_in_three_classes():
+    rows = [
+        row("CASME2/sub01/a", "repression"),
+        row("CASME2/sub01/b", "sadness"),
+        row("CASME2/sub04/EP12_01f", "disgust"),
+        row("SAMM/006/a", "contempt"),
+        row("SMIC/s1/a", "surprise"),
+        row("MMEW/S01/a", "happiness"),
+        row("MMEW/S01/b", "others"),
+        row("CASME3/spNO.1/a/1", "happy"),
+        row("CASME/sub01/a", "tense"),
+    ]
+    found = classes("corpora-3", *rows)
+    assert found == {
+        "CASME2/sub01/a": "negative",
+        "SAMM/006/a": "negative",
+        "SMIC/s1/a": "surprise",
+        "MMEW/S01/a": "positive",
+        "CASME3/spNO.1/a/1": "positive",
+    }
+    task = TASKS["corpora-3"]
+    assert [fold.name for fold in task.folds(task.select(sample_table(rows)))] == list(task.corpora)
+
+
+def test_a_unit_is_scored_where_ten_samples_show_it_and_learned_everywhere():
+    """AU1: 10 in SAMM, 9 in MMEW. AU4: 9 in MMEW. AU12: 10 in SAMM and in MMEW."""
+    rows = [row(f"SAMM/006/{i}", None, "1+12") for i in range(10)]
+    rows += [row(f"MMEW/S01/{i}", None, "1+4+12" if i < 9 else "12") for i in range(10)]
+    task = TASKS["corpora-au8"]
+    samples = task.select(sample_table(rows))
+    of = {corpus: set(task.scored(samples)[samples["corpus"] == corpus]) for corpus in ("SAMM", "MMEW")}
+    assert of == {"SAMM": {(1, -1, -1, -1, 1, -1, -1, -1)}, "MMEW": {(-1, -1, -1, -1, 1, -1, -1, -1)}}
+    assert (1, 0, 1, 0, 1, 0, 0, 0) in set(samples["target"]) and not any(-1 in t for t in samples["target"])
+    assert TASKS["samm-au4"].scored(samples).equals(samples["target"])
+
+
+def test_two_corpora_are_enough_where_one_is_left_out():
+    assert TASKS["corpora-3"].lacking(["SAMM", "SMIC"]) == [] and TASKS["cde-3"].lacking(["SAMM"]) == ["CASME2", "SMIC"]
+    assert TASKS["corpora-3"].lacking(["SAMM", "DFEW"]) == ["CASME2", "CASME3", "MMEW", "SMIC"]
