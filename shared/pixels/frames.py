@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+import torch
 from tqdm import tqdm
 
 from ..corpora.samples import Frames, Problem
@@ -24,6 +25,7 @@ from ..keys import VERIFY, code_key, fingerprint, pixels_key, size_and_time
 from .images import UNREADABLE, Box, Size, check, problem_with, read
 
 CHECKED = 24 * 3600.0  # seconds for which a file whose checksum was compared is known by its size and time of change
+LONG = 2.0  # seconds of work that are spread over processes
 Made = TypeVar("Made")
 
 
@@ -94,12 +96,32 @@ def derive(store: Store, name: str, settings: Mapping[str, Any], one: Callable[[
     with locked(path.with_suffix(".lock")):
         if _index_of(path) is None:
             sweep(path.parent, f"{path.stem}.*")
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                clips = pool.map(one, map(store.clip, range(len(store.ids))))
-                bar = tqdm(clips, name, len(store.ids), unit="clip", disable=None, leave=False)
-                np.save(content := io.BytesIO(), np.stack(list(bar)) if store.ids else np.empty(0))
+            bar = tqdm(_each(store, one), name, len(store.ids), unit="clip", disable=None, leave=False)
+            np.save(content := io.BytesIO(), np.stack(list(bar)) if store.ids else np.empty(0))
             write_json(path.with_suffix(".json"), {"crc of the file": write_binary(path, [content.getbuffer()])})
         return np.load(path, mmap_mode="r")
+
+
+@dataclass(frozen=True)
+class _Clips(torch.utils.data.Dataset[np.ndarray]):
+    """`one(clip)` of each of a store's clips."""
+
+    store: Store
+    one: Callable[[np.ndarray], np.ndarray]
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        return self.one(self.store.clip(i))
+
+
+def _each(store: Store, one: Callable[[np.ndarray], np.ndarray]) -> Iterator[np.ndarray]:
+    """`one(clip)` of each clip in turn; in as many processes as there are cores, where the first clip says it pays."""
+    clips, clock = _Clips(store, one), time.monotonic()
+    yield from (clips[i] for i in range(min(len(store.ids), 1)))
+    rest = range(1, len(store.ids))
+    cores = len(os.sched_getaffinity(0)) if (time.monotonic() - clock) * len(rest) > LONG else 0
+    yield from torch.utils.data.DataLoader(
+        clips, batch_size=None, sampler=rest, num_workers=cores, collate_fn=lambda made: made
+    )
 
 
 def unreadable(samples: pd.DataFrame, cache: str | Path) -> list[Problem]:

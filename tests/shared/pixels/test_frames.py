@@ -325,18 +325,22 @@ def test_one_frame(samples):
     assert read(path, 8).shape == (8, 8, 3) and read(path, (4, 6), gray=True).shape == (4, 6, 1)
 
 
-def test_what_is_derived_is_computed_once_for_each_setting(samples, tmp_path):
+def test_what_is_derived_is_computed_once_for_each_setting(samples, tmp_path, monkeypatch):
     store = prepare(samples, key_frames(samples), size=8, cache=tmp_path / "cache")
-    seen = []
+    seen = tmp_path / "seen"  # by any process
 
     def mean(clip):
-        seen.append(clip.shape)
+        with seen.open("a") as file:
+            print(os.getpid(), clip.shape, file=file)
         return clip.mean((1, 2, 3)) * scale
 
-    for scale, times in ((1, 12), (1, 12), (2, 24)):
+    for scale, times, long in ((1, 12, 1e9), (1, 12, 0), (2, 24, 0)):
+        monkeypatch.setattr(module, "LONG", long)
         means = derive(store, "mean", {"scale": scale}, mean)
         np.testing.assert_array_equal(means, scale * store.stacked().mean((2, 3, 4)))
-        assert len(seen) == times and set(seen) == {(2, 8, 8, 3)}
+        processes, shapes = zip(*(line.split(" ", 1) for line in seen.read_text().splitlines()), strict=True)
+        assert len(shapes) == times and set(shapes) == {"(2, 8, 8, 3)"}
+        assert (len(set(processes)) > 1) == (times == 24)
     files = sorted(p.suffix for p in store.folder.glob("mean-*") if p.suffix not in (".lock", ".checked"))
     assert files == [".json", ".json", ".npy", ".npy"]
 
