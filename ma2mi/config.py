@@ -68,6 +68,7 @@ class Config(Settings):
     autoencoder: Literal["published", "random", "pool"] = setting(
         "published", "pre-training", when=in_latents
     )  # Sec. 3.2: as DiT's
+    cache_latents: bool = setting(True, "machine", when=in_latents)  # compute each frame's Z once; not in the paper
     patch: int = setting(2, "pre-training", least=1, when=in_latents)  # of DiT on latents; not in the paper
     patch_pixels: int = setting(16, "pre-training", least=1, when=in_pixels)  # of DiT on pixels; not in the paper
     dit_dim: int = setting(768, "pre-training", least=4, when=reconstructs)  # DiT-B (Sec. 4.3)

@@ -1,17 +1,24 @@
 """Onset and apex of a micro-expression, and pairs of near frames of a macro-expression clip, as tensors."""
 
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from tqdm import tqdm
 
 from shared.corpora.samples import aligned
-from shared.pixels.frames import Store, prepare, unreadable
+from shared.files import digest
+from shared.keys import code_key, pixels_key
+from shared.pixels.frames import Store, in_order, prepare, unreadable, written
 from shared.pixels.images import Box, stream
 
 from .config import Config
@@ -71,31 +78,58 @@ def pretraining_data(samples: Mapping[str, pd.DataFrame], config: Config, cache:
     return FramePairs(clips, size=config.size, delta=config.delta, cache=cache)
 
 
-class FramePairs(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
+class FramePairs(torch.utils.data.Dataset[tuple[Tensor, ...]]):
     """Pairs (I_t, I_{t+δ}) of macro-expression clips, uint8 (size, size, 3): one pair a clip an epoch (Sec. 3.2).
 
     t and δ are drawn from (seed, epoch, clip), δ from `delta` = (low, high), both included; clips shorter than δ
     give their first and last frame. A clip with an image that cannot be read is left out, with an entry in `problems`.
+    After `encode`, Z_t and Z_{t+δ} come with the frames.
     """
 
     def __init__(self, clips: pd.DataFrame, *, size: int, delta: tuple[int, int], cache: Path):
         clips = clips[clips["frames"].map(len).gt(1)]
-        self.size, self.delta = size, delta
+        self.size, self.delta, self.cache = size, delta, cache
         self.store: Store | None = None
         if clips["frames"].map(len).sum() * size * size * 3 < IN_MEMORY:
             self.store = prepare(clips, [f.numbers for f in clips["frames"]], size=size, cache=cache)
         self.problems = self.store.problems if self.store else unreadable(clips, cache)
-        self.frames = list(clips["frames"][~clips["sample"].isin([p.sample for p in self.problems])])
+        self.clips = clips[~clips["sample"].isin([p.sample for p in self.problems])]
+        self.frames = list(self.clips["frames"])
+        self.start = np.cumsum([0, *map(len, self.frames)])  # of each clip, among all frames
+        self.latents: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
 
-    def __getitem__(self, place: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, place: tuple[int, int, int]) -> tuple[Tensor, ...]:
         rng, index = np.random.default_rng(place), place[-1]
         count = len(self.frames[index])
         delta = min(int(rng.integers(self.delta[0], self.delta[1] + 1)), count - 1)
         t = int(rng.integers(0, count - delta))
-        return self._frame(index, t), self._frame(index, t + delta)
+        pair = self._frame(index, t), self._frame(index, t + delta)
+        if self.latents is None:
+            return pair
+        return *pair, *(torch.from_numpy(self.latents[self.start[index] + i].copy()) for i in (t, t + delta))
+
+    def encode(self, latents: Callable[[Tensor], Tensor], key: Any, factor: int, batch: int = 32) -> None:
+        """Z of every frame, from the cache or computed into it by `latents`, (B, size, size, 3) uint8 -> (B, 4, h, w).
+
+        `key` is what Z depends on beside the frames; it is `factor` times smaller than they are. Without space on the
+        disk nothing is kept.
+        """
+        total, side = int(self.start[-1]), self.size // factor
+        boxes = [clip.box for clip in self.frames]
+        path = self.cache / f"latents-{digest([key, self.size, boxes, pixels_key(self.clips), code_key(__name__)])}.f16"
+
+        def parts() -> Iterator[memoryview]:
+            clip = np.repeat(np.arange(len(self)), np.diff(self.start))
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                decoded = in_order(pool, self._frame, clip.tolist(), (np.arange(total) - self.start[clip]).tolist())
+                for first in tqdm(range(0, total, batch), "encoding", unit="batch", disable=None, leave=False):
+                    frames = torch.stack(list(islice(decoded, min(batch, total - first))))
+                    yield latents(frames).half().contiguous().cpu().numpy().data
+
+        self.latents = written(path, (total, 4, side, side), np.float16, parts)
 
     def _frame(self, index: int, t: int) -> Tensor:
         if self.store:

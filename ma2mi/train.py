@@ -1,5 +1,6 @@
 """Pre-training on macro-expressions, fine-tuning on micro-expressions (Sec. 3.2)."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shared.errors import UserError
+from shared.keys import code_key
 from shared.pixels.frames import Store
 from shared.runs.fold import FoldTraining, autocast
 from shared.runs.gradcam import gradcam, scaled
@@ -20,7 +22,7 @@ from shared.runs.weights import published_weights
 
 from .autoencoder import Autoencoder, PoolAutoencoder
 from .config import AUTOENCODER, Config
-from .data import LabelledPairs, augmented, normalised, whole
+from .data import FramePairs, LabelledPairs, augmented, normalised, whole
 from .dit import DiT
 from .losses import draw_tau, position_loss, reconstruction_loss
 from .model import MIACNet
@@ -45,16 +47,18 @@ class Reconstruction(nn.Module):
         self.dit = dit(config)
         self.autoencoder = autoencoder  # None: I_{t+δ} is reconstructed in pixels (MA2MI† of Table 1)
 
-    def forward(self, I_t: Tensor, I_td: Tensor, tau: Tensor, *, compare: bool = False) -> dict[str, Tensor]:
+    def forward(self, I_t: Tensor, I_td: Tensor, tau: Tensor, *Z: Tensor, compare: bool = False) -> dict[str, Tensor]:
         """The terms by name: frames I_t, I_{t+δ} (B, 3, H, W) and transforms τ (B, 2, 3), which L_3 needs -> scalars.
 
-        `compare` adds the losses of `comparisons`, which are not to be minimised."""
+        `Z`: Z_t and Z_{t+δ}, where they are known. `compare` adds the losses of `comparisons`, which are not to be
+        minimised."""
         F_p, F_a = self.miacnet.encode(I_t, I_td)
         terms: dict[str, Tensor] = {}
         if F_p is not None and self.miacnet.E_p is not None and self.config.position_loss:
             terms = position_loss(self.miacnet.E_p, I_t, tau, F_p=F_p, norm=self.config.norm)
             F_p = F_p.detach()  # "trained independently with different losses" (Sec. 5)
-        Z_t, Z_td, C_delta = self.latents(I_t), self.latents(I_td), self.miacnet.join(F_p, F_a)
+        Z_t, Z_td = map(torch.Tensor.float, Z) if Z else (self.latents(I_t), self.latents(I_td))
+        C_delta = self.miacnet.join(F_p, F_a)
         prediction = self.dit(Z_t, C_delta)
         terms["L_rec"] = reconstruction_loss(prediction, Z_td)
         return terms | self.comparisons(prediction, Z_t, Z_td, C_delta) if compare else terms
@@ -76,8 +80,11 @@ class Reconstruction(nn.Module):
 
     @torch.no_grad()
     def latents(self, I: Tensor) -> Tensor:
-        """Z, Eq. (7); the image itself where pixels are reconstructed."""
-        return I if self.autoencoder is None else self.autoencoder.encode(I)
+        """Z, Eq. (7), the convolutional autoencoder's in half precision; pixels where these are reconstructed."""
+        if self.autoencoder is None:
+            return I
+        Z = self.autoencoder.encode(I)
+        return Z.half().to(I.dtype) if isinstance(self.autoencoder, Autoencoder) else Z
 
     @torch.no_grad()
     def predict(self, I_t: Tensor, I_td: Tensor) -> Tensor:
@@ -141,11 +148,13 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
         model, lr=config.pretrain_lr, final=config.final, epochs=config.pretrain_epochs, weight_decay=0.0
     )
     pretraining.keep(model=model, adamw=adamw, decay=decay)
+    cache_latents(pretraining, model)
     parallel, adamw = pretraining.accelerator.prepare(model, adamw)
-    for _, last, (I_t, I_td) in pretraining.batches(epochs=config.pretrain_epochs, batch=config.pretrain_batch):
+    for _, last, (I_t, I_td, *Z) in pretraining.batches(epochs=config.pretrain_epochs, batch=config.pretrain_batch):
         with autocast(config, pretraining.device):
             tau = draw_tau(len(I_t), pretraining.augmentation)
-            terms = parallel(channels_last(normalised(I_t)), channels_last(normalised(I_td)), tau, compare=True)
+            I_t, I_td = channels_last(normalised(I_t)), channels_last(normalised(I_td))
+            terms = parallel(I_t, I_td, tau, *Z, compare=True)
         adamw.zero_grad()
         pretraining.accelerator.backward(total(term for name, term in terms.items() if name.startswith("L_")))
         adamw.step()
@@ -153,6 +162,25 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
         if last:
             decay.step()
     return {k: v for k, v in model.state_dict().items() if not k.startswith("autoencoder.")}
+
+
+def cache_latents(pretraining: Pretraining[Config], model: Reconstruction) -> None:
+    """Compute each frame's Z once, where that takes fewer passes of a convolutional autoencoder than training would."""
+    config, pairs, net = pretraining.config, pretraining.data, model.autoencoder
+    assert isinstance(pairs, FramePairs)
+    pairs.latents = None
+    if config.pretrain != "latents" or not config.cache_latents or not isinstance(net, Autoencoder):
+        return
+    if pairs.start[-1] > 2 * config.pretrain_epochs * len(pairs):
+        return
+
+    @torch.no_grad()
+    def latents(frames: Tensor) -> Tensor:
+        with autocast(config, pretraining.device):
+            return model.latents(channels_last(normalised(frames.to(pretraining.device))))
+
+    weights = hashlib.sha256(b"".join(v.cpu().numpy().tobytes() for v in net.state_dict().values())).hexdigest()
+    pairs.encode(latents, [weights, config.precision, code_key(Autoencoder.__module__)], net.factor)
 
 
 def total(terms: Iterable[Tensor]) -> Tensor:

@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import math
 import os
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +21,7 @@ import torch
 from tqdm import tqdm
 
 from ..corpora.samples import Frames, Problem
-from ..errors import UserError
+from ..errors import UserError, log
 from ..files import REMEDY, digest, intact, locked, read_json, sweep, write_binary, write_json
 from ..keys import VERIFY, code_key, fingerprint, pixels_key, size_and_time
 from .images import UNREADABLE, Box, Size, check, problem_with, read
@@ -122,6 +124,25 @@ def _each(store: Store, one: Callable[[np.ndarray], np.ndarray]) -> Iterator[np.
     yield from torch.utils.data.DataLoader(
         clips, batch_size=None, sampler=rest, num_workers=cores, collate_fn=lambda made: made
     )
+
+
+def written(
+    path: Path, shape: tuple[int, ...], kind: type[np.generic], parts: Callable[[], Iterable[bytes | memoryview]]
+) -> np.ndarray | None:
+    """The array in `path`, mapped into memory; made of `parts`, one after the other, where it is not there yet.
+
+    None where the disk has no room for it. The name of `path` holds a digest of what the array depends on.
+    """
+    with locked(path.with_suffix(".lock")):
+        if _index_of(path) is None:
+            sweep(path.parent, f"{path.stem}.*")
+            needed, free = math.prod(shape) * np.dtype(kind).itemsize, shutil.disk_usage(path.parent).free
+            room = needed < 0.9 * free
+            log(f"{path} takes {needed / 2**30:.2f} of {free / 2**30:.2f} GiB free" + ": it is not kept" * (not room))
+            if not room:
+                return None
+            write_json(path.with_suffix(".json"), {"crc of the file": write_binary(path, parts())})
+        return np.memmap(path, kind, "r", shape=shape)
 
 
 def unreadable(samples: pd.DataFrame, cache: str | Path) -> list[Problem]:

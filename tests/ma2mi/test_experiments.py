@@ -1,5 +1,6 @@
 """Every distinct row runs, on a few random images; the stages do to the weights what the paper says."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from PIL import Image
 
 from ma2mi import data
+from ma2mi.autoencoder import Autoencoder
 from ma2mi.config import SMOKE, Config
 from ma2mi.experiments import PAPER, TABLES
 from ma2mi.losses import draw_tau
@@ -287,3 +289,60 @@ def test_every_step_of_fine_tuning_with_reconstruction_draws_its_own_transform(c
     train(fold_of(config, corpora, weights))
     assert len(drawn) == 2 and drawn[0].shape[1:] == (2, 3)  # 10 clips in batches of 5
     assert not torch.equal(*drawn)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A small convolutional autoencoder in place of that of latent diffusion; what it encodes is counted."""
+    encoded = []
+
+    class Small(Autoencoder):
+        def __init__(self):
+            super().__init__(channels=(32, 32, 32, 32))
+
+        def encode(self, I, generator=None):
+            encoded.append(len(I))
+            return super().encode(I, generator)
+
+    monkeypatch.setattr("ma2mi.train.Autoencoder", Small)
+    return encoded
+
+
+def test_latents_are_computed_once_for_all_pretrainings(corpora, tmp_path, small):
+    """Frame by frame they are those of the autoencoder, in half precision; losses are those without the cache."""
+    config = replace(BASE, autoencoder="random", pretrain_epochs=13)  # 6 clips of 24 frames; a pair a clip an epoch
+    corpora = tmp_path, *corpora[1:]
+    _, first = pretrained(config, corpora)
+    assert sum(small) == 6 * 24
+    small.clear()
+    pretrained(replace(config, delta=(1, 2), pretrain_lr=1e-4), corpora)
+    assert not small
+    torch.manual_seed(0)
+    net, pairs = autoencoder(config, None), first.data
+    for place in ((0, 0, 0), (3, 1, 5)):
+        I_t, I_td, Z_t, Z_td = pairs[place]
+        for I, Z in ((I_t, Z_t), (I_td, Z_td)):
+            assert Z.dtype == torch.float16 and Z.shape == (4, 8, 8)
+            torch.testing.assert_close(Z.float(), net.encode(data.normalised(I[None]))[0], rtol=1e-3, atol=1e-3)
+    (path,) = tmp_path.glob("latents-*.f16")
+    assert path.stat().st_size == 6 * 24 * 4 * 8 * 8 * 2
+    small.clear()
+    _, without = pretrained(replace(config, cache_latents=False), corpora)
+    assert sum(small) == 13 * 2 * 5  # an epoch is a batch of five pairs
+    for a, b in zip(first.history, without.history, strict=True):
+        assert a == pytest.approx(b, rel=2e-3)
+    torch.manual_seed(1)
+    other = autoencoder(config, None)
+    first.data.encode(lambda frames: other.encode(data.normalised(frames)), "other weights", 8)
+    assert len(list(tmp_path.glob("latents-*.f16"))) == 2
+
+
+def test_latents_are_not_kept_without_space_or_for_a_few_steps(corpora, tmp_path, small, monkeypatch, capsys):
+    config = replace(BASE, autoencoder="random", pretrain_epochs=2)
+    corpora = tmp_path, *corpora[1:]
+    _, few = pretrained(config, corpora)  # meets fewer frames than there are
+    assert few.data.latents is None and sum(small) == 2 * 2 * 5 and "latents" not in capsys.readouterr().err
+    monkeypatch.setattr("shutil.disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 70_000))
+    _, full = pretrained(replace(config, pretrain_epochs=12), corpora)
+    assert full.data.latents is None and full.history[:2] == few.history[:2]
+    assert "takes 0.00 of 0.00 GiB free: it is not kept" in capsys.readouterr().err
