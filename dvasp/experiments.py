@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.runs.config import pretraining_settings
 from shared.runs.fold import History, Record
-from shared.runs.paper import Column, Paper, Row, Table
+from shared.runs.paper import Column, Method, Paper, Row, Table
 from shared.tasks import Task
 
 from . import data, figures, train
@@ -111,6 +111,15 @@ TABLES = (
     ),
 )
 
+PRINTED = "CASME II in eight units, SAMM in four"
+COMPARISON = {
+    "aus": (
+        Method(Row("ResNet-18", views=1, method="none"), tuned=PRINTED),
+        Method(Row("Lv", method="none", lambda_mv=0.0), tuned=PRINTED),
+        Method(Row("DVASP-18"), tuned=PRINTED),
+    )
+}
+
 PAPER = Paper(
     name="dvasp",
     title="DVASP",
@@ -118,6 +127,7 @@ PAPER = Paper(
     config=Config,
     smoke=SMOKE,
     tables=TABLES,
+    comparison=COMPARISON,
     headline=("table1",),
     rule="last",  # released code
     load=data.load,

@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tqdm import tqdm
 from shared.corpora.samples import aligned
 from shared.files import digest
 from shared.keys import code_key, pixels_key
+from shared.pixels.apex import with_apex
 from shared.pixels.frames import Store, in_order, prepare, unreadable, written
 from shared.pixels.images import Box, stream
 
@@ -28,7 +30,10 @@ IN_MEMORY = 4 << 30  # bytes of decoded clips that are prepared; larger corpora 
 
 def load(samples: pd.DataFrame, config: Config, cache: Path) -> Store:
     """Fine-tuning: I_t = onset and I_{t+δ} = apex (Sec. 3.2), (2N, resize, resize, 3) uint8."""
-    return prepare(samples, list(zip(samples["onset"], samples["apex"], strict=True)), size=config.resize, cache=cache)
+    samples, problems = with_apex(samples, cache)  # not in the paper: where the corpus names none
+    pairs = list(zip(samples["onset"], samples["apex"], strict=True))
+    store = prepare(samples, pairs, size=config.resize, cache=cache)
+    return replace(store, problems=problems + store.problems)
 
 
 def normalised(frames: Tensor) -> Tensor:

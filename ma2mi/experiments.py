@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.runs.config import pretraining_settings
 from shared.runs.fold import History, Record
-from shared.runs.paper import Column, Paper, Row, Table
+from shared.runs.paper import Column, Method, Paper, Row, Table
 from shared.tasks import Task
 
 from . import data, figures, train
@@ -95,6 +95,14 @@ TABLES = (
     ),
 )
 
+PRINTED = "CASME II in five classes, SAMM in five, MMEW in six"
+COMPARISON = {
+    "emotion": (
+        Method(Row("MIACNet", pretrain="none"), tuned=PRINTED),
+        Method(Row("MIACNet with MA2MI"), tuned=PRINTED),
+    )
+}
+
 PAPER = Paper(
     name="ma2mi",
     title="MA2MI",
@@ -102,6 +110,7 @@ PAPER = Paper(
     config=Config,
     smoke=SMOKE,
     tables=TABLES,
+    comparison=COMPARISON,
     headline=("table1/w/o (baseline)", "table1/MA2MI"),
     rule="last",  # the paper does not say which epoch it scores
     load=data.load,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from shared.runs.fold import History, Record
-from shared.runs.paper import Column, Paper, Row, Table
+from shared.runs.paper import Column, Method, Paper, Row, Table
 
 from . import data, figures, train
 from .config import PUBLISHED, SMOKE, Config
@@ -151,6 +151,18 @@ TABLES = (
     ),
 )
 
+PRINTED = "CASME II in eight units, CASME and SAMM in four"
+COMPARISON = {
+    "aus": (
+        Method(Row("LBP-TOP", descriptor="LBP-TOP"), tuned=PRINTED),
+        Method(Row("LBP-SIP", descriptor="LBP-SIP"), tuned=PRINTED),
+        Method(Row("LPQ-TOP", descriptor="LPQ-TOP"), tuned=PRINTED),
+        Method(Row("HOG3D", descriptor="HOG3D"), tuned=PRINTED),
+        Method(Row("Res3D18", attention="none"), tuned=PRINTED),
+        Method(Row("Res3D18 + SCA"), tuned=PRINTED),
+    )
+}
+
 PAPER = Paper(
     name="sca_au",
     title="SCA",
@@ -158,6 +170,7 @@ PAPER = Paper(
     config=Config,
     smoke=SMOKE,
     tables=TABLES,
+    comparison=COMPARISON,
     headline=(
         "table1/Res3D18",
         "table1/Res3D18 + SCA",

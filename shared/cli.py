@@ -84,6 +84,10 @@ def run(arguments: list[str], paper: Paper | None = None) -> int:
             from .report.published import print_published
 
             return print_published(map(load, args.papers), args.weights, args.get)
+        case "compare":
+            from .compare import compare
+
+            return compare([load(name) for name in known], args, arguments)
         case "faces":
             from .faces import write_faces
 

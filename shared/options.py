@@ -125,14 +125,32 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
     p.add_argument("--weights", **WEIGHTS)
     p = add("digits", "show which sample counts and which pooled F1 values the printed digits allow")
     p.add_argument("papers", **several)
+    p = add(
+        "compare",
+        "set all papers' methods beside each other, under one protocol for all",
+        usage=f"{program} compare emotion|aus [COLUMN ...] [option ...]",
+    )
+    p.set_defaults(rule="", set=[])
+    p.add_argument("kind", choices=("emotion", "aus"), help="classes of emotions, or action units")
+    text = "a task, TASK/CORPUS, or TASK/AUn for a single unit (default: all tasks)"
+    p.add_argument("columns", nargs="*", metavar="COLUMN", help=text)
+    text = "methods to compare, by their names (default: all)"
+    p.add_argument("--methods", nargs="+", metavar="NAME", default=[], help=text)
+    text = "method that the others are compared with (default: linear SVM on flow)"
+    p.add_argument("--reference", metavar="NAME", default="linear SVM on flow", help=text)
+    p.add_argument("--leak", action="store_true", help="also show the leak, best on test − last epoch")
+    p.add_argument("--diff", action="store_true", help="compare the records there are, without running anything")
+    _add_run(p, paper=False)
     _add_faces(add("faces", "draw synthetic faces and write them in the layouts of the corpora"))
     add("test", "run the tests; all arguments go to pytest")
     return dict(commands.choices)
 
 
-def _add_run(p: argparse.ArgumentParser) -> None:
-    text = "tables or rows, named as `list` prints them, and columns by the beginning of their names"
-    p.add_argument("rows", nargs="*", metavar=ROWS, help=f"{text} (default: the headline rows)")
+def _add_run(p: argparse.ArgumentParser, *, paper: bool = True) -> None:
+    """The options of a run, without `paper` those that every paper's methods share."""
+    if paper:
+        text = "tables or rows, named as `list` prints them, and columns by the beginning of their names"
+        p.add_argument("rows", nargs="*", metavar=ROWS, help=f"{text} (default: the headline rows)")
     add = p.add_argument_group("data and results").add_argument
     text = "folder that holds the corpora (default: $MER_DATA; if that is not set, synthetic faces)"
     add("--data", type=Path, metavar="DIR", help=text)
@@ -148,8 +166,9 @@ def _add_run(p: argparse.ArgumentParser) -> None:
     text = "paper: with the values of the paper (default on real data); smoke: small (default on synthetic faces)"
     add("--scale", choices=("smoke", "paper"), help=text)
     add("--seeds", type=at_least(1), metavar="N", default=1, help="run each experiment with N seeds (default: 1)")
-    text = "change a setting of the paper; can be repeated"
-    add("--set", type=setting, action="append", metavar="KEY=VALUE", default=[], help=text)
+    if paper:
+        text = "change a setting of the paper; can be repeated"
+        add("--set", type=setting, action="append", metavar="KEY=VALUE", default=[], help=text)
     text = (
         "annotation sheet to read of a corpus that has several (default: the one that the task names); can be repeated"
     )
@@ -158,11 +177,13 @@ def _add_run(p: argparse.ArgumentParser) -> None:
         "epoch to score: the last, the best on validation samples, or the best on the test fold (default: as in the "
         "paper); val takes training subjects for validation where the paper has no validation fold"
     )
-    add("--rule", choices=("last", "val", "best_on_test"), default="", help=text)
+    if paper:
+        add("--rule", choices=("last", "val", "best_on_test"), default="", help=text)
     text = "control experiment: shuffle the labels, so that no score should exceed chance"
     add("--shuffle-labels", action="store_true", help=text)
     text = "exit with code 1 if a number that the authors measured lies outside our interval (never on synthetic faces)"
-    add("--strict", action="store_true", help=text)
+    if paper:
+        add("--strict", action="store_true", help=text)
 
     add = p.add_argument_group("machine").add_argument
     add("--gpus", type=at_least(1), metavar="N", help="number of GPUs to use (default: all)")

@@ -3,7 +3,7 @@
 import argparse
 import os
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from .corpora import CORPORA
@@ -29,7 +29,6 @@ def reproduce(paper: Paper, args: argparse.Namespace, arguments: Sequence[str]) 
     clock = time.monotonic()
     chosen = paper.choose(args.rows)
     session = open_session(paper, args)
-    processes = process_count(args.gpus, args.processes)
     cells = [(table, row, column) for table, rows in chosen for row, column in table.cells() if row in rows]
     own = [(row, column) for _, row, column in cells if not row.records]
     refuse_overridden(session, cells)
@@ -37,6 +36,33 @@ def reproduce(paper: Paper, args: argparse.Namespace, arguments: Sequence[str]) 
         os.environ[VERIFY] = "1"
     wanted = dict.fromkeys(e for row, column in own for e in session.experiments(row, column, args.seeds))
     wanted |= dict.fromkeys(e for _, column in own for e in session.yardstick(column.task, args.seeds))
+    start = f"from shared.cli import main; main({paper.name!r})"
+    code = complete(session, wanted, args, paper.name, start, arguments)
+    if code is not None:
+        return code
+    results = [result(session, table, rows, args.seeds) for table, rows in chosen]
+    print(tables.as_text(session, results))
+    page = write_reports(session, results, cells, args.seeds)
+    print(f"\nThe page with the figures: {page}\n{paper.name}: {time.monotonic() - clock:.0f} s in all")
+    if not args.strict:
+        return 0
+    text, code = tables.strict(session, results)
+    print(text)
+    return code
+
+
+def complete(
+    session: Session,
+    wanted: Collection[Experiment],
+    args: argparse.Namespace,
+    name: str,
+    start: str,
+    arguments: Sequence[str],
+) -> int | None:
+    """Check everything, then run what is missing of the experiments; the exit code where this process is to end.
+
+    Processes launched here run the Python code `start` with `arguments`."""
+    processes = process_count(args.gpus, args.processes)
     if session.data == args.out / "faces":
         from .faces import draw_missing
 
@@ -60,9 +86,8 @@ def reproduce(paper: Paper, args: argparse.Namespace, arguments: Sequence[str]) 
         pretraining.claim_settings()
     if todo and not worker:
         processes = min(processes, sum(len(e.folds) for e in todo))
-        log(f"{paper.name}: {len(todo)} experiments to run in {processes} process{'es' * (processes > 1)}")
+        log(f"{name}: {len(todo)} experiments to run in {processes} process{'es' * (processes > 1)}")
         if processes > 1:
-            start = f"from shared.cli import main; main({paper.name!r})"
             if code := launch(["-c", start, *arguments], processes, **{CHECKED: checked}):
                 return code
             todo = []
@@ -79,15 +104,7 @@ def reproduce(paper: Paper, args: argparse.Namespace, arguments: Sequence[str]) 
             accelerator.end_training()
             if PARENT in os.environ or not accelerator.is_main_process:
                 return 0
-    results = [result(session, table, rows, args.seeds) for table, rows in chosen]
-    print(tables.as_text(session, results))
-    page = write_reports(session, results, cells, args.seeds)
-    print(f"\nThe page with the figures: {page}\n{paper.name}: {time.monotonic() - clock:.0f} s in all")
-    if not args.strict:
-        return 0
-    text, code = tables.strict(session, results)
-    print(text)
-    return code
+    return None
 
 
 def open_session(paper: Paper, args: argparse.Namespace) -> Session:
@@ -168,9 +185,14 @@ def write_reports(session: Session, results: list[Result], cells: list[Cell], se
         "tables.md": tables.as_markdown(session, results),
         "index.html": page(session, results, cells, seeds),
     }
-    with locked(session.folder / ".reports.lock"):
-        for name, content in contents.items():
-            sweep(session.folder, name)
-            with replacing(session.folder / name) as temporary:
-                temporary.write_text(content, encoding="utf-8")
+    write_files(session.folder, contents)
     return session.folder / "index.html"
+
+
+def write_files(folder: Path, contents: Mapping[str, str]) -> None:
+    """Write texts by their names into a folder, each in one rename."""
+    with locked(folder / ".reports.lock"):
+        for name, content in contents.items():
+            sweep(folder, name)
+            with replacing(folder / name) as temporary:
+                temporary.write_text(content, encoding="utf-8")

@@ -126,6 +126,12 @@ def same(*words: str) -> dict[str, str]:
     return {word: word for word in words}
 
 
+def macro(task: str, classes: tuple[str, ...], **others: str) -> Task:
+    """Macro-expressions in the classes of a micro-expression task, of which `others` are called differently."""
+    title = f"macro-expressions in the classes of {task}"
+    return Task(f"macro-{task}", title, LABORATORY, classes, labels={"*": same(*classes) | others}, protocol="")
+
+
 VALENCE = ("negative", "positive", "surprise")
 NEGATIVE = ("anger", "angry", "contempt", "disgust", "fear", "sad", "sadness", "repression", "negative")
 BY_VALENCE = dict.fromkeys(NEGATIVE, "negative") | dict.fromkeys(("happy", "happiness", "positive"), "positive")
@@ -311,20 +317,17 @@ _TASKS = (
     # Macro-expressions in the classes of a micro-expression task; a class without macro-expressions stays empty.
     Task("macro-3", "macro-expressions in three classes", LABORATORY, VALENCE, labels={"*": BY_VALENCE}, protocol=""),
     Task(
-        "macro-casme2-5",
-        "macro-expressions in the classes of casme2-5",
+        "macro-casme3-4",
+        "macro-expressions in the classes of casme3-4",
         LABORATORY,
-        CASME2_FIVE,
-        labels={"*": same(*CASME2_FIVE) | {"happy": "happiness"}},
+        CASME3_FOUR,
+        labels={"*": BY_VALENCE},
         protocol="",
     ),
-    Task(
-        "macro-samm-7",
-        "macro-expressions in the classes of samm-7",
-        LABORATORY,
-        SAMM_SEVEN,
-        labels={"*": same(*SAMM_SEVEN) | {"happy": "happiness"}},
-        protocol="",
-    ),
+    macro("casme2-5", CASME2_FIVE, happy="happiness"),
+    macro("samm-5", SAMM_FIVE, happy="happiness"),
+    macro("samm-7", SAMM_SEVEN, happy="happiness"),
+    macro("mmew-4", MMEW_FOUR, happy="happiness"),
+    macro("casme3-7", CASME3_SEVEN, happiness="happy", sadness="sad"),
 )
 TASKS = {task.name: task for task in _TASKS}

@@ -14,12 +14,14 @@ import pytest
 
 from shared.cli import papers
 from shared.metrics import METRICS
+from shared.report.comparison import KINDS, columns_of, published_numbers
 from shared.report.printed import POSITIVES, printed_numbers
 from shared.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = [ROOT / name for name in papers()]
-CSVS = sorted(ROOT.glob("*/tables/*.csv"))
+PUBLISHED = sorted(ROOT.glob("*/tables/published.csv"))
+CSVS = sorted({*ROOT.glob("*/tables/*.csv")} - {*PUBLISHED})
 METHOD = {"torch", "torchvision", "einops"}  # what a method's files may import besides the standard library
 
 
@@ -86,7 +88,7 @@ def test_shared_names_no_paper():
 
 # shared/ from the top to the bottom: a file imports from its own floor and those below, of the rooms and of the files.
 FLOORS = (
-    ("__main__", "cli", "reproduce", "faces", "options"),
+    ("__main__", "cli", "compare", "reproduce", "faces", "options"),
     ("report",),
     ("runs",),
     ("tasks",),
@@ -175,6 +177,15 @@ def test_printed_numbers_are_well_formed(file):
         assert re.fullmatch(r"-?\d*\.?\d+", value) and source in ("run", "cited"), (value, source)
 
 
+@pytest.mark.parametrize("file", PUBLISHED, ids=name)
+def test_published_numbers_name_their_source(file):
+    columns = {column.name for kind in KINDS for group in columns_of(kind).values() for column in group}
+    lines = published_numbers(file.parents[1])
+    assert lines and list(lines[0]) == ["method", "column", "value", "source", "protocol", "selection"]
+    for line in lines:
+        assert all(line.values()) and line["column"] in columns and 0 < float(line["value"]) < 1, line
+
+
 def paper(package: Path):
     return importlib.import_module(f"{package.name}.experiments").PAPER
 
@@ -184,7 +195,7 @@ def test_tables_are_those_printed(package):
     """Each row and column of a printed table is in its CSV, but for those that say "(ours)"; each row that the authors
     ran is declared, or said to be absent. A table without a CSV is ours altogether."""
     tables = {table.name: table for table in paper(package).tables}
-    assert {file.stem for file in (package / "tables").glob("*.csv")} <= set(tables)
+    assert {file.stem for file in (package / "tables").glob("*.csv") if file in CSVS} <= set(tables)
     for table in tables.values():
         numbers = printed_numbers(package, table.name)
         if not numbers:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -103,17 +103,15 @@ def _scored(cell: Cell, column: Column, runs: Mapping[str, Sequence[Predictions]
     """The cell with the mean over seeds under each rule, and intervals over subjects."""
     means, draws = {}, {}
     for rule, seeds in runs.items():
-        folds = [seed.folds if cell.joined == "mean of folds" else None for seed in seeds]
         each = [
-            column.scale * score(seed.targets, seed.predictions, seed.classes, column.metric, f)
-            for seed, f in zip(seeds, folds, strict=True)
+            column.scale * score(target, pred, seeds[0].classes, column.metric, folds)
+            for _, target, pred, folds in parts(seeds, cell.joined)
         ]
         means[rule] = float(np.mean(each))
         if rule == cell.rule and len(each) > 1:
             digits = replace(cell, measured=means[rule]).decimals
             cell = replace(cell, note=f"{cell.note}, seeds {min(each):.{digits}f} to {max(each):.{digits}f}")
-        parts = [(*seed[:3], f) for seed, f in zip(seeds, folds, strict=True)]
-        draws[rule] = column.scale * bootstrap(parts, seeds[0].classes, column.metric)
+        draws[rule] = column.scale * bootstrap(parts(seeds, cell.joined), seeds[0].classes, column.metric)
     low, high = interval(draws[cell.rule])
     leak_low, leak_high = interval(draws["best_on_test"] - draws["last"])
     other_rule = "last" if cell.rule == "best_on_test" else "best_on_test"
@@ -128,6 +126,11 @@ def _scored(cell: Cell, column: Column, runs: Mapping[str, Sequence[Predictions]
         leak_low=leak_low,
         leak_high=leak_high,
     )
+
+
+def parts(seeds: Sequence[Predictions], joined: str) -> list[tuple[Any, ...]]:
+    """The runs of `bootstrap` for each seed's predictions."""
+    return [(*seed[:3], seed.folds if joined == "mean of folds" else None) for seed in seeds]
 
 
 def yardstick(column: Column, experiments: Sequence[Experiment]) -> list[Cell]:

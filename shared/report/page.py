@@ -30,14 +30,14 @@ def page(session: Session, results: Sequence[Result], cells: Iterable[tuple[Tabl
         if not row.records and not experiment.missing() and len(experiment.records()) == len(experiment.folds):
             runs.setdefault(experiment, (row.name, column))
     sections = {
-        "Training": _pictures(training_curves(runs)),
-        "Confusion matrices": _pictures(confusion_matrices(runs)),
-        "Figures": _pictures(session.paper.figures(session, list(runs), results)),
+        "Training": pictures(training_curves(runs)),
+        "Confusion matrices": pictures(confusion_matrices(runs)),
+        "Figures": pictures(session.paper.figures(session, list(runs), results)),
     }
     banners = [banner(session)] if banner(session) else []
     if sections["Figures"] and not session.generated:
         banners.append("shows faces of licensed corpora: do not publish")
-    return _rendered(
+    return rendered(
         "page.html.j2",
         title=f"{session.paper.title}: printed and measured",
         banners=banners,
@@ -55,17 +55,18 @@ def index(pages: Mapping[Path, str]) -> str:
         run = [[line[name] for name in HEADER] for line in lines if line["measured"]]
         banners = dict.fromkeys(line["remark"] for line in lines if line["remark"])
         papers.append({"link": link, "banners": banners, "rows": run})
-    return _rendered("index.html.j2", title="Reproductions", papers=papers)
+    return rendered("index.html.j2", title="Reproductions", papers=papers)
 
 
-def _rendered(template: str, **values: object) -> str:
+def rendered(template: str, **values: object) -> str:
+    """The page of a template."""
     folder = FileSystemLoader(Path(__file__).with_name("templates"))
     jinja = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     jinja.filters |= {"texts": texts, "anchor": lambda name: name.lower().replace(" ", "-")}
-    return jinja.get_template(template).render(header=HEADER, legend=LEGEND, **values)
+    return jinja.get_template(template).render({"header": HEADER, "legend": LEGEND} | values)
 
 
-def _pictures(figures: Iterable[Figure]) -> list[dict[str, str]]:
+def pictures(figures: Iterable[Figure]) -> list[dict[str, str]]:
     """Titles, captions and data: URLs of figures, which are closed."""
     pictures = []
     for figure in figures:

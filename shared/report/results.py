@@ -55,16 +55,16 @@ def result(session: Session, table: Table, rows: Sequence[Row], seeds: int) -> R
                     *baselines(column, first),
                 ]
             corpora |= dict.fromkeys(first.editions.items())
-            remarks = _remarks(first, sum(records, []))
+            remarks = remarks_on(first, sum(records, []))
             for remark in remarks:
                 rows_of.setdefault(remark, []).append(row.name)
             ours = [remark for remark in remarks if remark.startswith(("input: ", "training: "))]
             cell = replace(cell, remark="; ".join(ours))
         cells += _noted(cell, row, column, experiments, records)
-    remarks = _circumstances(session, seeds, corpora)
+    remarks = circumstances(session, seeds, corpora)
     measured_rows = list(dict.fromkeys(name for names in rows_of.values() for name in names))
     for remark in sorted(rows_of, key=lambda remark: not remark.startswith("weights: ")):
-        remarks.append(remark + _scope(rows_of[remark], measured_rows))
+        remarks.append(remark + scope(rows_of[remark], measured_rows))
     others = _other_rows(table, numbers)
     return Result(table, (*counts.values(), *others, *cells, *sum(constant.values(), [])), tuple(remarks))
 
@@ -126,7 +126,7 @@ def _other_rows(table: Table, numbers: Numbers) -> list[Cell]:
     ]
 
 
-def _circumstances(session: Session, seeds: int, corpora: Iterable[tuple[str, str]]) -> list[str]:
+def circumstances(session: Session, seeds: int, corpora: Iterable[tuple[str, str]]) -> list[str]:
     """The settings of a table's records, and each corpus with its edition; nothing where there are no records."""
     if not corpora:
         return []
@@ -135,7 +135,7 @@ def _circumstances(session: Session, seeds: int, corpora: Iterable[tuple[str, st
     return ["; ".join(settings), f"data: {'synthetic faces in the layouts of ' if session.generated else ''}{data}"]
 
 
-def _remarks(experiment: Experiment, records: Sequence[Record]) -> list[str]:
+def remarks_on(experiment: Experiment, records: Sequence[Record]) -> list[str]:
     """Facts on the data and the runs behind a table that a reader needs."""
     task, samples = experiment.task, experiment.samples
     lines = [f"{task.name}: {len(samples)} samples of {samples['subject'].nunique()} subjects"]
@@ -153,7 +153,7 @@ def _remarks(experiment: Experiment, records: Sequence[Record]) -> list[str]:
     return lines
 
 
-def _scope(rows: Sequence[str], measured_rows: Sequence[str]) -> str:
+def scope(rows: Sequence[str], measured_rows: Sequence[str]) -> str:
     """The rows that a remark is about; nothing where it is about all that have records."""
     rows = list(dict.fromkeys(rows))
     others = [row for row in measured_rows if row not in rows]

@@ -66,6 +66,19 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Method:
+    """A row of the comparison of all papers' methods, with its own paper's settings."""
+
+    row: Row
+    tuned: str = ""  # the corpora and labels for which the settings were chosen
+    by_task: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # task → Config fields that it changes
+
+    def on(self, column: Column) -> Column:
+        """The column with the settings of the method on its task."""
+        return replace(column, changes=self.by_task.get(column.task, {}))
+
+
+@dataclass(frozen=True)
 class Figure:
     """A drawn figure of the page."""
 
@@ -104,6 +117,7 @@ class Paper(Generic[C, D, N]):
     remarks: Callable[[C, History, Sequence[Record]], list[str]] = lambda config, history, records: []
     files: Callable[[C], tuple[str, ...]] = lambda config: ()  # published files that a Config starts from, by name
     published: tuple[Published, ...] = ()  # all that there are
+    comparison: Mapping[str, tuple[Method, ...]] = field(default_factory=dict)  # "emotion" and "aus" → its methods
     yardstick: bool = True  # a linear SVM on flow beside its rows
     code: tuple[str, ...] = ()  # modules that train and score; none: its `train` and `data`
 

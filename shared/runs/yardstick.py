@@ -29,7 +29,7 @@ from ..pixels.frames import prepare
 from ..tasks import Task
 from .config import Settings, setting
 from .fold import FoldTraining
-from .paper import Paper
+from .paper import Method, Paper, Row
 
 NAME = "linear SVM on flow"
 SIZE, GRID = (136, 112), (10, 8)  # height and width of the grey frames, and of the grid that their flow is averaged to
@@ -129,4 +129,12 @@ YARDSTICK = Paper(
     train=train,
     apply=apply,
     code=(__name__,),
+    comparison={
+        "emotion": (Method(Row("largest class", answer="largest class")), Method(Row(NAME))),
+        "aus": (
+            Method(Row("all present", answer="all present")),
+            Method(Row("all absent", answer="all absent")),
+            Method(Row(NAME)),
+        ),
+    },
 )

@@ -7,7 +7,7 @@ import pandas as pd
 
 from shared.pixels.frames import Store, prepare
 from shared.runs.config import pretraining_settings
-from shared.runs.paper import Column, Paper, Row, Table
+from shared.runs.paper import Column, Method, Paper, Row, Table
 from shared.tasks import Task
 
 from . import train
@@ -35,6 +35,12 @@ PAPER = Paper(
         Table("table1", "Table 1: the toy", COLUMNS, (Row("plain"), Row("w/ pre-training", pretrain=True))),
         Table("table2", "Table 2: other data", COLUMNS, (Row("on SAMM", pretrain=True, source="SAMM"),)),
     ),
+    comparison={
+        "emotion": (
+            Method(Row("toy"), tuned="nothing"),
+            Method(Row("toy, pre-trained", pretrain=True), by_task={"casme2-3": {"source": "SAMM"}}),
+        )
+    },
     headline=("table1/plain",),
     rule="last",
     load=load,

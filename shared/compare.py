@@ -1,0 +1,45 @@
+"""The command `compare`: run what is missing of all papers' methods, and set them beside each other."""
+
+import argparse
+import os
+import time
+from collections.abc import Sequence
+
+from .keys import VERIFY
+from .report import comparison
+from .report.comparison import Entry
+from .reproduce import complete, open_session, write_files
+from .runs.paper import AnyPaper
+from .runs.yardstick import YARDSTICK
+
+
+def compare(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """The exit code of `compare`; `arguments` are those that processes launched here are given."""
+    clock = time.monotonic()
+    columns = comparison.chosen_columns(args.kind, args.columns)
+    methods = comparison.chosen_methods([YARDSTICK, *papers], args.kind, args.methods, args.reference)
+    sessions = {paper.name: open_session(paper, args) for paper in dict.fromkeys(paper for paper, _ in methods)}
+    entries = [Entry(sessions[paper.name], method) for paper, method in methods]
+    if args.verify:
+        os.environ[VERIFY] = "1"
+    wanted = dict.fromkeys(
+        experiment
+        for column in columns
+        for entry in entries
+        if entry.method.row.tasks is None or column.task in entry.method.row.tasks
+        for experiment in entry.session.experiments(entry.method.row, entry.method.on(column), args.seeds)
+    )
+    code = complete(entries[0].session, wanted, args, "compare", "from shared.cli import main; main()", arguments)
+    if code is not None:
+        return code
+    made = comparison.compared(args.kind, entries, columns, reference=args.reference, seeds=args.seeds)
+    print(comparison.as_text(made, leak=args.leak))
+    folder = args.out / "compare" / f"{args.kind}-{entries[0].session.folder.name}"
+    contents = {
+        "comparison.csv": comparison.as_csv(made),
+        "comparison.md": comparison.as_markdown(made, leak=args.leak),
+        "index.html": comparison.as_page(made, leak=args.leak),
+    }
+    write_files(folder, contents)
+    print(f"\nThe page with the forest plot: {folder / 'index.html'}\ncompare: {time.monotonic() - clock:.0f} s in all")
+    return 0

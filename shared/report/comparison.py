@@ -1,0 +1,323 @@
+"""Methods of all papers beside each other: what is measured from their records, and how each differs from one of them.
+
+Methods stand down, columns across. Every number is the mean over seeds at the last epoch, with a 95 % interval over
+subjects; its difference to the reference has an interval over the same draws of subjects."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import unknown
+from ..metrics import bootstrap, exchanged, holm, interval
+from ..runs.fold import Record
+from ..runs.paper import AnyPaper, Column, Figure, Method
+from ..runs.session import Session
+from ..tasks import LEAVE_CORPUS_OUT, TASKS
+from .cells import Cell, measured, parts, pooled
+from .figures import grid
+from .page import pictures, rendered
+from .results import circumstances, remarks_on, scope
+from .tables import banner, decimal
+
+KINDS = {
+    "emotion": (
+        *("cde-3", "casme2-3", "samm-3", "smic-3", "casme2-5", "samm-5", "mmew-4"),
+        *("casme3-3", "casme3-4", "casme3-7", "corpora-3"),
+    ),
+    "aus": ("casme2-au8", "samm-au4", "casme-au4", "corpora-au8"),
+}
+METRICS = {"uf1": "UF1", "uar": "UAR", "f1_macro": "macro F1", "f1_binary": "binary F1"}
+LEVEL = 0.05
+LEGEND = (
+    "each number: the mean over seeds at the last epoch; in brackets a 95 % interval, by a bootstrap over subjects",
+    "after it: the difference to the reference row, with a 95 % interval under the same draws of subjects",
+    f"*: the difference is not 0: its interval leaves out 0, and p < {LEVEL} by random exchanges of the two rows' "
+    "predictions, subject by subject, after Holm's correction over the rows of the column",
+    "published: numbers of others, as their source prints them; their samples, folds and choice of epoch may differ",
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method of a paper, and the session that has its records."""
+
+    session: Session
+    method: Method
+
+    @property
+    def name(self) -> str:
+        return self.method.row.name
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One cell: what a method reaches in a column, and how that differs from the reference."""
+
+    cell: Cell
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None  # after Holm's correction
+
+    @property
+    def differs(self) -> bool:
+        if self.p is None or self.low is None or self.high is None:
+            return False
+        return self.p < LEVEL and not self.low <= 0 <= self.high
+
+    def text(self, *, intervals: bool, leak: bool = False) -> str:
+        """The cell in one line; why there is no number where there is none."""
+        c = self.cell
+        if c.measured is None:
+            return c.note.partition(";")[0]
+        found = decimal(c.measured, 3)
+        found += f" [{decimal(c.low, 3)}, {decimal(c.high, 3)}]" * intervals
+        if self.difference is not None:
+            ends = f" [{decimal(self.low, 3)}, {decimal(self.high, 3)}]" * intervals
+            found += f" {decimal(self.difference, 3, '+')}{ends}{'*' * self.differs}"
+        return found + f" leak {decimal(c.leak, 3, '+')}" * leak
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The table: `cells` by method and column, published numbers by column, and what a reader must know."""
+
+    title: str
+    reference: str
+    methods: tuple[str, ...]
+    columns: tuple[Column, ...]
+    cells: Mapping[tuple[str, str], Compared]
+    published: tuple[Mapping[str, str], ...]
+    remarks: tuple[str, ...]
+    banner: str
+
+
+def columns_of(kind: str) -> dict[str, tuple[Column, ...]]:
+    """The columns of a comparison, one a metric, under TASK, TASK/CORPUS or TASK/AUn."""
+    found = {}
+    for task in map(TASKS.__getitem__, KINDS[kind]):
+        means: dict[str, Any] = {"joined": "mean of folds"} if task.protocol == LEAVE_CORPUS_OUT else {}
+        parts: dict[str, dict[str, Any]] = {task.name: means}
+        parts |= {f"{task.name}/{c}": {"corpus": c} for c in task.corpora if len(task.corpora) > 1}
+        parts |= {f"{task.name}/AU{au}": {"au": au} for au in task.aus}
+        for key, part in parts.items():
+            found[key] = tuple(
+                Column(f"{key} {METRICS[m]}", task.name, m, **part) for m in task.metrics if m in METRICS
+            )
+    return found
+
+
+def chosen_columns(kind: str, names: Sequence[str]) -> tuple[Column, ...]:
+    """The columns of the names; a task stands for itself and its corpora, none for all tasks; units must be named."""
+    known = columns_of(kind)
+    for name in names:
+        if name not in known:
+            raise unknown(f"column of compare {kind}", name, known)
+    keys = [k for k, (c, *_) in known.items() if k in names or (c.au is None and (not names or c.task in names))]
+    return tuple(column for key in keys for column in known[key])
+
+
+def chosen_methods(
+    papers: Iterable[AnyPaper], kind: str, names: Sequence[str], reference: str
+) -> list[tuple[AnyPaper, Method]]:
+    """The methods of these names (none: all) and the reference, each with its paper."""
+    known = {m.row.name: (paper, m) for paper in papers for m in paper.comparison.get(kind, ())}
+    for name in (*names, reference):
+        if name not in known:
+            raise unknown(f"method of compare {kind}", name, known)
+    return [found for name, found in known.items() if not names or name in names or name == reference]
+
+
+def compared(
+    kind: str, entries: Sequence[Entry], columns: Sequence[Column], *, reference: str, seeds: int
+) -> Comparison:
+    """The comparison from the records there are."""
+    cells: dict[tuple[str, str], Compared] = {}
+    said: dict[str, list[str]] = {}  # remark -> methods
+    corpora: dict[tuple[str, str], None] = {}
+    for column in columns:
+        known: dict[str, list[list[Record]]] = {}
+        for entry in entries:
+            cell, seeds_records = _measured(entry, column, seeds)
+            cells[entry.name, column.name] = Compared(cell)
+            if cell.measured is not None:
+                known[entry.name] = seeds_records
+                first = entry.session.experiments(entry.method.row, entry.method.on(column), 1)[0]
+                corpora |= dict.fromkeys(first.editions.items())
+                for remark in remarks_on(first, sum(seeds_records, [])):
+                    said.setdefault(remark, []).append(entry.name)
+        _add_differences(cells, {e.name: e for e in entries}, column, known, reference)
+    session, names = entries[0].session, [entry.name for entry in entries]
+    for entry in entries:
+        if entry.method.tuned:
+            said.setdefault(f"settings chosen for {entry.method.tuned}", []).append(entry.name)
+    lines = circumstances(session, seeds, corpora) + [f"reference: {reference}; rule: last"]
+    lines += [remark + scope(methods, names) for remark, methods in said.items()]
+    published = [
+        line
+        for paper in {e.session.paper.name: e.session.paper for e in entries}.values()
+        for line in published_numbers(paper.folder)
+        if line["column"] in {c.name for c in columns}
+    ]
+    title = {"emotion": "Emotions: methods compared", "aus": "Action units: methods compared"}[kind]
+    return Comparison(
+        title, reference, tuple(names), tuple(columns), cells, tuple(published), tuple(lines), banner(session)
+    )
+
+
+def _measured(entry: Entry, column: Column, seeds: int) -> tuple[Cell, list[list[Record]]]:
+    """A method's cell without its difference, and the records of each seed."""
+    row, own = entry.method.row, entry.method.on(column)
+    cell = Cell(entry.name, column.name, joined=column.joined, rule="last")
+    if row.tasks is not None and column.task not in row.tasks:
+        return replace(cell, note="not run: its paper has no such task"), []
+    experiments = entry.session.experiments(row, own, seeds)
+    if missing := experiments[0].missing():
+        return replace(cell, note=f"not run: {'; '.join(missing)}"), []
+    records = [e.records() for e in experiments]
+    done, wanted = sum(map(len, records)), sum(len(e.folds) for e in experiments)
+    cell = replace(cell, note=f"{done} of {wanted} folds")
+    return (measured(cell, row, own, records)[0], records) if done == wanted else (cell, [])
+
+
+def _add_differences(
+    cells: dict[tuple[str, str], Compared],
+    entries: Mapping[str, Entry],
+    column: Column,
+    known: Mapping[str, Sequence[Sequence[Record]]],
+    reference: str,
+) -> None:
+    """Put the differences of a column's rows to the reference into `cells`."""
+    if reference not in known:
+        return
+    runs = {
+        name: [pooled(records, "last", entries[name].method.row.output, column) for records in seeds]
+        for name, seeds in known.items()
+    }
+    samples = {name: [sorted(s for r in seed for s in r["samples"]) for seed in seeds] for name, seeds in known.items()}
+    found = {}
+    for name in known:
+        here = cells[name, column.name]
+        if name == reference:
+            continue
+        if samples[name] != samples[reference]:
+            note = f"{here.cell.note}; not compared: other samples than the reference's"
+            cells[name, column.name] = Compared(replace(here.cell, note=note))
+            continue
+        ours, theirs = (parts(runs[n], column.joined) for n in (name, reference))
+        classes = runs[name][0].classes
+        low, high = interval(bootstrap(ours, classes, column.metric) - bootstrap(theirs, classes, column.metric))
+        mean = here.cell.measured, cells[reference, column.name].cell.measured
+        assert mean[0] is not None and mean[1] is not None
+        found[name] = Compared(here.cell, mean[0] - mean[1], low, high, exchanged(ours, theirs, classes, column.metric))
+    for (name, cell), p in zip(found.items(), holm([c.p for c in found.values() if c.p is not None]), strict=True):
+        cells[name, column.name] = replace(cell, p=p)
+
+
+def published_numbers(folder: Path) -> list[dict[str, str]]:
+    """The lines of tables/published.csv of a package: method, column, value, source, protocol, selection."""
+    path = folder / "tables" / "published.csv"
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def published_text(line: Mapping[str, str]) -> str:
+    """A published number in one line."""
+    return f"{line['method']}: {line['value']} ({line['source']}; {line['protocol']}; epoch: {line['selection']})"
+
+
+def matrix(made: Comparison, *, intervals: bool, leak: bool) -> list[list[str]]:
+    """The table as strings: a line of headers, then one a method."""
+    head = ["method", *(column.name for column in made.columns)]
+    return [head] + [
+        [name, *(made.cells[name, c.name].text(intervals=intervals, leak=leak) for c in made.columns)]
+        for name in made.methods
+    ]
+
+
+def as_text(made: Comparison, *, leak: bool, wide: int = 4) -> str:
+    """The comparison for a terminal, `wide` columns beside each other."""
+    lines = [made.title, *([f"*** {made.banner} ***"] if made.banner else [])]
+    rows = matrix(made, intervals=False, leak=leak)
+    for start in range(1, len(rows[0]), wide):
+        block = [[row[0], *row[start : start + wide]] for row in rows]
+        widths = [min(max(len(row[i]) for row in block), 40) for i in range(len(block[0]))]
+        lines += ["", *("  ".join(t.ljust(w) for t, w in zip(row, widths, strict=True)).rstrip() for row in block)]
+        for column in made.columns[start - 1 : start - 1 + wide]:
+            lines += [f"  published, {column.name}: {published_text(p)}" for p in _published(made, column)]
+    return "\n".join([*lines, "", *(f"  {remark}" for remark in made.remarks), "", *LEGEND])
+
+
+def as_csv(made: Comparison) -> str:
+    """The comparison as CSV, a line a cell, then a line a published number."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    head = ("method", "column", "mean", "low", "high", "difference", "low of difference", "high of difference")
+    writer.writerow(
+        (*head, "p (Holm)", "differs", "leak", "low of leak", "high of leak", "records", "published", "remark")
+    )
+    for (name, column), found in made.cells.items():
+        c = found.cell
+        numbers = (c.measured, c.low, c.high, found.difference, found.low, found.high, found.p)
+        leak = (decimal(value, 4) for value in (c.leak, c.leak_low, c.leak_high))
+        texts = (decimal(value, 4) for value in numbers)
+        writer.writerow((name, column, *texts, "yes" * found.differs, *leak, c.note, "", made.banner))
+    for p in made.published:
+        writer.writerow((p["method"], p["column"], p["value"], *[""] * 10, "", published_text(p), ""))
+    return out.getvalue()
+
+
+def as_markdown(made: Comparison, *, leak: bool) -> str:
+    """The comparison in Markdown, with intervals."""
+    head, *rows = matrix(made, intervals=True, leak=leak)
+    lines = [f"## {made.title}", "", *([f"**{made.banner}**", ""] if made.banner else [])]
+    lines += [f"| {' | '.join(head)} |", "|" + "---|" * len(head), *(f"| {' | '.join(row)} |" for row in rows), ""]
+    lines += [f"- published, {p['column']}: {published_text(p)}" for p in made.published]
+    return "\n".join([*lines, *(f"- {remark}" for remark in made.remarks), *(f"- {line}" for line in LEGEND), ""])
+
+
+def as_page(made: Comparison, *, leak: bool) -> str:
+    """The comparison as HTML, with its forest plot."""
+    return rendered(
+        "comparison.html.j2",
+        title=made.title,
+        legend=LEGEND,
+        made=made,
+        lines=matrix(made, intervals=True, leak=leak),
+        published={column.name: [published_text(p) for p in _published(made, column)] for column in made.columns},
+        pictures=pictures([forest(made)]),
+    )
+
+
+def _published(made: Comparison, column: Column) -> list[Mapping[str, str]]:
+    return [line for line in made.published if line["column"] == column.name]
+
+
+def forest(made: Comparison, across: int = 4) -> Figure:
+    """All methods with their intervals, a panel a column; filled where a method differs from the reference."""
+    N, names = len(made.columns), made.methods[::-1]
+    plot, axes = grid(-(-N // across), min(N, across), width=3.2, height=0.8 + 0.24 * len(names), sharey=True)
+    for axis in axes.flat[N:]:
+        axis.set_axis_off()
+    for axis, column in zip(axes.flat, made.columns, strict=False):
+        for y, name in enumerate(names):
+            found = made.cells[name, column.name]
+            c = found.cell
+            if c.measured is None or c.low is None or c.high is None:
+                continue
+            reach = [[abs(c.measured - c.low)], [abs(c.high - c.measured)]]
+            fill = "C0" if found.differs else "white"
+            axis.errorbar(c.measured, y, xerr=reach, fmt="o", color="C0", markerfacecolor=fill, capsize=2, markersize=4)
+            if name == made.reference:
+                axis.axvline(c.measured, color="0.6", linewidth=0.8, linestyle="--")
+        axis.set_yticks(range(len(names)), names, fontsize=7)
+        axis.set_ylim(-0.7, len(names) - 0.3)
+        axis.tick_params(axis="x", labelsize=7)
+        axis.set_title(column.name, fontsize=8)
+    caption = f"95 % intervals over subjects; dashed: {made.reference}; filled: differs from it, as marked by * above"
+    return Figure("Forest plot", caption, plot)

@@ -1,0 +1,146 @@
+"""The command `compare`: its cells against scikit-learn on the records, what it runs, reuses and refuses."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, recall_score
+from toy.corpus import read_sheet, write_sheet
+
+from shared import cli
+from shared.report import comparison
+from shared.report.comparison import chosen_columns, chosen_methods, columns_of
+from shared.runs import yardstick
+from shared.runs.yardstick import YARDSTICK
+from shared.tasks import TASKS
+
+
+@pytest.fixture
+def compare(capsys, monkeypatch):
+    """Runs `compare` of the toy alone, in this process: (exit code, standard output, standard error)."""
+    monkeypatch.setattr(cli, "papers", lambda: {"toy": "Toy"})
+    monkeypatch.setattr(yardstick, "tvl1", lambda a, b: (b - a.float())[:, None].repeat(1, 2, 1, 1))
+
+    def run(*arguments, draw=False):
+        with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+            if not draw:
+                patch.setattr(comparison, "as_page", lambda *_, **__: "no page")
+            cli.main(None, ["compare", *map(str, arguments), "--processes", "1"])
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return run
+
+
+def lines(out) -> dict[tuple[str, str], dict[str, str]]:
+    (path,) = out.glob("compare/*/comparison.csv")
+    with open(path, newline="", encoding="utf-8") as file:
+        return {(line["method"], line["column"]): line for line in csv.DictReader(file) if not line["published"]}
+
+
+def said(folder, task, identity="default"):
+    """Targets and answers at the last epoch of all folds of the first seed."""
+    target, answers = [], []
+    for path in sorted(folder.glob(f"*/{task}/{identity}/seed-0/*.json")):
+        record = json.loads(path.read_text())
+        scores = record["predictions"]["scores"][record["predictions"]["epochs"]["last"]["uf1"][""]][""]
+        target += record["targets"]
+        answers += np.argmax(scores, axis=1).tolist()
+    return target, answers
+
+
+def test_a_comparison_of_the_toy(compare, toy, casme2, tmp_path):
+    """Cells are scikit-learn's on the records; records of the paper's own tables are reused; a second start runs
+    nothing; a column whose corpus is missing says so."""
+    out = tmp_path / "out"
+    shared = "--data", casme2, "--out", out
+    toy("table1/plain", *shared)
+    code, printed, err = compare("emotion", "casme2-5", "casme2-3", "samm-3", *shared, "--methods", "toy", draw=True)
+    assert code == 0 and "toy casme2-5" not in err and "toy casme2-3 default [4/4]" in err
+    found = lines(out)
+    assert {method for method, _ in found} == {"linear SVM on flow", "toy"} and len(found) == 2 * 6
+    for package, method in (("toy", "toy"), ("yardstick", "linear SVM on flow")):
+        for task in ("casme2-5", "casme2-3"):
+            target, answers = said(out / package, task)
+            labels = list(range(len(TASKS[task].classes)))
+            uf1 = f1_score(target, answers, labels=labels, average="macro", zero_division=0)
+            uar = recall_score(target, answers, labels=sorted(set(target)), average="macro", zero_division=0)
+            assert float(found[method, f"{task} UF1"]["mean"]) == pytest.approx(uf1, abs=1e-4)
+            assert float(found[method, f"{task} UAR"]["mean"]) == pytest.approx(uar, abs=1e-4)
+    for metric in ("UF1", "UAR"):
+        ours, reference = found["toy", f"casme2-5 {metric}"], found["linear SVM on flow", f"casme2-5 {metric}"]
+        difference = float(ours["mean"]) - float(reference["mean"])
+        assert float(ours["difference"]) == pytest.approx(difference, abs=2e-4) and not reference["difference"]
+        assert float(ours["low of difference"]) <= difference + 1e-4 and 0 < float(ours["p (Holm)"]) <= 1
+        assert "not run: SAMM not found" in found["toy", f"samm-3 {metric}"]["records"]
+    (page,) = out.glob("compare/*/index.html")
+    html = page.read_text(encoding="utf-8")
+    assert html.count("<img") == 1 and "Forest plot" in html and "settings chosen for nothing" in html
+    (markdown,) = out.glob("compare/*/comparison.md")
+    for text in re.findall(r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]", markdown.read_text(encoding="utf-8")):
+        assert text in html
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("seed-*/*.json")}
+    code, again, err = compare("emotion", "casme2-5", *shared, "--methods", "toy", "--leak")
+    assert code == 0 and "to run" not in err and " leak +" in again
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("seed-*/*.json")} == before
+
+
+def test_records_of_another_edition_are_refused(compare, casme2, tmp_path):
+    rows = read_sheet(casme2)
+    write_sheet(casme2, rows, "CASME2-coding-20190701.csv")
+    shared = "emotion", "casme2-5", "--data", casme2, "--out", tmp_path / "out", "--methods", "toy"
+    assert compare(*shared)[0] == 0
+    code, _, err = compare(*shared, "--edition", "CASME2=2019")
+    assert code == 2 and "editions.CASME2: recorded '2014', now '2019'" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["emotion", "casme2-55"], "unknown column of compare emotion 'casme2-55' (nearest: casme2-5"),
+        (["emotion", "cde-3/SAM"], "unknown column of compare emotion 'cde-3/SAM' (nearest: cde-3/SAMM"),
+        (["emotion", "casme2-5", "--methods", "toi"], "unknown method of compare emotion 'toi' (nearest: toy"),
+        (["aus", "--reference", "LBP"], "unknown method of compare aus 'LBP'"),
+        (["emotion", "samm-3"], "none of the chosen rows can run on this data:\n  SAMM not found"),
+        (["emotion", "--edition", "CASME=1"], "unknown edition of CASME '1'"),
+    ],
+)
+def test_what_cannot_be_compared_is_named(compare, casme2, tmp_path, arguments, message):
+    code, _, err = compare(*arguments, "--data", casme2, "--out", tmp_path / "out")
+    assert code == 2 and message in err, err
+
+
+def test_columns_by_their_names():
+    assert [c.name for c in chosen_columns("emotion", ["cde-3/SAMM", "samm-5"])] == [
+        *("cde-3/SAMM UF1", "cde-3/SAMM UAR", "samm-5 UF1", "samm-5 UAR")
+    ]
+    parts = {c.corpus for c in chosen_columns("emotion", ["cde-3"])}
+    assert parts == {None, "CASME2", "SAMM", "SMIC"}
+    every = chosen_columns("aus", [])
+    assert {c.au for c in every} == {None} and {c.metric for c in every} == {"f1_macro", "f1_binary"}
+    assert {c.au for c in chosen_columns("aus", ["casme2-au8/AU4"])} == {4}
+    assert {c.joined for c in every if c.task == "corpora-au8" and not c.corpus} == {"mean of folds"}
+    assert all(len(columns) == 2 for kind in comparison.KINDS for columns in columns_of(kind).values())
+
+
+def test_every_method_of_the_issue_is_declared_and_has_its_settings():
+    papers = [YARDSTICK, *map(cli.load, cli.papers())]
+    names = {
+        kind: [m.row.name for _, m in chosen_methods(papers, kind, [], "linear SVM on flow")]
+        for kind in ("emotion", "aus")
+    }
+    assert (
+        len(names["emotion"]) == len(set(names["emotion"])) == 11 and len(set(names["aus"])) == len(names["aus"]) == 12
+    )
+    for kind in names:
+        for paper, method in chosen_methods(papers, kind, [], "linear SVM on flow"):
+            assert method.tuned or paper is YARDSTICK
+            for column, *_ in columns_of(kind).values():
+                for scale in ("smoke", "paper"):
+                    config = paper.base(scale, {}).__class__(
+                        **{**vars(paper.base(scale, {})), **method.row.changes, **method.on(column).changes}
+                    )
+                    needs = paper.pretraining(config, TASKS[column.task])
+                    assert needs is None or paper.pretrain and needs["corpora"]
