@@ -94,7 +94,7 @@ def measured(cell: Cell, row: Row, column: Column, seeds: Sequence[Sequence[Reco
     rules = dict.fromkeys((cell.rule, "last", "best_on_test"))
     runs = {rule: [pooled(records, rule, row.output, column) for records in seeds] for rule in rules}
     if (runs[cell.rule][0].targets < 0).all():
-        return [replace(cell, note=f"{cell.note}; not scored: too few samples show the action unit")]
+        return [replace(cell, note=f"not scored: too few samples show it ({cell.note})")]
     pool = replace(cell, joined="pooled", paper="", source="run")
     return [_scored(each, column, runs) for each in ([cell] if cell.joined == "pooled" else [cell, pool])]
 

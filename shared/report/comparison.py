@@ -177,6 +177,8 @@ def _measured(entry: Entry, column: Column, seeds: int) -> tuple[Cell, list[list
     experiments = entry.session.experiments(row, own, seeds)
     if missing := experiments[0].missing():
         return replace(cell, note=f"not run: {'; '.join(missing)}"), []
+    if column.corpus and isinstance(why := experiments[0].readings[column.corpus], str):
+        return replace(cell, note=f"not run: {why}"), []
     records = [e.records() for e in experiments]
     done, wanted = sum(map(len, records)), sum(len(e.folds) for e in experiments)
     cell = replace(cell, note=f"{done} of {wanted} folds")
@@ -300,11 +302,13 @@ def _published(made: Comparison, column: Column) -> list[Mapping[str, str]]:
 
 def forest(made: Comparison, across: int = 4) -> Figure:
     """All methods with their intervals, a panel a column; filled where a method differs from the reference."""
-    N, names = len(made.columns), made.methods[::-1]
+    names = made.methods[::-1]
+    columns = [c for c in made.columns if any(made.cells[name, c.name].cell.measured is not None for name in names)]
+    N = max(len(columns), 1)
     plot, axes = grid(-(-N // across), min(N, across), width=3.2, height=0.8 + 0.24 * len(names), sharey=True)
-    for axis in axes.flat[N:]:
+    for axis in axes.flat[len(columns) :]:
         axis.set_axis_off()
-    for axis, column in zip(axes.flat, made.columns, strict=False):
+    for axis, column in zip(axes.flat, columns, strict=False):
         for y, name in enumerate(names):
             found = made.cells[name, column.name]
             c = found.cell
@@ -316,7 +320,7 @@ def forest(made: Comparison, across: int = 4) -> Figure:
             if name == made.reference:
                 axis.axvline(c.measured, color="0.6", linewidth=0.8, linestyle="--")
         axis.set_yticks(range(len(names)), names, fontsize=7)
-        axis.set_ylim(-0.7, len(names) - 0.3)
+        axis.set(xlim=(0, 1), ylim=(-0.7, len(names) - 0.3))
         axis.tick_params(axis="x", labelsize=7)
         axis.set_title(column.name, fontsize=8)
     caption = f"95 % intervals over subjects; dashed: {made.reference}; filled: differs from it, as marked by * above"

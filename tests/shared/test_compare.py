@@ -89,7 +89,8 @@ def test_a_comparison_of_the_toy(compare, toy, casme2, tmp_path):
 
 def test_records_of_another_edition_are_refused(compare, casme2, tmp_path):
     rows = read_sheet(casme2)
-    write_sheet(casme2, rows, "CASME2-coding-20190701.csv")
+    late = [[*row, cell] for row, cell in zip(rows, ["Objective Classes", *[3] * len(rows)], strict=False)]
+    write_sheet(casme2, late, "CASME2-coding-20190701.csv")
     shared = "emotion", "casme2-5", "--data", casme2, "--out", tmp_path / "out", "--methods", "toy"
     assert compare(*shared)[0] == 0
     code, _, err = compare(*shared, "--edition", "CASME2=2019")
@@ -103,6 +104,7 @@ def test_records_of_another_edition_are_refused(compare, casme2, tmp_path):
         (["emotion", "cde-3/SAM"], "unknown column of compare emotion 'cde-3/SAM' (nearest: cde-3/SAMM"),
         (["emotion", "casme2-5", "--methods", "toi"], "unknown method of compare emotion 'toi' (nearest: toy"),
         (["aus", "--reference", "LBP"], "unknown method of compare aus 'LBP'"),
+        (["emotion", "corpora-3"], "none of the chosen rows can run on this data:\n  CASME3 not found"),
         (["emotion", "samm-3"], "none of the chosen rows can run on this data:\n  SAMM not found"),
         (["emotion", "--edition", "CASME=1"], "unknown edition of CASME '1'"),
     ],
