@@ -1,12 +1,15 @@
 """The rows of the baselines from the command line: records, kept weights, what stands under the table."""
 
+import io
 import json
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 import torch
 from toy.shell import python
 
+from shared.cli import main
 from shared.runs.experiment import predicted
 from shared.runs.weights import load_network
 from shared.tasks import TASKS
@@ -34,14 +37,13 @@ def runs(tmp_path_factory) -> tuple[dict, dict, str, Path]:
     folder = tmp_path_factory.mktemp("rows")
     data = write_casme2(folder / "data", subjects=2)
     rows = [f"baselines/{method} (ours)@CASME II" for method in METHODS]
-    printed = []
-    for processes in (1, 2):
-        out = folder / str(processes)
-        options = ["--data", data, "--out", out, "--processes", processes, "--scale", "smoke"]
-        done = python("skd_tstsan", *rows, *options, *(f"--set={change}" for change in TINY))
-        assert done.returncode == 0, done.stderr
-        printed.append(done.stdout)
-    return folds(folder / "1"), folds(folder / "2"), printed[0], data
+    options = [*rows, "--data", str(data), "--scale", "smoke", *(f"--set={change}" for change in TINY), "--out"]
+    with redirect_stdout(io.StringIO()) as printed, pytest.raises(SystemExit) as ended:
+        main(PAPER, [*options, str(folder / "1"), "--processes", "1"])
+    assert ended.value.code == 0
+    done = python("skd_tstsan", *options, folder / "2", "--processes", 2)
+    assert done.returncode == 0, done.stderr
+    return folds(folder / "1"), folds(folder / "2"), printed.getvalue(), data
 
 
 def test_two_processes_leave_what_one_leaves(runs):
