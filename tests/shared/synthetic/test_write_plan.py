@@ -211,22 +211,23 @@ def test_mmi_frontal_with_emotion():
 
 
 def test_oulu_casia():
-    assert len(plan("Oulu-CASIA").shots) == 480
-    assert plan("Oulu-CASIA").shots[0].files[0] == "PreProcess_Img/VL_Acropped/Strong/P001/Anger/000.jpeg"
+    shots = plan("Oulu-CASIA").shots
+    assert len(shots) == 480
+    assert shots[0].files[0] == "PreProcess_Img/VL_Acropped/Strong/P001/Anger/000.jpeg"
 
 
 def test_dfew_folds():
-    sheets = plan("DFEW").sheets
+    layout = plan("DFEW")
     sizes, tested = [], []
     for k in range(1, 6):
         files = [f"EmoLabel_DataSplit/{part}(single_labeled)/set_{k}.csv" for part in ("train", "test")]
-        train, test = (dict(sheets[file][1:]) for file in files)
+        train, test = (dict(layout.sheets[file][1:]) for file in files)
         assert not train.keys() & test.keys()
         sizes.append((len(train), len(test)))
         tested += test
     assert sizes == [(9356, 2341), (9356, 2341), (9357, 2340), (9358, 2339), (9361, 2336)]
     assert len(tested) == len(set(tested)) == 11697
-    assert len(plan("DFEW").shots) == 16372
+    assert len(layout.shots) == 16372
 
 
 def test_ferv39k_lists():
@@ -237,9 +238,10 @@ def test_ferv39k_lists():
 
 
 def test_afew_sets():
-    parts = Counter(shot.path.split("/")[0] for shot in plan("AFEW").shots)
+    paths = [shot.path for shot in plan("AFEW").shots]
+    parts = Counter(path.split("/")[0] for path in paths)
     assert parts == {"Train_AFEW": 773, "Val_AFEW": 383, "Test_AFEW": 653}
-    assert {shot.path.count("/") for shot in plan("AFEW").shots if shot.path.startswith("Test")} == {2}, "no emotion"
+    assert {path.count("/") for path in paths if path.startswith("Test")} == {2}, "no emotion"
 
 
 def test_emotionet_rows_and_images():
