@@ -1,7 +1,9 @@
 """What the tests share: the toy paper on the path, its corpus and its command line."""
 
 import os
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,11 +21,35 @@ def casme2(tmp_path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def faces(tmp_path_factory) -> Path:
-    """A folder of generated corpora that holds CASME2, small."""
+def drawn(tmp_path_factory) -> Callable[..., Path]:
+    """Draws a corpus once for all processes that run the tests; returns the folder of corpora that holds it."""
+    from shared.files import locked
     from shared.synthetic.write import write
 
-    return write(tmp_path_factory.mktemp("faces") / "faces", ["CASME2"], size=48, workers=1)
+    base = tmp_path_factory.getbasetemp()
+    common = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "drawn"
+
+    def draw(corpus: str, size: int, scale: str | float = "smoke") -> Path:
+        with locked(common / f"{corpus}-{size}.lock"):
+            return write(common / f"{corpus}-{size}", [corpus], scale=scale, tight=True, size=size, workers=1)
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def faces(drawn) -> Path:
+    """A folder of generated corpora that holds CASME2, small; it is read by many tests, and changed by none."""
+    return drawn("CASME2", 48)
+
+
+@pytest.fixture
+def few_faces(faces, tmp_path) -> Path:
+    """`faces` with the images of four people alone, so that a run has few folds; the sheets name all eight."""
+
+    def others(_: str, names: list[str]) -> list[str]:
+        return sorted(name for name in names if name.startswith("sub"))[4:]
+
+    return Path(shutil.copytree(faces, tmp_path / "few", ignore=others, copy_function=os.link))
 
 
 @pytest.fixture(scope="module")
