@@ -1,5 +1,8 @@
 """Mixed precision and compilation are switches of every package, off by default."""
 
+from collections import defaultdict
+from contextlib import contextmanager
+
 import pytest
 import torch
 from tiny import ROWS, trained
@@ -10,31 +13,45 @@ from toy.model import Net
 from shared.runs.compiling import compiled, compiled_once
 
 
-@pytest.mark.parametrize("package", ROWS)
-def test_bfloat16_in_training_alone(package, faces, tmp_path):
-    """Layers compute in bfloat16 while training and in float32 when scored; weights stay float32, losses near."""
-    seen = {True: set(), False: set()}
+@contextmanager
+def types_of_convolutions():
+    """The types of all convolutions' outputs within, in training (True) and in scoring (False)."""
+    seen = defaultdict(set)
 
     def look(module, inputs, output):
         if isinstance(module, nn.Conv2d | nn.Conv3d):
             seen[module.training].add(output.dtype)
 
-    losses = {}
-    for precision in ("default", "bf16"):
-        hook = nn.modules.module.register_module_forward_hook(look)
-        training = trained(package, faces, tmp_path, f"precision={precision}")
-        hook.remove()
-        losses[precision] = training.history[0]["loss"]
-        assert {v.dtype for v in training.learned.values() if v.is_floating_point()} == {torch.float32}
-        expected = torch.bfloat16 if precision == "bf16" else torch.float32
-        assert seen == {True: {expected}, False: {torch.float32}}
-        seen = {True: set(), False: set()}
-    assert losses["default"] != losses["bf16"] == pytest.approx(losses["default"], rel=0.1)
+    hook = nn.modules.module.register_module_forward_hook(look)
+    yield seen
+    hook.remove()
 
 
-@pytest.mark.parametrize("package", ROWS)
-def test_a_compiled_network_learns_the_same(package, faces, tmp_path, monkeypatch):
+@pytest.fixture(scope="module", params=ROWS)
+def plain(request, faces, tmp_path_factory):
+    """(package, its output folder, its training without these switches, the types of its convolutions)"""
+    out = tmp_path_factory.mktemp("plain")
+    with types_of_convolutions() as seen:
+        training = trained(request.param, faces, out)
+    return request.param, out, training, seen
+
+
+def test_bfloat16_in_training_alone(plain, faces):
+    """Layers compute in bfloat16 while training and in float32 when scored; weights stay float32, losses near."""
+    package, out, training, seen = plain
+    with types_of_convolutions() as seen_mixed:
+        mixed = trained(package, faces, out, "precision=bf16")
+    assert seen == {True: {torch.float32}, False: {torch.float32}}
+    assert seen_mixed == {True: {torch.bfloat16}, False: {torch.float32}}
+    for one in training, mixed:
+        assert {v.dtype for v in one.learned.values() if v.is_floating_point()} == {torch.float32}
+    loss = training.history[0]["loss"]
+    assert loss != mixed.history[0]["loss"] == pytest.approx(loss, rel=0.1)
+
+
+def test_a_compiled_network_learns_the_same(plain, faces, monkeypatch):
     """The compiler's graph of the network, without the code generator, which takes minutes."""
+    package, out, training, _ = plain
     compiled, compile = [], torch.compile
 
     def traced(forward, mode):
@@ -42,9 +59,9 @@ def test_a_compiled_network_learns_the_same(package, faces, tmp_path, monkeypatc
         return compile(forward, backend="eager")
 
     monkeypatch.setattr(torch, "compile", traced)
-    plain, other = (trained(package, faces, tmp_path, f"compile={on}") for on in ("false", "true"))
-    assert compiled and list(other.learned) == list(plain.learned)
-    assert other.history[0]["loss"] == pytest.approx(plain.history[0]["loss"], rel=1e-3)
+    other = trained(package, faces, out, "compile=true")
+    assert compiled and list(other.learned) == list(training.learned)
+    assert other.history[0]["loss"] == pytest.approx(training.history[0]["loss"], rel=1e-3)
 
 
 def test_folds_share_one_compiled_network(monkeypatch):
