@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -61,20 +62,41 @@ def started(out: Path, processes: int, arguments: list[str]) -> Forked:
 
 
 def kill(run: Forked, draw: random.Random) -> None:
-    """All processes of a run at once; or first the one that started the others; or one of the others, and no more."""
+    """All processes of a run at once, or the one that started the others alone, or one of the others alone."""
+    how = draw.choice(["all", "first", "other"])
+    if how == "all":
+        return os.killpg(run.pid, signal.SIGKILL)
     with open(f"/proc/{run.pid}/task/{run.pid}/children") as file:
         others = list(map(int, file.read().split()))
-    how = draw.choice(["all", "first", "other"])
-    if how == "other" and others:
-        return os.kill(draw.choice(others), signal.SIGKILL)
-    if how == "first":
-        os.kill(run.pid, signal.SIGKILL)
-        time.sleep(draw.uniform(0, 0.6))  # of which the others need 0.5 s to see it
-    os.killpg(run.pid, signal.SIGKILL)
+    os.kill(draw.choice(others) if how == "other" and others else run.pid, signal.SIGKILL)
+
+
+def living(group: int) -> list[int]:
+    """The processes of a group that run."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            state, _, its_group = path.read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state != "Z":
+                found.append(int(path.parent.name))
+    return found
+
+
+def orphans(run: Forked) -> tuple[int, float]:
+    """How many processes of a run that has ended live on for over a second, and the seconds until none did."""
+    clock = time.monotonic()
+    while left := living(run.pid):
+        time.sleep(0.02)
+        if time.monotonic() - clock > 1:
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            break
+    return len(left), round(time.monotonic() - clock, 2)
 
 
 def storm(seed: int, kills: int, out: Path, arguments: list[str]) -> dict:
-    draw, codes, met, late, last = random.Random(seed), [], 0, 0, 0
+    draw, codes, met, late, last, left = random.Random(seed), [], 0, 0, 0, []
     clock = time.monotonic()
     codes.append(started(out / "quiet", 1, arguments).wait())
     whole = time.monotonic() - clock
@@ -88,8 +110,16 @@ def storm(seed: int, kills: int, out: Path, arguments: list[str]) -> dict:
         if run.wait() == 0:
             codes.append(0)
             last += 1
+        left.append(orphans(run))
     codes.append(started(out / str(last), 2, arguments).wait())
-    return {"codes": codes, "kills": met, "with records": late, "seconds": round(time.monotonic() - clock - whole, 1)}
+    return {
+        "codes": codes,
+        "kills": met,
+        "with records": late,
+        "orphans": sum(count for count, _ in left),
+        "longest life of an orphan": max(seconds for _, seconds in left),
+        "seconds": round(time.monotonic() - clock - whole, 1),
+    }
 
 
 if __name__ == "__main__":
