@@ -22,7 +22,7 @@ TINY = ("resize=32", "width=8", "image=144", "ststnet_epochs=2", "capsulenet_epo
 def folds(out: Path) -> dict[str, dict]:
     """The records of an output folder, by method and fold, and the content of the weights beside them."""
     found = {}
-    for path in sorted(out.rglob("CASME2_sub*.json")):
+    for path in sorted((out / "skd_tstsan").rglob("CASME2_sub*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
         record["weights"] = path.with_suffix(".safetensors")
         found[record["config"]["method"], record["fold"]] = record
