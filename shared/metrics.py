@@ -124,7 +124,7 @@ def exchanged(
     others: Sequence[Sequence[Any]],
     classes: int,
     metric: str,
-    n: int = 10_000,
+    n: int = 5_000,
     seed: int = 0,
 ) -> float:
     """The p-value, on both sides, of the difference between two rows' means over runs, by random exchanges.
