@@ -248,5 +248,7 @@ def load_imagenet(net: Views, folder: str | os.PathLike[str] = ".") -> None:
         except OSError as error:
             raise FileNotFoundError(f"{path} is missing and {weights.url} cannot be fetched ({error})") from error
     state = {key: value for key, value in state.items() if not key.startswith("fc.")}
+    if bad := [key for key, value in state.items() if not value.isfinite().all()]:
+        raise ValueError(f"not all of its values are finite numbers: {', '.join(bad[:3])}")
     for trunk in net.trunks:
         trunk.load_state_dict(state)

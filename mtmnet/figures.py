@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from matplotlib import pyplot as plt
-from PIL import Image
 
+from shared.pixels.images import load
 from shared.report.figures import pictures
 from shared.report.results import Result
 from shared.runs.experiment import Experiment
@@ -67,7 +67,7 @@ def reconstructions(experiment: Experiment, count: int = 4) -> list[Figure]:
     for record_path in [experiment.record_path(fold) for fold in experiment.folds][:count]:
         files = [record_path.with_suffix(f".reconstruction-{part}.png") for part in ("test", "train")]
         if all(file.exists() for file in files):
-            rows.append([image for file in files for image in np.split(np.asarray(Image.open(file)), 3, axis=1)])
+            rows.append([image for file in files for image in np.split(np.asarray(load(str(file), "RGB")), 3, axis=1)])
     if not rows:
         return []
     titles = [f"{name}, {who}" for who in ("unseen", "seen") for name in ("$x_N$", "$x_E$", "reconstruction")]

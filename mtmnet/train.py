@@ -18,7 +18,7 @@ from shared.runs.fold import FoldTraining, autocast
 from shared.runs.gradcam import gradcam
 from shared.runs.parallel import Alone, Processes
 from shared.runs.pretraining import Pretraining
-from shared.runs.weights import published_weights
+from shared.runs.weights import published_weights, read_tensors
 
 from .config import IMAGENET, Config
 from .data import ImagePairs, drawn, images, shifted
@@ -46,7 +46,7 @@ def start(net: EIDNet, config: Config, weights_dir: Path) -> None:
     """Load the encoder's initial weights, ImageNet's, from their file in the folder `weights_dir`."""
     if config.start != "random":
         with published_weights(path := weights_dir / config.start, IMAGENET):
-            net.E.load_imagenet(torch.load(path, map_location="cpu", weights_only=True))
+            net.E.load_imagenet(read_tensors(path))
 
 
 class FirstStage(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import io
 import os
 import re
 import signal
@@ -29,6 +30,8 @@ def main(paper: Paper | str | None = None, arguments: Sequence[str] | None = Non
     SIGTERM and SIGUSR1. After Ctrl-C this process ends by SIGINT, so that a script stops; 130 if `arguments` are given.
     """
     whole = arguments is None
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for paths that are not UTF-8
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     # a process that was launched leaves the message to the one that launched it
     remark = print if "MER_PARENT" not in os.environ else lambda *_, **__: None
@@ -121,7 +124,7 @@ def run_all(out: Path, arguments: list[str]) -> int:
     """Run the headline rows of every paper, one after the other, and write a page that links to theirs.
 
     Returns the highest exit code."""
-    from .files import replacing
+    from .files import write_text
     from .report.page import index
 
     codes = {}
@@ -132,8 +135,7 @@ def run_all(out: Path, arguments: list[str]) -> int:
             return 130
         codes[name] = 128 - code if code < 0 else code  # as a shell counts signals
     pages = [page for name in codes for page in sorted(out.glob(f"{name}/*/index.html"))]
-    with replacing(out / "index.html") as temporary:
-        temporary.write_text(index({page: page.relative_to(out).as_posix() for page in pages}), encoding="utf-8")
+    write_text(out / "index.html", index({page: page.relative_to(out).as_posix() for page in pages}))
     print(f"\nThe page that links to all: {out / 'index.html'}")
     for name, code in codes.items():
         print(f"  {name}: {'done' if code == 0 else f'ended with exit code {code}'}")

@@ -4,10 +4,12 @@ A JSON file carries its own checksum. A binary file of ours is vouched for by a 
 its CRC-32. Files of torch.save carry the checksums of zip: `runs.weights` compares them.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
+import stat
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -45,32 +47,54 @@ def replacing(path: str | Path) -> Iterator[Path]:
         Path(name).unlink(missing_ok=True)
 
 
-def locked(path: Path, how: int = fcntl.LOCK_EX) -> IO:
-    """The lock `path`, held until it is closed or this process dies.
+class NotRegular(UserError, OSError):
+    """A pipe, a device or a folder where a file was expected."""
+
+
+def opened(path: str | Path, flags: int = os.O_RDONLY) -> IO[bytes]:
+    """A regular file, or a link to one, opened for reading. Raises NotRegular: a pipe could be waited on for ever."""
+    handle = os.open(path, flags | os.O_NONBLOCK, 0o644)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise NotRegular(f"{path} is not a regular file; put the file itself there")
+    return open(handle, "rb")
+
+
+def locked(path: Path, how: int = fcntl.LOCK_EX) -> IO[bytes]:
+    """The lock `path`, held until it is closed or this process dies. A link is not followed, nothing is overwritten.
 
     Raises BlockingIOError where `how` is not to wait and another process holds it, UserError on a disk that cannot.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(path, "w")  # noqa: SIM115 (closed by the caller)
+        lock = opened(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
         fcntl.flock(lock, how)
-    except BlockingIOError:
+    except (BlockingIOError, NotRegular):
         raise
     except OSError as error:
-        raise UserError(f"cannot write in {path.parent}: {error.strerror}; {REMEDY}") from error
+        what = f"{path.name} is a link" if error.errno == errno.ELOOP else error.strerror
+        raise UserError(f"cannot write in {path.parent}: {what}; {REMEDY}") from error
     return lock
 
 
 def held(path: Path) -> bool:
     """True while some process, or this one, holds the lock `path`."""
     try:
-        with open(path, "rb") as lock:
+        with opened(path, os.O_RDONLY | os.O_NOFOLLOW) as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except OSError:
         return True
     return False
+
+
+def check_writable(folder: Path) -> None:
+    """Raise UserError where `folder`, or the nearest one above it that exists, cannot be written in."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        what = "Permission denied" if there.is_dir() else f"{there} is not a folder"
+        raise UserError(f"cannot write in {folder}: {what}; {REMEDY}")
 
 
 def write_binary(path: Path, parts: Iterable[bytes | memoryview]) -> int:
@@ -91,7 +115,7 @@ def intact(path: Path, crc: int) -> bool:
     """Whether `path` is there and holds what `write_binary` wrote, by its CRC-32."""
     found = 0
     try:
-        with open(path, "rb") as file:
+        with opened(path) as file:
             while part := file.read(1 << 20):
                 found = zlib.crc32(part, found)
     except OSError:
@@ -108,14 +132,20 @@ def sweep(folder: Path, name: str = "*") -> None:
 def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
     """Write `content` as JSON, keys in the order given, and "crc", its checksum, in one rename."""
     content = {**content, "crc": _crc(content)}
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, default=_jsonable))
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` as UTF-8, in one rename; bytes of paths that are not UTF-8 as `\\udcff`, as JSON has them."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=_jsonable), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
     """Read a record. Raises UserError, naming the file, when it is not what was written."""
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        with opened(path) as file:
+            content = json.loads(file.read())
         if content.pop("crc", None) != _crc(content):
             raise ValueError("its checksum is another")
     except (ValueError, AttributeError, TypeError, RecursionError) as error:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .errors import UserError
-from .files import digest, jsonable
+from .files import digest, jsonable, opened
 
 if TYPE_CHECKING:  # the hub does without pandas
     import pandas as pd
@@ -44,7 +44,7 @@ def fingerprint(path: str | os.PathLike) -> str:
 def sha256(path: str | os.PathLike) -> str:
     """The SHA-256 of a file. Raises OSError."""
     sha = hashlib.sha256()
-    with open(path, "rb") as file:
+    with opened(path) as file:
         while part := file.read(1 << 20):
             sha.update(part)
     return sha.hexdigest()
@@ -89,7 +89,7 @@ def pixels_key(samples: pd.DataFrame) -> dict[str, str]:
         for number, path in [(0, frames.path)] if video else ((n, frames.path(n)) for n in frames.numbers):
             try:
                 for name, kind in kinds.items():
-                    shas[name].update(f"{sample} {number} {kind(path)}\n".encode())
+                    shas[name].update(f"{sample} {number} {kind(path)}\n".encode(errors="surrogateescape"))
             except OSError as error:
                 raise UserError(f"{path} cannot be read any more: {error.strerror}; copy it again") from error
     return {name: sha.hexdigest()[:16] for name, sha in shas.items()}

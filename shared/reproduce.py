@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .corpora import CORPORA
 from .errors import UserError, log, unknown
-from .files import MARKER, REMEDY, digest, locked, replacing, sweep
+from .files import MARKER, REMEDY, check_writable, digest, locked, sweep, write_text
 from .keys import VERIFY
 from .report import tables
 from .report.results import Result, result
@@ -62,6 +62,8 @@ def complete(
     """Check everything, then run what is missing of the experiments; the exit code where this process is to end.
 
     Processes launched here run the Python code `start` with `arguments`."""
+    if not args.diff:
+        check_writable(session.folder)
     processes = process_count(args.gpus, args.processes)
     if session.data == args.out / "faces":
         from .faces import draw_missing
@@ -194,5 +196,4 @@ def write_files(folder: Path, contents: Mapping[str, str]) -> None:
     with locked(folder / ".reports.lock"):
         for name, content in contents.items():
             sweep(folder, name)
-            with replacing(folder / name) as temporary:
-                temporary.write_text(content, encoding="utf-8")
+            write_text(folder / name, content)

@@ -66,7 +66,7 @@ def _find_sheets(corpus: CorpusFolder, like: str, read: Callable[[str], Sheet]) 
     paths = sorted(corpus.files(*EXTENSIONS), key=distance)
     likely = [path for path in paths if re.search(like, os.path.basename(path), re.IGNORECASE)]
     others = [p for p in paths if p not in likely and os.path.dirname(p) != corpus.beside]
-    others = [p for p in others if os.path.getsize(p) < LARGE][:OTHERS]
+    others = [p for p in others if os.path.isfile(p) and os.path.getsize(p) < LARGE][:OTHERS]
     errors: list[SheetError] = []
 
     def readable(paths: list[str]) -> list[Sheet]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 
+from ..files import NotRegular, opened
 from .collector import Collector
 from .folders import CorpusFolder, Tree, list_frames
 from .samples import Reading
@@ -67,17 +68,17 @@ def _peak(labels: str) -> int | None:
     return int(number[1]) if number else None
 
 
-def _numbers(path: str) -> list[float] | None:
-    with open(path, encoding="latin-1") as file:
-        try:
-            return [float(word) for word in file.read().split()]
-        except ValueError:
-            return None
+def _numbers(path: str) -> list[int] | None:
+    try:
+        with opened(path) as file:
+            return [int(float(word)) for word in file.read(2**16).decode("latin-1").split()]
+    except (ValueError, OverflowError, NotRegular):
+        return None
 
 
 def _emotion(path: str, out: Collector, sample: str) -> str | None:
     numbers = _numbers(path)
-    if not numbers or len(numbers) > 1 or int(numbers[0]) not in range(len(EMOTIONS)):
+    if not numbers or len(numbers) > 1 or numbers[0] not in range(len(EMOTIONS)):
         out.problem(path, 1, "no emotion from 0 to 7 in the file", "restore it from the release", sample)
         return None
     return EMOTIONS[int(numbers[0])]
@@ -89,5 +90,5 @@ def _units(path: str, out: Collector, sample: str) -> tuple[str, tuple[int, ...]
     if numbers is None or len(numbers) % 2:
         out.problem(path, None, "lines are not pairs of unit and intensity", "restore it from the release", sample)
         return "", ()
-    pairs = sorted(zip(map(int, numbers[::2]), map(int, numbers[1::2]), strict=True))
+    pairs = sorted(zip(numbers[::2], numbers[1::2], strict=True))
     return " ".join(f"{unit}={level}" for unit, level in pairs), tuple(sorted({unit for unit, _ in pairs}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 
+from ..files import opened
 from .collector import Collector
 from .folders import CorpusFolder, list_frames
 from .samples import Reading
@@ -50,5 +51,5 @@ def read(root: str | os.PathLike[str]) -> Reading:
 
 
 def _lines(path: str) -> list[str]:
-    with open(path, encoding="utf-8-sig") as file:
-        return [line.strip() for line in file]
+    with opened(path) as file:
+        return [line.strip() for line in file.read().decode("utf-8-sig", "replace").split("\n")]

@@ -28,7 +28,7 @@ FOLDER_NAMES = {
     "AFEW": ("AFEW",),
     "EmotioNet": ("EmotioNet",),
 }
-_NUMBER = re.compile(r"(\d+)\D*$")
+_NUMBER = re.compile(r"(\d{1,18})\D*$")
 _COPY = re.compile(r"\s*\(\d+\)(?=\.)")
 
 

@@ -6,6 +6,7 @@ import os
 import re
 from xml.etree import ElementTree
 
+from ..files import opened
 from .collector import Collector
 from .folders import CorpusFolder
 from .samples import Reading, Video
@@ -51,8 +52,9 @@ def read(root: str | os.PathLike[str]) -> Reading:
 
 def _xml(path: str, out: Collector) -> ElementTree.Element | None:
     try:
-        return ElementTree.parse(path).getroot()
-    except (OSError, ElementTree.ParseError) as error:
+        with opened(path) as file:
+            return ElementTree.parse(file).getroot()
+    except Exception as error:  # an encoding can be unknown, too
         out.problem(path, None, f"cannot be read ({error})", "restore it from the release")
         return None
 
@@ -71,7 +73,7 @@ def _frontal(session: ElementTree.Element, clip: str) -> bool:
 def _subject(session: ElementTree.Element, clip: str) -> str | None:
     """`S001` by the session's description or by the clip's name (`S001-005`)."""
     described = [_attributes(element).get("id", "") for element in session.iter() if element.tag.lower() == "subject"]
-    number = re.search(r"\d+", " ".join([*described, clip.partition("-")[0]]))
+    number = re.search(r"\d{1,9}", " ".join([*described, clip.partition("-")[0]]))
     return f"S{int(number[0]):03d}" if number else None
 
 
@@ -88,4 +90,4 @@ def _units(path: str | None, out: Collector) -> tuple[int, ...]:
     root = _xml(path, out) if path else None
     coded = root.iter("ActionUnit") if root is not None else ()
     numbers = [_attributes(element).get("number", "") for element in coded]
-    return tuple(sorted({int(number) for number in numbers if number.isdigit()}))
+    return tuple(sorted({int(number) for number in numbers if re.fullmatch(r"\d{1,3}", number)}))

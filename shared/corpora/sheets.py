@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import UserError
+from ..files import opened
 
 EXTENSIONS = (".xlsx", ".xls", ".csv")
+ROWS, COLUMNS, LINE, BYTES = (2**20, 2**10, 2**20, 2**28)  # of the largest sheet that is read; Excel has as many rows
 HEADER_WITHIN = 40  # first rows of a sheet among which the header is looked for
 
 
@@ -114,32 +118,43 @@ def _bare(header: object) -> str:
 def _cells(path: str, title: str | None) -> list[list[object]]:
     """All rows of the workbook's sheet `title`, or of its first one."""
     try:
-        if path.lower().endswith(".csv"):
-            return _csv(path)
-        if path.lower().endswith(".xls"):
-            import xlrd
-
-            book = xlrd.open_workbook(path)
-            sheet = book.sheet_by_name(title) if title in book.sheet_names() else book.sheet_by_index(0)
-            return [sheet.row_values(i) for i in range(sheet.nrows)]
-        import openpyxl
-
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        try:
-            sheet = book[title] if title in book.sheetnames else book.worksheets[0]
-            sheet.reset_dimensions()
-            return [list(row) for row in sheet.iter_rows(values_only=True)]
-        finally:
-            book.close()
-    except OSError:
-        raise
-    except Exception as error:
+        with opened(path) as file:
+            data = file.read(BYTES + 1)
+        if len(data) > BYTES:
+            raise ValueError(f"it has more than {BYTES:,} bytes")
+        rows = {".csv": _csv, ".xls": _xls}.get(path[-4:].lower(), _xlsx)(data, title)
+        cells = [list(row) for row in itertools.islice(rows, ROWS + 1)]
+        if len(cells) > ROWS:
+            raise ValueError(f"it has more than {ROWS:,} rows")
+        return cells
+    except Exception as error:  # a damaged workbook makes its readers raise anything
+        if isinstance(error, OSError) and error.errno:
+            raise
         raise SheetError(f"{path}: cannot be read as a sheet ({error}); restore it from the release") from error
 
 
-def _csv(path: str) -> list[list[object]]:
-    with open(path, "rb") as file:
-        data = file.read()
+def _xls(data: bytes, title: str | None) -> Iterator[Sequence[object]]:
+    import xlrd
+
+    book = xlrd.open_workbook(file_contents=data, logfile=io.StringIO(), ragged_rows=True)
+    sheet = book.sheet_by_name(title) if title in book.sheet_names() else book.sheet_by_index(0)
+    return map(sheet.row_values, range(sheet.nrows))
+
+
+def _xlsx(data: bytes, title: str | None) -> Iterator[Sequence[object]]:
+    import openpyxl
+
+    with zipfile.ZipFile(io.BytesIO(data)) as parts:
+        if sum(part.file_size for part in parts.infolist()) > 4 * BYTES:
+            raise ValueError(f"it unpacks to more than {4 * BYTES:,} bytes")
+    book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+    sheet = book[title] if title in book.sheetnames else book.worksheets[0]
+    sheet.reset_dimensions()  # they can be wrong
+    for row in sheet.iter_rows(values_only=True):
+        yield row[:COLUMNS]
+
+
+def _csv(data: bytes, title: str | None) -> Iterator[Sequence[object]]:
     for encoding in ("utf-8-sig", "gb18030", "latin-1"):
         try:
             text = data.decode(encoding)
@@ -147,8 +162,14 @@ def _csv(path: str) -> list[list[object]]:
         except UnicodeDecodeError:
             continue
     head = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
-    return [list(row) for row in reader]
+    return csv.reader(_lines(text), delimiter=max(",;\t", key=head.count))
+
+
+def _lines(text: str) -> Iterator[str]:
+    for line in io.StringIO(text, newline=""):
+        if len(line) > LINE:
+            raise ValueError(f"it has a line of more than {LINE:,} characters")
+        yield line
 
 
 def read_sheet(

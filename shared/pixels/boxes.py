@@ -4,11 +4,12 @@ import csv
 import dataclasses
 import hashlib
 import importlib.util
+import io
 import math
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,11 @@ from tqdm import tqdm
 
 from ..corpora.samples import Problem, Reading
 from ..errors import UserError, log
-from ..files import digest, locked, replacing, sweep
+from ..files import digest, locked, opened, replacing, sweep
 from ..keys import code_key, fingerprint
 from .frames import in_order
 from .images import UNREADABLE, Box
+from .images import load as load_image
 
 Given = tuple[Box | None, str]  # a row of a file of boxes: the box, None where it is blank; what it was found in, or ""
 
@@ -57,7 +59,7 @@ def boxed(reading: Reading, cache: str | Path) -> Reading:
     columns = (samples[name] for name in ("sample", "frames", "onset"))
     images = {s: f.path(f.numbers[0] if pd.isna(n) else n) for s, f, n in zip(*columns, strict=True)}
     own = Path(reading.root) / "boxes.csv"
-    place = f"{reading.corpus}-{hashlib.sha256(reading.root.encode()).hexdigest()[:8]}"
+    place = f"{reading.corpus}-{hashlib.sha256(os.fsencode(reading.root)).hexdigest()[:8]}"
     made = Path(cache) / "boxes" / f"{place}.csv"
     with locked(made.with_suffix(".lock")):
         sweep(made.parent, f"{place}.*")
@@ -108,10 +110,10 @@ def has_background(samples: pd.DataFrame) -> bool:
     step = math.ceil(len(samples) / LOOKED_AT) or 1
     for frames in samples["frames"].iloc[::step]:
         try:
-            with Image.open(frames.path(frames.numbers[0])) as image:
-                if image.width > WIDE * image.height:
-                    return True
-        except OSError:  # named when the clip's frames are prepared
+            width, height = load_image(frames.path(frames.numbers[0]), "L").size
+            if width > WIDE * height:
+                return True
+        except UNREADABLE:  # named when the clip's frames are prepared
             continue
     return False
 
@@ -122,11 +124,11 @@ def load(path: Path) -> dict[str, Given]:
         return {}
     boxes: dict[str, Given] = {}
     wrong = []
-    with open(path, newline="", encoding="utf-8-sig", errors="replace") as file:
+    with opened(path) as binary, io.TextIOWrapper(binary, "utf-8-sig", "surrogateescape", newline="") as file:
         rows = csv.DictReader(file)
         if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
             raise UserError(f"{path}, row 1: no column {', '.join(missing)}; expected {','.join(COLUMNS)}")
-        for number, row in enumerate(rows, 2):
+        for number, row in _checked_rows(rows, path):
             cells = [(row[name] or "").strip() for name in COLUMNS[1:]]
             box: Box | None = None
             try:
@@ -142,6 +144,14 @@ def load(path: Path) -> dict[str, Given]:
     if wrong:
         raise UserError(f"{path}: expected left < right and top < bottom, in pixels\n  " + "\n  ".join(wrong))
     return boxes
+
+
+def _checked_rows(rows: Iterator[dict[str, str]], path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a file, numbered as they stand in it. Raises UserError where it is no CSV file."""
+    try:
+        yield from enumerate(rows, 2)
+    except csv.Error as error:
+        raise UserError(f"{path} is not a CSV file ({error}); expected {','.join(COLUMNS)}") from error
 
 
 def detect(image: np.ndarray) -> Box | None:
@@ -188,8 +198,7 @@ def _detect(images: Mapping[str, str], corpus: str, made: Path, known: dict[str,
 
     def one(sample: str, path: str) -> tuple[str, Given] | None:
         try:
-            with Image.open(path) as image:
-                return sample, (detect(np.asarray(image.convert("RGB"))), _mark(path))
+            return sample, (detect(np.asarray(load_image(path, "RGB"))), _mark(path))
         except UNREADABLE:
             return None
 
@@ -209,7 +218,7 @@ def _detect(images: Mapping[str, str], corpus: str, made: Path, known: dict[str,
 
 def _write(path: Path, boxes: Mapping[str, Given]) -> None:
     rows = ((sample, *(box or [""] * 4), mark) for sample, (box, mark) in boxes.items())
-    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+    with replacing(path) as temporary, open(temporary, "w", -1, "utf-8", "surrogateescape", "") as file:
         csv.writer(file).writerows([(*COLUMNS, FOUND), *rows])
 
 
@@ -218,9 +227,9 @@ def contact_sheet(images: Mapping[str, str], boxes: Mapping[str, Box | None], pa
     tiles = []
     for sample in list(images)[:: math.ceil(len(images) / SHOWN)]:
         try:
-            with Image.open(images[sample]) as image:
-                scale = THUMB / max(image.size)
-                tile = ImageOps.pad(image.convert("RGB"), (THUMB, THUMB), color="white", centering=(0, 0))
+            image = load_image(images[sample], "RGB")
+            scale = THUMB / max(image.size)
+            tile = ImageOps.pad(image, (THUMB, THUMB), color="white", centering=(0, 0))
         except UNREADABLE:
             continue
         draw = ImageDraw.Draw(tile)

@@ -72,7 +72,7 @@ def prepare(
     for sample, files, box in zip(ids, paths, boxes, strict=True):
         for file in files:
             try:
-                key.update(f"{sample} {file} {fingerprint(file)} {box}\n".encode())
+                key.update(f"{sample} {file} {fingerprint(file)} {box}\n".encode(errors="surrogateescape"))
             except OSError as error:
                 raise UserError(f"{file} cannot be read any more: {error.strerror}; {REMEDY}") from error
 

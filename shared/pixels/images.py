@@ -1,18 +1,33 @@
-"""One image file -> one array: decoded, cropped to its face, resized."""
+"""One image file -> one array: decoded upright in 8 bits, cropped to its face, resized. All images are read here.
+
+Integers of 16 bits are scaled, 65,535 to 255. Those of 32 bits and floating-point numbers, whose range no file
+declares, are refused, as are files of other kinds than FORMATS and images of more than PIXELS pixels.
+"""
+
+from contextlib import suppress
+from typing import Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ..corpora.samples import Problem
 from ..errors import UserError
-from ..files import REMEDY
+from ..files import REMEDY, opened
 
-Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels of the released image
+Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels of the released image, upright
 Size = int | tuple[int, int]  # of a square, or (height, width), in pixels
-UNREADABLE = (OSError, SyntaxError, ValueError)  # what Pillow raises on files that are not whole, and BoxError
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "PPM")  # by content; other decoders of Pillow are never tried
+PIXELS = 2**26  # of the largest image that is decoded, 8192 × 8192
 
 
-class BoxError(ValueError):
+class ImageError(ValueError):
+    """An image file that cannot be decoded."""
+
+
+UNREADABLE = (OSError, ImageError)  # what reading raises; an OSError where the disk is at fault
+
+
+class BoxError(ImageError):
     """A box that holds no pixel of its image."""
 
 
@@ -20,13 +35,12 @@ def read(path: str, size: Size, *, box: Box | None = None, gray: bool = False, s
     """One image, cropped to what it holds of `box` and resized to `size`: (H, W, C) uint8, C = 1 if `gray`, else 3.
 
     `smooth`: averages where it makes an image smaller; otherwise resizes as OpenCV does by default. No pixel from
-    outside the box counts. Raises OSError when the file is cut off, BoxError when the box lies outside.
+    outside the box counts. Raises what `load` raises, BoxError when the box lies outside.
     """
     height, width = (size, size) if isinstance(size, int) else size
-    with Image.open(path) as file:
-        image = file.convert("L" if gray else "RGB")
+    image = load(path, "L" if gray else "RGB")
     if box:  # cut out first: a resize of the box alone would mix in what lies around it
-        image = image.crop(_within(box, image))
+        image = image.crop(_within(box, *image.size))
     if image.size != (width, height):
         if not smooth:
             return _resized_as_opencv(np.asarray(image).reshape(image.height, image.width, -1), height, width)
@@ -42,13 +56,32 @@ def stream(path: str, size: Size, *, box: Box | None = None) -> np.ndarray:
         raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}; {REMEDY}") from error
 
 
+def load(path: str, mode: Literal["L", "RGB"], box: Box | None = None, *, quick: bool = False) -> Image.Image:
+    """One image, upright, in 8 bits a channel; where `quick` a JPEG is decoded at an eighth of its size.
+
+    Raises ImageError, BoxError where a `box` lies outside, OSError with a number where the disk is at fault.
+    """
+    try:
+        with opened(path) as file, Image.open(file, formats=FORMATS) as image:
+            size = image.size
+            if size[0] * size[1] > PIXELS:
+                raise ImageError(f"{size[0]} × {size[1]} pixels, more than {PIXELS:,}")
+            if quick:
+                image.draft("L", (1, 1))
+            image.load()
+            upright = _upright(image)
+            if box:
+                _within(box, *(size if upright.size == image.size else size[::-1]))
+            return _in_8_bits(upright, image.format).convert(mode)
+    except Exception as error:  # a damaged file makes Pillow raise anything
+        if isinstance(error, BoxError) or (isinstance(error, OSError) and error.errno):
+            raise
+        raise ImageError(str(error) or type(error).__name__) from error
+
+
 def check(path: str, box: Box | None = None) -> None:
     """Decode an image, a JPEG at an eighth of its size. Raises what `read` raises."""
-    with Image.open(path) as image:
-        if box:
-            _within(box, image)
-        image.draft("L", (1, 1))
-        image.load()
+    load(path, "L", box, quick=True)
 
 
 def problem_with(path: str, error: Exception, sample: str) -> Problem:
@@ -60,11 +93,28 @@ def problem_with(path: str, error: Exception, sample: str) -> Problem:
     return Problem(path, None, f"the image cannot be decoded ({error})", "copy it again from the release", sample)
 
 
-def _within(box: Box, image: Image.Image) -> Box:
-    """The part of a box that lies in an image. Raises BoxError when there is none."""
-    left, top, right, bottom = max(box[0], 0), max(box[1], 0), min(box[2], image.width), min(box[3], image.height)
+def _upright(image: Image.Image) -> Image.Image:
+    """An image turned and mirrored as its EXIF orientation says."""
+    with suppress(Exception):  # damaged metadata says nothing
+        return ImageOps.exif_transpose(image)
+    return image
+
+
+def _in_8_bits(image: Image.Image, kind: str | None) -> Image.Image:
+    """An image of a file of this kind in 8 bits a channel. Raises ImageError where its range is not known."""
+    if image.mode == "F" or (image.mode == "I" and kind not in ("PNG", "PPM")):  # which hold at most 16 bits
+        what = "floating-point numbers" if image.mode == "F" else "integers of 32 bits"
+        raise ImageError(f"it holds {what}, whose range is not declared: convert it to 8 or 16 bits")
+    if image.mode.startswith("I"):
+        return Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
+    return image
+
+
+def _within(box: Box, width: int, height: int) -> Box:
+    """The part of a box that lies in an image of this size. Raises BoxError when there is none."""
+    left, top, right, bottom = max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)
     if left >= right or top >= bottom:
-        raise BoxError(f"the box {box} lies outside the image of {image.width} × {image.height} pixels")
+        raise BoxError(f"the box {box} lies outside the image of {width} × {height} pixels")
     return left, top, right, bottom
 
 

@@ -12,10 +12,12 @@ from tqdm import tqdm
 from ..corpora.folders import list_frames
 from ..corpora.samples import Frames, Problem, Reading, Video
 from ..errors import UserError
-from ..files import REMEDY, digest, locked, read_json, write_json
+from ..files import REMEDY, digest, locked, opened, read_json, write_json
 from ..keys import code_key, fingerprint
+from .images import PIXELS
 
 WHOLE = 0.9  # share of the frames that a file's header announces from which it counts as whole: headers miscount a few
+CONTAINERS = "avi,mov,mp4,matroska,webm,mpeg,mpegts,mpegvideo,asf,flv,ogg"  # no lists, which name other files
 SIZES = "sizes.json"  # beside the images of a video
 
 
@@ -84,14 +86,18 @@ def _decode(path: str, folder: Path) -> str | None:
     folder.mkdir()
     count = 0
     try:
-        with av.open(path) as container:
+        with opened(path) as file, av.open(file, options={"format_whitelist": CONTAINERS}) as container:
             stream = container.streams.video[0]
+            if stream.width * stream.height > PIXELS:
+                return f"its frames have {stream.width} × {stream.height} pixels, more than {PIXELS:,}"
             for picture in container.decode(stream):
                 # With little loss: micro-movements are faint.
                 picture.to_image().save(folder / f"{count:06d}.jpg", quality=95, subsampling=0)
                 count += 1
             announced = stream.frames
-    except (av.error.FFmpegError, IndexError) as error:
+    except Exception as error:  # a damaged file makes FFmpeg raise anything
+        if isinstance(error, OSError) and error.errno and not isinstance(error, av.error.FFmpegError):
+            raise
         return f"the video cannot be decoded after {count} frames ({error})"
     if count == 0 or count < WHOLE * announced:
         return f"the video is cut off: {count} of {announced or 'no'} frames"

@@ -17,7 +17,7 @@ from ..corpora.folders import list_frames
 from ..corpora.samples import Frames, Reading, Video
 from ..corpora.sheets import as_int
 from ..errors import UserError, log
-from ..files import replacing
+from ..files import check_writable, replacing, write_text
 from ..pixels.apex import with_apex
 from ..pixels.images import Box, read
 from ..pixels.videos import decoded
@@ -33,6 +33,7 @@ MADE_BY = ("fold", "seed", "epoch", "scale", "generated", "shuffled")
 
 def predict(paper: Paper, args: argparse.Namespace) -> int:
     """Apply a trained network to a clip, print its scores, write them and a picture. Returns the exit code."""
+    check_writable(args.out)
     weights = Path(f"{os.path.splitext(args.record)[0]}.safetensors")
     net, about = load_network(weights, paper.name)
     with TemporaryDirectory() as cache:
@@ -64,8 +65,7 @@ def predict(paper: Paper, args: argparse.Namespace) -> int:
         **{moment: int(sample[moment][0]) if args.clip else getattr(args, moment) for moment in MOMENTS},
         "weights": {"file": str(weights), **made_by},
     }
-    with replacing(args.out / "prediction.json") as temporary:
-        temporary.write_text(json.dumps(result, indent=1, allow_nan=False), encoding="utf-8")
+    write_text(args.out / "prediction.json", json.dumps(result, indent=1, allow_nan=False))
     for label, score in score_of.items():
         print(f"{label.ljust(max(map(len, score_of)))}  {score:.4f}{'  <-' if label in found else ''}")
     if made_by["generated"] or made_by["scale"] == "smoke" or made_by["shuffled"]:

@@ -18,7 +18,7 @@ from ..corpora import CORPORA, mmew, smic
 from ..corpora.samples import CorpusMissing, Reading
 from ..corpora.sheets import SheetError
 from ..errors import UserError
-from ..files import MARKER, replacing
+from ..files import MARKER, check_writable, replacing
 from ..tasks import TASKS, Task
 from .counts import Count, compare, corpus_counts, expected_counts, task_counts
 from .printed import PRINTED
@@ -150,7 +150,7 @@ def csv_rows(parts: Iterable[Part]) -> list[tuple[object, ...]]:
 def write_csv(parts: Iterable[Part], path: Path, possible: Iterable[tuple[str, str, str]] = ()) -> None:
     """Write the survey's rows and what can run, whole or not at all."""
     papers = [(paper, "rows", names, "", "", "", kind) for paper, names, kind in possible]
-    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+    with replacing(path) as temporary, open(temporary, "w", -1, "utf-8", "backslashreplace", "") as file:
         csv.writer(file).writerows([CSV_HEADER, *csv_rows(parts), *papers])
 
 
@@ -188,6 +188,8 @@ def print_survey(
         )
     if not data.is_dir():
         raise UserError(f"{data} is not a folder; --data names the folder that holds the corpora, one folder each")
+    if csv_path:
+        check_writable(csv_path.parent)
     parts = survey(data)
     if verify:
         os.environ[keys.VERIFY] = "1"

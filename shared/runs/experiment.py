@@ -22,7 +22,7 @@ from ..tasks import TASKS, Task
 from .config import Settings
 from .fold import Record
 from .paper import AnyPaper, PretrainingData
-from .weights import weights_fault
+from .weights import weights_fault, weights_of_a_run
 
 if TYPE_CHECKING:
     from .session import Session
@@ -242,7 +242,8 @@ class PretrainingRun(Run):
         if record is None or not intact(self.weights_path, record["weights"]):
             remedy = f"remove {self.folder} and rerun: the rest is kept"
             raise UserError(f"{self.weights_path} is not the file that was written; {remedy}")
-        return load_file(self.weights_path)
+        with weights_of_a_run(self.weights_path):
+            return load_file(self.weights_path)
 
     def history(self) -> list[dict[str, float]]:
         record = self.record()

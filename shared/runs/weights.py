@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ..errors import UserError
-from ..files import intact
+from ..files import intact, opened
 from ..keys import VERIFY
 from .published import Published
 
@@ -76,7 +77,7 @@ def load_network(path: str | Path, package: str) -> tuple[nn.Module, dict[str, A
     weights that are not finite.
     """
     if not Path(path).is_file():
-        raise UserError(f"{path} is not there; runs leave a fold's weights beside its record, as .safetensors")
+        raise UserError(f"{path} is not there, or no file; runs leave a fold's weights beside its record")
     with weights_of_a_run(path):
         about = _about(path)
         if about["package"] != package:
@@ -85,8 +86,7 @@ def load_network(path: str | Path, package: str) -> tuple[nn.Module, dict[str, A
         if about["network"] not in exported.__all__:
             raise ValueError(f"{package} exports no {about['network']}")
         state = load_file(path)
-        if bad := [name for name, value in state.items() if not value.isfinite().all()]:
-            raise ValueError(f"not all of its values are finite numbers: {', '.join(bad[:3])}")
+        refuse_infinite(state)
         net = getattr(exported, about["network"])(**about["arguments"])
         net.load_state_dict(state)
     return net.eval(), about
@@ -98,11 +98,19 @@ def read_tensors(path: Path) -> Any:
     For use within `published_weights`.
     """
     if path.suffix == ".safetensors":
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise ValueError(error) from error
-    return load_zip(path) if zipfile.is_zipfile(path) else torch.load(path, map_location="cpu", weights_only=True)
+        content: Any = load_file(path)
+    else:
+        read = load_zip if zipfile.is_zipfile(path) else partial(torch.load, map_location="cpu", weights_only=True)
+        content = read(path)
+    tensors = content.get("state_dict", content) if isinstance(content, dict) else {}
+    refuse_infinite({name: value for name, value in tensors.items() if isinstance(value, Tensor)})
+    return content
+
+
+def refuse_infinite(tensors: Mapping[str, Tensor]) -> None:
+    """Raises ValueError where not all values are finite numbers."""
+    if bad := [name for name, value in tensors.items() if not value.isfinite().all()]:
+        raise ValueError(f"not all of its values are finite numbers: {', '.join(bad[:3])}")
 
 
 def load_zip(path: Path) -> Any:
@@ -111,8 +119,8 @@ def load_zip(path: Path) -> Any:
     Raises ValueError where one of zip's own checksums, which torch does not compare, differs; and what torch raises.
     """
     try:
-        with zipfile.ZipFile(path) as file:
-            damaged = file.testzip()
+        with opened(path) as file, zipfile.ZipFile(file) as parts:
+            damaged = parts.testzip()
     except (zipfile.BadZipFile, EOFError, NotImplementedError, OverflowError, RuntimeError, zlib.error) as error:
         raise ValueError("it is not a whole file of torch.save") from error
     if damaged:
@@ -127,6 +135,8 @@ def published_weights(path: Path, file: Published) -> Iterator[None]:
     Files are read as tensors alone: nothing in them is ever executed.
     """
     remedy = f"--weights names the folder; {file.without}\n{file.origin}"
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is not a regular file: {file.what}\n{remedy}")
     try:
         yield
     except FileNotFoundError as error:
@@ -136,5 +146,5 @@ def published_weights(path: Path, file: Published) -> Iterator[None]:
             f"{path} holds more than tensors, or is cut off, and was not read: nothing in it was executed; fetch it "
             f"again\n{remedy}"
         ) from error
-    except (OSError, ValueError, RuntimeError, AttributeError, TypeError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a foreign file makes torch raise anything
         raise UserError(f"{path} does not hold {file.what}: {error}\n{remedy}") from error

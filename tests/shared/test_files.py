@@ -1,8 +1,10 @@
 """Records are whole or not there, and none is taken for another's."""
 
+import contextlib
 import errno
 import fcntl
 import os
+import socket
 import zlib
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import pytest
 from toy.shell import no_file_beyond
 
 from shared.errors import UserError
-from shared.files import intact, locked, read_json, replacing, write_binary, write_json
+from shared.files import check_writable, held, intact, locked, read_json, replacing, write_binary, write_json
+from shared.keys import sha256
 
 OLD = {"a": "old"}
 
@@ -133,3 +136,51 @@ def test_a_full_disk_leaves_the_old_binary_file(tmp_path):
     with no_file_beyond(10_000), pytest.raises(UserError, match="cannot write .*file: File too large; what was there"):
         write_binary(path, [bytes(6000)] * 2)
     assert intact(path, crc) and names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("what", ["pipe", "folder", "device", "socket"])
+def test_only_regular_files_are_opened(what, tmp_path):
+    path = tmp_path / "file"
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as listening:
+        if what == "pipe":
+            os.mkfifo(path)
+        elif what == "folder":
+            path.mkdir()
+        elif what == "device":
+            path.symlink_to("/dev/zero")
+        else:
+            listening.bind(str(path))
+        for use in (read_json, sha256, lambda path: locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)):
+            with pytest.raises((UserError, OSError)) as refused:
+                use(path)
+            assert "file" in str(refused.value)
+        assert not intact(path, 0)
+
+
+def test_links_to_regular_files_are_followed_for_data_and_never_for_locks(tmp_path):
+    write_json(tmp_path / "record.json", OLD)
+    (tmp_path / "link").symlink_to("record.json")
+    assert read_json(tmp_path / "link") == OLD
+    with pytest.raises(UserError, match=f"cannot write in {tmp_path}: link is a link"):
+        locked(tmp_path / "link")
+    with locked(tmp_path / "record.json"):  # nor is anything overwritten
+        assert held(tmp_path / "record.json")
+    assert read_json(tmp_path / "record.json") == OLD and not held(tmp_path / "record.json")
+
+
+def test_a_folder_is_known_to_be_writable_before_anything_is_written(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    check_writable(tmp_path / "new" / "below")
+    assert names(tmp_path) == ["file"]
+    with pytest.raises(UserError, match=f"cannot write in {tmp_path}/file/below: {tmp_path}/file is not a folder"):
+        check_writable(tmp_path / "file" / "below")
+    monkeypatch.setattr(os, "access", lambda path, how: False)  # tests may run as root, who may write anywhere
+    with pytest.raises(UserError, match="Permission denied"):
+        check_writable(tmp_path / "new")
+
+
+def test_paths_that_are_not_utf_8_are_kept_in_json(tmp_path):
+    content = {"path": os.fsdecode(b"/data/caf\xe9/ok"), "delta": "δ"}
+    write_json(tmp_path / "record.json", content)
+    assert read_json(tmp_path / "record.json") == content
+    assert "\\udce9" in (text := (tmp_path / "record.json").read_text(encoding="utf-8")) and "δ" in text

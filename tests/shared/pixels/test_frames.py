@@ -18,7 +18,7 @@ from shared.corpora.samples import FrameMissing
 from shared.errors import UserError
 from shared.pixels import frames as module
 from shared.pixels.frames import derive, in_order, prepare, unreadable
-from shared.pixels.images import BoxError, check, read, stream
+from shared.pixels.images import BoxError, ImageError, check, read, stream
 
 
 @pytest.fixture
@@ -115,6 +115,65 @@ def test_a_box_outside_the_frame_is_refused(tmp_path):
     Image.new("L", (8, 8)).save(tmp_path / "frame.png")
     with pytest.raises(ValueError, match=r"box \(8, 0, 12, 4\) lies outside the image of 8 × 8 pixels"):
         read(str(tmp_path / "frame.png"), 4, box=(8, 0, 12, 4))
+
+
+# What the EXIF standard says of each orientation: where row 0 and column 0 of the file belong.
+ORIENTATIONS = {
+    1: lambda image: image,
+    2: np.fliplr,
+    3: lambda image: image[::-1, ::-1],
+    4: np.flipud,
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: image[::-1, ::-1].swapaxes(0, 1),
+    8: np.rot90,
+}
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff", "webp"])
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_images_are_turned_upright(orientation, kind, tmp_path):
+    stored = np.random.default_rng(0).integers(0, 256, (6, 10, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path, options = tmp_path / f"turned.{kind}", {"lossless": True} if kind == "webp" else {}
+    Image.fromarray(stored).save(path, exif=exif, **options)
+    expected = ORIENTATIONS[orientation](stored)
+    np.testing.assert_array_equal(read(str(path), expected.shape[:2]), expected)
+    H, W = expected.shape[:2]
+    np.testing.assert_array_equal(read(str(path), 2, box=(W - 2, H - 2, W, H)), expected[-2:, -2:])
+    check(str(path), (W - 1, H - 1, W, H))
+    with pytest.raises(BoxError, match=f"outside the image of {W} × {H} pixels"):
+        check(str(path), (W, 0, W + 1, H))
+
+
+def test_damaged_metadata_turns_nothing(tmp_path):
+    image = Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4))
+    image.save(tmp_path / "plain.png", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\xff\xff\xff\xff")
+    np.testing.assert_array_equal(read(str(tmp_path / "plain.png"), (3, 4), gray=True)[..., 0], np.asarray(image))
+
+
+def test_images_of_16_bits_are_scaled_and_those_without_a_range_refused(tmp_path):
+    values = np.array([[0, 128, 257, 4095], [32768, 65000, 65407, 65535]], np.uint16)
+    for name in ("a.png", "a.tiff", "a.pgm"):
+        Image.fromarray(values).save(tmp_path / name)
+        scaled = read(str(tmp_path / name), (2, 4), gray=True)[..., 0]
+        assert scaled.tolist() == [[0, 0, 1, 16], [128, 253, 255, 255]], name  # of 255, by hand
+    for kind, what in (("int32", "integers of 32 bits"), ("float32", "floating-point numbers")):
+        Image.fromarray(values.astype(kind)).save(tmp_path / f"{kind}.tiff")
+        for reader in (check, lambda file: read(file, 4)):
+            with pytest.raises(ImageError, match=f"it holds {what}, whose range is not declared"):
+                reader(str(tmp_path / f"{kind}.tiff"))
+
+
+def test_no_image_is_decoded_before_its_header_says_how_large_it_is(tmp_path):
+    """Nor by a decoder that corpora do not need: one reads PostScript."""
+    Image.new("1", (8193, 8192)).save(tmp_path / "large.png")
+    (tmp_path / "script.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    for name, message in (("large", "8193 × 8192 pixels, more than 67,108,864"), ("script", "cannot identify image")):
+        for reader in (check, lambda file: read(file, 4)):
+            with pytest.raises(ImageError, match=message):
+                reader(str(tmp_path / f"{name}.png"))
 
 
 def test_clips_may_differ_in_length(samples, tmp_path):
