@@ -44,7 +44,8 @@ SECONDS = 60  # until an input counts as one that is waited on for ever; this ma
 
 def spoil(content: bytes, rng: random.Random) -> bytes:
     """The content of a file, damaged as by a bad disk or a broken download."""
-    place = rng.randrange(max(len(content), 1))
+    content = content or b"\0"
+    place = rng.randrange(len(content))
     kind = rng.choice(["cut", "flip", "zero", "insert", "join", "empty"])
     if kind == "flip":
         changed = bytearray(content)
@@ -265,7 +266,7 @@ def weights(path: Path, rng: random.Random) -> None:
         return no_file(path / "published.pth", rng)
     with safe_open(file, "pt") as opened:
         about = json.loads(opened.metadata()["about"])
-        tensors = {name: opened.get_tensor(name) for name in opened.offset_keys()}
+        tensors = {name: opened.get_tensor(name).clone() for name in opened.offset_keys()}
     name = rng.choice(sorted(tensors))
     if kind == "header":
         place = rng.choice([about, about["config"], about["arguments"]])

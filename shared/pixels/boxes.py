@@ -9,7 +9,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -124,34 +124,29 @@ def load(path: Path) -> dict[str, Given]:
         return {}
     boxes: dict[str, Given] = {}
     wrong = []
-    with opened(path) as binary, io.TextIOWrapper(binary, "utf-8-sig", "surrogateescape", newline="") as file:
-        rows = csv.DictReader(file)
-        if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
-            raise UserError(f"{path}, row 1: no column {', '.join(missing)}; expected {','.join(COLUMNS)}")
-        for number, row in _checked_rows(rows, path):
-            cells = [(row[name] or "").strip() for name in COLUMNS[1:]]
-            box: Box | None = None
-            try:
-                if any(cells):
-                    left, top, right, bottom = (round(float(cell)) for cell in cells)
-                    if left >= right or top >= bottom:
-                        raise ValueError
-                    box = left, top, right, bottom
-            except (ValueError, OverflowError):
-                wrong.append(f"row {number} ({row['sample']}): {','.join(cells)}")
-                continue
-            boxes[row["sample"]] = box, row.get(FOUND) or ""
+    try:
+        with opened(path) as binary, io.TextIOWrapper(binary, "utf-8-sig", "surrogateescape", newline="") as file:
+            rows = csv.DictReader(file)
+            if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
+                raise UserError(f"{path}, row 1: no column {', '.join(missing)}; expected {','.join(COLUMNS)}")
+            for number, row in enumerate(rows, 2):
+                cells = [(row[name] or "").strip() for name in COLUMNS[1:]]
+                box: Box | None = None
+                try:
+                    if any(cells):
+                        left, top, right, bottom = (round(float(cell)) for cell in cells)
+                        if left >= right or top >= bottom:
+                            raise ValueError
+                        box = left, top, right, bottom
+                except (ValueError, OverflowError):
+                    wrong.append(f"row {number} ({row['sample']}): {','.join(cells)}")
+                    continue
+                boxes[row["sample"]] = box, row.get(FOUND) or ""
+    except csv.Error as error:
+        raise UserError(f"{path} is not a CSV file ({error}); expected {','.join(COLUMNS)}") from error
     if wrong:
         raise UserError(f"{path}: expected left < right and top < bottom, in pixels\n  " + "\n  ".join(wrong))
     return boxes
-
-
-def _checked_rows(rows: Iterator[dict[str, str]], path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a file, numbered as they stand in it. Raises UserError where it is no CSV file."""
-    try:
-        yield from enumerate(rows, 2)
-    except csv.Error as error:
-        raise UserError(f"{path} is not a CSV file ({error}); expected {','.join(COLUMNS)}") from error
 
 
 def detect(image: np.ndarray) -> Box | None:
