@@ -32,6 +32,13 @@ _NUMBER = re.compile(r"(\d{1,18})\D*$")
 _COPY = re.compile(r"\s*\(\d+\)(?=\.)")
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
 def unpadded(name: str) -> str:
     """A name without case and without padding: `Sub01` and `sub1` agree."""
     return re.sub(r"0+(?=\d)", "", name.lower())
@@ -54,7 +61,7 @@ class Listing:
                 for entry in entries:
                     if not entry.name.startswith((".", "~$", "__MACOSX")):
                         self.names.append(entry.name)
-                        if entry.is_dir():
+                        if _is_folder(entry):
                             self._directories.add(entry.name)
         self.names.sort()
         self._exact = set(self.names)
@@ -252,7 +259,7 @@ def _contain(folders: list[str], files: tuple[str, ...]) -> bool:
             for entry in entries:
                 if entry.name.lower().endswith(files):
                     return True
-                if entry.is_dir():
+                if _is_folder(entry):
                     below.append(entry.path)
         stack += sorted(below, reverse=True)
     return False

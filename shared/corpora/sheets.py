@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import itertools
 import re
@@ -128,7 +129,7 @@ def _cells(path: str, title: str | None) -> list[list[object]]:
             raise ValueError(f"it has more than {ROWS:,} rows")
         return cells
     except Exception as error:  # a damaged workbook makes its readers raise anything
-        if isinstance(error, OSError) and error.errno:
+        if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT, errno.ELOOP):
             raise
         raise SheetError(f"{path}: cannot be read as a sheet ({error}); restore it from the release") from error
 
