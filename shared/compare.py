@@ -32,7 +32,7 @@ def compare(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Seq
     code = complete(entries[0].session, wanted, args, "compare", "from shared.cli import main; main()", arguments)
     if code is not None:
         return code
-    made = comparison.compared(args.kind, entries, columns, reference=args.reference, seeds=args.seeds)
+    made = comparison.compared(args.kind, entries, columns, reference=args.reference, seeds=args.seeds, papers=papers)
     print(comparison.as_text(made, leak=args.leak))
     folder = args.out / "compare" / f"{args.kind}-{entries[0].session.folder.name}"
     contents = {

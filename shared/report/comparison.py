@@ -132,9 +132,15 @@ def chosen_methods(
 
 
 def compared(
-    kind: str, entries: Sequence[Entry], columns: Sequence[Column], *, reference: str, seeds: int
+    kind: str,
+    entries: Sequence[Entry],
+    columns: Sequence[Column],
+    *,
+    reference: str,
+    seeds: int,
+    papers: Sequence[AnyPaper],
 ) -> Comparison:
-    """The comparison from the records there are."""
+    """The comparison from the records there are, beside the numbers that the packages of `papers` list."""
     cells: dict[tuple[str, str], Compared] = {}
     said: dict[str, list[str]] = {}  # remark -> methods
     corpora: dict[tuple[str, str], None] = {}
@@ -156,12 +162,8 @@ def compared(
             said.setdefault(f"settings chosen for {entry.method.tuned}", []).append(entry.name)
     lines = circumstances(session, seeds, corpora) + [f"reference: {reference}; rule: last"]
     lines += [remark + scope(methods, names) for remark, methods in said.items()]
-    published = [
-        line
-        for paper in {e.session.paper.name: e.session.paper for e in entries}.values()
-        for line in published_numbers(paper.folder)
-        if line["column"] in {c.name for c in columns}
-    ]
+    columns_here = {column.name for column in columns}
+    published = [p for paper in papers for p in published_numbers(paper.folder) if p["column"] in columns_here]
     title = {"emotion": "Emotions: methods compared", "aus": "Action units: methods compared"}[kind]
     return Comparison(
         title, reference, tuple(names), tuple(columns), cells, tuple(published), tuple(lines), banner(session)

@@ -51,12 +51,14 @@ def said(folder, task, identity="default"):
     return target, answers
 
 
-def test_a_comparison_of_the_toy(compare, toy, casme2, tmp_path):
+def test_a_comparison_of_the_toy(compare, toy, casme2, tmp_path, monkeypatch):
     """Cells are scikit-learn's on the records; records of the paper's own tables are reused; a second start runs
     nothing; a column whose corpus is missing says so."""
     out = tmp_path / "out"
     shared = "--data", casme2, "--out", out
     toy("table1/plain", *shared)
+    line = dict(method="Theirs", column="casme2-5 UF1", value="0.5", source="a paper", protocol="p", selection="s")
+    monkeypatch.setattr(comparison, "published_numbers", lambda folder: [line, line | {"column": "elsewhere"}])
     code, printed, err = compare("emotion", "casme2-5", "casme2-3", "samm-3", *shared, "--methods", "toy", draw=True)
     assert code == 0 and "toy casme2-5" not in err and "toy casme2-3 default [4/4]" in err
     found = lines(out)
@@ -77,6 +79,13 @@ def test_a_comparison_of_the_toy(compare, toy, casme2, tmp_path):
         assert "not run: SAMM not found" in found["toy", f"samm-3 {metric}"]["records"]
     (page,) = out.glob("compare/*/index.html")
     html = page.read_text(encoding="utf-8")
+    for text in (
+        printed,
+        html,
+        page.with_name("comparison.csv").read_text(),
+        page.with_name("comparison.md").read_text(),
+    ):
+        assert text.count("Theirs: 0.5 (a paper; p; epoch: s)") == 1
     assert html.count("<img") == 1 and "Forest plot" in html and "settings chosen for nothing" in html
     (markdown,) = out.glob("compare/*/comparison.md")
     for text in re.findall(r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]", markdown.read_text(encoding="utf-8")):
