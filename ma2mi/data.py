@@ -98,6 +98,7 @@ class FramePairs(torch.utils.data.Dataset[tuple[Tensor, ...]]):
         if clips["frames"].map(len).sum() * size * size * 3 < IN_MEMORY:
             self.store = prepare(clips, [f.numbers for f in clips["frames"]], size=size, cache=cache)
         self.problems = self.store.problems if self.store else unreadable(clips, cache)
+        self.streamed = self.store is None
         self.clips = clips[~clips["sample"].isin([p.sample for p in self.problems])]
         self.frames = list(self.clips["frames"])
         self.start = np.cumsum([0, *map(len, self.frames)])  # of each clip, among all frames
@@ -148,6 +149,8 @@ class LabelledPairs(torch.utils.data.Dataset[tuple[Tensor, Tensor, int]]):
 
     Macro-expression clips have no onset and no apex; this pair takes their place (not in the paper).
     """
+
+    streamed = True
 
     def __init__(self, clips: pd.DataFrame, *, size: int, cache: Path):
         clips = clips[clips["emotion"].notna() & clips["frames"].map(len).gt(1)]

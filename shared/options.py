@@ -187,10 +187,12 @@ def _add_run(p: argparse.ArgumentParser, *, paper: bool = True) -> None:
 
     add = p.add_argument_group("machine").add_argument
     add("--gpus", type=at_least(1), metavar="N", help="number of GPUs to use (default: all)")
+    text = "folds trained at a time on each GPU (default: as many as its memory holds after the first, at most 8)"
+    add("--folds-per-gpu", type=at_least(1), metavar="N", help=text)
     text = "number of processes on a machine without a GPU (default: one for each core, at most 8)"
     add("--processes", type=at_least(1), metavar="N", help=text)
-    text = "number of data-loading processes during pre-training (default: 0)"
-    add("--workers", type=at_least(0), metavar="N", default=0, help=text)
+    text = "number of data-loading processes during pre-training (default: the cores, if frames are not in memory)"
+    add("--workers", type=at_least(0), metavar="N", help=text)
     text = "share each batch of a pre-training among all processes (always so with several GPUs)"
     add("--data-parallel", action="store_true", help=text)
 

@@ -5,6 +5,9 @@ import os
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
 
 from .corpora import CORPORA
 from .errors import UserError, log, unknown
@@ -16,6 +19,7 @@ from .runs.engine import run
 from .runs.experiment import Experiment
 from .runs.paper import Column, Paper, Row, Table
 from .runs.parallel import PARENT, follow_parent, launch, launched, make_accelerator, process_count, wait_for_others
+from .runs.places import MOST, PLACES, Places, own_places
 from .runs.session import Session
 from .runs.stopping import watch_signals
 
@@ -87,20 +91,38 @@ def complete(
     for pretraining in [e.pretraining for e in todo if e.pretraining]:
         pretraining.claim_settings()
     if todo and not worker:
-        processes = min(processes, sum(len(e.folds) for e in todo))
-        log(f"{name}: {len(todo)} experiments to run in {processes} process{'es' * (processes > 1)}")
-        if processes > 1:
-            if code := launch(["-c", start, *arguments], processes, **{CHECKED: checked}):
+        folds = sum(len(e.folds) for e in todo)
+        gpus = processes if torch.cuda.is_available() else 0
+        processes = min(processes, folds)
+        most = min(processes * (args.folds_per_gpu or MOST), folds) if gpus else processes
+        log(f"{name}: {len(todo)} experiments to run in {most} process{'es' * (most > 1)}")
+        if most > 1:
+            command = ["-c", start, *arguments]
+            stages = any(e.pretraining and not e.pretraining.done() for e in todo)
+            apart = stages and (gpus > 0 or args.data_parallel)
+            if apart and (code := launch(command, processes, environment={CHECKED: checked, PLACES: ""})):
                 return code
+            with TemporaryDirectory() as folder:
+                number = args.folds_per_gpu if gpus else most
+                places = [Places(Path(folder), device).open(number) for device in range(processes if gpus else 1)]
+                if code := launch(command, most, places, environment={CHECKED: checked, PLACES: folder}):
+                    return code
             todo = []
+    if os.environ.get(PLACES):
+        place, device = own_places()
+        run(todo, device=device, workers=args.workers, places=place)
+        return 0
     if worker or todo:
         accelerator = make_accelerator()
-        together = (
-            accelerator
-            if args.data_parallel or (accelerator.num_processes > 1 and accelerator.device.type == "cuda")
-            else None
+        several, stages_only = accelerator.num_processes > 1, PLACES in os.environ
+        together = args.data_parallel or stages_only or (several and accelerator.device.type == "cuda")
+        run(
+            todo,
+            device=accelerator.device,
+            accelerator=accelerator if together else None,
+            workers=args.workers,
+            folds=not stages_only,
         )
-        run(todo, device=accelerator.device, accelerator=together, workers=args.workers)
         wait_for_others(accelerator)
         if worker:
             accelerator.end_training()

@@ -4,6 +4,7 @@ import fcntl
 import platform
 import random
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
@@ -22,18 +23,30 @@ from ..protocols import Fold
 from .config import Settings
 from .experiment import Experiment, PretrainingRun, parts_of
 from .fold import FoldTraining, seed_of
-from .parallel import Alone, Processes, wait_for_others
+from .parallel import Alone, Processes, loader_count, wait_for_others
+from .places import Places
 from .pretraining import Needs, Pretraining
 from .weights import packed, weights_path
 
 
+class OutOfMemory(UserError):
+    """Memory has run out; `str(error)` says what to lower."""
+
+
 def run(
-    experiments: list[Experiment], *, device: torch.device, accelerator: Processes | None = None, workers: int = 0
+    experiments: list[Experiment],
+    *,
+    device: torch.device,
+    accelerator: Processes | None = None,
+    workers: int | None = None,
+    places: Places | None = None,
+    folds: bool = True,
 ) -> None:
     """Run what is missing of `experiments`, claiming folds and pre-trainings through file locks.
 
     A pre-training is one process's work like a fold, unless an `accelerator` is given: then all its processes run each
-    pre-training together, before the folds.
+    pre-training together, before the folds. Without `folds` they alone are run. A fold takes one of the `places`; where
+    memory runs out, one is closed, and the fold is trained again.
     """
     if device.type == "cpu":
         torch.set_num_threads(1)  # sums then have one order, on however many processes
@@ -43,22 +56,42 @@ def run(
         for stage in pretrainings:
             while not _pretrain_together(stage, accelerator, workers):
                 time.sleep(1)
-    folds = [(experiment, fold) for experiment in experiments for fold in experiment.folds]
-    while folds := [(experiment, fold) for experiment, fold in folds if not experiment.record_path(fold).exists()]:
+    todo = [(experiment, fold) for experiment in experiments for fold in experiment.folds] if folds else []
+    while todo := [(experiment, fold) for experiment, fold in todo if not experiment.record_path(fold).exists()]:
         for stage in pretrainings:
             with claim(stage.folder) as mine:
                 if mine and not stage.done():
                     _pretrain(stage, Alone(device), workers)
         idle = True
-        for experiment, fold in folds:
+        for experiment, fold in todo:
             if experiment.pretraining and not experiment.pretraining.done():
                 continue
-            with claim(experiment.record_path(fold)) as mine:
-                if mine and not experiment.record_path(fold).exists():
-                    _train(experiment, fold, device)
-                    idle = False
+            with places.take() if places else nullcontext(True) as free:
+                if not free:
+                    break
+                with claim(experiment.record_path(fold)) as mine:
+                    if mine and not experiment.record_path(fold).exists():
+                        _train_within(places, experiment, fold, device)
+                        idle = False
         if idle:
+            if device.type == "cuda":
+                torch.cuda.empty_cache()  # for the processes that train
             time.sleep(0.2)
+
+
+def _train_within(places: Places | None, experiment: Experiment, fold: Fold, device: torch.device) -> None:
+    """Train a fold and write its record; where memory runs out beside other folds, only close a place."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # here, since it takes some of its memory
+    try:
+        _train(experiment, fold, device)
+    except OutOfMemory as error:
+        if places is None or not places.lower(f"{experiment.name} {fold.name}: out of memory"):
+            raise
+        traceback.clear_frames(error.__traceback__)  # which hold the fold's tensors
+    else:
+        if places is not None:
+            places.settle()
 
 
 @contextmanager
@@ -140,7 +173,7 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     log(f"{experiment.name} [{done}/{len(experiment.folds)}] {fold.name}: {terms}")
 
 
-def _pretrain_together(stage: PretrainingRun, accelerator: Processes, workers: int) -> bool:
+def _pretrain_together(stage: PretrainingRun, accelerator: Processes, workers: int | None) -> bool:
     """Run one pre-training in all processes together; whether it is done. Waits while another run has claimed it."""
     with claim(stage.folder) if accelerator.is_main_process else nullcontext() as mine:
         (todo, there) = broadcast_object_list([mine, stage.done()])  # as the first process sees it
@@ -150,7 +183,7 @@ def _pretrain_together(stage: PretrainingRun, accelerator: Processes, workers: i
         return todo or there
 
 
-def _pretrain(stage: PretrainingRun, accelerator: Processes, workers: int) -> None:
+def _pretrain(stage: PretrainingRun, accelerator: Processes, workers: int | None) -> None:
     """Run one pre-training; its weights come first, its record, which says that it is done, last."""
     started, clock = datetime.now(timezone.utc), time.monotonic()
     if accelerator.is_main_process:
@@ -168,7 +201,7 @@ def _pretrain(stage: PretrainingRun, accelerator: Processes, workers: int) -> No
         accelerator=accelerator,
         folder=stage.folder,
         weights_dir=stage.session.weights_dir,
-        workers=workers,
+        workers=loader_count(workers, getattr(stage.data, "streamed", False), accelerator),
     )
     assert stage.paper.pretrain is not None
     with explained_memory(stage.name, "the batch of the pre-training"):
@@ -194,14 +227,14 @@ def _pretrain(stage: PretrainingRun, accelerator: Processes, workers: int) -> No
 
 @contextmanager
 def explained_memory(name: str, batch: str) -> Iterator[None]:
-    """Raise UserError, with the settings to lower, where memory runs out."""
+    """Raise OutOfMemory, with the settings to lower, where memory runs out."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
         if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and "can't allocate memory" not in str(error):
             raise
         remedy = f"lower {batch} or the size of the images with --set, or start fewer --processes"
-        raise UserError(f"{name}: out of memory; {remedy}; rerun the same command to resume") from error
+        raise OutOfMemory(f"{name}: out of memory; {remedy}; rerun the same command to resume") from error
 
 
 def set_precision(config: Settings) -> None:

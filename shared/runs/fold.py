@@ -44,7 +44,9 @@ class Data(Protocol):
 
 
 class PretrainingData(Protocol):
-    """The data that a pre-training learns from: readable clips or images, checked before anything is trained."""
+    """The data that a pre-training learns from: readable clips or images, checked before anything is trained.
+
+    Data that decodes its frames as they are needed says so by an attribute `streamed`, true."""
 
     problems: list[Problem]  # what is broken, and left out
 

@@ -7,8 +7,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar, cast
 
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..errors import UserError
+from .places import Places
 from .stopping import die_with_parent
 
 N = TypeVar("N", bound=nn.Module)
@@ -49,10 +51,16 @@ class Processes(Protocol):
     def wait_for_everyone(self) -> None: ...
 
 
-def launch(arguments: Sequence[str], processes: int, **environment: str) -> int:
+def launch(
+    arguments: Sequence[str],
+    processes: int,
+    places: Sequence[Places] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> int:
     """Run `python ARGUMENTS` in `processes` processes of this machine; 0, or the exit code of one that failed.
 
-    Raises UserError when a process is killed."""
+    Raises UserError when a process is killed. Where they work apart, in `places`, the others take over the work of one
+    that is ended by SIGKILL, as the system does where memory runs out."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         place = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": str(processes)}
@@ -65,13 +73,22 @@ def launch(arguments: Sequence[str], processes: int, **environment: str) -> int:
         for rank in range(processes)
     ]
     try:
-        while not any(codes := [worker.poll() for worker in workers]) and None in codes:
+        killed: set[int] = set()
+        while None in (codes := [worker.poll() for worker in workers]):
+            lost = {rank for rank, code in enumerate(codes) if code == -signal.SIGKILL and places} - killed
+            for rank in lost:
+                places[rank % len(places)].lower("a process was stopped by SIGKILL, perhaps because memory ran out")
+            killed |= lost
+            if any(code for rank, code in enumerate(codes) if rank not in killed):
+                break
             time.sleep(0.1)
     finally:
         for worker in workers:
             worker.terminate()
         for worker in workers:
             worker.wait()
+    if places and 0 in codes:  # one that has met the end of the work
+        codes = [code for code in codes if code != -signal.SIGKILL]
     code = min(filter(None, codes), default=0)  # signals first, then real errors, then those caused by other processes
     if code < 0:
         name = signal.Signals(-code).name
@@ -107,6 +124,15 @@ def process_count(gpus: int | None, processes: int | None) -> int:
             "at most that many, or set CUDA_VISIBLE_DEVICES= to run on the processor"
         )
     return processes or gpus or available or min(len(os.sched_getaffinity(0)), 8)
+
+
+def loader_count(asked: int | None, streamed: bool, accelerator: Processes) -> int:
+    """How many processes load the data of a pre-training: those asked for; else, of frames that are decoded as they are
+    needed, this process's share of the cores (beside training on the CPU one), of others none."""
+    if asked is not None or not streamed:
+        return asked or 0
+    cores = len(os.sched_getaffinity(0)) if accelerator.device.type == "cuda" else 1
+    return max(cores // int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes)), 1)
 
 
 def make_accelerator() -> Accelerator:

@@ -15,7 +15,17 @@ from toy.left import halves, records, table
 from toy.shell import ENVIRONMENT, python
 
 from shared.errors import UserError
-from shared.runs.parallel import PARENT, Batches, follow_parent, launch, process_count, synchronised, wait_for_others
+from shared.runs.parallel import (
+    PARENT,
+    Alone,
+    Batches,
+    follow_parent,
+    launch,
+    loader_count,
+    process_count,
+    synchronised,
+    wait_for_others,
+)
 
 
 @pytest.fixture
@@ -149,6 +159,18 @@ def test_a_process_ends_when_the_one_that_started_it_is_gone():
         time.sleep(600)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+
+
+def test_loaders_share_the_cores_where_frames_are_streamed(monkeypatch):
+    class Gpus(Alone):
+        num_processes = 4
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(30)))
+    gpus, cpu = Gpus(torch.device("cuda")), Alone(torch.device("cpu"))
+    assert loader_count(None, True, gpus) == 7 and loader_count(None, True, cpu) == 1
+    assert (
+        loader_count(None, False, gpus) == 0 and loader_count(0, True, gpus) == 0 and loader_count(3, False, cpu) == 3
+    )
 
 
 def test_process_count(monkeypatch):
