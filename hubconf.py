@@ -1,4 +1,6 @@
-"""The networks for torch.hub, of papers and of baselines: with arguments of their own, or as a run has left them.
+"""The networks for torch.hub, of papers, pre-trainings and baselines: with arguments, or as a run has left them.
+
+A network with weights knows its input: `net.about["input"]`.
 
 torch.hub.load(REPOSITORY, "ma2mi", classes=5)
 torch.hub.load(REPOSITORY, "ma2mi", weights="runs/…/CASME2_sub01.safetensors")
@@ -32,5 +34,5 @@ def _entry(name: str, package: str, network: type[nn.Module]) -> collections.abc
 
 for _path in sorted(pathlib.Path(__file__).parent.glob("*/experiments.py")):
     _package = importlib.import_module(_path.parent.name)
-    _networks = {_package.__name__: _package.hub, **getattr(_package, "hub_baselines", {})}
+    _networks = {_package.__name__: _package.hub, **getattr(_package, "hub_others", {})}
     globals().update({_name: _entry(_name, _package.__name__, _network) for _name, _network in _networks.items()})

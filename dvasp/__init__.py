@@ -5,6 +5,7 @@ from .magnify import magnify, prepare
 from .model import DualView, SingleView, Teacher, read_teacher
 
 hub = DualView  # what torch.hub.load makes, see hubconf.py
+hub_others = {"dvasp_teacher": Teacher}
 
 __all__ = [
     "DualView",

@@ -70,8 +70,11 @@ def stage(inplanes: int, planes: int, *, blocks: int, stride: int) -> nn.Sequent
 class Views(nn.Module):
     """Views side by side, each a trunk and its classifier FC_i."""
 
-    def __init__(self, outputs: int, *, depth: int, views: int, width: int, statistics: Statistics) -> None:
+    def __init__(
+        self, outputs: int, *, depth: int, views: int, width: int, statistics: Statistics, size: int | None = None
+    ) -> None:
         super().__init__()
+        self.size = size  # the side of the images that it learned from: others are refused
         known: dict[str, tuple[Any, Any]] = {
             "depth": (depth, BLOCKS),
             "views": (views, (1, 2)),
@@ -88,6 +91,8 @@ class Views(nn.Module):
         """Images (B, 3, H, W) in 0..1 -> f_i (V, B, 8 width), logits (V, B, outputs), and each view's activations."""
         if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
             raise ValueError(f"images {tuple(x.shape)} of {x.dtype}: expected (B, 3, H, W), floats in 0..1")
+        if self.size and x.shape[2:] != (self.size, self.size):
+            raise ValueError(f"images of {tuple(x.shape[2:])}: this network learned from {self.size} × {self.size}")
         if self.statistics:
             mean, std = (x.new_tensor(values)[:, None, None] for values in self.statistics)
             x = (x - mean) / std
@@ -117,8 +122,9 @@ class Teacher(Views):
         width: int = 64,
         follow: Follow = "paper",
         statistics: Statistics = "emotionet",
+        size: int | None = None,
     ) -> None:
-        super().__init__(C, depth=depth, views=views, width=width, statistics=statistics)
+        super().__init__(C, depth=depth, views=views, width=width, statistics=statistics, size=size)
         self.bias_in_W = is_release(follow)
 
     def forward(self, x: Tensor) -> Output:
@@ -134,7 +140,8 @@ class Student(Views):
     """N AUs, each its own two-way softmax (Sec. III-C-1): DualView, or SingleView for the rows without "DV".
 
     Two views are fused through N classifiers FC_s of f_s = f_1 + f_2; follow="release": the mean of their logits.
-    `input` holds the settings of its input: `prepare(onset, apex, **net.input)`.
+    `input` holds the settings of its input: `prepare(onset, apex, **net.input)`. Images of another side than a given
+    `size` are refused.
     """
 
     def __init__(
@@ -147,13 +154,13 @@ class Student(Views):
         follow: Follow = "paper",
         statistics: Statistics = "imagenet",
         resize: int = 240,
-        size: int = 224,
+        size: int | None = None,
         ratio: float = 30.0,
         lambda_c: float = 8.0,
     ) -> None:
-        super().__init__(2 * N, depth=depth, views=views, width=width, statistics=statistics)
+        super().__init__(2 * N, depth=depth, views=views, width=width, statistics=statistics, size=size)
         self.N, self.follow = N, follow
-        self.input = {"resize": resize, "size": size, "ratio": ratio, "lambda_c": lambda_c}
+        self.input = {"resize": resize, "size": size or 224, "ratio": ratio, "lambda_c": lambda_c}
         self.FC_s = nn.Linear(8 * width, 2 * N) if views == 2 and not is_release(follow) else None
 
     def forward(self, x: Tensor) -> Output:

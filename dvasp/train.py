@@ -20,7 +20,7 @@ from shared.runs.weights import published_weights, read_tensors
 
 from .config import IMAGENET, TEACHER, Config
 from .data import MAGNIFIED, Faces, augmented, central
-from .losses import is_release, selective_weights, student_loss, teacher_loss
+from .losses import AUS, is_release, selective_weights, student_loss, teacher_loss
 from .model import DualView, SingleView, Statistics, Student, Teacher, Views, freeze, load_imagenet, read_teacher
 
 HELD_OUT, CONSTANT = "held-out f1_macro", "held-out f1_macro of all absent"
@@ -35,10 +35,16 @@ class Left:
     maps: list[Maps]  # of each test sample, for the AUs that it shows (Fig. 5)
 
 
-def build_teacher(config: Config, statistics: Statistics = "emotionet") -> Teacher:
-    """A teacher with random weights, for images normalised by `statistics`."""
-    return Teacher(
-        depth=config.teacher_depth, views=config.views, width=config.width, follow=config.follow, statistics=statistics
+def build_teacher(config: Config, statistics: Statistics = "emotionet") -> partial[Teacher]:
+    """A call that makes a teacher with random weights, for images normalised by `statistics`."""
+    return partial(
+        Teacher,
+        depth=config.teacher_depth,
+        views=config.views,
+        width=config.width,
+        follow=config.follow,
+        statistics=statistics,
+        size=config.size,
     )
 
 
@@ -82,7 +88,8 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
             f"{pretraining.name}: with random initial weights, L'_cr times {config.lambda_cr:g} makes the views agree "
             "before they have learned anything; the teacher's held-out F1 will show it; --set lambda_cr=2 avoids this"
         )
-    start(made := build_teacher(config), config, pretraining.weights_dir)
+    pretraining.leaves(build_teacher(config), [f"AU{au}" for au in AUS], size=config.size, colour="RGB", range=[0, 1])
+    start(made := build_teacher(config)(), config, pretraining.weights_dir)
     teacher = pretraining.synchronised(made)
     adam = torch.optim.Adam(teacher.parameters(), lr=config.teacher_lr, fused=pretraining.device.type == "cuda")
     pretraining.keep(teacher=teacher, adam=adam)
@@ -130,7 +137,7 @@ def trained_teacher(config: Config, weights_dir: str | Path, pretrained: dict[st
     if config.method == "none":
         return None
     if not config.teacher:
-        teacher = build_teacher(config, statistics)
+        teacher = build_teacher(config, statistics)()
         teacher.load_state_dict(pretrained or {})
         return teacher
     path = Path(weights_dir, config.teacher)  # an absolute path stays as it is
@@ -152,7 +159,16 @@ def train(training: FoldTraining[Config, Store]) -> None:
     config = training.config
     images = torch.tensor(training.data.stacked()[:, MAGNIFIED], device=training.device)
     train, test, p = training.indices("train"), training.indices("test"), training.targets
-    student = training.build(network(config, len(training.task.aus))).to(memory_format=torch.channels_last)
+    made = training.build(
+        network(config, len(training.task.aus)),
+        frames="onset, apex",
+        colour="RGB",
+        resize=config.resize,
+        magnified=f"{config.ratio:g} times, by dvasp.prepare(onset, apex, **net.input)",
+        size=config.size,
+        range=[0, 1],
+    )
+    student = made.to(memory_format=torch.channels_last)
     start(student, config, training.weights_dir)
     teacher = trained_teacher(config, training.weights_dir, training.pretrained)
     if teacher and config.method == "fine-tune":

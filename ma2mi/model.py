@@ -48,6 +48,7 @@ class MIACNet(nn.Module):
 
     How F^p and F^a join is only drawn in the paper: by default channels are concatenated, `join="add"` sums them;
     then 1×1 convolution, GELU and global average. `position=False` leaves the position branch out (Table 4, row 1).
+    `size`: the side of the images that it learned from; others are refused.
     """
 
     def __init__(
@@ -58,8 +59,10 @@ class MIACNet(nn.Module):
         dim: int = 768,
         join: Literal["concat", "add"] = "concat",
         position: bool = True,
+        size: int | None = None,
     ):
         super().__init__()
+        self.size = size
         if join not in ("concat", "add"):
             raise ValueError(f"join must be 'concat' or 'add', not {join!r}")
         if classes is not None and classes < 2:
@@ -78,6 +81,8 @@ class MIACNet(nn.Module):
             raise ValueError(f"I_t and I_td must both be (B, 3, H, W), not {tuple(I_t.shape)} and {tuple(I_td.shape)}")
         if not (I_t.is_floating_point() and I_td.is_floating_point()):
             raise ValueError(f"images must be floating point in [-1, 1], not {I_t.dtype} and {I_td.dtype}")
+        if self.size and I_t.shape[2:] != (self.size, self.size):
+            raise ValueError(f"images of {tuple(I_t.shape[2:])}: this network learned from {self.size} × {self.size}")
         F_p = None if self.E_p is None else self.E_p(I_t)
         return F_p, self.E_a(I_td - I_t)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial, reduce
 from operator import add
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,7 @@ from .data import FramePairs, LabelledPairs, augmented, normalised, whole
 from .dit import DiT
 from .losses import draw_tau, position_loss, reconstruction_loss
 from .model import MIACNet
+from .predictor import FramePredictor
 
 T = TypeVar("T", Tensor, MIACNet)
 
@@ -44,7 +45,7 @@ class Reconstruction(nn.Module):
         super().__init__()
         self.config = config
         self.miacnet = channels_last(network(config)())
-        self.dit = dit(config)
+        self.dit = dit(config)()
         self.autoencoder = autoencoder  # None: I_{t+δ} is reconstructed in pixels (MA2MI† of Table 1)
 
     def forward(self, I_t: Tensor, I_td: Tensor, tau: Tensor, *Z: Tensor, compare: bool = False) -> dict[str, Tensor]:
@@ -96,18 +97,30 @@ class Reconstruction(nn.Module):
 def network(config: Config, classes: int | None = None) -> partial[MIACNet]:
     """MIACNet with the settings of `config`, to be built."""
     return partial(
-        MIACNet, classes=classes, width=config.width, dim=config.dim, join=config.join, position=config.position
+        MIACNet,
+        classes=classes,
+        width=config.width,
+        dim=config.dim,
+        join=config.join,
+        position=config.position,
+        size=config.size,
     )
 
 
-def dit(config: Config) -> DiT:
-    """The DiT that predicts Z_{t+δ}, 8 times smaller than the image (Sec. 3.2), or the image's pixels."""
+def taken(config: Config) -> dict[str, Any]:
+    """The networks' input, for those who load one."""
+    return {"frames": "onset, apex", "colour": "RGB", "size": config.size, "range": [-1, 1]}
+
+
+def dit(config: Config) -> partial[DiT]:
+    """The DiT, to be built, that predicts Z_{t+δ}, 8 times smaller than the image (Sec. 3.2), or the image's pixels."""
     if config.pretrain == "pixels":
         size, patch, channels = config.size, config.patch_pixels, 3
     else:
         size, patch, channels = config.size // 8, config.patch, 4
-    return DiT(
-        size,
+    return partial(
+        DiT,
+        size=size,
         patch=patch,
         channels=channels,
         dim=config.dit_dim,
@@ -143,6 +156,8 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
     config = pretraining.config
     if config.pretrain == "recognition":
         return recognise(pretraining)
+    predictor = partial(FramePredictor, miacnet=network(config).keywords, dit=dit(config).keywords)
+    pretraining.leaves(predictor, **taken(config))
     model = pretraining.synchronised(Reconstruction(config, autoencoder(config, pretraining.weights_dir)))
     adamw, decay = optimiser(
         model, lr=config.pretrain_lr, final=config.final, epochs=config.pretrain_epochs, weight_decay=0.0
@@ -203,6 +218,7 @@ def recognise(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
     """MAER of Table 1: MIACNet learns the macro-expressions by cross-entropy."""
     config, clips = pretraining.config, pretraining.data
     assert isinstance(clips, LabelledPairs)
+    pretraining.leaves(partial(FramePredictor, miacnet=network(config).keywords), **taken(config))
     model = pretraining.synchronised(channels_last(network(config, len(clips.classes))()))
     adamw, decay = optimiser(
         model, lr=config.pretrain_lr, final=config.final, epochs=config.pretrain_epochs, weight_decay=0.0
@@ -228,7 +244,7 @@ def train(training: FoldTraining[Config, Store]) -> None:
     config = training.config
     frames = torch.tensor(training.data.stacked(), device=training.device)
     train, test, target = training.indices("train"), training.indices("test"), training.targets
-    net = channels_last(training.build(network(config, len(training.task.classes))))
+    net = channels_last(training.build(network(config, len(training.task.classes)), **taken(config)))
     criterion = None
     if config.reconstruct:
         criterion = Reconstruction(config, autoencoder(config, training.weights_dir)).to(training.device)

@@ -68,8 +68,9 @@ class Encoder(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, *, width: int = 64):
+    def __init__(self, *, width: int = 64, size: int | None = None):
         super().__init__()
+        self.size = size  # the side of the images that it learned from: others are refused
         self.channels = 4 * width
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
@@ -87,6 +88,8 @@ class Encoder(nn.Module):
         H, W = x.shape[2:]
         if H % STRIDE or W % STRIDE:
             raise ValueError(f"image of {H}×{W}: both sides must be multiples of {STRIDE}")
+        if self.size and (self.size, self.size) != (H, W):
+            raise ValueError(f"image of {H}×{W}: this network learned from {self.size}×{self.size}")
         features = self.backbone((x - self.mean) / self.std)  # B, 8 width, H/32, W/32
         return self.branch_e(features), self.branch_s(features)
 
@@ -134,15 +137,16 @@ class EIDNet(nn.Module):
     """Expression-Identity Disentangle Network, Sec. 3.1: neutral and expression images x_N, x_E (B, 3, H, W) in [0, 1].
 
     `forward` leaves D_s out: it plays against E in turns (see `oppose`). Not in the paper: `magnify`, the factor by
-    which the difference of x_E from x_N is multiplied before E (see `shown`).
+    which the difference of x_E from x_N is multiplied before E (see `shown`). With
+    `size`, images of another side are refused.
     """
 
-    def __init__(self, classes: int, subjects: int, *, width: int = 64, magnify: float = 1.0):
+    def __init__(self, classes: int, subjects: int, *, width: int = 64, magnify: float = 1.0, size: int | None = None):
         super().__init__()
         if not magnify > 0:
             raise ValueError(f"magnify={magnify}: expected a positive factor; 1 shows images as they are")
         self.classes, self.subjects, self.magnify = classes, subjects, magnify
-        self.E = Encoder(width=width)
+        self.E = Encoder(width=width, size=size)
         self.D_r = Decoder(2 * self.E.channels)
         self.D_s = Classifier(self.E.channels, subjects)
         self.D_e = Classifier(self.E.channels, classes)

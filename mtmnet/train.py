@@ -39,7 +39,7 @@ class Left:
 
 def network(config: Config, classes: int, subjects: int, magnify: float = 1.0) -> partial[EIDNet]:
     """MicroNet or MacroNet with the settings of `config`, to be built."""
-    return partial(EIDNet, classes=classes, subjects=subjects, width=config.width, magnify=magnify)
+    return partial(EIDNet, classes=classes, subjects=subjects, width=config.width, magnify=magnify, size=config.size)
 
 
 def start(net: EIDNet, config: Config, weights_dir: Path) -> None:
@@ -138,8 +138,9 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
     """The weights of MacroNet, of a macro corpus in the classes of the micro task."""
     config, pairs = pretraining.config, pretraining.data
     assert isinstance(pairs, ImagePairs)
-    net = network(config, len(pretraining.task.classes), pairs.subjects)()
-    start(net, config, pretraining.weights_dir)
+    make = network(config, len(pretraining.task.classes), pairs.subjects)
+    pretraining.leaves(make, pretraining.task.classes, size=config.size, colour="RGB", range=[0, 1])
+    start(net := make(), config, pretraining.weights_dir)
     net = pretraining.synchronised(net).train()
     game = Disentangling(net, config, pretraining.accelerator)
     pretraining.keep(net=net, adam=game.adam, adam_s=game.adam_s)
@@ -262,7 +263,13 @@ def train(training: FoldTraining[Config, Store]) -> None:
     pairs = ImagePairs.of(
         frames[rows], training.targets[rows], training.samples["subject"].iloc[rows.tolist()].tolist()
     )
-    MicroNet = training.build(network(config, len(training.task.classes), pairs.subjects, config.magnify))
+    MicroNet = training.build(
+        network(config, len(training.task.classes), pairs.subjects, config.magnify),
+        frames=f"onset as x_N, {config.frames} around the apex as x_E, whose probabilities are averaged",
+        colour="RGB",
+        size=config.size,
+        range=[0, 1],
+    )
     start(MicroNet, config, training.weights_dir)
     if config.compile:
         compiled(MicroNet.E)  # what every step calls

@@ -181,7 +181,7 @@ class SCANetwork(nn.Module):
         if attention not in (None, "SA") and size <= 32:
             raise ValueError(f"clips of {size}×{size} leave a map of one position, which has no covariance: 33 or more")
         self.backbone = Res3D(depth, classes=None, width=width)
-        self.subtract = subtract
+        self.subtract, self.size = subtract, size
         c = self.backbone.out_channels
         h = w = -(-size // 32)
         self.attention: nn.Module
@@ -203,6 +203,8 @@ class SCANetwork(nn.Module):
         """
         if clips.ndim != 5 or clips.shape[1] != 3 or not clips.is_floating_point():
             raise ValueError(f"expected clips (B, 3, T, H, W) of floats, got {tuple(clips.shape)} of {clips.dtype}")
+        if clips.shape[3:] != (self.size, self.size):
+            raise ValueError(f"clips of {tuple(clips.shape[3:])}: this network is made for {self.size} × {self.size}")
         looked_at = clips.is_cpu and not torch.compiler.is_compiling()
         if looked_at and not ((clips >= 0) & (clips <= 1)).all():
             low, high = clips.aminmax()

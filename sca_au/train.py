@@ -75,7 +75,14 @@ def detect(training: FoldTraining[Config, Prepared]) -> None:
     def held_out(rows: Tensor) -> Tensor:
         return central(clips[rows], config.size)
 
-    net = training.build(network(config, target.shape[1]))
+    net = training.build(
+        network(config, target.shape[1]),
+        frames=f"onset to offset, interpolated to {config.tim}, of which {config.frames} are taken evenly",
+        colour="RGB",
+        resize=config.resize,
+        size=config.size,
+        range=[0, 1],
+    )
     start(net, config, training.weights_dir)
     sgd = torch.optim.SGD(
         net.parameters(),

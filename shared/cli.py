@@ -99,6 +99,10 @@ def run(arguments: list[str], paper: Paper | None = None) -> int:
             from .report.predict import predict
 
             return predict(paper or load(args.paper), args)
+        case "fit":
+            from .fit import fit
+
+            return fit(paper or load(args.paper), args)
     from .reproduce import reproduce
 
     return reproduce(paper or load(args.paper), args, arguments[1:])

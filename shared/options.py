@@ -26,8 +26,8 @@ def parse(program: str, papers: Mapping[str, str], arguments: Sequence[str]) -> 
     Exits with 2 and a message on wrong ones, with 0 on --help. Raises UserError for an unknown command or paper.
     """
     command, *rest = arguments or ["--help"]
-    if command in papers and rest[:1] == ["predict"]:
-        command, rest = "predict", [command, *rest[1:]]
+    if command in papers and rest[:1] in (["predict"], ["fit"]):
+        command, rest = rest[0], [command, *rest[1:]]
     parser = argparse.ArgumentParser(
         prog=program,
         description="Rerun the tables and figures of papers on micro-expressions, beside the printed numbers.",
@@ -113,6 +113,18 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
     )
     p.add_argument("paper", **one)
     _add_predict(p)
+    p = add(
+        "fit",
+        "train a row's network on all subjects, for use: leaves the network and a model card",
+        usage=f"{program} fit PAPER [TABLE/ROW] [option ...]",
+    )
+    p.add_argument("paper", **one)
+    p.add_argument("--task", metavar="TASK", help="one of the paper's tasks (default: that of the row's first column)")
+    text = "publish network and card on the Hugging Face hub, after a question"
+    p.add_argument("--push", metavar="USER/NAME", help=text)
+    p.add_argument("--yes", action="store_true", help="answer that question with yes")
+    p.set_defaults(diff=False, seeds=1, rule="", no_weights=False, shuffle_labels=False)
+    _add_run(p, fit=True)
     p = add("list", "list papers, tables and rows, and the corpora that each row needs")
     p.add_argument("papers", **several)
     p = add("data", "list the corpora found, their counts beside the published ones, and every problem")
@@ -146,18 +158,19 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
     return dict(commands.choices)
 
 
-def _add_run(p: argparse.ArgumentParser, *, paper: bool = True) -> None:
-    """The options of a run, without `paper` those that every paper's methods share."""
+def _add_run(p: argparse.ArgumentParser, *, paper: bool = True, fit: bool = False) -> None:
+    """The options of a run; without `paper` those that every paper's methods share; with `fit` those of its one row."""
     if paper:
         text = "tables or rows, named as `list` prints them, and columns by the beginning of their names"
-        p.add_argument("rows", nargs="*", metavar=ROWS, help=f"{text} (default: the headline rows)")
+        text = "a row, named as `list` prints it" if fit else text
+        default = "the last headline row" if fit else "the headline rows"
+        p.add_argument("rows", nargs="*", metavar=ROWS, help=f"{text} (default: {default})")
     add = p.add_argument_group("data and results").add_argument
     text = "folder that holds the corpora (default: $MER_DATA; if that is not set, synthetic faces)"
     add("--data", type=Path, metavar="DIR", help=text)
     add("--out", type=Path, metavar="DIR", default=Path("runs"), help="folder of the records (default: runs)")
     add("--weights", **WEIGHTS)
     add("--skip-broken", action="store_true", help="leave out the samples that cannot be used, and run the rest")
-    add("--no-weights", action="store_true", help="do not save the trained weights of each fold beside its record")
     add("--verify", action="store_true", help="identify files by their content, not by size and modification time")
     text = "accept records made by other code; the table says so"
     add("--accept-code", action="store_true", help=text)
@@ -165,7 +178,6 @@ def _add_run(p: argparse.ArgumentParser, *, paper: bool = True) -> None:
     add = p.add_argument_group("experiments").add_argument
     text = "paper: with the values of the paper (default on real data); smoke: small (default on synthetic faces)"
     add("--scale", choices=("smoke", "paper"), help=text)
-    add("--seeds", type=at_least(1), metavar="N", default=1, help="run each experiment with N seeds (default: 1)")
     if paper:
         text = "change a setting of the paper; can be repeated"
         add("--set", type=setting, action="append", metavar="KEY=VALUE", default=[], help=text)
@@ -173,6 +185,11 @@ def _add_run(p: argparse.ArgumentParser, *, paper: bool = True) -> None:
         "annotation sheet to read of a corpus that has several (default: the one that the task names); can be repeated"
     )
     add("--edition", type=setting, action="append", metavar="CORPUS=EDITION", default=[], help=text)
+    _add_machine(p)
+    if fit:
+        return
+    add("--no-weights", action="store_true", help="do not save the trained weights of each fold beside its record")
+    add("--seeds", type=at_least(1), metavar="N", default=1, help="run each experiment with N seeds (default: 1)")
     text = (
         "epoch to score: the last, the best on validation samples, or the best on the test fold (default: as in the "
         "paper); val takes training subjects for validation where the paper has no validation fold"
@@ -185,6 +202,8 @@ def _add_run(p: argparse.ArgumentParser, *, paper: bool = True) -> None:
     if paper:
         add("--strict", action="store_true", help=text)
 
+
+def _add_machine(p: argparse.ArgumentParser) -> None:
     add = p.add_argument_group("machine").add_argument
     add("--gpus", type=at_least(1), metavar="N", help="number of GPUs to use (default: all)")
     text = "folds trained at a time on each GPU (default: as many as its memory holds after the first, at most 8)"

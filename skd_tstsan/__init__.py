@@ -9,7 +9,7 @@ from .release import load_released
 from .shift import TemporalShift
 
 hub = SKD_TSTSAN  # what torch.hub.load makes, see hubconf.py
-hub_baselines = {"ststnet": STSTNet, "capsulenet": CapsuleNet, "mmnet": MMNet}
+hub_others = {"ststnet": STSTNet, "capsulenet": CapsuleNet, "mmnet": MMNet}
 
 __all__ = [
     "CapsuleNet",

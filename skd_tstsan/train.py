@@ -136,7 +136,14 @@ def train(training: FoldTraining[Config, Any]) -> None:
         return baselines.train(training)
     x = training.data.tensor(training.device, follow=config.follow)
     rows, test, y = training.indices("train"), training.indices("test"), training.targets
-    net = training.build(network(config, len(training.task.classes), config.domains))
+    net = training.build(
+        network(config, len(training.task.classes), config.domains),
+        frames="onset, apex, offset" if config.domains == 2 else "onset to offset, apex",
+        colour="grey",
+        resize=config.resize,
+        size=config.size,
+        channels=f"apex, onset, patches and flow, by skd_tstsan.data with follow={config.follow}",
+    )
     start(net, config, training.weights_dir)
     if training.pretrained:
         net.load_state_dict({**net.state_dict(), **training.pretrained})  # the last linear layers stay as they are

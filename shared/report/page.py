@@ -59,9 +59,10 @@ def index(pages: Mapping[Path, str]) -> str:
 
 
 def rendered(template: str, **values: object) -> str:
-    """The page of a template."""
+    """A template with its values; HTML escapes them."""
     folder = FileSystemLoader(Path(__file__).with_name("templates"))
-    jinja = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    html = template.endswith(".html.j2")
+    jinja = Environment(loader=folder, autoescape=html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     jinja.filters |= {"texts": texts, "anchor": lambda name: name.lower().replace(" ", "-")}
     return jinja.get_template(template).render({"header": HEADER, "legend": LEGEND} | values)
 

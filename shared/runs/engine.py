@@ -21,7 +21,7 @@ from ..errors import UserError, log
 from ..files import jsonable, locked, sweep, write_binary, write_json
 from ..protocols import Fold
 from .config import Settings
-from .experiment import Experiment, PretrainingRun, parts_of
+from .experiment import Experiment, FittedRun, PretrainingRun, parts_of
 from .fold import FoldTraining, seed_of
 from .parallel import Alone, Processes, loader_count, wait_for_others
 from .places import Places
@@ -128,7 +128,7 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
         device=device,
         pretrained=stage.load() if stage else None,
         weights_dir=experiment.session.weights_dir,
-        rule=experiment.session.rule,
+        rule=experiment.rule,
         metrics=experiment.metrics,
         pretraining_data=(lambda: stage.data) if stage else None,
     )
@@ -136,6 +136,10 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
         experiment.paper.train(training)
     if not training.history:
         raise UserError(f"{name}: no epoch was scored; set at least one epoch")
+    scored_epoch = training.scored_epoch
+    if isinstance(experiment, FittedRun):  # its test sample is one that it has learned from
+        training.predictions, training.figures, training.files = {}, {}, {}
+        training.history = [{k: v for k, v in epoch.items() if k != "test"} for epoch in training.history]
     parts = aligned(experiment.samples, fold.test)
     record = {
         **experiment.settings,
@@ -159,7 +163,7 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
             **training.made,
             "task": experiment.task.name,
             "labels": experiment.task.outputs,
-            "epoch": training.scored_epoch,
+            "epoch": scored_epoch,
             "rule": training.rule,
             **{k: record[k] for k in ("scale", "generated", "shuffled", "seed", "config", "fold", "code")},
         }
@@ -209,9 +213,10 @@ def _pretrain(stage: PretrainingRun, accelerator: Processes, workers: int | None
     wait_for_others(accelerator)
     if not accelerator.is_main_process:
         return
+    about = {**pretraining.made, **{k: stage.settings[k] for k in ("scale", "generated", "seed", "needs", "code")}}
     record = {
         **stage.settings,
-        "weights": write_binary(stage.weights_path, [packed(weights)]),
+        "weights": write_binary(stage.weights_path, [packed(weights, jsonable(about) if pretraining.made else None)]),
         "history": pretraining.history,
         **surroundings(accelerator.device),
         "times": {

@@ -20,7 +20,7 @@ from ..files import digest, held, intact, jsonable, locked, read_json, write_jso
 from ..protocols import Fold
 from ..tasks import TASKS, Task
 from .config import Settings
-from .fold import Record
+from .fold import Record, Rule
 from .paper import AnyPaper, PretrainingData
 from .weights import weights_fault, weights_of_a_run
 
@@ -146,6 +146,11 @@ class Experiment(Run):
         return self.task.folds(self.samples, seed=self.seed, validation=self.session.rule == "val")
 
     @property
+    def rule(self) -> Rule:
+        """The epoch that is scored, and whose weights are kept."""
+        return self.session.rule
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """The metrics by which epochs are compared; the first chooses the weights that are kept."""
         return self.paper.metrics(self.task.name)
@@ -159,7 +164,7 @@ class Experiment(Run):
             **self.common(),
             "task": self.task.name,
             "shuffled": self.session.shuffled,
-            "rule": self.session.rule,
+            "rule": self.rule,
             "metrics": list(self.metrics),
             "config": dataclasses.asdict(self.config),
             "data": self.session.described(self.task, self.config),
@@ -188,6 +193,30 @@ class Experiment(Run):
     def scores(self) -> dict[str, list[float]]:
         """sample -> its scores (classes or AUs) at the epoch that the rule scores."""
         return self.tested(lambda record: predicted(record, self.session.rule, self.metrics[0]))
+
+
+@dataclass(frozen=True)
+class FittedRun(Experiment):
+    """A network for use: trained on all samples of its task to the last epoch. Nothing is left to test it on.
+
+    Its one fold tests a sample that it trains on, because a training scores something; no score of that is kept.
+    """
+
+    @property
+    def folder(self) -> Path:
+        return self.session.folder / "fit" / self.task.name / self.identity / f"seed-{self.seed}"
+
+    @cached_property
+    def folds(self) -> list[Fold]:
+        everything = tuple(self.samples["sample"])
+        return [Fold("all subjects", everything, everything[:1])]
+
+    @property
+    def rule(self) -> Rule:
+        return "last"
+
+    def record_path(self, fold: Fold) -> Path:
+        return self.folder / "model.json"
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class FoldTraining(Generic[C, D]):
     metrics: tuple[str, ...] = ()  # by which epochs are compared; the first chooses the weights that are kept
     pretraining_data: Callable[[], PretrainingData] | None = None  # reads what the pre-training learned from
     network: nn.Module | None = None  # what `build` made
-    made: dict[str, Any] = field(default_factory=dict)  # how
+    made: dict[str, Any] = field(default_factory=dict)  # how, and what its input is
     best: dict[str, Tensor] = field(default_factory=dict)  # its weights at the scored epoch, where that is not the last
     history: list[dict[str, float]] = field(default_factory=list)
     predictions: dict[str, dict[str, Any]] = field(default_factory=lambda: {"epochs": {}, "scores": {}})
@@ -124,11 +124,13 @@ class FoldTraining(Generic[C, D]):
         target = torch.tensor(np.array(self.samples["target"].tolist()), device=self.device)
         return target.float() if self.task.aus else target
 
-    def build(self, make: partial[N]) -> N:
-        """The network that the fold leaves, on the device: of a name that its package exports, and named arguments."""
+    def build(self, make: partial[N], **input: Any) -> N:
+        """The network that the fold leaves, on the device: of a name that its package exports, and named arguments.
+
+        `input` says what it takes, for those who load it: sizes, range, key frames.
+        """
         network = make().to(self.device)
-        package = make.func.__module__.partition(".")[0]
-        self.made = {"package": package, "network": make.func.__name__, "arguments": make.keywords}
+        self.made = made(make, **input)
         if self.config.compile:
             network = compiled_once(network, f"{self.made} {self.device}")
         self.network = network
@@ -211,6 +213,12 @@ class FoldTraining(Generic[C, D]):
         target = np.array(self.task.scored(self.samples).tolist())[self.indices(part).cpu().numpy()]
         answers = ((scores > 0.5) if self.task.aus else scores.argmax(dim=1)).tolist()
         return round(metrics.score(target, answers, 2 if self.task.aus else scores.shape[1], metric), 6)
+
+
+def made(make: partial[Any], **input: Any) -> dict[str, Any]:
+    """The part of a file's header that tells how its network is made, and what its input is."""
+    package = make.func.__module__.partition(".")[0]
+    return {"package": package, "network": make.func.__name__, "arguments": make.keywords, "input": input}
 
 
 def autocast(config: Settings, device: torch.device) -> torch.autocast:

@@ -4,9 +4,9 @@ import io
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -20,7 +20,7 @@ from ..keys import refuse_others
 from ..tasks import Task
 from .compiling import compiled
 from .config import Settings
-from .fold import PretrainingData, seed_of
+from .fold import PretrainingData, made, seed_of
 from .parallel import Batches, Processes, synchronised
 from .stopping import finishing_steps
 from .weights import load_zip
@@ -55,6 +55,7 @@ class Pretraining(Generic[C]):
     workers: int = 0
     checkpoint_seconds: float = 600.0
     history: list[dict[str, float]] = field(default_factory=list)
+    made: dict[str, Any] = field(default_factory=dict)  # how the network is made that it leaves
     waited: float = 0.0
     worked: float = 0.0
     _state: dict[str, Any] = field(default_factory=dict)
@@ -74,6 +75,12 @@ class Pretraining(Generic[C]):
         """The model on the device; its batch norms see the whole batch where several processes share it."""
         model = synchronised(model.to(self.device), self.accelerator.num_processes)
         return compiled(model) if self.config.compile else model
+
+    def leaves(self, make: partial[Any], labels: Sequence[str] = (), **input: Any) -> None:
+        """Name the network whose weights are returned, what its outputs are and what it takes: it can then be loaded by
+        itself. It is one that its package exports, with named arguments.
+        """
+        self.made = {**made(make, **input), "labels": list(labels)}
 
     def keep(self, **objects: Any) -> None:
         """Name what a checkpoint holds (anything with `state_dict`), and take up the checkpoint there is.

@@ -22,6 +22,8 @@ from ..files import intact, opened
 from ..keys import VERIFY
 from .published import Published
 
+ROOT = Path(__file__).parents[2]
+
 
 def packed(state: Mapping[str, Tensor], about: Mapping[str, Any] | None = None) -> bytes:
     """The content of a .safetensors file that holds `state` and, in its header, `about` (anything JSON can hold)."""
@@ -70,18 +72,25 @@ def weights_of_a_run(path: str | Path) -> Iterator[None]:
         raise UserError(f"{path} does not hold a network that a run left: {reason}; rerun its row") from error
 
 
-def load_network(path: str | Path, package: str) -> tuple[nn.Module, dict[str, Any]]:
-    """The network of `package` that a fold left in `path`, in eval mode, and the description that `packed` was given.
+def load_network(path: str | Path, package: str = "") -> tuple[nn.Module, dict[str, Any]]:
+    """The network of `package`, or of any paper, that a run left in `path`, in eval mode; and its header.
+
+    The header is also the network's `about`.
 
     Only what the package exports is ever made, whatever the file asks for. Raises UserError for any other file, and for
     weights that are not finite.
     """
-    if not Path(path).is_file():
+    path = Path(path)
+    if path.suffix == ".json":
+        raise UserError(f"{path} is a record; the weights are {weights_path(path)}, beside it")
+    if not path.is_file():
         raise UserError(f"{path} is not there, or no file; runs leave a fold's weights beside its record")
     with weights_of_a_run(path):
         about = _about(path)
+        if not package and (ROOT / about["package"] / "experiments.py").is_file() and about["package"].isidentifier():
+            package = about["package"]
         if about["package"] != package:
-            raise ValueError(f"it holds a network of {about['package']}, not of {package}")
+            raise ValueError(f"it holds a network of {about['package']}, not of {package or 'this project'}")
         exported = import_module(package)
         if about["network"] not in exported.__all__:
             raise ValueError(f"{package} exports no {about['network']}")
@@ -89,6 +98,7 @@ def load_network(path: str | Path, package: str) -> tuple[nn.Module, dict[str, A
         refuse_infinite(state)
         net = getattr(exported, about["network"])(**about["arguments"])
         net.load_state_dict(state)
+    object.__setattr__(net, "about", about)
     return net.eval(), about
 
 

@@ -20,6 +20,7 @@ from .data import NEAR, ApexFrames, Data, FlowImages, KeyFrames
 from .mmnet import MMNet
 from .ststnet import STSTNet
 
+MADE_BY = "skd_tstsan.baselines.data"  # of the input
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, in which MMNet sees its frames
 CAPSULENET_DEGREES, CAPSULENET_JITTER, CAPSULENET_DECAY = 8, 0.2, 0.9  # rotation, colours; of lr, an epoch
 MMNET_DEGREES, MMNET_PADDING, MMNET_DECAY, MMNET_DECAYS = 3, 15, 0.987, 50  # padding of 224 pixels; epochs of decay
@@ -56,7 +57,7 @@ def train_ststnet(training: FoldTraining[Config, FlowImages]) -> None:
     """Cross-entropy; always in the same order and without augmentation."""
     config, y, rows = training.config, training.targets, training.indices("train")
     x = torch.tensor(training.data.images, device=training.device).float()
-    net = training.build(partial(STSTNet, classes=len(training.task.classes)))
+    net = training.build(partial(STSTNet, classes=len(training.task.classes)), made_by=MADE_BY)
     adam = optimiser(torch.optim.Adam, net, training)
     for epoch in range(config.ststnet_epochs):
         net.train()
@@ -71,7 +72,7 @@ def train_capsulenet(training: FoldTraining[Config, ApexFrames]) -> None:
     """The capsules' loss; classes balanced by frames near the apex. Test frames are rotated at random too."""
     config, y, rows = training.config, training.targets, training.indices("train")
     frames = torch.tensor(training.data.frames, device=training.device)
-    net = training.build(capsulenet(config, len(training.task.classes)))
+    net = training.build(capsulenet(config, len(training.task.classes)), size=config.image, made_by=MADE_BY)
     start(net, config, training.weights_dir)
     adam = optimiser(torch.optim.Adam, net, training)
 
@@ -97,7 +98,7 @@ def train_mmnet(training: FoldTraining[Config, KeyFrames]) -> None:
     """Cross-entropy; frames close to onset and apex stand for them in training."""
     config, data, y, rows = training.config, training.data, training.targets, training.indices("train")
     frames = torch.tensor(data.frames, device=training.device)
-    net = training.build(mmnet(config, len(training.task.classes)))
+    net = training.build(mmnet(config, len(training.task.classes)), size=config.image, made_by=MADE_BY)
     adam = optimiser(torch.optim.AdamW, net, training)
     padding = round(MMNET_PADDING * config.image / 224)
 

@@ -20,7 +20,7 @@ def parts(config: Config, N: int = 8, device: str = "cpu"):
     images = torch.randint(0, 256, (121, config.resize, config.resize, 3), dtype=torch.uint8, device=device)
     p = torch.randint(0, 2, (config.batch, N), device=device)
     student = network(config, N)().to(device, memory_format=torch.channels_last).train()
-    teacher = freeze(build_teacher(config).to(device, memory_format=torch.channels_last))
+    teacher = freeze(build_teacher(config)().to(device, memory_format=torch.channels_last))
     sgd = torch.optim.SGD(student.parameters(), lr=0.0, momentum=0.9)
 
     def data():

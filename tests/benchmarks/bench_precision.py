@@ -78,7 +78,7 @@ def sca_au_step(config, device) -> Callable:
 def dvasp_step(config, device) -> Callable:
     """A step of the student under its teacher (Eq. 16)."""
     student = dvasp.train.network(config, 8)().to(device, memory_format=torch.channels_last).train()
-    teacher = freeze(dvasp.train.build_teacher(config).to(device, memory_format=torch.channels_last))
+    teacher = freeze(dvasp.train.build_teacher(config)().to(device, memory_format=torch.channels_last))
     x = torch.rand(config.batch, 3, config.size, config.size, device=device)
     p = torch.randint(2, (config.batch, 8), device=device)
     sgd = torch.optim.SGD(student.parameters(), config.lr, momentum=config.momentum)

@@ -120,7 +120,7 @@ def test_at_paper_scale_every_student_fits_its_teacher(config, task):
     with torch.device("meta"):
         N = len(TASKS[task].aus)
         student, x = network(config, N)(), torch.empty(2, 3, config.size, config.size)
-        teacher = build_teacher(config) if PAPER.pretraining(config, TASKS[task]) else None
+        teacher = build_teacher(config)() if PAPER.pretraining(config, TASKS[task]) else None
         if config.method == "fine-tune":
             student.trunks.load_state_dict(teacher.trunks.state_dict())
             teacher = None
