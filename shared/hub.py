@@ -62,10 +62,8 @@ def publish(weights: Path, repository: str, private: Sequence[Path], yes: bool) 
     for name, text in texts.items():
         for secret in secrets:
             if secret in text:
-                remedy = "put that file into the folder of --weights and give its name alone"
-                raise UserError(
-                    f"{folder / name} names {secret}, a path of this machine, and was not published; {remedy}"
-                )
+                remedy = "give a file's name alone, and its folder as --weights"
+                raise UserError(f"{folder / name} names {secret}, a path of this machine: not published; {remedy}")
     print(f"to be published, for everyone to see, as {repository}:")
     for name in names:
         print(f"  {name}  {(folder / name).stat().st_size:,} bytes")
@@ -79,7 +77,6 @@ def publish(weights: Path, repository: str, private: Sequence[Path], yes: bool) 
             repo_id=repository, folder_path=folder, allow_patterns=names, commit_message="Add a network and its card"
         )
     except Exception as error:  # a network makes errors of any kind
-        raise UserError(
-            f"{repository} was not published: {error}; `hf auth login` tells the hub who you are"
-        ) from error
+        remedy = "`hf auth login` tells the hub who you are"
+        raise UserError(f"{repository} was not published: {error}; {remedy}") from error
     print(f"published: {done}")

@@ -16,6 +16,7 @@ from shared.runs import session as session
 from shared.runs.experiment import PretrainingRun
 from shared.runs.parallel import Alone
 from shared.runs.pretraining import Needs
+from shared.runs.weights import load_network
 from shared.synthetic.write import write
 from shared.tasks import TASKS
 
@@ -119,6 +120,10 @@ def test_a_pretraining_reads_what_its_key_contains(package, data, tmp_path, monk
     for stage in stages(package, data, tmp_path / "out"):
         engine._pretrain(stage, Alone(torch.device("cpu")), 0)
         assert stage.done() and stage.load()
+        if package.name != "skd_tstsan":  # which keeps no last layers: no network
+            net, about = load_network(stage.weights_path, package.name)
+            assert net.state_dict().keys() == stage.load().keys()
+            assert about["input"]["size"] == stage.config.size and about["needs"]["corpora"] == list(stage.corpora)
         keys |= set(stage.needs)
     fields = {field.name for field in dataclasses.fields(paper(package).config)}
     unread = keys & fields - Watched.names

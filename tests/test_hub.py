@@ -15,6 +15,13 @@ from shared.runs.weights import packed
 ROOT = Path(__file__).parents[1]
 NETWORKS = {  # entry point: arguments, a class of that name, inputs, shape of what it says
     "dvasp": (dict(N=3, width=8), "DualView", [(2, 3, 32, 32)], (2, 3, 2)),
+    "dvasp_teacher": (dict(C=3, depth=18, width=8), "Teacher", [(2, 3, 32, 32)], (2, 3)),
+    "ma2mi_predictor": (
+        dict(miacnet=dict(width=8, dim=12), dit=dict(size=4, dim=12, depth=1, heads=3, condition=12)),
+        "FramePredictor",
+        [(2, 3, 32, 32), (2, 3, 32, 32), (2, 4, 4, 4)],
+        (2, 4, 4, 4),
+    ),
     "skd_tstsan": (dict(classes=3, size=20, width=8), "SKD_TSTSAN", [(2, 38, 20, 20)], (2, 3)),
     "ststnet": (dict(classes=3), "STSTNet", [(2, 3, 28, 28)], (2, 3)),
     "capsulenet": (dict(classes=3, size=144, width=8), "CapsuleNet", [(2, 3, 144, 144)], (2, 3)),
@@ -23,7 +30,16 @@ NETWORKS = {  # entry point: arguments, a class of that name, inputs, shape of w
     "sca_au": (dict(M=3, size=64, width=8, reduced=8), "SCANetwork", [(2, 3, 4, 64, 64)], (2, 3)),
     "ma2mi": (dict(classes=3, width=8, dim=12), "MIACNet", [(2, 3, 32, 32)] * 2, (2, 3)),
 }
-BASELINES = dict.fromkeys(("ststnet", "capsulenet", "mmnet"), "skd_tstsan")  # entry points of another package
+OTHERS = dict.fromkeys(("ststnet", "capsulenet", "mmnet"), "skd_tstsan")  # entry points of another name: package
+OTHERS |= {"dvasp_teacher": "dvasp", "ma2mi_predictor": "ma2mi"}
+SIZED = {  # networks that know the side of their images, and inputs of another one
+    "dvasp": (dict(N=3, width=8, size=32), [(2, 3, 40, 40)]),
+    "dvasp_teacher": (dict(C=3, depth=18, width=8, size=32), [(2, 3, 40, 40)]),
+    "skd_tstsan": (dict(classes=3, size=20, width=8), [(2, 38, 24, 24)]),
+    "mtmnet": (dict(classes=3, subjects=4, width=8, size=32), [(2, 3, 64, 64)] * 2),
+    "sca_au": (dict(M=3, size=60, width=8, attention=None), [(2, 3, 4, 64, 64)]),
+    "ma2mi": (dict(classes=3, width=8, dim=12, size=64), [(2, 3, 32, 32)] * 2),
+}
 
 
 def said(output):
@@ -40,22 +56,31 @@ def test_networks_come_from_the_hub(name, tmp_path):
     x = [torch.rand(size) for size in inputs]
     assert type(net).__name__ == network and said(net(*x)).shape == shape
 
-    package = BASELINES.get(name, name)
+    package = OTHERS.get(name, name)
     about = {"package": package, "network": network, "arguments": arguments}
     (path := tmp_path / "net.safetensors").write_bytes(packed(net.state_dict(), about))
     same = torch.hub.load(str(ROOT), name, source="local", weights=str(path))
     assert not same.training and torch.equal(said(same(*x)), said(net(*x)))
     with pytest.raises(TypeError, match="leave width out"):
         torch.hub.load(str(ROOT), name, source="local", weights=str(path), width=8)
-    other = next(n for n in NETWORKS if n != package)
+    assert same.about == about
+    other = next(n for n in papers() if n != package)
     with pytest.raises(UserError, match=f"holds a network of {package}, not of {other}"):
         torch.hub.load(str(ROOT), other, source="local", weights=str(path))
+
+
+@pytest.mark.parametrize("name", SIZED)
+def test_a_network_refuses_images_of_another_size_than_it_learned_from(name):
+    arguments, inputs = SIZED[name]
+    net = torch.hub.load(str(ROOT), name, source="local", **arguments).eval()
+    with pytest.raises(ValueError, match="this network (learned from|is made for)|expected for 2 temporal domains"):
+        net(*(torch.rand(size) for size in inputs))
 
 
 def test_every_paper_has_an_entry_with_help():
     module = import_module("hubconf")
     listed = {name for name, entry in vars(module).items() if callable(entry) and not name.startswith("_")}
-    assert listed == {*papers(), *BASELINES} == set(NETWORKS)
+    assert listed == {*papers(), *OTHERS} == set(NETWORKS)
     for name, (_, network, _, _) in NETWORKS.items():
         assert getattr(module, name).__doc__.startswith(f"{network}: ")
 
