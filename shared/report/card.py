@@ -9,7 +9,7 @@ from ..runs.paper import Row, Table
 from ..runs.weights import load_network
 from .cells import Cell, measured
 from .page import rendered
-from .tables import banner, texts
+from .tables import HEADER, banner, texts
 
 
 def card(fitted: FittedRun, table: Table, row: Row, weights: Path, repository: str | None) -> str:
@@ -38,7 +38,7 @@ def card(fitted: FittedRun, table: Table, row: Row, weights: Path, repository: s
         + fitted.task.remarks(fitted.samples),
         changed=differences(fitted.config, paper.config()),
         settings=len(fields(fitted.config)),
-        scores=[texts(cell) for cell in cells],
+        scores=[dict(zip(HEADER, texts(cell), strict=True)) for cell in cells],
         why=why,
         again=" ".join(
             [f"bash reproduce.sh {paper.name} {place}", *(f"--set {k}={v}" for k, v in session.overrides.items())]
