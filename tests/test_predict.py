@@ -176,6 +176,7 @@ def too_large(tensors, about):
         (lambda tensors, about: about.update(arguments={"classes": 3}), "size mismatch"),
         (lambda tensors, about: about.update(arguments=[5]), "argument after ** must be a mapping"),
         *[(lambda tensors, about, key=key: about.pop(key), repr(key)) for key in ABOUT],
+        (lambda tensors, about: about.update(needs={}), "it is of a pre-training"),
     ],
 )
 def test_weights_that_do_not_fit_their_header(spoil, message, trained, tmp_path, toy):
@@ -186,7 +187,7 @@ def test_weights_that_do_not_fit_their_header(spoil, message, trained, tmp_path,
             json.loads(file.metadata()["about"]),
             {name: file.get_tensor(name) for name in file.offset_keys()},
         )
-    assert set(about) == {*ABOUT, "rule", "code"}
+    assert set(about) == {*ABOUT, "input", "rule", "code"}
     spoil(tensors, about)
     (tmp_path / "fold.safetensors").write_bytes(packed(tensors, about))
     given = ["--clip", trained.clip, "--apex", 9, "--out", tmp_path / "out"]

@@ -39,7 +39,7 @@ def predict(paper: Paper, args: argparse.Namespace) -> int:
     with TemporaryDirectory() as cache:
         sample = clip(args, Path(cache))
         with weights_of_a_run(weights):
-            if "task" not in about:
+            if "needs" in about:
                 raise ValueError("it is of a pre-training, which torch.hub and shared.hub load, and predicts nothing")
             task, made_by = TASKS[about["task"]], {k: about[k] for k in MADE_BY}
             if about["labels"] != task.outputs:
