@@ -51,7 +51,7 @@ class NotRegular(UserError, OSError):
     """A pipe, a device or a folder where a file was expected."""
 
 
-def opened(path: str | Path, flags: int = os.O_RDONLY) -> IO[bytes]:
+def opened(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> IO[bytes]:
     """A regular file, or a link to one, opened for reading. Raises NotRegular: a pipe could be waited on for ever."""
     handle = os.open(path, flags | os.O_NONBLOCK, 0o644)
     if not stat.S_ISREG(os.fstat(handle).st_mode):

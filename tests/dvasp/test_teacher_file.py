@@ -107,7 +107,7 @@ def others():
         "one view": ({k: v for k, v in whole.items() if "s.1" not in k}, "no net2.conv1.weight and no trunks.1"),
         "without a layer": ({k: v for k, v in whole.items() if "0.bn1.bias" not in k}, "no trunks.0.bn1.bias"),
         "other width": (whole | {"trunks.1.bn1.weight": torch.ones(8)}, r"bn1.weight \(8,\): expected \(4,\)"),
-        "NaN": (whole | {"trunks.1.conv1.weight": nan}, "trunks.1.conv1.weight .*: expected .* finite"),
+        "NaN": (whole | {"trunks.1.conv1.weight": nan}, "finite numbers: trunks.1.conv1.weight"),
         "another network": ({"fc.weight": torch.ones(2)}, "in 1 tensors fc.weight"),
         "a list": ([torch.ones(2)], "in 0 tensors"),
         "a tensor": (torch.ones(2), "in 0 tensors"),

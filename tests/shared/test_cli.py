@@ -195,7 +195,7 @@ def test_values_are_set_in_the_kind_of_their_field(toy, casme2, tmp_path):
 
 def test_a_loss_that_is_not_finite_names_fold_epoch_and_samples(refused, casme2):
     said = refused("--data", casme2, "--set", "lr=3e37", "--set", "epochs=3")
-    assert "CASME2/sub01: the loss is nan in epoch 2, on CASME2/sub02/EP01_01, CASME2/sub02/EP02_01" in said
+    assert "CASME2/sub01: loss is nan in epoch 2, on CASME2/sub02/EP01_01, CASME2/sub02/EP02_01" in said
     said = refused("1/w/ pre-training", "--data", casme2, "--set", "lr=3e38")
     assert "pre-training" in said and "loss not finite in epoch 2" in said
 
