@@ -7,7 +7,7 @@ import torch
 from matplotlib import pyplot as plt
 
 from shared.pixels.images import load
-from shared.report.figures import pictures
+from shared.report.figures import label, pictures
 from shared.report.results import Result
 from shared.runs.experiment import Experiment
 from shared.runs.paper import Figure
@@ -52,6 +52,7 @@ def ablation(result: Result) -> Figure:
                 interval = [[cell.measured - cell.low], [cell.high - cell.measured]]
             axis.barh(rows.index(cell.row), cell.measured, xerr=interval, color="C0" if interval else "0.7", capsize=2)
         axis.set_title(column, fontsize=8)
+        axis.set_xlabel(label(result, column), fontsize=8)
         axis.set_yticks(range(len(rows)), rows, fontsize=8)
     axes[0, 0].invert_yaxis()
     return Figure(result.table.title, "Bars are 95 % intervals over subjects; grey: the constant baseline", plot)

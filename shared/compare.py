@@ -15,7 +15,7 @@ from .runs.yardstick import YARDSTICK
 
 def compare(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Sequence[str]) -> int:
     """The exit code of `compare`; `arguments` are those that processes launched here are given."""
-    clock = time.monotonic()
+    clock, seeds = time.monotonic(), args.seeds or 1
     columns = comparison.chosen_columns(args.kind, args.columns)
     methods = comparison.chosen_methods([YARDSTICK, *papers], args.kind, args.methods, args.reference)
     sessions = {paper.name: open_session(paper, args) for paper in dict.fromkeys(paper for paper, _ in methods)}
@@ -27,12 +27,12 @@ def compare(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Seq
         for column in columns
         for entry in entries
         if entry.method.row.tasks is None or column.task in entry.method.row.tasks
-        for experiment in entry.session.experiments(entry.method.row, entry.method.on(column), args.seeds)
+        for experiment in entry.session.experiments(entry.method.row, entry.method.on(column), seeds)
     )
     code = complete(entries[0].session, wanted, args, "compare", "from shared.cli import main; main()", arguments)
     if code is not None:
         return code
-    made = comparison.compared(args.kind, entries, columns, reference=args.reference, seeds=args.seeds, papers=papers)
+    made = comparison.compared(args.kind, entries, columns, reference=args.reference, seeds=seeds, papers=papers)
     print(comparison.as_text(made, leak=args.leak))
     folder = args.out / "compare" / f"{args.kind}-{entries[0].session.folder.name}"
     contents = {

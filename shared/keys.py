@@ -97,7 +97,8 @@ def pixels_key(samples: pd.DataFrame) -> dict[str, str]:
 
 @cache
 def code_key(*modules: str) -> str:
-    """Twelve digits of the sources of modules and of all that they import from their packages and `shared`."""
+    """Twelve digits of the sources of modules and of all that they import, but for types, from their packages and
+    `shared`."""
     tops = {"shared", *(name.partition(".")[0] for name in modules)}
     sources, todo = {}, list(modules)
     while todo:
@@ -114,6 +115,7 @@ def code_key(*modules: str) -> str:
         package = name if spec.submodule_search_locations else name.rpartition(".")[0]
         with PARSING:
             tree = ast.parse(sources[name])
+        tree.body = [n for n in tree.body if not (isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test))]
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 todo += [alias.name for alias in node.names]
@@ -124,8 +126,8 @@ def code_key(*modules: str) -> str:
     return digest(sources)
 
 
-def refuse_others(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any], but: Collection[str] = ()) -> None:
-    """Raise UserError, naming each entry of `wanted` that differs, when what lies in `path` depends on something else.
+def differing(found: Mapping[str, Any], wanted: Mapping[str, Any], but: Collection[str] = ()) -> list[str]:
+    """A line for each entry of `wanted` that is another in `found`.
 
     Entries `but` are not compared; files are compared by content where both sides know it.
     """
@@ -133,16 +135,20 @@ def refuse_others(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any
     for key in [k for k in {*before, *now} if k.endswith(f".{CONTENT}")]:
         known = key if key not in before or key not in now else key.removesuffix(CONTENT) + TIMES
         before.pop(known, None), now.pop(known, None)
-    differing = [
-        f"  {key}: recorded {_short(before.get(key, 'nothing'))}, now {_short(now.get(key, 'nothing'))}"
+    return [
+        f"{key}: recorded {_short(before.get(key, 'nothing'))}, now {_short(now.get(key, 'nothing'))}"
         for key in sorted({*before, *now})
         if before.get(key) != now.get(key) and key.rpartition(".")[2] not in but
     ]
-    if differing:
+
+
+def refuse_others(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any], but: Collection[str] = ()) -> None:
+    """Raise UserError, naming each entry that is `differing`, when what lies in `path` depends on something else."""
+    if lines := differing(found, wanted, but):
         remedy = "give another --out, or remove that folder to run it again"
-        if all(line.partition(":")[0].endswith("code") for line in differing):
+        if all(line.partition(":")[0].endswith("code") for line in lines):
             remedy = f"--accept-code uses it and says so under the table; or {remedy}"
-        raise UserError("\n".join([f"{path} was made under other settings:", *differing, remedy]))
+        raise UserError("\n  ".join([f"{path} was made under other settings:", *lines]) + f"\n{remedy}")
 
 
 def _short(value: Any) -> str:

@@ -93,19 +93,18 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
         more = f"`{name} predict --help` explains how to apply a trained network to your own clip."
         p = add(name, text, usage=f"{program} {name} {run}", epilog=more)
         p.set_defaults(paper=name)
-        p.add_argument(
-            "--diff", action="store_true", help="print the tables from the records, without running anything"
-        )
+        p.add_argument("--diff", action="store_true", help="print the tables from the records, see `diff --help`")
         _add_run(p)
     _add_run(add("all", "rerun the headline rows of every paper", usage=f"{program} all {run}"))
     p = add(
         "diff",
-        "print the tables of a paper from its records, without running anything",
+        "print the tables of a paper from its records alone; with --data, compare these with the data first, and "
+        "write the tables and the page anew",
         usage=f"{program} diff PAPER {run}",
     )
     p.set_defaults(diff=True)
     p.add_argument("paper", **one)
-    _add_run(p)
+    _add_run(p, "all of which there are records")
     p = add(
         "predict",
         "apply a trained network to your own clip: give --clip, or two images as --onset and --apex",
@@ -124,7 +123,7 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
     p.add_argument("--push", metavar="USER/NAME", help=text)
     p.add_argument("--yes", action="store_true", help="answer that question with yes")
     p.set_defaults(diff=False, seeds=1, rule="", no_weights=False, shuffle_labels=False)
-    _add_run(p, fit=True)
+    _add_run(p, "the last headline row", fit=True)
     p = add("list", "list papers, tables and rows, and the corpora that each row needs")
     p.add_argument("papers", **several)
     p = add("data", "list the corpora found, their counts beside the published ones, and every problem")
@@ -158,12 +157,13 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
     return dict(commands.choices)
 
 
-def _add_run(p: argparse.ArgumentParser, *, paper: bool = True, fit: bool = False) -> None:
+def _add_run(
+    p: argparse.ArgumentParser, default: str = "the headline rows", *, paper: bool = True, fit: bool = False
+) -> None:
     """The options of a run; without `paper` those that every paper's methods share; with `fit` those of its one row."""
     if paper:
         text = "tables or rows, named as `list` prints them, and columns by the beginning of their names"
         text = "a row, named as `list` prints it" if fit else text
-        default = "the last headline row" if fit else "the headline rows"
         p.add_argument("rows", nargs="*", metavar=ROWS, help=f"{text} (default: {default})")
     add = p.add_argument_group("data and results").add_argument
     text = "folder that holds the corpora (default: $MER_DATA; if that is not set, synthetic faces)"
@@ -189,7 +189,7 @@ def _add_run(p: argparse.ArgumentParser, *, paper: bool = True, fit: bool = Fals
     if fit:
         return
     add("--no-weights", action="store_true", help="do not save the trained weights of each fold beside its record")
-    add("--seeds", type=at_least(1), metavar="N", default=1, help="run each experiment with N seeds (default: 1)")
+    add("--seeds", type=at_least(1), metavar="N", help="run each experiment with N seeds (default: 1)")
     text = (
         "epoch to score: the last, the best on validation samples, or the best on the test fold (default: as in the "
         "paper); val takes training subjects for validation where the paper has no validation fold"
@@ -198,8 +198,13 @@ def _add_run(p: argparse.ArgumentParser, *, paper: bool = True, fit: bool = Fals
         add("--rule", choices=("last", "val", "best_on_test"), default="", help=text)
     text = "control experiment: shuffle the labels, so that no score should exceed chance"
     add("--shuffle-labels", action="store_true", help=text)
-    text = "exit with code 1 if a number that the authors measured lies outside our interval (never on synthetic faces)"
     if paper:
+        text = "print the measured numbers of the tables for a manuscript, and nothing else"
+        add("--format", choices=("latex", "markdown", "csv"), help=text)
+        add("--intervals", action="store_true", help="with --format: with the 95 %% intervals")
+        text = (
+            "exit with code 1 if a number that the authors measured lies outside our interval, never on synthetic faces"
+        )
         add("--strict", action="store_true", help=text)
 
 

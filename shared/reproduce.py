@@ -11,15 +11,18 @@ import torch
 
 from .corpora import CORPORA
 from .errors import UserError, log, unknown
-from .files import MARKER, REMEDY, check_writable, digest, locked, sweep, write_text
+from .files import MARKER, REMEDY, check_writable, digest, locked, read_json, sweep, write_text
 from .keys import VERIFY
 from .report import tables
-from .report.results import Result, result
+from .report.exports import confusions_csv, predictions_csv
+from .report.layout import as_text, manuscript
+from .report.results import Result, all_results, finished
 from .runs.engine import run
 from .runs.experiment import Experiment
 from .runs.paper import Column, Paper, Row, Table
 from .runs.parallel import PARENT, follow_parent, launch, launched, make_accelerator, process_count, wait_for_others
 from .runs.places import MOST, PLACES, Places, own_places
+from .runs.recorded import Archive
 from .runs.session import Session
 from .runs.stopping import watch_signals
 
@@ -30,26 +33,58 @@ Cell = tuple[Table, Row, Column]
 
 def reproduce(paper: Paper, args: argparse.Namespace, arguments: Sequence[str]) -> int:
     """The exit code of `PAPER` and `diff PAPER`; `arguments` are those that processes launched here are given."""
+    if args.diff and args.data is None:
+        return from_records(paper, args)
     clock = time.monotonic()
     chosen = paper.choose(args.rows)
     session = open_session(paper, args)
     cells = [(table, row, column) for table, rows in chosen for row, column in table.cells() if row in rows]
-    own = [(row, column) for _, row, column in cells if not row.records]
+    own, seeds = [(row, column) for _, row, column in cells if not row.records], args.seeds or 1
     refuse_overridden(session, cells)
     if args.verify:
         os.environ[VERIFY] = "1"
-    wanted = dict.fromkeys(e for row, column in own for e in session.experiments(row, column, args.seeds))
-    wanted |= dict.fromkeys(e for _, column in own for e in session.yardstick(column.task, args.seeds))
+    wanted = dict.fromkeys(e for row, column in own for e in session.experiments(row, column, seeds))
+    wanted |= dict.fromkeys(e for _, column in own for e in session.yardstick(column.task, seeds))
     start = f"from shared.cli import main; main({paper.name!r})"
     code = complete(session, wanted, args, paper.name, start, arguments)
     if code is not None:
         return code
-    results = [result(session, table, rows, args.seeds) for table, rows in chosen]
-    print(tables.as_text(session, results))
-    page = write_reports(session, results, cells, args.seeds)
-    print(f"\nThe page with the figures: {page}\n{paper.name}: {time.monotonic() - clock:.0f} s in all")
-    if not args.strict:
-        return 0
+    archive = Archive(session, data=True)
+    missing = {(row, column.name): session.experiments(row, column, 1)[0].missing() for _, row, column in cells}
+    asked = [table for table, _ in chosen]
+    results = all_results(archive, asked, lambda row, column: missing.get((row, column.name), ()))
+    printed = [result for result in results if result.table.name in {table.name for table in asked}]
+    print(as_asked(archive, printed, args))
+    page = write_reports(archive, results)
+    where = f"\nThe page with the figures: {page}\n{paper.name}: {time.monotonic() - clock:.0f} s in all"
+    log(where) if args.format else print(where)
+    return held_against(session, printed) if args.strict else 0
+
+
+def from_records(paper: Paper, args: argparse.Namespace) -> int:
+    """The exit code of `diff PAPER` without --data: print the tables from what lies in the output folder alone."""
+    code, chosen = 0, [table for table, _ in paper.choose(args.rows)] if args.rows else []
+    sessions = recorded_sessions(paper, args)
+    if not sessions:
+        raise UserError(f"no records of {paper.name} in {args.out}; `bash reproduce.sh {paper.name}` makes some")
+    for session in sessions:
+        archive = Archive(session, data=False)
+        results = all_results(archive, chosen)
+        printed = [r for r in results if r.table.name in {table.name for table in chosen or paper.tables}]
+        print(as_asked(archive, printed, args))
+        code = max(code, held_against(session, printed) if args.strict else 0)
+    return code
+
+
+def as_asked(archive: Archive, results: list[Result], args: argparse.Namespace) -> str:
+    """The tables for the terminal or, with --format, for a manuscript."""
+    if args.format:
+        return manuscript(archive, results, args.format, args.intervals)
+    return as_text(archive, results)
+
+
+def held_against(session: Session, results: list[Result]) -> int:
+    """Print what --strict says, and return its exit code."""
     text, code = tables.strict(session, results)
     print(text)
     return code
@@ -131,6 +166,26 @@ def complete(
     return None
 
 
+def recorded_sessions(paper: Paper, args: argparse.Namespace) -> list[Session]:
+    """The sessions that have left records in the output folder, as the newest record of each describes it."""
+    found = []
+    for folder in sorted((args.out / paper.name).glob("*")):
+        for path in sorted(folder.glob("*/*/seed-*/*.json"), key=os.path.getmtime)[::-1]:
+            try:
+                record = read_json(path)
+                scale, generated, shuffled, rule = (record[k] for k in ("scale", "generated", "shuffled", "rule"))
+                overrides = dict(args.set) or record["set"]
+            except (UserError, LookupError):  # damaged, or of a pre-training
+                continue
+            asked = (args.scale or scale, args.rule or rule, args.shuffle_labels or shuffled)
+            session = Session(paper, args.out, args.out / "faces", scale, generated, overrides, args.weights, shuffled)
+            session.chosen_rule, session.accept_code = rule, args.accept_code
+            if session.folder == folder:
+                found += [session] * (asked == (scale, rule, shuffled))
+                break
+    return found
+
+
 def open_session(paper: Paper, args: argparse.Namespace) -> Session:
     """The session that the arguments ask for, on synthetic faces in the output folder if they name no data."""
     data = args.data or (Path(os.environ["MER_DATA"]) if os.environ.get("MER_DATA") else None)
@@ -200,14 +255,19 @@ def check(session: Session, wanted: Collection[Experiment], experiments: list[Ex
         log(f"left out, {len(problems)} problems:\n  {lines}\n{left}")
 
 
-def write_reports(session: Session, results: list[Result], cells: list[Cell], seeds: int) -> Path:
-    """Write tables.csv, tables.md and the page beside the records; returns the page."""
+def write_reports(archive: Archive, results: list[Result]) -> Path:
+    """Write the tables, what lies behind them, and the page beside the records; returns the page."""
     from .report.page import page
 
+    session, runs = archive.session, finished(archive)
+    live = [session.experiment(e.task, e.config, e.seed) for e in runs if e.seed == 0]
     contents = {
         "tables.csv": tables.as_csv(session, results),
-        "tables.md": tables.as_markdown(session, results),
-        "index.html": page(session, results, cells, seeds),
+        "tables.md": tables.as_markdown(archive, results),
+        "seeds.csv": tables.seeds_csv(results),
+        "confusions.csv": confusions_csv(runs),
+        **{f"predictions-{task}.csv": content for task, content in predictions_csv(runs).items()},
+        "index.html": page(archive, results, runs, [e for e in live if not e.missing()]),
     }
     write_files(session.folder, contents)
     return session.folder / "index.html"

@@ -111,13 +111,12 @@ class Task:
         folds = PROTOCOLS[self.protocol](samples, seed)
         return with_validation(folds, samples, seed=seed) if validation and not any(f.val for f in folds) else folds
 
-    def remarks(self, samples: pd.DataFrame) -> list[str]:
-        """Remarks for a reader of results on these samples: editions other than the task's own."""
+    def remarks(self, editions: Mapping[str, str]) -> list[str]:
+        """Remarks for a reader of results on these `editions` (corpus → edition): those other than the task's own."""
         return [
             f"{self.name}: {corpus} is read from its {found} sheet; the task's labels are those of {edition}"
             for corpus, edition in self.edition.items()
-            for found in sorted(set(samples["edition"][samples["corpus"] == corpus]))
-            if found != edition
+            if (found := editions.get(corpus, edition)) != edition
         ]
 
 

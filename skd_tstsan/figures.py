@@ -67,7 +67,8 @@ def confusions(experiments: Sequence[Experiment]) -> Figure:
         corpora = experiment.task.corpora
         for corpus in (None, *corpora) if len(corpora) > 1 else (None,):
             title = f"{experiment.task.name}{f', {corpus}' if corpus else ''}"
-            matrix = confusion_of(experiment, Column("", experiment.task.name, "uf1", corpus=corpus))
+            column = Column("", experiment.task.name, "uf1", corpus=corpus)
+            matrix = confusion_of(experiment.records(), experiment.session.rule, column)
             panels.append((title, experiment.task.classes, matrix))
     columns = min(len(panels), 4)
     rows = -(-len(panels) // columns)

@@ -34,8 +34,7 @@ def card(fitted: FittedRun, table: Table, row: Row, weights: Path, repository: s
         parameters=sum(p.numel() for p in net.parameters()),
         corpora={c: (int(n), editions.get(c, "")) for c, n in counts.items()},
         pretraining=stage.corpora if stage else (),
-        remarks=paper.remarks(fitted.config, stage.history() if stage else (), [])
-        + fitted.task.remarks(fitted.samples),
+        remarks=paper.remarks(fitted.config, stage.history() if stage else (), []) + fitted.task.remarks(editions),
         changed=differences(fitted.config, paper.config()),
         settings=len(fields(fitted.config)),
         scores=[dict(zip(HEADER, texts(cell), strict=True)) for cell in cells],
@@ -62,5 +61,5 @@ def crossvalidated(fitted: FittedRun, table: Table, row: Row) -> tuple[list[Cell
         if len(records) < len(experiment.folds):
             return [], f"{len(records)} of {len(experiment.folds)} folds of this row were run"
         cell = Cell(row.name, column.name, joined=column.joined, rule="last", note=f"{len(records)} folds, one seed")
-        cells += measured(cell, row, column, [records])
+        cells += measured(cell, row, column, {0: records})
     return cells, "" if cells else "This row was not run under these settings"

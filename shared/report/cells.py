@@ -1,15 +1,16 @@
 """One cell of a table: the measured number from run records, its interval, the other rule's and the leak."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..metrics import bootstrap, confusion, constant_baseline, interval, score
-from ..runs.experiment import Experiment, predicted
-from ..runs.fold import Record
+from ..runs.experiment import predicted
+from ..runs.fold import Record, Rule
 from ..runs.paper import Column, Row
+from ..runs.recorded import Recorded
 from ..runs.yardstick import NAME
 from ..tasks import TASKS
 
@@ -21,7 +22,7 @@ class Cell:
     row: str
     column: str
     paper: str = ""  # as printed; empty where the paper has no number or our copy is illegible
-    source: str = "run"  # "cited" where the paper quotes others; else the table that prints it where this one does not
+    source: str = "run"  # "cited" from others, "illegible", or the table that prints it where this one does not
     measured: float | None = None
     low: float | None = None
     high: float | None = None
@@ -32,7 +33,12 @@ class Cell:
     leak: float | None = None  # best_on_test − last
     leak_low: float | None = None
     leak_high: float | None = None
-    note: str = ""  # folds done, or why there is no number
+    seeds: Mapping[int, float] = field(default_factory=dict)  # the number of each
+    gain: float | None = None  # over the table's first row, on the same samples and seeds
+    gain_low: float | None = None
+    gain_high: float | None = None
+    draws: "Draws | None" = field(default=None, repr=False, compare=False)
+    note: str = ""  # folds done, or that it is not run
     comparable: bool = True  # with the printed number: not where that is for other samples
     remark: str = ""  # what was done to the row's input or training that the paper does not do
 
@@ -47,6 +53,24 @@ class Cell:
         if self.measured is None or not self.paper or not self.comparable:
             return None
         return self.measured - float(self.paper)
+
+    def over(self, first: "Cell | None") -> "Cell":
+        """The cell with its difference to another of the same column; as it is where the two are not paired."""
+        if first is None or first.row == self.row or self.measured is None or first.measured is None:
+            return self
+        if self.draws is None or first.draws is None or self.draws.samples != first.draws.samples:
+            return self
+        if self.seeds.keys() != first.seeds.keys():
+            return self
+        low, high = interval(self.draws.values - first.draws.values)
+        return replace(self, gain=self.measured - first.measured, gain_low=low, gain_high=high)
+
+
+class Draws(NamedTuple):
+    """A number in each draw of subjects; on the same samples they are the same draws."""
+
+    samples: frozenset[str]
+    values: np.ndarray
 
 
 class Predictions(NamedTuple):
@@ -81,36 +105,42 @@ def _of_unit(column: Column, values: np.ndarray) -> np.ndarray:
     return values if column.au is None else values[:, [TASKS[column.task].aus.index(column.au)]]
 
 
-def confusion_of(experiment: Experiment, column: Column) -> np.ndarray:
-    """The pooled confusion matrix of an experiment's predictions at the scored epochs."""
-    seed = pooled(experiment.records(), experiment.session.rule, "", column, experiment.metrics[0])
+def confusion_of(records: Sequence[Record], rule: Rule, column: Column, output: str = "") -> np.ndarray:
+    """The pooled confusion matrix, of units (A, 2, 2), of one seed at the epochs whose weights are kept."""
+    seed = pooled(records, rule, output, column, records[0]["metrics"][0])
     return confusion(seed.targets, seed.predictions, seed.classes)
 
 
-def measured(cell: Cell, row: Row, column: Column, seeds: Sequence[Sequence[Record]]) -> list[Cell]:
+def measured(cell: Cell, row: Row, column: Column, seeds: Mapping[int, Sequence[Record]]) -> list[Cell]:
     """The cell with its number, from the records of each seed.
 
     A mean of folds is followed by the pooled number, which no paper prints."""
     rules = dict.fromkeys((cell.rule, "last", "best_on_test"))
-    runs = {rule: [pooled(records, rule, row.output, column) for records in seeds] for rule in rules}
+    runs = {rule: [pooled(records, rule, row.output, column) for records in seeds.values()] for rule in rules}
     if (runs[cell.rule][0].targets < 0).all():
         return [replace(cell, note=f"not scored: too few samples show it ({cell.note})")]
+    samples = frozenset(sample for records in seeds.values() for record in records for sample in record["samples"])
     pool = replace(cell, joined="pooled", paper="", source="run")
-    return [_scored(each, column, runs) for each in ([cell] if cell.joined == "pooled" else [cell, pool])]
+    cells = [cell] if cell.joined == "pooled" else [cell, pool]
+    return [_scored(each, column, runs, list(seeds), samples) for each in cells]
 
 
-def _scored(cell: Cell, column: Column, runs: Mapping[str, Sequence[Predictions]]) -> Cell:
+def _scored(
+    cell: Cell, column: Column, runs: Mapping[str, Sequence[Predictions]], names: list[int], samples: frozenset[str]
+) -> Cell:
     """The cell with the mean over seeds under each rule, and intervals over subjects."""
-    means, draws = {}, {}
+    means, draws, numbers = {}, {}, dict[int, float]()
     for rule, seeds in runs.items():
         each = [
             column.scale * score(target, pred, seeds[0].classes, column.metric, folds)
             for _, target, pred, folds in parts(seeds, cell.joined)
         ]
         means[rule] = float(np.mean(each))
-        if rule == cell.rule and len(each) > 1:
-            digits = replace(cell, measured=means[rule]).decimals
-            cell = replace(cell, note=f"{cell.note}, seeds {min(each):.{digits}f} to {max(each):.{digits}f}")
+        if rule == cell.rule:
+            numbers = dict(zip(names, each, strict=True))
+            if len(each) > 1:
+                digits = replace(cell, measured=means[rule]).decimals
+                cell = replace(cell, note=f"{cell.note}, seeds {min(each):.{digits}f} to {max(each):.{digits}f}")
         draws[rule] = column.scale * bootstrap(parts(seeds, cell.joined), seeds[0].classes, column.metric)
     low, high = interval(draws[cell.rule])
     leak_low, leak_high = interval(draws["best_on_test"] - draws["last"])
@@ -125,6 +155,8 @@ def _scored(cell: Cell, column: Column, runs: Mapping[str, Sequence[Predictions]
         leak=means["best_on_test"] - means["last"],
         leak_low=leak_low,
         leak_high=leak_high,
+        seeds=numbers,
+        draws=Draws(samples, draws[cell.rule]),
     )
 
 
@@ -133,36 +165,26 @@ def parts(seeds: Sequence[Predictions], joined: str) -> list[tuple[Any, ...]]:
     return [(*seed[:3], seed.folds if joined == "mean of folds" else None) for seed in seeds]
 
 
-def yardstick(column: Column, experiments: Sequence[Experiment]) -> list[Cell]:
-    """The yardstick, with folds joined as in the column, and pooled; nothing until all its folds are done."""
-    seeds = [experiment.records() for experiment in experiments]
-    if not seeds or sum(map(len, seeds)) < sum(len(experiment.folds) for experiment in experiments):
-        return []
-    cell = Cell(
-        f"yardstick ({NAME})", column.name, joined=column.joined, rule="last", note=f"{sum(map(len, seeds))} folds"
-    )
-    found = measured(cell, Row(""), column, seeds)
+def yardstick(column: Column, experiments: Sequence[Recorded]) -> list[Cell]:
+    """The yardstick, with folds joined as in the column, and pooled."""
+    note = f"{sum(e.folds for e in experiments)} folds"
+    cell = Cell(f"yardstick ({NAME})", column.name, joined=column.joined, rule="last", note=note)
+    found = measured(cell, Row(""), column, {e.seed: e.found for e in experiments}) if experiments else []
     return [replace(c, rule="none", other=None, leak=None, leak_low=None, leak_high=None) for c in found]
 
 
-def baselines(column: Column, experiment: Experiment) -> list[Cell]:
-    """The constant predictor, with folds joined as in the column, and pooled."""
-    task, samples = experiment.task, experiment.samples.assign(scored=experiment.task.scored)
-    if column.corpus:
-        samples = samples[samples["corpus"] == column.corpus]
-    target = _of_unit(column, np.array(samples["scored"].tolist()))
-    if (target < 0).all():
+def baselines(column: Column, experiment: Recorded) -> list[Cell]:
+    """The constant predictor on the experiment's samples, with folds joined as in the column, and pooled."""
+    task, seed = experiment.task, pooled(experiment.found, "last", "", column)
+    if (seed.targets < 0).all():
         return []
     answer = "largest class"
     if task.aus:
         answer = "all present" if column.metric == "f1_binary" else "all absent"
     found = []
     for joined in dict.fromkeys((column.joined, "pooled")):
-        folds = None
-        if joined == "mean of folds":
-            fold_of = {sample: fold.name for fold in experiment.folds for sample in fold.test}
-            folds = [fold_of[sample] for sample in samples["sample"]]
-        value = column.scale * constant_baseline(target, 2 if task.aus else len(task.classes), column.metric, folds)
+        folds = seed.folds if joined == "mean of folds" else None
+        value = column.scale * constant_baseline(seed.targets, seed.classes, column.metric, folds)
         row = f"constant baseline ({answer})"
         found.append(Cell(row, column.name, measured=value, joined=joined, rule="none", note="same labels"))
     return found

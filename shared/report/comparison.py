@@ -14,6 +14,7 @@ from ..errors import unknown
 from ..metrics import bootstrap, exchanged, holm, interval
 from ..runs.fold import Record
 from ..runs.paper import AnyPaper, Column, Figure, Method
+from ..runs.recorded import recorded
 from ..runs.session import Session
 from ..tasks import LEAVE_CORPUS_OUT, TASKS
 from .cells import Cell, measured, parts, pooled
@@ -151,17 +152,17 @@ def compared(
             cells[entry.name, column.name] = Compared(cell)
             if cell.measured is not None:
                 known[entry.name] = seeds_records
-                first = entry.session.experiments(entry.method.row, entry.method.on(column), 1)[0]
-                corpora |= dict.fromkeys(first.editions.items())
-                for remark in remarks_on(first, sum(seeds_records, [])):
+                experiments = entry.session.experiments(entry.method.row, entry.method.on(column), seeds)
+                corpora |= dict.fromkeys(experiments[0].editions.items())
+                for remark in remarks_on([recorded(experiment) for experiment in experiments]):
                     said.setdefault(remark, []).append(entry.name)
         _add_differences(cells, {e.name: e for e in entries}, column, known, reference)
     session, names = entries[0].session, [entry.name for entry in entries]
     for entry in entries:
         if entry.method.tuned:
             said.setdefault(f"settings chosen for {entry.method.tuned}", []).append(entry.name)
-    lines = circumstances(session, seeds, corpora) + [f"reference: {reference}; rule: last"]
-    lines += [remark + scope(methods, names) for remark, methods in said.items()]
+    lines = circumstances(session, [seeds], corpora) + [f"reference: {reference}; rule: last"]
+    lines += [remark + scope([(m, "") for m in methods], [(n, "") for n in names]) for remark, methods in said.items()]
     columns_here = {column.name for column in columns}
     published = [p for paper in papers for p in published_numbers(paper.folder) if p["column"] in columns_here]
     title = {"emotion": "Emotions: methods compared", "aus": "Action units: methods compared"}[kind]
@@ -184,7 +185,7 @@ def _measured(entry: Entry, column: Column, seeds: int) -> tuple[Cell, list[list
     records = [e.records() for e in experiments]
     done, wanted = sum(map(len, records)), sum(len(e.folds) for e in experiments)
     cell = replace(cell, note=f"{done} of {wanted} folds")
-    return (measured(cell, row, own, records)[0], records) if done == wanted else (cell, [])
+    return (measured(cell, row, own, dict(enumerate(records)))[0], records) if done == wanted else (cell, [])
 
 
 def _add_differences(

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike
 from ..runs.paper import Figure
 from .results import Result
 
+METRIC = {"accuracy": "accuracy", "uf1": "UF1", "uar": "UAR", "f1_macro": "macro F1", "f1_binary": "binary F1"}
+
 
 def grid(rows: int, columns: int, *, width: float, height: float | None = None, **how: Any) -> tuple[Plot, np.ndarray]:
     """A plot and its axes (rows, columns), each `width` × `height` inches (default: square)."""
@@ -41,8 +43,20 @@ def pictures(
 
 
 def overlay(axis: Axes, heat: ArrayLike, size: int, **how: Any) -> None:
-    """An activation map (h, w) over the image of size × size pixels that `axis` shows."""
+    """An activation map (h, w) over the image of size × size pixels that `axis` shows; of a flat one, that it is."""
     extent = (-0.5, size - 0.5, size - 0.5, -0.5)
+    if np.ptp(np.asarray(heat)) == 0:
+        axis.text(
+            size / 2,
+            size / 2,
+            "no activation",
+            ha="center",
+            va="center",
+            fontsize=7,
+            color="white",
+            bbox={"color": "black", "alpha": 0.6, "boxstyle": "round,pad=0.2"},
+        )
+        return
     axis.imshow(heat, cmap="jet", alpha=0.45, interpolation="bicubic", extent=extent, **how)
 
 
@@ -55,6 +69,12 @@ def draw_confusion(axis: Axes, counts: np.ndarray, classes: Sequence[str], label
         axis.text(j, i, label(counts[i, j], share), ha="center", va="center", fontsize=7, color=colour)
     axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right", fontsize=7)
     axis.set_yticks(range(len(classes)), classes, fontsize=7)
+
+
+def label(result: Result, column: str) -> str:
+    """The name of a column's metric, for an axis."""
+    (found,) = [c for c in result.table.columns if c.name == column]
+    return METRIC[found.metric] + " (%)" * (found.scale == 100)
 
 
 def along_rows(
@@ -74,5 +94,6 @@ def along_rows(
         spread = np.abs(np.array([[c.low, c.high] for c in shown]).T - middle)
         axis.errorbar([c.row.removeprefix(prefix) for c in shown], middle, spread, marker="o", capsize=3, **line)
         axis.set_title(column, fontsize=9)
+        axis.set_ylabel(label(result, column), fontsize=8)
         axis.margins(x=0.2)
     return [Figure(title, f"{caption}; bars are 95 % intervals over subjects", plot)]

@@ -3,8 +3,8 @@
 import base64
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,38 +12,40 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib import pyplot as plt
 
 from ..runs.experiment import Experiment
-from ..runs.paper import Column, Row, Table
-from ..runs.session import Session
-from .cells import confusion_of
-from .figures import Figure, draw_confusion, grid
+from ..runs.paper import Column
+from ..runs.recorded import Archive
+from .cells import confusion_of, pooled
+from .exports import Runs
+from .figures import METRIC, Figure, draw_confusion, grid
+from .layout import HOW, NO_COMPARISON, layout, rule_line
 from .results import Result
-from .tables import HEADER, LEGEND, banner, texts
-
-Runs = Mapping[Experiment, tuple[str, Column]]  # finished experiments, each with the first row and column that show it
+from .tables import LEGEND, banner
 
 
-def page(session: Session, results: Sequence[Result], cells: Iterable[tuple[Table, Row, Column]], seeds: int) -> str:
-    """The page of the chosen cells as HTML."""
-    runs: dict[Experiment, tuple[str, Column]] = {}
-    for _, row, column in cells:
-        experiment = session.experiments(row, column, seeds)[0]
-        if not row.records and not experiment.missing() and len(experiment.records()) == len(experiment.folds):
-            runs.setdefault(experiment, (row.name, column))
+def page(archive: Archive, results: Sequence[Result], runs: Runs, live: Sequence[Experiment] = ()) -> str:
+    """The page as HTML; with the paper's figures of the experiments that are `live`, whose data is there."""
+    session = archive.session
+    first = {experiment: row for experiment, row in runs.items() if experiment.seed == 0}
     sections = {
-        "Training": pictures(training_curves(runs)),
-        "Confusion matrices": pictures(confusion_matrices(runs)),
-        "Figures": pictures(session.paper.figures(session, list(runs), results)),
+        "Training": pictures(training_curves(first)),
+        "Results per subject": pictures(subjects(first)),
+        "Confusion matrices": pictures(confusion_matrices(first)),
+        "Figures": pictures(session.paper.figures(session, live, results)),
     }
     banners = [banner(session)] if banner(session) else []
-    if sections["Figures"] and not session.generated:
-        banners.append("shows faces of licensed corpora: do not publish")
+    private = ["shows faces of licensed corpora: do not publish"] if live and not session.generated else []
     return rendered(
         "page.html.j2",
         title=f"{session.paper.title}: printed and measured",
-        banners=banners,
-        results=results,
-        sections={name: pictures for name, pictures in sections.items() if pictures},
+        banners=banners + private,
+        tables=[(result, layout(result, not banners), rule_line(result)) for result in results],
+        how=NO_COMPARISON if banners else HOW,
+        left_out=archive.left_out,
+        sections={name: drawn for name, drawn in sections.items() if drawn},
     )
+
+
+INDEX = ("table", "row", "column", "printed", "value", "low", "high", "rule")  # of tables.csv, shown for several papers
 
 
 def index(pages: Mapping[Path, str]) -> str:
@@ -52,10 +54,10 @@ def index(pages: Mapping[Path, str]) -> str:
     for path, link in pages.items():
         with open(path.with_name("tables.csv"), newline="", encoding="utf-8") as file:
             lines = list(csv.DictReader(file))
-        run = [[line[name] for name in HEADER] for line in lines if line["measured"]]
+        run = [line for line in lines if line["value"]]
         banners = dict.fromkeys(line["remark"] for line in lines if line["remark"])
         papers.append({"link": link, "banners": banners, "rows": run})
-    return rendered("index.html.j2", title="Reproductions", papers=papers)
+    return rendered("index.html.j2", title="Reproductions", papers=papers, names=INDEX)
 
 
 def rendered(template: str, **values: object) -> str:
@@ -63,8 +65,8 @@ def rendered(template: str, **values: object) -> str:
     folder = FileSystemLoader(Path(__file__).with_name("templates"))
     html = template.endswith(".html.j2")
     jinja = Environment(loader=folder, autoescape=html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    jinja.filters |= {"texts": texts, "anchor": lambda name: name.lower().replace(" ", "-")}
-    return jinja.get_template(template).render({"header": HEADER, "legend": LEGEND} | values)
+    jinja.filters["anchor"] = lambda name: name.lower().replace(" ", "-")
+    return jinja.get_template(template).render({"legend": LEGEND, **values})
 
 
 def pictures(figures: Iterable[Figure]) -> list[dict[str, str]]:
@@ -83,13 +85,13 @@ def training_curves(runs: Runs) -> list[Figure]:
     """Losses and test scores over the epochs, a line an experiment, the mean over its folds; then pre-trainings."""
     if not runs:
         return []
-    tasks = {experiment.task.name: experiment.metrics[0] for experiment in runs}  # task -> metric
+    tasks = {experiment.task.name: METRIC[experiment.found[0]["metrics"][0]] for experiment in runs}  # task -> metric
     plot, axes = grid(2, len(tasks), width=4.2, height=2.5, sharex="col")
     for (upper, lower), (task, metric) in zip(axes.T, tasks.items(), strict=True):
-        for experiment, (row, _) in runs.items():
+        for experiment, row in runs.items():
             if experiment.task.name != task:
                 continue
-            histories = [record["history"] for record in experiment.records()]
+            histories = [record["history"] for record in experiment.found]
             epochs = range(min(map(len, histories)))
             for axis, key in ((upper, "loss"), (lower, "test")):
                 if all(key in history[0] for history in histories):
@@ -100,29 +102,59 @@ def training_curves(runs: Runs) -> list[Figure]:
         lower.legend(fontsize=7)
     caption = "Mean over the folds. The test curve is for information: the rules “last” and “val” never use it"
     figures = [Figure("Fine-tuning", caption, plot)]
-    pretrainings = {e.pretraining.folder: e.pretraining for e in runs if e.pretraining}
+    pretrainings = {json.dumps(e.found[0]["pretraining"]): (row, e) for e, row in list(runs.items())[::-1] if e.history}
     if pretrainings:
         plot, axes = grid(1, len(pretrainings), width=4.2, height=3)
-        for axis, pretraining in zip(axes[0], pretrainings.values(), strict=True):
-            history = pretraining.history()
-            for key in [k for k in history[0] if k != "epoch"]:
-                axis.plot([entry["epoch"] for entry in history], [entry[key] for entry in history], label=key)
-            axis.set(title=pretraining.identity, xlabel="epoch", ylabel="loss")
+        for axis, (row, experiment) in zip(axes[0], list(pretrainings.values())[::-1], strict=True):
+            for key in [k for k in experiment.history[0] if k != "epoch"]:
+                places = [entry["epoch"] for entry in experiment.history]
+                axis.plot(places, [entry[key] for entry in experiment.history], label=key)
+            corpora = ", ".join(experiment.found[0]["pretraining"]["needs"]["corpora"])
+            axis.set(xlabel="epoch", ylabel="loss")
+            axis.set_title(f"{row}: on {corpora}", fontsize=9)
             axis.legend(fontsize=7)
         figures.append(Figure("Pre-training", "Each term of the loss, averaged over an epoch", plot))
     return figures
 
 
-def confusion_matrices(runs: Runs) -> list[Figure]:
-    """Confusion matrices of the experiments on classes, pooled over folds."""
-    figures = []
-    for experiment, (row, column) in runs.items():
-        if experiment.task.aus:
-            continue
-        plot, ((axis,),) = grid(1, 1, width=3.6, height=3.4)
-        counts = confusion_of(experiment, replace(column, corpus=None))
-        draw_confusion(axis, counts, experiment.task.classes, lambda count, share: str(count))
-        axis.set(xlabel="predicted", ylabel="labelled")
-        caption = f"Counts over all folds, rule “{experiment.session.rule}”"
-        figures.append(Figure(f"{experiment.task.name}, {row}", caption, plot))
-    return figures
+def subjects(runs: Runs) -> Iterator[Figure]:
+    """The share of right predictions of each subject, a panel a task; those with most samples first."""
+    for task in dict.fromkeys(experiment.task for experiment in runs):
+        shares = {}
+        for experiment, row in runs.items():
+            if experiment.task is task:
+                rule, column = experiment.session.rule, Column("", task.name, task.metric)
+                seed = pooled(experiment.found, rule, "", column, experiment.found[0]["metrics"][0])
+                right = np.ma.masked_array(seed.targets == seed.predictions, seed.targets < 0)
+                shares[row] = {s: right[seed.subjects == s].mean() for s in np.unique(seed.subjects)}
+        names, counts = np.unique(seed.subjects, return_counts=True)
+        order = names[np.argsort(-counts, kind="stable")]
+        plot, ((axis,),) = grid(1, 1, width=max(4.5, 0.22 * len(order)), height=3.2)
+        for k, (row, of) in enumerate(shares.items()):
+            shift = (k - (len(shares) - 1) / 2) * 0.6 / len(shares)
+            axis.plot(np.arange(len(order)) + shift, [of[s] for s in order], "o", markersize=3.5, label=row)
+        labels = [f"{s.rpartition('/')[2]} ({n})" for s, n in zip(order, sorted(counts)[::-1], strict=True)]
+        axis.set_xticks(range(len(order)), labels, rotation=90, fontsize=7)
+        axis.set(ylim=(-0.05, 1.05), ylabel="share of right predictions", title=task.name)
+        axis.grid(axis="x", linewidth=0.3)
+        axis.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+        what = "action units" if task.aus else "samples"
+        caption = f"In parentheses the number of samples; a mean over {what}, seed 0, rule “{rule}”"
+        yield Figure(task.name, caption, plot)
+
+
+def confusion_matrices(runs: Runs) -> Iterator[Figure]:
+    """Confusion matrices of the experiments on classes, pooled over folds: a figure a task."""
+    for task in dict.fromkeys(experiment.task for experiment in runs if not experiment.task.aus):
+        shown = [(experiment, row) for experiment, row in runs.items() if experiment.task is task]
+        columns = min(len(shown), 4)
+        plot, axes = grid(-(-len(shown) // columns), columns, width=3.2)
+        for axis in axes.flat[len(shown) :]:
+            axis.axis("off")
+        for axis, (experiment, row) in zip(axes.flat, shown, strict=False):
+            rule = experiment.session.rule
+            counts = confusion_of(experiment.found, rule, Column("", task.name, task.metric))
+            draw_confusion(axis, counts, task.classes, lambda count, share: str(count))
+            axis.set(xlabel="predicted", ylabel="labelled")
+            axis.set_title(row, fontsize=9)
+        yield Figure(task.name, f"Counts over all folds, seed 0, rule “{rule}”", plot)

@@ -16,7 +16,7 @@ POSITIVES = "Number of samples"  # a row of a table: how many samples of the col
 
 
 def printed_numbers(folder: Path, table: str) -> dict[tuple[str, str], tuple[str, str]]:
-    """The paper's numbers of a table: (row, column) -> (value as printed, "run" or "cited")."""
+    """The paper's numbers of a table: (row, column) -> (value as printed, "run", "cited" or "illegible")."""
     path = folder / "tables" / f"{table}.csv"
     return {(r["row"], r["column"]): (r["value"], r["source"]) for r in _lines(path)} if path.exists() else {}
 

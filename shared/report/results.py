@@ -1,17 +1,13 @@
 """A table from the records there are: its cells, and the remarks that a reader needs to judge them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from ..errors import UserError
-from ..runs.experiment import Experiment
-from ..runs.fold import Record
 from ..runs.paper import Column, Row, Table
+from ..runs.recorded import Archive, Recorded
 from ..runs.session import Session
 from ..runs.yardstick import NAME, unfit
-from .cells import Cell, baselines, measured, yardstick
+from .cells import Cell, baselines, measured, pooled, yardstick
 from .printed import POSITIVES, printed_elsewhere, printed_numbers, scored
 
 Numbers = Mapping[tuple[str, str], tuple[str, str]]  # (row, column) -> (value as printed, source)
@@ -24,86 +20,111 @@ class Result:
     table: Table
     cells: tuple[Cell, ...]
     remarks: tuple[str, ...]
+    printed_rows: tuple[str, ...] = ()  # in the paper's order
 
 
-def result(session: Session, table: Table, rows: Sequence[Row], seeds: int) -> Result:
-    """The chosen rows of a table."""
-    numbers = printed_numbers(session.paper.folder, table.name)
-    counts = _positives(session, table, numbers, rows)
-    elsewhere = printed_elsewhere(session.paper)
+def all_results(
+    archive: Archive, chosen: Iterable[Table] = (), missing: Callable[[Row, Column], Sequence[str]] = lambda *_: ()
+) -> list[Result]:
+    """The chosen tables, and all others of which there are records; each with the columns chosen or measured."""
+    asked = {table.name: {column.name for column in table.columns} for table in chosen}
+    results = []
+    for table in archive.session.paper.tables:
+        ran = {c.name for r, c in table.cells() if not r.records and archive.experiments(r, c)}
+        names = asked.get(table.name, set()) | ran
+        if names:
+            part = replace(table, columns=tuple(column for column in table.columns if column.name in names))
+            results.append(result(archive, part, missing))
+    return results
+
+
+def finished(archive: Archive) -> dict[Recorded, str]:
+    """The experiments of the paper's own rows that are done, each with the first row that shows it."""
+    found: dict[Recorded, str] = {}
+    for table in archive.session.paper.tables:
+        for row, column in table.cells():
+            for experiment in archive.experiments(row, column) if not row.records else ():
+                if experiment.done:
+                    found.setdefault(experiment, row.name)
+    return found
+
+
+def result(archive: Archive, table: Table, missing: Callable[[Row, Column], Sequence[str]] = lambda *_: ()) -> Result:
+    """A table; `missing` says why a cell cannot be run here."""
+    session, paper = archive.session, archive.session.paper
+    numbers, elsewhere = printed_numbers(paper.folder, table.name), printed_elsewhere(paper)
+    counts = _positives(archive, table, numbers)
     cells: list[Cell] = []
     constant: dict[str, list[Cell]] = {}
     corpora: dict[tuple[str, str], None] = {}
-    rows_of: dict[str, list[str]] = {}  # remark -> the rows that it is about
-    for row, column in ((r, c) for r in rows for c in table.columns if r.tasks is None or c.task in r.tasks):
-        paper, source = numbers.get((row.name, column.name), ("", "run"))
-        if not paper and not row.records:
-            paper, source = elsewhere.get(scored(session.paper, row, column), ("", "run"))
-        experiments = session.experiments(row, column, seeds)
-        first = experiments[0]
-        rule = first.session.rule if row.records else session.rule
+    seeds: set[int] = set()
+    about: dict[str, list[tuple[str, str]]] = {}  # remark -> the cells that it is about
+    places = [(row.name, column.name) for row, column in table.cells()]
+    for row, column in table.cells():
+        printed, source = numbers.get((row.name, column.name), ("", "run"))
+        if not printed and not row.records:
+            printed, source = elsewhere.get(scored(paper, row, column), ("", source))
+        owner = archive.owner(row)
         comparable = column.name not in counts or counts[column.name].comparable
-        cell = Cell(row.name, column.name, paper, source, joined=column.joined, rule=rule, comparable=comparable)
-        if why := _not_run(row, experiments):
-            cells.append(replace(cell, note=f"not run: {why}"))
-            continue
-        records = [e.records() for e in experiments]
-        if any(records):
+        cell = Cell(row.name, column.name, printed, source, joined=column.joined, rule=owner.session.rule)
+        cell = replace(cell, comparable=comparable)
+        experiments = archive.experiments(row, column)
+        done = [e for e in experiments if e.done]
+        remarks = remarks_on(done or experiments) if experiments else _not_run(row, owner, missing(row, column))
+        for remark in remarks:
+            about.setdefault(remark, []).append((row.name, column.name))
+        if done:
             if column.name not in constant:
-                constant[column.name] = [
-                    *yardstick(column, session.yardstick(column.task, seeds)),
-                    *baselines(column, first),
-                ]
-            corpora |= dict.fromkeys(first.editions.items())
-            remarks = remarks_on(first, sum(records, []))
-            for remark in remarks:
-                rows_of.setdefault(remark, []).append(row.name)
-            ours = [remark for remark in remarks if remark.startswith(("input: ", "training: "))]
-            cell = replace(cell, remark="; ".join(ours))
-        cells += _noted(cell, row, column, experiments, records)
-    remarks = circumstances(session, seeds, corpora)
-    measured_rows = list(dict.fromkeys(name for names in rows_of.values() for name in names))
-    for remark in sorted(rows_of, key=lambda remark: not remark.startswith("weights: ")):
-        remarks.append(remark + scope(rows_of[remark], measured_rows))
-    others = _other_rows(table, numbers)
-    return Result(table, (*counts.values(), *others, *cells, *sum(constant.values(), [])), tuple(remarks))
+                own = [e for e in archive.yardstick(done[0].task) if e.done]
+                constant[column.name] = [*yardstick(column, own), *baselines(column, done[0])]
+            seeds.add(len(done))
+        for experiment in experiments:
+            corpora |= dict.fromkeys(experiment.found[0]["data"]["editions"].items())
+        ours = [remark for remark in remarks if remark.startswith(("input: ", "training: "))]
+        cells += _noted(replace(cell, remark="; ".join(ours)), row, column, experiments, done)
+    first = {(c.column, c.joined): c for c in cells if c.row == table.rows[0].name}
+    cells = [cell.over(first.get((cell.column, cell.joined))) for cell in cells]
+    ran = [place for place in places if any(place in about[r] for r in about if not r.startswith("not run"))]
+    lines = circumstances(session, sorted(seeds), corpora)
+    for remark in sorted(about, key=lambda remark: (remark.startswith("not run"), not remark.startswith("weights: "))):
+        lines.append(remark + scope(about[remark], places if remark.startswith("not run") else ran))
+    others, rows = _other_rows(table, numbers), tuple(dict.fromkeys(row for row, _ in numbers))
+    return Result(table, (*counts.values(), *others, *cells, *sum(constant.values(), [])), tuple(lines), rows)
 
 
 def _noted(
-    cell: Cell, row: Row, column: Column, experiments: Sequence[Experiment], records: Sequence[Sequence[Record]]
+    cell: Cell, row: Row, column: Column, experiments: Sequence[Recorded], done: Sequence[Recorded]
 ) -> list[Cell]:
-    """The cell with its number once all folds are done, and a note how many are and whose records they are."""
-    done, wanted = sum(map(len, records)), sum(len(e.folds) for e in experiments)
-    cell = replace(cell, note=f"{done} of {wanted} folds")
-    noted = []
-    for each in measured(cell, row, column, records) if done == wanted else [cell]:
+    """The cell with its number from the seeds that are done, and a note on its folds and whose records they are."""
+    if not experiments:
+        return [replace(cell, note="not run")]
+    note = f"{sum(len(e.found) for e in experiments)} of {sum(e.folds for e in experiments)} folds"
+    if 0 < len(done) < len(experiments):
+        note += f", scored: seed {', '.join(str(e.seed) for e in done)}"
+    cell, noted = replace(cell, note=note), []
+    for each in measured(cell, row, column, {e.seed: e.found for e in done}) if done else [cell]:
         note = each.note + f", of {row.records}" * bool(row.records)
         note += "; the printed number is for other samples" * bool(each.paper and not each.comparable)
         noted.append(replace(each, note=note))
     return noted
 
 
-def _not_run(row: Row, experiments: Sequence[Experiment]) -> str:
-    """Why a cell has no records: those of another paper cannot be read, or corpora are missing; empty otherwise."""
-    if row.records:
-        try:
-            if not experiments[0].folder.exists() or not all([e.missing() or e.records() for e in experiments]):
-                return f"no records of {row.records}"
-        except UserError:
-            return f"records of {row.records} were made under other settings"
-    return "; ".join(experiments[0].missing())
+def _not_run(row: Row, owner: Archive, missing: Sequence[str]) -> list[str]:
+    """Why a cell has no records."""
+    there = [f"no records of {row.records}", *owner.left_out] if row.records else ["no records"]
+    return [f"not run: {reason}" for reason in missing or there]
 
 
-def _positives(session: Session, table: Table, numbers: Numbers, rows: Sequence[Row]) -> dict[str, Cell]:
+def _positives(archive: Archive, table: Table, numbers: Numbers) -> dict[str, Cell]:
     """The printed number of samples that show a column's action unit, beside ours; of the mean, whether all agree."""
     printed = {c.au: numbers[POSITIVES, c.name][0] for c in table.columns if c.au and (POSITIVES, c.name) in numbers}
     found: dict[str, Cell] = {}
     for column in table.columns if printed else ():
-        experiments = [session.experiments(row, column, 1)[0] for row in rows if not row.records]
-        here = next((e for e in experiments if not e.missing()), None)
+        own = (e for row in table.rows if not row.records for e in archive.experiments(row, column) if e.done)
+        here = next(own, None)
         if here is None or column.au not in (None, *printed):
             continue
-        target = np.array(here.samples["target"].tolist())
+        target = pooled(here.found, "last", "", replace(column, au=None)).targets
         ours = {au: int((target[:, here.task.aus.index(au)] == 1).sum()) for au in printed}
         if column.au is None:
             cell = Cell(POSITIVES, column.name, comparable=all(ours[au] == int(printed[au]) for au in printed))
@@ -126,37 +147,42 @@ def _other_rows(table: Table, numbers: Numbers) -> list[Cell]:
     ]
 
 
-def circumstances(session: Session, seeds: int, corpora: Iterable[tuple[str, str]]) -> list[str]:
+def circumstances(session: Session, seeds: Sequence[int], corpora: Iterable[tuple[str, str]]) -> list[str]:
     """The settings of a table's records, and each corpus with its edition; nothing where there are no records."""
     if not corpora:
         return []
-    settings = [f"seeds: {seeds}", f"scale: {session.scale}", *(f"set: {k}={v}" for k, v in session.overrides.items())]
+    number = " to ".join(map(str, dict.fromkeys((seeds[0], seeds[-1])))) if seeds else "0"
+    settings = [f"seeds: {number}", f"scale: {session.scale}", *(f"set: {k}={v}" for k, v in session.overrides.items())]
     data = ", ".join(f"{corpus} ({edition})" if edition else corpus for corpus, edition in corpora)
     return ["; ".join(settings), f"data: {'synthetic faces in the layouts of ' if session.generated else ''}{data}"]
 
 
-def remarks_on(experiment: Experiment, records: Sequence[Record]) -> list[str]:
-    """Facts on the data and the runs behind a table that a reader needs."""
-    task, samples = experiment.task, experiment.samples
-    lines = [f"{task.name}: {len(samples)} samples of {samples['subject'].nunique()} subjects"]
+def remarks_on(experiments: Sequence[Recorded]) -> list[str]:
+    """Facts on the data and the runs behind a cell that a reader needs."""
+    first = experiments[0]
+    task, data, paper = first.task, first.found[0]["data"], first.session.paper
+    records = [record for e in experiments for record in e.found]
+    folds = f"{len(records)} of {sum(e.folds for e in experiments)} folds"
+    lines = [f"{task.name}: {data['samples']} samples of {data['subjects']} subjects, {folds}"]
     if expected := sum(task.expected.values()):
         lines[0] += f" (the literature has {expected}{', ' + task.source if task.source else ''})"
-    history = experiment.pretraining.history() if experiment.pretraining else []
-    if experiment.paper.yardstick and (why := unfit(task)):
+    if paper.yardstick and (why := unfit(task)):
         lines.append(f"{NAME}: not shown: {why}")
-    lines += task.remarks(samples) + experiment.paper.remarks(experiment.config, history, records)
-    if experiment.session.rule != experiment.paper.rule:
-        lines.append(f"rule: {experiment.session.rule}, where the paper scores {experiment.paper.rule}")
-    if others := [r["code"] for r in records if r["code"] != experiment.session.code]:
+    lines += task.remarks(data["editions"]) + paper.remarks(first.config, first.history, records)
+    if first.session.rule != paper.rule:
+        lines.append(f"rule: {first.session.rule}, where the paper scores {paper.rule}")
+    if others := [r["code"] for r in records if r["code"] != first.session.code]:
         codes = ", ".join(dict.fromkeys(others))
         lines.append(f"{task.name}: {len(others)} of {len(records)} records were made by other code ({codes})")
     return lines
 
 
-def scope(rows: Sequence[str], measured_rows: Sequence[str]) -> str:
-    """The rows that a remark is about; nothing where it is about all that have records."""
-    rows = list(dict.fromkeys(rows))
-    others = [row for row in measured_rows if row not in rows]
-    if not others:
+def scope(places: Sequence[tuple[str, str]], everywhere: Sequence[tuple[str, str]]) -> str:
+    """The rows, or else the columns, that a remark is about; nothing where it is about all cells."""
+    if not (others := [place for place in everywhere if place not in places]):
         return ""
-    return f" [all rows but {'; '.join(others)}]" if len(others) < len(rows) else f" [rows: {'; '.join(rows)}]"
+    for axis, name in enumerate(("rows", "columns")):
+        mine, left = (list(dict.fromkeys(place[axis] for place in part)) for part in (places, others))
+        if not set(mine) & set(left):
+            return f" [all {name} but {'; '.join(left)}]" if len(left) < len(mine) else f" [{name}: {'; '.join(mine)}]"
+    return f" [{'; '.join(f'{row}, {column}' for row, column in dict.fromkeys(places))}]"

@@ -85,7 +85,7 @@ def _task(task: Task, readings: Mapping[str, Mapping[str, Reading]]) -> Part:
     for corpus, editions in ((corpus, readings[corpus]) for corpus in task.corpora if corpus in readings):
         chosen.append(editions.get(task.edition.get(corpus, ""), next(iter(editions.values()))))
     samples = task.select(pd.concat([reading.samples for reading in chosen], ignore_index=True))
-    remarks, found = task.remarks(samples), task_counts(task, samples)
+    remarks, found = task.remarks({r.corpus: r.edition for r in chosen}), task_counts(task, samples)
     if remarks:  # printed numbers are not those of another edition
         return Part(task.name, "", counts=[Count(what, n) for what, n in found.items()], remarks=remarks)
     counts, remarks = compare(task.name, found, expected_counts(task))

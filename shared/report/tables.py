@@ -1,9 +1,11 @@
-"""Tables of paper | measured | difference as text, CSV and Markdown, and what --strict makes of them."""
+"""Tables in the long form, a line a cell, as CSV and Markdown, and what --strict makes of them."""
 
-import csv
-import io
 from collections.abc import Sequence
 
+import numpy as np
+import pandas as pd
+
+from ..runs.recorded import Archive
 from ..runs.session import Session
 from .cells import Cell
 from .printed import POSITIVES
@@ -16,6 +18,7 @@ HEADER = (
     "measured",
     "difference",
     "95 % interval",
+    "over first row",
     "joined",
     "rule",
     "other rule",
@@ -23,15 +26,18 @@ HEADER = (
     "records",
 )
 LEGEND = (
-    "paper: the printed number; blank where the paper has none or our copy is illegible; (cited): quoted from others; "
-    "(table): printed in that table for the same experiment",
+    "paper: the printed number; blank where the paper prints none; illegible: our copy of the paper cannot be read "
+    "there; (cited): quoted from others; (table): printed in that table for the same experiment",
     "95 % interval: bootstrap over subjects",
+    "over first row: the difference to the table's first row on the same samples and seeds, with the interval of this "
+    "difference under the same draws of subjects",
     "joined: how folds become one number: pooled, the score of all predictions; mean of folds, the mean of each fold's "
     "score",
     "rule: the epoch that is scored: last; val, the best on the validation fold; best_on_test, the best on the test "
     "fold",
     "other rule: the same runs scored at best_on_test, or at last where the rule is best_on_test",
-    "leak: best_on_test − last, the optimism of choosing the epoch on the test fold",
+    "leak: best_on_test − last, the optimism of test-set selection: how much better a number looks whose epoch was "
+    "chosen on the samples that it is then scored on",
     "yardstick: a linear SVM on the optical flow from onset to apex, with default settings, under the same protocol",
     "constant baseline: the same answer for every sample",
 )
@@ -43,14 +49,15 @@ def texts(cell: Cell) -> tuple[str, ...]:
     return (
         cell.row,
         cell.column,
-        cell.paper + (f" ({cell.source})" if cell.paper and cell.source != "run" else ""),
+        printed(cell),
         decimal(cell.measured, d),
         decimal(cell.difference, d, "+"),
-        _ends(cell.low, cell.high, d),
+        ends(cell.low, cell.high, d),
+        f"{decimal(cell.gain, d, '+')} {ends(cell.gain_low, cell.gain_high, d)}".strip(),
         cell.joined,
         cell.rule,
         "" if cell.other is None else f"{cell.other_rule} {decimal(cell.other, d)}",
-        f"{decimal(cell.leak, d, '+')} {_ends(cell.leak_low, cell.leak_high, d)}".strip(),
+        f"{decimal(cell.leak, d, '+')} {ends(cell.leak_low, cell.leak_high, d)}".strip(),
         cell.note,
     )
 
@@ -60,7 +67,14 @@ def decimal(value: float | None, decimals: int, sign: str = "") -> str:
     return "" if value is None else f"{round(value, decimals) + 0.0:{sign}.{decimals}f}"
 
 
-def _ends(low: float | None, high: float | None, decimals: int) -> str:
+def printed(cell: Cell) -> str:
+    """The printed number and where it is from; why there is none, where the paper has one."""
+    if cell.source == "run":
+        return cell.paper
+    return f"{cell.paper} ({cell.source})" if cell.paper else "illegible"
+
+
+def ends(low: float | None, high: float | None, decimals: int) -> str:
     return "" if low is None else f"[{decimal(low, decimals)}, {decimal(high, decimals)}]"
 
 
@@ -72,38 +86,63 @@ def banner(session: Session) -> str:
     return f"{'; '.join(why)}: not comparable with the paper" if why else ""
 
 
-def as_text(session: Session, results: Sequence[Result]) -> str:
-    """The tables for a terminal."""
-    lines = []
-    for result in results:
-        lines += ["", f"{session.paper.title}, {result.table.title}"]
-        lines += [f"*** {banner(session)} ***"] if banner(session) else []
-        rows = [HEADER, *map(texts, result.cells)]
-        widths = [min(max(len(row[i]) for row in rows), 60) for i in range(len(HEADER))]
-        rows.insert(1, tuple("-" * width for width in widths))
-        lines += ["  ".join(t.ljust(w) for t, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        lines += [f"  {remark}" for remark in result.remarks]
-    return "\n".join([*lines, "", *LEGEND]).lstrip("\n")
-
-
 def as_csv(session: Session, results: Sequence[Result]) -> str:
-    """The tables as one CSV, a line a cell."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("table", *HEADER, "not in the paper", "remark"))
-    writer.writerows((r.table.name, *texts(c), c.remark, banner(session)) for r in results for c in r.cells)
-    return out.getvalue()
+    """The tables as one CSV, a line a cell, with numbers in the printed unit."""
+    lines = [
+        {
+            "table": result.table.name,
+            "row": c.row,
+            "column": c.column,
+            "printed": c.paper,
+            "value": c.measured,
+            "low": c.low,
+            "high": c.high,
+            "difference": c.difference,
+            "joined": c.joined,
+            "rule": c.rule,
+            "other rule": c.other_rule,
+            "other value": c.other,
+            "leak": c.leak,
+            "leak low": c.leak_low,
+            "leak high": c.leak_high,
+            "over first row": c.gain,
+            "over first row low": c.gain_low,
+            "over first row high": c.gain_high,
+            "seeds": len(c.seeds) or None,
+            "sd over seeds": np.std(list(c.seeds.values()), ddof=1) if len(c.seeds) > 1 else None,
+            "source": c.source if c.paper or c.source == "illegible" else "",
+            "records": c.note,
+            "not in the paper": c.remark,
+            "remark": banner(session),
+        }
+        for result in results
+        for c in result.cells
+    ]
+    table = pd.DataFrame(lines).astype({"seeds": "Int64"})
+    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
-def as_markdown(session: Session, results: Sequence[Result]) -> str:
+def seeds_csv(results: Sequence[Result]) -> str:
+    """The number of each seed, a line each."""
+    names = ["table", "row", "column", "joined", "rule", "seed", "value"]
+    lines = [
+        (r.table.name, c.row, c.column, c.joined, c.rule, seed, value)
+        for r in results
+        for c in r.cells
+        for seed, value in c.seeds.items()
+    ]
+    return pd.DataFrame(lines, columns=names).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
+def as_markdown(archive: Archive, results: Sequence[Result]) -> str:
     """The tables in Markdown."""
-    lines = []
+    session, lines = archive.session, []
     for result in results:
         lines += [f"## {result.table.title}", "", *([f"**{banner(session)}**", ""] if banner(session) else [])]
         lines += [f"| {' | '.join(HEADER)} |", "|" + "---|" * len(HEADER)]
         lines += ["| " + " | ".join(t.replace("|", "\\|") for t in texts(c)) + " |" for c in result.cells]
         lines += ["", *(f"- {remark}" for remark in result.remarks), ""]
-    return "\n".join([*lines, *(f"- {line}" for line in LEGEND), ""])
+    return "\n".join([*lines, *(f"- {line}" for line in (*archive.left_out, *LEGEND)), ""])
 
 
 def strict(session: Session, results: Sequence[Result]) -> tuple[str, int]:
@@ -114,7 +153,7 @@ def strict(session: Session, results: Sequence[Result]) -> tuple[str, int]:
     printed = [(table, cell) for table, cell in cells if cell.paper]
     comparable = [(table, cell) for table, cell in printed if cell.comparable]
     compared = [(table, cell) for table, cell in comparable if cell.low is not None]
-    outside = [f"  {table}/{cell.row}, {cell.column}: {line}" for table, cell in compared if (line := _outside(cell))]
+    outside = [f"  {table}/{cell.row}, {cell.column}: {line}" for table, cell in compared if (line := outside(cell))]
     first = (
         f"--strict: {len(comparable)} cells that the authors ran, {len(comparable) - len(compared)} without a number "
         f"yet, {len(compared)} compared: {len(outside)} outside the interval"
@@ -124,9 +163,9 @@ def strict(session: Session, results: Sequence[Result]) -> tuple[str, int]:
     return "\n".join([first, *outside]), int(bool(outside))
 
 
-def _outside(cell: Cell) -> str:
+def outside(cell: Cell) -> str:
     """How the printed number is outside the measured interval, whose ends are rounded as printed; else empty."""
     d = cell.decimals
     if cell.low is None or cell.high is None or round(cell.low, d) <= float(cell.paper) <= round(cell.high, d):
         return ""
-    return f"paper {cell.paper}, measured {decimal(cell.measured, d)} {_ends(cell.low, cell.high, d)}"
+    return f"paper {cell.paper}, measured {decimal(cell.measured, d)} {ends(cell.low, cell.high, d)}"

@@ -144,6 +144,8 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     record = {
         **experiment.settings,
         **parts_of(fold),
+        "folds": len(experiment.folds),
+        "set": dict(experiment.session.overrides),
         "corpora": parts["corpus"].tolist(),
         "subjects": parts["subject"].tolist(),
         "targets": aligned(experiment.samples.assign(target=experiment.task.scored), fold.test)["target"].tolist(),

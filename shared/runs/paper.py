@@ -186,6 +186,13 @@ class Paper(Generic[C, D, N]):
                 raise unknown(f"setting of {self.name}", key, kinds)
         return replace(config, **{k: parse(k, v, kinds[k]) for k, v in overrides.items()})
 
+    def recorded(self, config: Mapping[str, Any]) -> C:
+        """The Config that a record holds. Raises UserError for one of other fields."""
+        try:
+            return self.config(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()})
+        except TypeError as error:
+            raise UserError(f"its settings are those of another version of the code ({error})") from error
+
 
 AnyPaper = Paper[Any, Any, Any]
 

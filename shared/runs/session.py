@@ -78,7 +78,7 @@ class Session:
         if not self.paper.yardstick or unfit(TASKS[task]):
             return []
         lender = self.lender(YARDSTICK)
-        return [lender._experiment(TASKS[task], lender.base, seed) for seed in range(seeds)]
+        return [lender.experiment(TASKS[task], lender.base, seed) for seed in range(seeds)]
 
     @cache  # noqa: B019 (a session lives as long as its process)
     def reading(self, corpus: str, edition: str | None = None) -> Reading | str:
@@ -112,7 +112,7 @@ class Session:
     def code(self) -> str:
         """The code that trains and scores, of the package and of `shared`; not that of tables and figures."""
         own = self.paper.code or (f"{self.paper.name}.train", f"{self.paper.name}.data")
-        return keys.code_key(*own, "shared.runs.engine")
+        return keys.code_key(*own, __name__, "shared.runs.engine")
 
     def files(self, config: Settings) -> dict[str, str]:
         """The published files that a Config starts from, and their content."""
@@ -124,10 +124,10 @@ class Session:
             paper, row, column = self.paper.lent(row, column)
             return self.lender(paper).experiments(row, column, seeds)
         config = changed(self.base, {**row.changes, **column.changes})
-        return [self._experiment(TASKS[column.task], config, seed) for seed in range(seeds)]
+        return [self.experiment(TASKS[column.task], config, seed) for seed in range(seeds)]
 
     @cache  # noqa: B019
-    def _experiment(self, task: Task, config: Settings, seed: int) -> Experiment:
+    def experiment(self, task: Task, config: Settings, seed: int) -> Experiment:
         return Experiment(self, task, config, seed)
 
     @cache  # noqa: B019

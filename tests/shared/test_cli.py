@@ -53,7 +53,7 @@ def test_a_corpus_that_some_rows_need_is_missed_by_them_alone(toy, casme2, tmp_p
     code, printed, said = toy("1", "2", "--data", casme2, "--out", tmp_path / "out")
     assert code == 0
     assert f"missing: SAMM not found; looked for {casme2}/SAMM" in said and "2 of 3 experiments can run" in said
-    assert printed.count("not run: SAMM not found") == 2 and printed.count("4 of 4 folds") == 4
+    assert printed.count("not run: SAMM not found") == 1 and printed.count("4 of 4 folds") == 1
 
 
 def test_a_sheet_without_a_column(refused, casme2):
@@ -293,7 +293,7 @@ def test_diff_runs_nothing(toy, casme2, tmp_path):
 
     arguments = ("--data", casme2, "--out", tmp_path / "out", "--diff")
     code, printed, _ = toy(*arguments, paper=dataclasses.replace(PAPER, train=refuse))
-    assert code == 0 and printed.count("0 of 4 folds") == 2
+    assert code == 0 and "not run: no records" in printed
 
 
 def test_the_tables_lie_beside_the_records_and_the_page_is_named(toy, casme2, tmp_path):
@@ -301,7 +301,9 @@ def test_the_tables_lie_beside_the_records_and_the_page_is_named(toy, casme2, tm
     page = tmp_path / "out/toy/paper/index.html"
     assert code == 0 and f"The page with the figures: {page}" in printed
     assert "Table 1: the toy" in page.read_text(encoding="utf-8")
-    assert (page.parent / "tables.csv").read_text(encoding="utf-8").startswith("table,row,column,paper,measured,")
+    assert (
+        (page.parent / "tables.csv").read_text(encoding="utf-8").startswith("table,row,column,printed,value,low,high,")
+    )
     assert "not comparable" not in printed
     printed = toy("--data", casme2, "--out", tmp_path / "out", "--scale", "smoke")[1]
     assert "smoke scale: not comparable with the paper" in printed

@@ -191,25 +191,26 @@ def test_code_can_be_asked_for_in_many_threads_at_once():
         assert len(set(pool.map(code_key, ["shared.runs.engine"] * 16))) == 1
 
 
-@pytest.mark.parametrize("changed", ["one", "two", "three", None])
+@pytest.mark.parametrize("changed", ["one", "two", "three", "four", "five"])
 def test_code_sees_a_change_in_what_is_imported_and_in_nothing_else(tmp_path, monkeypatch, changed):
     package = tmp_path / f"paper_of_{changed}"
     package.mkdir()
     sources = {
         "__init__": "",
-        "one": "from . import two",
+        "one": "from typing import TYPE_CHECKING\nfrom . import two\nif TYPE_CHECKING:\n    from . import five",
         "two": "def f():\n    from .three import x",
         "three": "x = 1",
         "four": "",
+        "five": "",
     }
     for name, text in sources.items():
         (package / f"{name}.py").write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     code_key.cache_clear()
     before = code_key(f"{package.name}.one")
-    (package / f"{changed or 'four'}.py").write_text("y = 2", encoding="utf-8")
+    (package / f"{changed}.py").write_text("y = 2", encoding="utf-8")
     code_key.cache_clear()
-    assert (code_key(f"{package.name}.one") != before) == (changed is not None)
+    assert (code_key(f"{package.name}.one") != before) == (changed in ("one", "two", "three"))
 
 
 def test_files_are_compared_by_content_where_both_sides_know_it(tmp_path, monkeypatch):

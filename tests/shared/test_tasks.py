@@ -125,8 +125,8 @@ def test_the_order_of_rows_and_an_empty_table_do_not_matter():
 
 def test_another_edition_is_remarked():
     task = TASKS["cde-3"]
-    assert task.remarks(sample_table([row("CASME2/sub01/a", "disgust")])) == []
-    (remark,) = task.remarks(sample_table([row("CASME2/sub01/a", "disgust", edition="2019")]))
+    assert task.remarks({"CASME2": "2014", "SAMM": ""}) == []
+    (remark,) = task.remarks({"CASME2": "2019"})
     assert "2019" in remark and "2014" in remark
 
 

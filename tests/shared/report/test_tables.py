@@ -6,14 +6,15 @@ from html.parser import HTMLParser
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from shared.metrics import METRICS, bootstrap, confusion, interval
 from shared.report import printed, tables
+from shared.report.layout import as_text
 from shared.report.page import page
 from shared.report.results import result
 from shared.runs.paper import Column, Row, Table
+from shared.runs.recorded import Recorded
 from shared.tasks import TASKS
 
 TASK = TASKS["casme2-3"]
@@ -30,9 +31,16 @@ def predictions(**outputs):
     return {"epochs": epochs, "scores": outputs}
 
 
+EDITIONS = {"CASME2": "2014", "SAMM": "header in row 1", "AFEW": ""}
+
+
 def record(subject, targets, last, best, corpus="CASME2"):
     n = len(targets)
     return {
+        "samples": [f"{subject}/{i}" for i in range(n)],
+        "metrics": ["accuracy"],
+        "data": {"samples": 4, "subjects": 2, "editions": EDITIONS},
+        "pretraining": None,
         "subjects": [subject] * n,
         "corpora": [corpus] * n,
         "targets": targets,
@@ -51,37 +59,16 @@ SEEDS = [
 ]
 
 
-class Experiment:
-    """What a report asks of an experiment: its records, folds and samples."""
-
-    identity, pretraining = "default", None
-    editions = {"CASME2": "2014", "SAMM": "header in row 1", "AFEW": ""}
+def experiment(records, folds=2, task=TASK, config="random", seed=0):
     paper = SimpleNamespace(
-        remarks=lambda config, history, records: ["input: narrow", f"weights: {config}"], rule="last", yardstick=True
+        remarks=lambda config, *_: ["input: narrow", f"weights: {config}"], rule="last", yardstick=True
     )
-
-    def __init__(self, records, folds=2, task=TASK, missing=(), targets=(0, 0, 1, 2), config="random"):
-        self.config = config
-        self.session, self.metrics = SimpleNamespace(rule="last", code="abc"), ("accuracy",)
-        self._records, self.folds, self.task, self._missing = records, range(folds), task, list(missing)
-        self.samples = pd.DataFrame(
-            {
-                "sample": list("abcd")[: len(targets)],
-                "subject": ["s1", "s1", "s2", "s2"][: len(targets)],
-                "corpus": ["CASME2", "CASME2", "SAMM", "SAMM"][: len(targets)],
-                "target": list(targets),
-                "edition": "2014",
-            }
-        )
-
-    def records(self):
-        return self._records
-
-    def missing(self):
-        return self._missing
+    session = SimpleNamespace(rule="last", code="abc", paper=paper)
+    return Recorded(session, task, config, seed, folds, records, [])
 
 
-def session(tmp_path, experiments, rule="last", **how):
+def archive(tmp_path, experiments, rule="last", of=lambda found: lambda row, column: found, **how):
+    """What a report asks of the records in a folder; `of` says which of `experiments` are a cell's."""
     paper = SimpleNamespace(
         name="toy",
         title="Toy <&>",
@@ -100,11 +87,11 @@ def session(tmp_path, experiments, rule="last", **how):
         "folder": tmp_path,
         "overrides": {},
         "changes": list,
-        "experiments": lambda row, column, seeds: experiments[:seeds],
-        "yardstick": lambda task, seeds: [],
         **how,
     }
-    return SimpleNamespace(**settings)
+    made = SimpleNamespace(session=SimpleNamespace(**settings), experiments=of(experiments), left_out=[])
+    made.owner, made.yardstick = lambda row: made, lambda task: []
+    return made
 
 
 def table(*columns, rows=None):
@@ -120,14 +107,14 @@ def write_printed(tmp_path, *rows):
 ACC, UF1 = Column("Acc (%)", "casme2-3", "accuracy", 100), Column("UF1", "casme2-3", "uf1")
 
 
-def cells(tmp_path, t, experiments, seeds=1, **how):
-    made = result(session(tmp_path, experiments, **how), t, t.rows, seeds)
+def cells(tmp_path, t, experiments, **how):
+    made = result(archive(tmp_path, experiments, **how), t)
     return {(c.row, c.column): c for c in made.cells}, made
 
 
 def test_a_cell_is_as_counted_by_hand(tmp_path):
     write_printed(tmp_path, "ours,Acc (%),70.25,run", "ours,UF1,0.8000,run")
-    found, _ = cells(tmp_path, table(ACC, UF1), [Experiment(SEEDS[0])])
+    found, _ = cells(tmp_path, table(ACC, UF1), [experiment(SEEDS[0])])
     acc, uf1 = found["ours", "Acc (%)"], found["ours", "UF1"]
     assert acc.measured == pytest.approx(75) and acc.other == pytest.approx(100) and acc.leak == pytest.approx(25)
     assert uf1.measured == pytest.approx(7 / 9) and uf1.leak == pytest.approx(2 / 9)
@@ -136,6 +123,7 @@ def test_a_cell_is_as_counted_by_hand(tmp_path):
         "75.00",
         "+4.75",
         f"[{acc.low:.2f}, {acc.high:.2f}]",
+        "",
         "pooled",
         "last",
         "best_on_test 100.00",
@@ -150,14 +138,14 @@ def test_a_cell_is_as_counted_by_hand(tmp_path):
 
 
 def test_the_rule_of_the_paper_is_the_headline(tmp_path):
-    found, _ = cells(tmp_path, table(ACC), [Experiment(SEEDS[0])], rule="best_on_test")
+    found, _ = cells(tmp_path, table(ACC), [experiment(SEEDS[0])], rule="best_on_test")
     cell = found["ours", "Acc (%)"]
     assert (cell.measured, cell.other, cell.leak) == (pytest.approx(100), pytest.approx(75), pytest.approx(25))
     assert cell.rule == "best_on_test" and cell.other_rule == "last"
 
 
 def test_seeds_are_averaged_after_pooling(tmp_path):
-    found, _ = cells(tmp_path, table(ACC, UF1), [Experiment(r) for r in SEEDS], seeds=2)
+    found, _ = cells(tmp_path, table(ACC, UF1), [experiment(r, seed=i) for i, r in enumerate(SEEDS)])
     assert found["ours", "Acc (%)"].measured == pytest.approx((75 + 50) / 2)
     assert found["ours", "UF1"].measured == pytest.approx((7 / 9 + 2 / 9) / 2)
     assert found["ours", "UF1"].leak == pytest.approx((1 + 5 / 9) / 2 - (7 / 9 + 2 / 9) / 2)
@@ -210,8 +198,8 @@ def test_interval_of_the_leak_is_that_of_the_difference_under_the_same_draws(tmp
     for taken in seeds:
         fold = record("", target.tolist(), [], []) | {"subjects": subject.tolist()}
         fold["predictions"] = predictions(**{name: {"": scores(*each)} for name, each in taken.items()})
-        experiments.append(Experiment([fold], folds=1))
-    found, _ = cells(tmp_path, table(ACC), experiments, seeds=2, rule=rule)
+        experiments.append(experiment([fold], folds=1, seed=len(experiments)))
+    found, _ = cells(tmp_path, table(ACC), experiments, rule=rule)
     cell = found["ours", "Acc (%)"]
     draws = np.random.default_rng(0).multinomial(9, np.full(9, 1 / 9), size=1000)
     best, last = (
@@ -219,19 +207,19 @@ def test_interval_of_the_leak_is_that_of_the_difference_under_the_same_draws(tmp
         for name in ("best_on_test", "last")
     )
     assert (cell.leak_low, cell.leak_high) == pytest.approx(tuple(np.percentile(best - last, [2.5, 97.5])))
-    assert tables.texts(cell)[9] == f"+{cell.leak:.2f} [{cell.leak_low:.2f}, {cell.leak_high:.2f}]"
+    assert tables.texts(cell)[10] == f"+{cell.leak:.2f} [{cell.leak_low:.2f}, {cell.leak_high:.2f}]"
 
 
 def test_where_the_last_epoch_is_the_best_the_leak_is_nothing(tmp_path):
     records = [record("s1", [0, 0], [0, 1], [0, 1]), record("s2", [1, 2], [1, 2], [1, 2])]
-    found, _ = cells(tmp_path, table(ACC, UF1), [Experiment(records)])
-    assert tables.texts(found["ours", "Acc (%)"])[9] == "+0.00 [0.00, 0.00]"
-    assert tables.texts(found["ours", "UF1"])[9] == "+0.0000 [0.0000, 0.0000]"
+    found, _ = cells(tmp_path, table(ACC, UF1), [experiment(records)])
+    assert tables.texts(found["ours", "Acc (%)"])[10] == "+0.00 [0.00, 0.00]"
+    assert tables.texts(found["ours", "UF1"])[10] == "+0.0000 [0.0000, 0.0000]"
 
 
 def test_a_column_of_one_corpus_scores_its_predictions_alone(tmp_path):
     columns = [Column(name, "casme2-3", "accuracy", 100, corpus=name) for name in ("CASME2", "SAMM")]
-    found, _ = cells(tmp_path, table(*columns), [Experiment(SEEDS[0])])
+    found, _ = cells(tmp_path, table(*columns), [experiment(SEEDS[0])])
     assert found["ours", "CASME2"].measured == pytest.approx(50)
     assert found["ours", "SAMM"].measured == pytest.approx(100)
     assert found["constant baseline (largest class)", "CASME2"].measured == pytest.approx(100)
@@ -251,7 +239,7 @@ def test_a_row_may_score_another_output_of_the_network(tmp_path):
         for r in SEEDS[0]
     ]
     rows = (Row("student"), Row("teacher", output="teacher"))
-    found, _ = cells(tmp_path, table(ACC, rows=rows), [Experiment(records)])
+    found, _ = cells(tmp_path, table(ACC, rows=rows), [experiment(records)])
     assert found["student", "Acc (%)"].measured == pytest.approx(75)
     assert found["teacher", "Acc (%)"].measured == pytest.approx(100)
 
@@ -265,8 +253,7 @@ def test_action_units_one_by_one_and_in_the_mean(tmp_path):
     # AU1: TP 2, FP 1 → 4/5. AU4: TP 1, FP 1, FN 1 → 1/2. AU9: nothing → 0. AU14: TP 1, FP 1, FN 1 → 1/2.
     columns = [Column(f"AU{au}", task.name, "f1_binary", 100, au=au) for au in task.aus]
     columns.append(Column("Mean", task.name, "f1_binary", 100))
-    experiment = Experiment([r], folds=1, task=task, targets=targets)
-    found, _ = cells(tmp_path, table(*columns), [experiment])
+    found, _ = cells(tmp_path, table(*columns), [experiment([r], folds=1, task=task)])
     assert [found["ours", c.name].measured for c in columns] == pytest.approx([80, 50, 0, 50, 45])
     # All present: AU1 2 of 3 → 4/5, AU4 likewise, AU9 0, AU14 4/5.
     label = "constant baseline (all present)"
@@ -284,9 +271,7 @@ def of_units(said):
     for subject, rows in (("s1", slice(0, 2)), ("s2", slice(2, 4))):
         scores = predictions(**{rule: {"": said[rows]} for rule in ("last", "best_on_test")})
         records.append(record(subject, SHOWN[rows], (), ()) | {"predictions": scores})
-    experiment = Experiment(records, task=UNITS, targets=SHOWN)
-    experiment.folds = [SimpleNamespace(name="s1", test=("a", "b")), SimpleNamespace(name="s2", test=("c", "d"))]
-    return experiment
+    return experiment(records, task=UNITS)
 
 
 def test_beside_a_mean_of_folds_stands_the_pooled_number_which_no_paper_prints(tmp_path):
@@ -307,9 +292,8 @@ def test_strict_compares_a_printed_mean_of_folds_with_the_measured_one(tmp_path)
     """All right in both folds but for AU4, which only the first shows: 1 and 0; pooled it is 1, without an interval."""
     said = [[0.9 if unit else 0.1 for unit in row] for row in SHOWN]
     write_printed(tmp_path, "ours,AU1,1.0,run", "ours,AU9,.5,run")
-    made = session(tmp_path, [of_units(said)])
-    t = table(F1[0], F1[2])
-    said, code = tables.strict(made, [result(made, t, t.rows, 1)])
+    made = archive(tmp_path, [of_units(said)])
+    said, code = tables.strict(made.session, [result(made, table(F1[0], F1[2]))])
     assert code == 1 and "2 cells that the authors ran, 0 without a number yet, 2 compared: 1 outside" in said
     assert said.splitlines()[1:] == ["  table1/ours, AU9: paper .5, measured 0.0 [0.0, 0.0]"]
 
@@ -319,10 +303,10 @@ def test_where_positives_differ_the_column_is_not_compared(tmp_path):
     counts = ["Number of samples,AU1,3,run", "Number of samples,AU4,5,run"]
     write_printed(tmp_path, *counts, "ours,AU1,.9,run", "ours,AU4,.9,run", "ours,AVG,.9,run", "ours,AU9,.9,run")
     average = Column("AVG", UNITS.name, "f1_binary")
-    experiment = of_units([[0.9] * 4] * 4)
-    made = session(tmp_path, [experiment])
+    units = of_units([[0.9] * 4] * 4)
+    made = archive(tmp_path, [units])
     t = table(*F1, average)
-    shown = result(made, t, t.rows, 1)
+    shown = result(made, t)
     number = {c.column: c for c in shown.cells if c.row == "Number of samples"}
     assert {name: (c.paper, c.measured) for name, c in number.items()} == {
         "AU1": ("3", 3),
@@ -335,12 +319,12 @@ def test_where_positives_differ_the_column_is_not_compared(tmp_path):
     assert {name: c.comparable for name, c in ours.items()} == {"AU1": True, "AU4": False, "AVG": False, "AU9": True}
     assert tables.texts(ours["AU4"])[4] == "" and ours["AU4"].note.endswith("the printed number is for other samples")
     assert tables.texts(ours["AU1"])[4] != "" and "other samples" not in ours["AU1"].note
-    said, code = tables.strict(made, [shown])
+    said, code = tables.strict(made.session, [shown])
     assert "2 cells that the authors ran, 0 without a number yet, 2 compared" in said.splitlines()[0]
     assert said.splitlines()[0].endswith("; 2 not compared, because their printed numbers are for other samples")
     assert not [line for line in said.splitlines() if "Number of samples" in line]
     write_printed(tmp_path, "Number of samples,AU1,3,run", "ours,AVG,.9,run")
-    found, _ = cells(tmp_path, t, [experiment])
+    found, _ = cells(tmp_path, t, [units])
     assert found["ours", "AVG"].comparable and not found["Number of samples", "AVG"].note
 
 
@@ -352,27 +336,27 @@ def test_an_accuracy_of_other_samples_is_not_compared_either(tmp_path):
     assert found["ours", "AU1"].comparable and not found["ours", "AU4"].comparable
 
 
-def of_papers_tables(tmp_path, experiment):
+def of_papers_tables(tmp_path, *experiments):
     """A session of two tables whose rows are one experiment; the first prints no accuracy."""
     (tmp_path / "tables").mkdir()
     for name, rows in (("table1", ("ours,UF1,0.8,run",)), ("table2", ("MA,Acc (%),75.00,run", "MA,UF1,0.8,cited"))):
         (tmp_path / "tables" / f"{name}.csv").write_text("\n".join(("row,column,value,source", *rows)) + "\n")
     first = table(ACC, UF1)
     second = Table("table2", "Table 2", (ACC, UF1), (Row("MA"),))
-    made = session(tmp_path, [experiment])
-    made.paper.tables = (first, second)
+    made = archive(tmp_path, experiments)
+    made.session.paper.tables = (first, second)
     return made, (first, second)
 
 
 def test_a_blank_cell_that_another_table_prints_is_shown_with_its_name(tmp_path):
-    made, both = of_papers_tables(tmp_path, Experiment(SEEDS[0]))
-    results = [result(made, t, t.rows, 1) for t in both]
+    made, both = of_papers_tables(tmp_path, experiment(SEEDS[0]))
+    results = [result(made, t) for t in both]
     shown = {(r.table.name, c.row, c.column): tables.texts(c)[2] for r in results for c in r.cells}
     assert shown["table1", "ours", "Acc (%)"] == "75.00 (table2)" and shown["table1", "ours", "UF1"] == "0.8"
     assert shown["table2", "MA", "Acc (%)"] == "75.00" and shown["table2", "MA", "UF1"] == "0.8 (cited)"
     (cell,) = [c for c in results[0].cells if (c.row, c.column) == ("ours", "Acc (%)")]
     assert cell.difference == pytest.approx(0)
-    said, _ = tables.strict(made, results)
+    said, _ = tables.strict(made.session, results)
     assert "2 cells that the authors ran" in said  # each printed number once
 
 
@@ -388,33 +372,36 @@ def test_a_blank_cell_that_another_table_prints_is_shown_with_its_name(tmp_path)
     ids=["output", "records", "unit", "corpus", "task"],
 )
 def test_what_another_experiment_or_score_prints_is_not_borrowed(tmp_path, other):
-    made, (_, second) = of_papers_tables(tmp_path, Experiment(SEEDS[0]))
+    made, (_, second) = of_papers_tables(tmp_path, experiment(SEEDS[0]))
     rows, columns = ((other,), (ACC,)) if isinstance(other, Row) else ((Row("ours"),), (other,))
     first = Table("table1", "Table 1", columns, rows)
-    made.paper.tables = (first, second)
-    numbers = printed.printed_elsewhere(made.paper)
-    assert printed.scored(made.paper, rows[0], columns[0]) not in numbers or rows[0].records
+    made.session.paper.tables = (first, second)
+    numbers = printed.printed_elsewhere(made.session.paper)
+    assert printed.scored(made.session.paper, rows[0], columns[0]) not in numbers or rows[0].records
     assert len(numbers) == 1
 
 
 def test_the_constant_baseline_stands_last(tmp_path):
-    _, made = cells(tmp_path, table(ACC, UF1), [Experiment(SEEDS[0])])
+    _, made = cells(tmp_path, table(ACC, UF1), [experiment(SEEDS[0])])
     acc, uf1 = made.cells[-2:]
     assert acc.row == uf1.row == "constant baseline (largest class)"
     assert acc.measured == pytest.approx(50) and uf1.measured == pytest.approx(2 / 3 / 3)
 
 
 def test_partial_runs_say_how_far_they_are_and_give_no_number(tmp_path):
-    found, _ = cells(tmp_path, table(ACC), [Experiment(SEEDS[0], folds=8)])
+    found, _ = cells(tmp_path, table(ACC), [experiment(SEEDS[0], folds=8)])
     assert found["ours", "Acc (%)"].measured is None and found["ours", "Acc (%)"].note == "2 of 8 folds"
-    found, made = cells(tmp_path, table(ACC), [Experiment(SEEDS[0]), Experiment(SEEDS[1][:1])], seeds=2)
-    assert found["ours", "Acc (%)"].measured is None and found["ours", "Acc (%)"].note == "3 of 4 folds"
+    found, made = cells(tmp_path, table(ACC), [experiment(SEEDS[0][:1]), experiment(SEEDS[1][:1], seed=1)])
+    assert found["ours", "Acc (%)"].measured is None and found["ours", "Acc (%)"].note == "2 of 4 folds"
 
 
 def test_missing_corpora_and_cited_rows_stand_in_their_cells(tmp_path):
     write_printed(tmp_path, "Someone,Acc (%),61.5,cited", "Someone,UF1,0.5,cited", "ours,Acc (%),70.25,run")
-    found, _ = cells(tmp_path, table(ACC), [Experiment([], missing=["SAMM not found; looked for x"])])
-    assert found["ours", "Acc (%)"].note == "not run: SAMM not found; looked for x"
+    t = table(ACC, rows=(Row("ours"), Row("other")))
+    made = result(archive(tmp_path, []), t, lambda row, column: ["SAMM not found; looked for x"])
+    found = {(c.row, c.column): c for c in made.cells}
+    assert found["ours", "Acc (%)"].note == "not run"
+    assert made.remarks == ("not run: SAMM not found; looked for x",)  # once, under the table
     assert found["ours", "Acc (%)"].paper == "70.25"
     assert tables.texts(found["Someone", "Acc (%)"])[:4] == ("Someone", "Acc (%)", "61.5 (cited)", "")
     assert ("Someone", "UF1") not in found  # a column that was not asked for
@@ -425,7 +412,7 @@ def test_a_printed_cell_of_a_row_that_is_not_run_there_is_shown(tmp_path):
     other = Column("SAMM (%)", "samm-3", "accuracy", 100)
     write_printed(tmp_path, "ours,Acc (%),70.25,run", "ours,SAMM (%),86.35,cited")
     t = table(ACC, other, rows=(Row("ours", tasks=("casme2-3",)),))
-    found, _ = cells(tmp_path, t, [Experiment(SEEDS[0])])
+    found, _ = cells(tmp_path, t, [experiment(SEEDS[0])])
     assert found["ours", "Acc (%)"].measured is not None
     assert found["ours", "SAMM (%)"].measured is None
     assert tables.texts(found["ours", "SAMM (%)"])[:4] == ("ours", "SAMM (%)", "86.35 (cited)", "")
@@ -433,37 +420,36 @@ def test_a_printed_cell_of_a_row_that_is_not_run_there_is_shown(tmp_path):
 
 def test_records_of_other_code_are_remarked(tmp_path):
     records = [SEEDS[0][0], dict(SEEDS[0][1], code="def")]
-    _, made = cells(tmp_path, table(ACC), [Experiment(records)])
+    _, made = cells(tmp_path, table(ACC), [experiment(records)])
     assert "casme2-3: 1 of 2 records were made by other code (def)" in made.remarks
-    _, made = cells(tmp_path, table(ACC), [Experiment(SEEDS[0])])
+    _, made = cells(tmp_path, table(ACC), [experiment(SEEDS[0])])
     assert not any("other code" in remark for remark in made.remarks)
     assert made.remarks.count("input: narrow") == 1  # what the paper has to say of them
 
 
 def test_under_a_table_stands_what_it_was_made_with(tmp_path):
-    _, made = cells(tmp_path, table(ACC, UF1), [Experiment(SEEDS[0]), Experiment(SEEDS[1])], seeds=2)
+    _, made = cells(tmp_path, table(ACC, UF1), [experiment(SEEDS[0]), experiment(SEEDS[1], seed=1)])
     assert made.remarks[:3] == (
         "seeds: 2; scale: paper",
         "data: CASME2 (2014), SAMM (header in row 1), AFEW",
         "weights: random",
     )
     how = dict(generated=True, scale="smoke", overrides={"epochs": "2", "lr": "0.1"})
-    _, made = cells(tmp_path, table(ACC), [Experiment(SEEDS[0])], **how)
+    _, made = cells(tmp_path, table(ACC), [experiment(SEEDS[0])], **how)
     assert made.remarks[:2] == (
         "seeds: 1; scale: smoke; set: epochs=2; set: lr=0.1",
         "data: synthetic faces in the layouts of CASME2 (2014), SAMM (header in row 1), AFEW",
     )
-    _, made = cells(tmp_path, table(ACC), [Experiment([])])
-    assert made.remarks == ()
+    _, made = cells(tmp_path, table(ACC), [])
+    assert made.remarks == ("not run: no records",)
 
 
 def test_a_remark_on_some_of_the_rows_names_them(tmp_path):
     starts = {"a, b": "random", "c": "a file", "d": "a file", "e": None}
-    runs = {row: [Experiment(SEEDS[0] if start else [], config=start)] for row, start in starts.items()}
-    made = session(tmp_path, [])
-    made.experiments = lambda row, column, seeds: runs[row.name]
-    t = table(ACC, rows=tuple(map(Row, starts)))
-    made = result(made, t, t.rows, 1)
+    runs = {row: [experiment(SEEDS[0], config=start)] if start else [] for row, start in starts.items()}
+    made = archive(tmp_path, runs, of=lambda found: lambda row, column: found[row.name])
+    made = result(made, table(ACC, rows=tuple(map(Row, starts))))
+    assert made.remarks[-1] == "not run: no records [rows: e]"
     weights = [line for line in made.remarks if line.startswith("weights: ")]
     assert weights == ["weights: random [rows: a, b]", "weights: a file [all rows but a, b]"]
     assert "input: narrow" in made.remarks
@@ -505,27 +491,28 @@ class Checked(HTMLParser):
 def test_everything_printed_says_what_it_is(tmp_path, how, said):
     write_printed(tmp_path, "ours,Acc (%),70.25,run")
     t = table(ACC, UF1)
-    made = session(tmp_path, [Experiment(SEEDS[0])], **how)
-    results = [result(made, t, t.rows, 1)]
-    html = page(made, results, [(t, r, c) for r, c in t.cells()], 1)
-    rows = list(csv.DictReader(io.StringIO(tables.as_csv(made, results))))
-    for content in (tables.as_text(made, results), tables.as_markdown(made, results), html):
+    (run,) = found = [experiment(SEEDS[0])]
+    made = archive(tmp_path, found, **how)
+    results = [result(made, t)]
+    html = page(made, results, {run: "ours"})
+    rows = list(csv.DictReader(io.StringIO(tables.as_csv(made.session, results))))
+    for content in (as_text(made, results), tables.as_markdown(made, results), html):
         assert (said in content) if said else ("not comparable" not in content)
         assert "leak: best_on_test − last" in content and "weights: random" in content
     assert {row["remark"] for row in rows} == {said or ""}
-    assert rows[0] | dict(row="ours", column="Acc (%)", paper="70.25", measured="75.00") == rows[0]
+    assert rows[0] | dict(row="ours", column="Acc (%)", printed="70.25", value="75", difference="4.75") == rows[0]
     (line,) = [x for x in tables.as_markdown(made, results).splitlines() if x.startswith("| ours | Acc")]
     assert line.split(" | ")[2:5] == ["70.25", "75.00", "+4.75"]
 
     parsed = Checked(html)
     assert parsed.sources and all(source.startswith(("data:image/png;base64,", "#")) for source in parsed.sources)
     assert "http" not in html and "<script" not in html and "<link" not in html and "@import" not in html
-    assert parsed.tags.count("img") == 2 and "Toy <&>: printed and measured" in parsed.said
+    assert parsed.tags.count("img") == 3 and "Toy <&>: printed and measured" in parsed.said
     assert "75.00" in parsed.said and "constant baseline" in parsed.said
 
 
 def test_the_page_of_runs_that_are_not_done_has_its_tables_alone(tmp_path):
     t = table(ACC)
-    made = session(tmp_path, [Experiment(SEEDS[0], folds=3)])
-    html = page(made, [result(made, t, t.rows, 1)], [(t, r, c) for r, c in t.cells()], 1)
+    made = archive(tmp_path, [experiment(SEEDS[0], folds=3)])
+    html = page(made, [result(made, t)], {})
     assert "2 of 3 folds" in Checked(html).said and "<img" not in html

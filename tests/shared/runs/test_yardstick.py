@@ -1,6 +1,7 @@
 """The yardstick: its features on moved squares, its SVM by hand, its rows beside those of a paper."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -86,7 +87,7 @@ def test_it_stands_beside_the_rows_and_is_made_once(toy, casme2, tmp_path, monke
     code, printed, said = toy(*options, paper=with_it)
     assert code == 0 and "yardstick casme2-5 default [4/4]" in said
     lines = [line for line in printed.splitlines() if line.startswith("yardstick (")]
-    assert len(lines) == 2 and "Acc (%)" in lines[0] and "UF1" in lines[1]
+    assert len(lines) == 1 and len(re.findall(r"\d\.\d+", lines[0])) == 2  # of both columns
     records = [json.loads(path.read_text()) for path in tmp_path.glob("yardstick/*/casme2-5/*/seed-*/*.json")]
     assert len({s for r in records for s in r["samples"]}) == sum(len(r["samples"]) for r in records) == 12
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("yardstick/**/*.json")}

@@ -1,0 +1,186 @@
+"""Tables as papers print them, rows down and columns across: for a terminal, the page and manuscripts."""
+
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
+
+import pandas as pd
+
+from ..runs.paper import Column
+from ..runs.recorded import Archive
+from ..tasks import TASKS
+from .cells import Cell
+from .printed import POSITIVES
+from .results import Result
+from .tables import banner, decimal, ends, outside
+
+HOW = (
+    "Each cell: measured (mean over seeds), its 95 % interval (bootstrap over subjects) and, in parentheses, the "
+    "printed number: = inside the interval, ≠ outside it."
+)
+NO_COMPARISON = f"{HOW.rpartition(':')[0]}, which is of other data or settings."
+
+
+class Shown(NamedTuple):
+    """A cell as text; `mark` is "inside", "outside" or, where nothing is to be compared, empty."""
+
+    measured: str = ""
+    interval: str = ""
+    printed: str = ""
+    over_first: str = ""
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A table as printed: `rows` are (name, kind, cells), kinds "positives", "cited", "baseline" and ""."""
+
+    headings: list[tuple[str, int]]  # what stands above the columns, and over how many
+    labels: list[str]
+    rows: list[tuple[str, str, list[Shown]]]
+
+
+def layout(result: Result, comparable: bool) -> Layout:
+    """The table in the paper's order, own rows that it does not have after it, baselines last."""
+    columns = result.table.columns
+    found = {(c.row, c.column): c for c in reversed(result.cells)}  # of a mean of folds and the pooled number the first
+    digits = {column.name: decimals_of([c for c in result.cells if c.column == column.name]) for column in columns}
+    rows = []
+    for name in dict.fromkeys([*result.printed_rows, *(c.row for c in result.cells)]):
+        cells = [found[name, c.name] for c in columns if (name, c.name) in found]
+        if cells:
+            texts = [shown(found.get((name, c.name)), digits[c.name], comparable) for c in columns]
+            rows.append((name, _kind(cells), texts))
+    rows.sort(key=lambda row: row[1] == "baseline")
+    split = [heading(column) for column in columns]
+    headings = [(name, len(list(group))) for name, group in groupby(name for name, _ in split)]
+    return Layout(headings if any(name for name, _ in headings) else [], [label for _, label in split], rows)
+
+
+def heading(column: Column) -> tuple[str, str]:
+    """What a paper prints above a group of columns, and the column's own label: "CASME II UF1" in two."""
+    match = re.fullmatch(r"(.*?)\s*\b((?:Acc|accuracy|UF1|UAR|F1)\b.*)", column.name)
+    return (match[1], match[2]) if match and TASKS[column.task].classes else ("", column.name)
+
+
+def decimals_of(cells: Sequence[Cell]) -> int:
+    """How many decimals the numbers of a column have: as many as are printed, else as many as fit the measured."""
+    own = [c for c in cells if c.row != POSITIVES]
+    return max(
+        (c.decimals for c in [c for c in own if c.paper] or [c for c in own if c.measured is not None]), default=2
+    )
+
+
+def shown(cell: Cell | None, d: int, comparable: bool) -> Shown:
+    """The texts of a cell, measured numbers with `d` decimals."""
+    if cell is None:
+        return Shown()
+    mark = ""
+    if comparable and cell.comparable and cell.paper and cell.low is not None:
+        mark = "outside" if outside(cell) else "inside"
+    source = {"run": "", "illegible": "illegible"}.get(cell.source, f", {cell.source}")
+    printed = f"{cell.paper}{source}" if cell.paper or source == "illegible" else ""
+    over = f"{decimal(cell.gain, d, '+')} {ends(cell.gain_low, cell.gain_high, d)}".strip()
+    value = decimal(cell.measured, 0 if cell.row == POSITIVES else d)
+    return Shown(value, ends(cell.low, cell.high, d), printed, over, mark)
+
+
+def _kind(cells: Sequence[Cell]) -> str:
+    if cells[0].row == POSITIVES:
+        return "positives"
+    if all(cell.rule == "none" for cell in cells):
+        return "baseline"
+    return "cited" if all(cell.source == "cited" and cell.measured is None for cell in cells) else ""
+
+
+def rule_line(result: Result) -> str:
+    """The selection rule of a table and what choosing the epoch on the test fold would add; empty without numbers."""
+    cells = [c for c in result.cells if c.leak is not None]
+    if not cells:
+        return ""
+    low, high = (pick(cells, key=lambda c: c.leak or 0.0) for pick in (min, max))
+    joined = ", ".join(dict.fromkeys(column.joined for column in result.table.columns))
+    rules = ", ".join(dict.fromkeys(c.rule for c in cells))
+    span = f"{decimal(low.leak, low.decimals, '+')} to {decimal(high.leak, high.decimals, '+')}"
+    return f"rule: {rules}; folds: {joined}; leak: best_on_test − last, the optimism of test-set selection: {span}"
+
+
+def as_text(archive: Archive, results: Sequence[Result]) -> str:
+    """The tables for a terminal, in blocks of columns that fit its width."""
+    warning, lines = banner(archive.session), []
+    width = max(shutil.get_terminal_size((160, 24)).columns, 60)
+    for result in results:
+        lines += ["", f"{archive.session.paper.title}, {result.table.title}", *[f"*** {warning} ***"] * bool(warning)]
+        table = layout(result, not warning)
+        body, names = [], []
+        for name, _, cells in table.rows:
+            parts = [[c.measured for c in cells], [c.interval for c in cells], [_bracketed(c) for c in cells]]
+            filled = [part for part in parts if any(part)] or parts[:1]
+            body += filled
+            names += [_short(name), *[""] * (len(filled) - 1)]
+        lines += [_frame(table, body, names).to_string(line_width=width)]
+        lines += [f"  {line}" for line in (rule_line(result), *result.remarks) if line]
+    return "\n".join([*lines, "", *archive.left_out, NO_COMPARISON if warning else HOW]).lstrip("\n")
+
+
+def _bracketed(cell: Shown) -> str:
+    sign = {"inside": "= ", "outside": "≠ "}.get(cell.mark, "")
+    return f"({sign}{cell.printed})" if cell.printed else ""
+
+
+def _short(name: str, most: int = 48) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def _frame(table: Layout, body: Sequence[Sequence[str]], names: Sequence[str]) -> pd.DataFrame:
+    above = [name for name, count in table.headings for _ in range(count)]
+    columns = pd.MultiIndex.from_arrays([above, table.labels]) if above else pd.Index(table.labels)
+    return pd.DataFrame(list(body), index=list(names), columns=columns, dtype=object)
+
+
+def manuscript(archive: Archive, results: Sequence[Result], form: str, intervals: bool) -> str:
+    """The measured numbers of each table as LaTeX, Markdown or CSV, under a line that says what they are."""
+    warning, parts = banner(archive.session), []
+    for result in results:
+        table = layout(result, comparable=False)
+        rows = [(name, cells) for name, _, cells in table.rows if any(c.measured for c in cells) and name != POSITIVES]
+        body = [[f"{c.measured} {c.interval}".strip() if intervals else c.measured for c in cells] for _, cells in rows]
+        said = [f"{archive.session.paper.title}, {result.table.title}", warning, rule_line(result)]
+        frame = _frame(table, body, [name for name, _ in rows])
+        parts.append(FORMATS[form](frame, [line for line in said if line]))
+    return "\n".join(parts)
+
+
+def _latex(frame: pd.DataFrame, said: Sequence[str]) -> str:
+    caption = re.sub(r"([&%$#_{}])", r"\\\1", ". ".join(said)).replace("−", "$-$")
+    text: str = frame.to_latex(
+        caption=caption, escape=True, multicolumn_format="c", column_format="l" + "c" * frame.shape[1]
+    )
+    return text
+
+
+def _flat(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same with one line of headings."""
+    return frame.set_axis([" ".join(name).strip() if isinstance(name, tuple) else name for name in frame], axis=1)
+
+
+def _markdown(frame: pd.DataFrame, said: Sequence[str]) -> str:
+    flat = _flat(frame)
+    lines = [
+        ["", *flat.columns],
+        ["---", *["---:"] * flat.shape[1]],
+        *([name, *row] for name, *row in flat.itertuples()),
+    ]
+    escaped = ("| " + " | ".join(str(text).replace("|", "\\|") for text in line) + " |" for line in lines)
+    return "\n".join([". ".join(said), "", *escaped, ""])
+
+
+def _csv(frame: pd.DataFrame, said: Sequence[str]) -> str:
+    text: str = _flat(frame).to_csv(index_label="row", lineterminator="\n")
+    return f"# {'. '.join(said)}\n{text}"
+
+
+FORMATS: dict[str, Callable[[pd.DataFrame, Sequence[str]], str]] = {"latex": _latex, "markdown": _markdown, "csv": _csv}

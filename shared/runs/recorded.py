@@ -1,0 +1,161 @@
+"""The experiments that lie in a session's folder, as their records have them: needs no data."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..files import read_json
+from ..keys import differing
+from ..tasks import TASKS, Task
+from .config import Settings
+from .experiment import Experiment, predicted
+from .fold import History, Record
+from .paper import AnyPaper, Column, Row, changed
+from .session import Session
+from .yardstick import YARDSTICK, unfit
+
+TABLE = ("editions", "samples", "subjects", "table")  # of a record's data: the same for all settings of a task
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """One configuration on one task with one seed; `folds` is how many it has, finished or not."""
+
+    session: Session
+    task: Task
+    config: Settings
+    seed: int
+    folds: int
+    found: Sequence[Record]  # one a finished fold
+    history: History  # of its pre-training
+
+    @property
+    def done(self) -> bool:
+        return len(self.found) == self.folds
+
+
+def recorded(experiment: Experiment) -> Recorded:
+    """An experiment whose data is there, as its records have it."""
+    e = experiment
+    history = e.pretraining.history() if e.pretraining else []
+    return Recorded(e.session, e.task, e.config, e.seed, len(e.folds), e.records(), history)
+
+
+class Archive:
+    """The experiments in a session's folder; `left_out` names the folders that cannot be used, and says why.
+
+    With `data` each is compared with the data of the session, too, as far as that is there.
+    """
+
+    def __init__(self, session: Session, *, data: bool):
+        self.session, self.left_out, self._data = session, list[str](), data
+        self._tables: dict[Task, Mapping[str, Any]] = {}  # the data of a task
+        self._pixels: dict[tuple[Task, Settings], Mapping[str, Any]] = {}  # and under one configuration
+        self._found: dict[tuple[Task, Settings], dict[int, Recorded]] = {}
+        newest_first = sorted(self._folders(), key=lambda found: found[1][-1].get("times", {}).get("started", ""))[::-1]
+        for folder, records in newest_first:
+            try:
+                made = self._checked(records)
+            except (UserError, LookupError, TypeError, ValueError) as error:
+                why = str(error) if isinstance(error, UserError) else f"not records of this version ({error!r})"
+                self.left_out.append(f"{folder} is left out: {'; '.join(map(str.strip, why.splitlines()))}")
+            else:
+                self._found.setdefault((made.task, made.config), {})[made.seed] = made
+
+    def owner(self, row: Row) -> "Archive":
+        """The archive that a row's records are in: of another paper where the row has `records`."""
+        if not row.records:
+            return self
+        return self._lender(import_module(f"{row.records.partition('/')[0]}.experiments").PAPER)
+
+    def yardstick(self, task: Task) -> list[Recorded]:
+        """The yardstick's experiments on a task, one a seed; none where the paper or the task goes without."""
+        if not self.session.paper.yardstick or unfit(task):
+            return []
+        lender = self._lender(YARDSTICK)
+        return [e for _, e in sorted(lender._found.get((task, lender.session.base), {}).items())]
+
+    def experiments(self, row: Row, column: Column) -> list[Recorded]:
+        """A cell's experiments, one a seed, as far as there are records."""
+        if row.records:
+            owner, (_, row, column) = self.owner(row), self.session.paper.lent(row, column)
+            return owner.experiments(row, column)
+        config = changed(self.session.base, {**row.changes, **column.changes})
+        found = self._found.get((TASKS[column.task], config), {})
+        return [found[seed] for seed in sorted(found)]
+
+    @cache  # noqa: B019 (an archive lives as long as a report)
+    def _lender(self, paper: AnyPaper) -> "Archive":
+        return Archive(self.session.lender(paper), data=self._data)
+
+    def _folders(self) -> Iterator[tuple[Path, list[Record]]]:
+        """Each folder of records with those that are whole."""
+        for folder in sorted(self.session.folder.glob("*/*/seed-*")):
+            records = []
+            for path in sorted(folder.glob("*.json")) if folder.parts[-3] != "pretraining" else ():
+                try:
+                    records.append(self.session.records.get(path) or read_json(path))
+                except UserError as error:
+                    self.left_out.append(str(error))
+            if records:
+                yield folder, records
+
+    def _checked(self, records: Sequence[Record]) -> Recorded:
+        """The experiment that has left the records. Raises UserError where these are not all of one, or are stale."""
+        session, first = self.session, records[0]
+        task, config = TASKS[first["task"]], session.paper.recorded(first["config"])
+        known = self._pixels.get((task, config)) or {**first["data"], **self._tables.get(task, {})}
+        wanted = {name: first[name] for name in ("seed", "task", "config", "published", "pretraining", "folds")}
+        wanted |= {
+            "paper": session.paper.name,
+            "scale": session.scale,
+            "generated": session.generated,
+            "shuffled": session.shuffled,
+            "rule": session.rule,
+            "code": session.code,
+            "metrics": list(session.paper.metrics(task.name)),
+            "data": known,
+        }
+        if lines := list(dict.fromkeys(line for r in records for line in differing(r, wanted, session.but))):
+            remedy = " (--accept-code uses it)" if all(line.split(":")[0].endswith("code") for line in lines) else ""
+            raise UserError("\n".join(lines) + remedy)
+        if session.paper.base(session.scale, first["set"]) != session.base:
+            changes = " ".join(f"{key}={value}" for key, value in first["set"].items())
+            raise UserError(f"it was run with --set {changes}" if changes else "it was run without --set")
+        tested = [sample for record in records for sample in record["samples"]]
+        everything = {frozenset(record["train"] + record["val"] + record["samples"]) for record in records}
+        if len(set(tested)) < len(tested) or len(everything) > 1 or len(records) > first["folds"]:
+            raise UserError("its records are not the folds of one split")
+        for record in records:
+            lengths = {len(record[name]) for name in ("samples", "subjects", "corpora", "targets")}
+            for rule, metric in ((r, m) for r in {session.rule, "last", "best_on_test"} for m in wanted["metrics"]):
+                lengths.add(len(predicted(record, rule, metric)))
+            if len(lengths) > 1:
+                raise UserError(f"the record of {record['fold']} has lists of different lengths")
+        if self._data and not (live := session.experiment(task, config, first["seed"])).missing():
+            live.records()
+        self._tables[task] = {name: first["data"][name] for name in TABLE}
+        self._pixels[task, config] = first["data"]
+        return Recorded(session, task, config, first["seed"], first["folds"], records, self._history(first))
+
+    @cached_property
+    def _pretrainings(self) -> list[Record]:
+        found = []
+        for path in sorted(self.session.folder.glob("pretraining/*/seed-*/record.json")):
+            try:
+                found.append(read_json(path))
+            except UserError as error:
+                self.left_out.append(str(error))
+        return found
+
+    def _history(self, record: Record) -> History:
+        """The history of the pre-training that a fold started from."""
+        for stage in self._pretrainings if record["pretraining"] else ():
+            if not differing(stage, record["pretraining"], self.session.but):
+                history: History = stage["history"]
+                return history
+        return []
