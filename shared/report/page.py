@@ -81,27 +81,23 @@ def pictures(figures: Iterable[Figure]) -> list[dict[str, str]]:
     return pictures
 
 
-def training_curves(runs: Runs) -> list[Figure]:
+def training_curves(runs: Runs) -> Iterator[Figure]:
     """Losses and test scores over the epochs, a line an experiment, the mean over its folds; then pre-trainings."""
-    if not runs:
-        return []
-    tasks = {experiment.task.name: METRIC[experiment.found[0]["metrics"][0]] for experiment in runs}  # task -> metric
-    plot, axes = grid(2, len(tasks), width=4.2, height=2.5, sharex="col")
-    for (upper, lower), (task, metric) in zip(axes.T, tasks.items(), strict=True):
+    for task in dict.fromkeys(experiment.task for experiment in runs):
+        plot, ((left, right),) = grid(1, 2, width=4.6, height=3)
         for experiment, row in runs.items():
-            if experiment.task.name != task:
-                continue
             histories = [record["history"] for record in experiment.found]
             epochs = range(min(map(len, histories)))
-            for axis, key in ((upper, "loss"), (lower, "test")):
+            for axis, key in ((left, "loss"), (right, "test")) if experiment.task is task else ():
                 if all(key in history[0] for history in histories):
                     means = [np.mean([history[epoch][key] for history in histories]) for epoch in epochs]
                     axis.plot([epoch + 1 for epoch in epochs], means, label=row)
-        upper.set(title=task, ylabel="training loss")
-        lower.set(xlabel="epoch", ylabel=f"{metric} of the test fold")
-        lower.legend(fontsize=7)
-    caption = "Mean over the folds. The test curve is for information: the rules “last” and “val” never use it"
-    figures = [Figure("Fine-tuning", caption, plot)]
+        metric = METRIC[next(e for e in runs if e.task is task).found[0]["metrics"][0]]
+        left.set(xlabel="epoch", ylabel="training loss")
+        right.set(xlabel="epoch", ylabel=f"{metric} of the test fold")
+        right.legend(fontsize=7)
+        caption = "Mean over the folds. The test curve is for information: the rules “last” and “val” never use it"
+        yield Figure(task.name, caption, plot)
     pretrainings = {json.dumps(e.found[0]["pretraining"]): (row, e) for e, row in list(runs.items())[::-1] if e.history}
     if pretrainings:
         plot, axes = grid(1, len(pretrainings), width=4.2, height=3)
@@ -113,8 +109,7 @@ def training_curves(runs: Runs) -> list[Figure]:
             axis.set(xlabel="epoch", ylabel="loss")
             axis.set_title(f"{row}: on {corpora}", fontsize=9)
             axis.legend(fontsize=7)
-        figures.append(Figure("Pre-training", "Each term of the loss, averaged over an epoch", plot))
-    return figures
+        yield Figure("Pre-training", "Each term of the loss, averaged over an epoch", plot)
 
 
 def subjects(runs: Runs) -> Iterator[Figure]:

@@ -153,14 +153,14 @@ def strict(session: Session, results: Sequence[Result]) -> tuple[str, int]:
     printed = [(table, cell) for table, cell in cells if cell.paper]
     comparable = [(table, cell) for table, cell in printed if cell.comparable]
     compared = [(table, cell) for table, cell in comparable if cell.low is not None]
-    outside = [f"  {table}/{cell.row}, {cell.column}: {line}" for table, cell in compared if (line := outside(cell))]
+    listed = [f"  {table}/{cell.row}, {cell.column}: {line}" for table, cell in compared if (line := outside(cell))]
     first = (
         f"--strict: {len(comparable)} cells that the authors ran, {len(comparable) - len(compared)} without a number "
-        f"yet, {len(compared)} compared: {len(outside)} outside the interval"
+        f"yet, {len(compared)} compared: {len(listed)} outside the interval"
     )
     if others := len(printed) - len(comparable):
         first += f"; {others} not compared, because their printed numbers are for other samples"
-    return "\n".join([first, *outside]), int(bool(outside))
+    return "\n".join([first, *listed]), int(bool(listed))
 
 
 def outside(cell: Cell) -> str:
