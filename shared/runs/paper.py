@@ -188,8 +188,9 @@ class Paper(Generic[C, D, N]):
 
     def recorded(self, config: Mapping[str, Any]) -> C:
         """The Config that a record holds. Raises UserError for one of other fields."""
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
         try:
-            return self.config(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()})
+            return self.config(**values)
         except TypeError as error:
             raise UserError(f"its settings are those of another version of the code ({error})") from error
 
