@@ -161,7 +161,7 @@ def compared(
     for entry in entries:
         if entry.method.tuned:
             said.setdefault(f"settings chosen for {entry.method.tuned}", []).append(entry.name)
-    lines = circumstances(session, [seeds], corpora) + [f"reference: {reference}; rule: last"]
+    lines = circumstances(session, range(seeds), corpora) + [f"reference: {reference}; rule: last"]
     lines += [remark + scope([(m, "") for m in methods], [(n, "") for n in names]) for remark, methods in said.items()]
     columns_here = {column.name for column in columns}
     published = [p for paper in papers for p in published_numbers(paper.folder) if p["column"] in columns_here]

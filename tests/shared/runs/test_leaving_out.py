@@ -1,6 +1,7 @@
 """Leaving one corpus out, from the command line's side: with those corpora that are there, two at least."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from tiny import session_of
@@ -42,7 +43,7 @@ def test_those_that_are_there_take_part(experiment):
     assert two.missing() == [] and two.editions == {"CASME2": "2014", "SAMM": "2014"}
     assert [(f.name, len(f.train), len(f.test)) for f in two.folds] == [("CASME2", 12, 12), ("SAMM", 12, 12)]
     assert two.settings["data"]["editions"] == two.editions
-    assert circumstances(two.session, 1, two.editions.items())[1] == "data: CASME2 (2014), SAMM (2014)"
+    assert circumstances(two.session, [0], two.editions.items())[1] == "data: CASME2 (2014), SAMM (2014)"
     assert experiment("SAMM").missing() == [f"{c} not found" for c in ("CASME2", "CASME3", "MMEW", "SMIC")]
 
 
@@ -56,6 +57,7 @@ def test_a_unit_that_too_few_show_has_no_number(experiment):
     records = [
         {
             "fold": name,
+            "samples": rows["sample"].tolist(),
             "corpora": [name] * len(rows),
             "subjects": rows["subject"].tolist(),
             "targets": [list(t) for t in rows["scored"]],
@@ -68,9 +70,9 @@ def test_a_unit_that_too_few_show_has_no_number(experiment):
     ]
     column = Column("F1", "corpora-au8", "f1_binary", joined="mean of folds")
     cell = Cell("ours", "F1", joined="mean of folds", rule="last", note="2 of 2 folds")
-    (mean, _) = measured(cell, Row("ours"), column, [records])
+    (mean, _) = measured(cell, Row("ours"), column, {0: records})
     assert mean.measured == 1  # of CASME2 alone, where both units are present in all clips
-    none = measured(cell, Row("ours"), replace(column, corpus="SAMM"), [records])
+    none = measured(cell, Row("ours"), replace(column, corpus="SAMM"), {0: records})
     assert [(c.measured, c.note) for c in none] == [(None, "not scored: too few samples show it (2 of 2 folds)")]
-    fake = type("E", (), {"task": TASKS["corpora-au8"], "samples": kept, "folds": []})()
+    fake = SimpleNamespace(task=TASKS["corpora-au8"], found=records)
     assert baselines(replace(column, corpus="SAMM", joined="pooled"), fake) == []
