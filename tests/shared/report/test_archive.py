@@ -52,7 +52,7 @@ def test_diff_needs_the_records_alone(toy, casme2, tmp_path, monkeypatch):
     assert contents(out) == before  # as on a disk that cannot be written
     for others in (["--scale", "paper"], ["--rule", "last"], ["--out", tmp_path / "none"]):
         code, printed, said = toy("--diff", "--out", out, *others)
-        assert code == 2 and not printed and "no records of toy in" in said
+        assert code == 2 and not printed and "no records of toy that this version reads in" in said
 
 
 def test_diff_prints_each_kind_of_run_and_chosen_tables_alone(toy, whole, out):
