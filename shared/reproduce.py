@@ -66,9 +66,8 @@ def from_records(paper: Paper, args: argparse.Namespace) -> int:
     code, chosen = 0, [table for table, _ in paper.choose(args.rows)] if args.rows else []
     sessions = recorded_sessions(paper, args)
     if not sessions:
-        raise UserError(
-            f"no records of {paper.name} that this version reads in {args.out}; `bash reproduce.sh {paper.name}` makes some"
-        )
+        some = f"`bash reproduce.sh {paper.name}` makes some"
+        raise UserError(f"no records of {paper.name} that this version reads in {args.out}; {some}")
     for session in sessions:
         archive = Archive(session, data=False)
         results = all_results(archive, chosen)
