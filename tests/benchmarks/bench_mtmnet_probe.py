@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     pairs, learned = faces(*args.intensity, people, size)
     rows = torch.from_numpy(np.flatnonzero(learned))
-    base = replace(Config(**SMOKE), norm="mean_square", batch=32, macro_epochs=args.epochs)
+    base = replace(Config(**SMOKE), size=size, norm="mean_square", batch=32, macro_epochs=args.epochs)
     if args.small:
         args.seeds, base = 1, replace(base, width=8, macro_epochs=1)
     for mode, changes in MODES.items():
