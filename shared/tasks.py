@@ -59,7 +59,7 @@ class Task:
         """A corpus's emotion → class, by default its own words; empty where the emotion does not matter."""
         return self.labels.get(corpus) or self.labels.get("*") or same(*self.classes)
 
-    def lacking(self, there: Collection[str]) -> list[str]:
+    def missing_corpora(self, there: Collection[str]) -> list[str]:
         """The corpora that the task needs beside those that are there; two are enough where one is left out in turn."""
         if self.protocol == LEAVE_CORPUS_OUT and len(set(self.corpora) & set(there)) > 1:
             return []

@@ -78,7 +78,7 @@ def _tasks(parts: Sequence[Part]) -> list[Part]:
 
 
 def _task(task: Task, readings: Mapping[str, Mapping[str, Reading]]) -> Part:
-    missing = task.lacking(readings)
+    missing = task.missing_corpora(readings)
     if len(missing) == len(task.corpora) or (missing and task.protocol):
         return Part(task.name, "", missing=f"needs {', '.join(missing)}")
     chosen = []

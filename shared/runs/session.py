@@ -140,7 +140,7 @@ class Session:
 
         Raises UserError for a corpus that is missing."""
         there = tuple(c for c in task.corpora if isinstance(self.reading(c, task.edition.get(c)), Reading))
-        for corpus in task.lacking(there):
+        for corpus in task.missing_corpora(there):
             self.present(corpus, task.edition.get(corpus))
         return there
 

@@ -197,5 +197,6 @@ def test_a_unit_is_scored_where_ten_samples_show_it_and_learned_everywhere():
 
 
 def test_two_corpora_are_enough_where_one_is_left_out():
-    assert TASKS["corpora-3"].lacking(["SAMM", "SMIC"]) == [] and TASKS["cde-3"].lacking(["SAMM"]) == ["CASME2", "SMIC"]
-    assert TASKS["corpora-3"].lacking(["SAMM", "DFEW"]) == ["CASME2", "CASME3", "MMEW", "SMIC"]
+    assert TASKS["corpora-3"].missing_corpora(["SAMM", "SMIC"]) == []
+    assert TASKS["cde-3"].missing_corpora(["SAMM"]) == ["CASME2", "SMIC"]
+    assert TASKS["corpora-3"].missing_corpora(["SAMM", "DFEW"]) == ["CASME2", "CASME3", "MMEW", "SMIC"]
