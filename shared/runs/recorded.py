@@ -84,7 +84,10 @@ class Archive:
         if row.records:
             owner, (_, row, column) = self.owner(row), self.session.paper.lent(row, column)
             return owner.experiments(row, column)
-        config = changed(self.session.base, {**row.changes, **column.changes})
+        try:
+            config = changed(self.session.base, {**row.changes, **column.changes})
+        except UserError:  # --set and this row, of those not asked for, do not go together
+            return []
         found = self._found.get((TASKS[column.task], config), {})
         return [found[seed] for seed in sorted(found)]
 

@@ -1,5 +1,6 @@
 """Settings of the toy."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,3 +19,7 @@ class Config(Settings):
     lr: float = setting(0.05, "network", above=0)
     delta: tuple[int, int] = setting((3, 8), "training", least=1)
     norm: Literal["batch", "none"] = setting("batch", "network")
+
+    def conflicts(self) -> Iterator[str]:
+        if self.source == "SAMM" and self.epochs > 4:
+            yield f"epochs={self.epochs}: expected at most 4 with source=SAMM"

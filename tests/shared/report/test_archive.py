@@ -77,6 +77,14 @@ def test_a_later_command_keeps_what_is_there(toy, casme2, tmp_path):
     assert "Table 1: the toy" in page and "Table 2: other data" in page
 
 
+def test_a_setting_that_other_rows_cannot_take_ends_those_alone(toy, casme2, tmp_path):
+    where = ("--data", casme2, "--out", tmp_path / "out", "--set", "epochs=5")
+    assert toy("table1/plain", *where, page=True)[0] == 0
+    assert toy("--diff", "--out", tmp_path / "out")[0] == 0
+    code, _, said = toy("table2", *where)
+    assert code == 2 and "epochs=5: expected at most 4 with source=SAMM" in said
+
+
 def spoil(out, change, which=slice(0, 1), folder=PLAIN):
     for path in sorted(out.glob(f"toy/paper/{folder}/seed-0/*.json"))[which]:
         write_json(path, read_json(path) | change(read_json(path)))
