@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.manifold import TSNE
 
 from shared.report.cells import confusion_of
 from shared.report.figures import Figure, along_rows, draw_confusion, grid, image, overlay
@@ -114,6 +113,8 @@ def classifiers(experiment: Experiment) -> Figure:
 
 def embeddings(title: str, panels: Mapping[str, tuple[Experiment, str]]) -> Figure:
     """t-SNE of a classifier's features of clips of people whom its fold never saw: a row a person, a column a panel."""
+    from sklearn.manifold import TSNE  # here, because it takes a second
+
     first = next(iter(panels.values()))[0]
     chosen, labels = people(first), first.samples.set_index("sample")
     plot, axes = grid(len(chosen), len(panels), width=2.7)

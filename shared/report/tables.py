@@ -88,6 +88,7 @@ def banner(session: Session) -> str:
 
 def as_csv(session: Session, results: Sequence[Result]) -> str:
     """The tables as one CSV, a line a cell, with numbers in the printed unit."""
+    remark = banner(session)
     lines = [
         {
             "table": result.table.name,
@@ -113,7 +114,7 @@ def as_csv(session: Session, results: Sequence[Result]) -> str:
             "source": c.source if c.paper or c.source == "illegible" else "",
             "records": c.note,
             "not in the paper": c.remark,
-            "remark": banner(session),
+            "remark": remark,
         }
         for result in results
         for c in result.cells

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import Field, dataclass, field, fields
+from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ..errors import UserError
@@ -55,14 +56,20 @@ class Settings:
     compile: bool = setting(False, "machine")  # networks by torch.compile; not in the paper
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(type(self))
-        wrong = [line for f in fields(self) for line in _wrong(f, getattr(self, f.name), hints[f.name])]
+        kinds = types(type(self))
+        wrong = [line for f in fields(self) for line in _wrong(f, getattr(self, f.name), kinds[f.name])]
         if wrong := wrong or list(self.conflicts()):
             raise UserError("\n".join(wrong))
 
     def conflicts(self) -> Iterator[str]:
         """A line for each value that does not go with the others; a Config overrides it."""
         yield from ()
+
+
+@cache
+def types(config: type[Settings]) -> dict[str, Any]:
+    """The type of each setting, by name."""
+    return get_type_hints(config)
 
 
 def pretraining_settings(config: Settings) -> dict[str, Any]:

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import pandas as pd
 from torch import Tensor, nn
 
 from ..errors import UserError, unknown
 from ..tasks import TASKS, Task
-from .config import Settings
+from .config import Settings, types
 from .fold import Data, FoldTraining, History, PretrainingData, Record, Rule
 from .pretraining import Pretraining
 from .published import Published
@@ -180,7 +180,7 @@ class Paper(Generic[C, D, N]):
     def base(self, scale: str, overrides: Mapping[str, str]) -> C:
         """The Config of the paper's own method at a scale, with `--set` on top."""
         config = self.config(**(self.smoke if scale == "smoke" else {}))
-        kinds = get_type_hints(self.config)
+        kinds = types(self.config)
         for key in overrides:
             if key not in kinds:
                 raise unknown(f"setting of {self.name}", key, kinds)

@@ -11,9 +11,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -108,6 +105,10 @@ def answers(x: np.ndarray, y: np.ndarray, every: np.ndarray, config: Config) -> 
         constant = y[0]
     if constant is not None:
         return np.full(len(every), constant)
+    from sklearn.pipeline import make_pipeline  # here, because it takes a second
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
     svm = make_pipeline(StandardScaler(), SVC(kernel="linear", C=config.C, class_weight="balanced"))
     return np.asarray(svm.fit(x, y).predict(every))
 
