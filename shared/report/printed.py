@@ -6,7 +6,6 @@ of a corpus, or of a class in a corpus. Where the release is known to give anoth
 task's number of samples is with the task."""
 
 import csv
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ def printed_numbers(folder: Path, table: str) -> dict[tuple[str, str], tuple[str
     return {(r["row"], r["column"]): (r["value"], r["source"]) for r in _lines(path)} if path.exists() else {}
 
 
-@cache
 def printed_elsewhere(paper: Paper) -> dict[tuple[Any, ...], tuple[str, str]]:
     """`scored` -> (value, table) of every number that a table prints of the authors' own runs, the first of each."""
     found: dict[tuple[Any, ...], tuple[str, str]] = {}
