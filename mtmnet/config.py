@@ -54,6 +54,7 @@ class Config(Settings):
     pretrain_lr_D_r: float = setting(1e-5, "pre-training", above=0, when=eid)  # Sec. 4.1
     # second stage: MTMNet (Sec. 3.2)
     epochs: int = setting(20, "training", least=1)  # Sec. 4.1
+    full_rate: float = setting(1.0, "training", above=0, most=1)  # share of them at the rates below, then a tenth
     shift: int = setting(0, "training", least=0)  # pixels that its training images move at most; not in the paper
     lambda_tri: float = setting(1e-3, "training", least=0)  # λ_{2,1}, Sec. 4.1
     lambda_adv: float = setting(1e-3, "training", least=0)  # λ_{2,2}, Sec. 4.1
@@ -93,6 +94,7 @@ SMOKE = dict(
     pretrain_lr_classifiers=1e-3,
     pretrain_lr_D_r=2e-3,
     epochs=6,
+    full_rate=2 / 3,
     shift=3,
     lr_E=1e-3,
     lr_D=1e-3,

@@ -221,6 +221,12 @@ class Guidance:
         move(self.adam, total(terms))
         return terms
 
+    def lower_rates(self) -> None:
+        """Divide the learning rates by 10."""
+        for adam in (self.adam, self.adam_D) if self.guided else (self.adam,):
+            for group in adam.param_groups:
+                group["lr"] /= 10
+
     def company(self, y: Tensor, draws: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Indices (G,), (G,) of a positive and a negative for each anchor of labels y (B,) that has both; a mask (B,)
         of these anchors. They are chosen by draws (2, B) in [0, 1). All are on the CPU.
@@ -299,6 +305,8 @@ def train(training: FoldTraining[Config, Store]) -> None:
     for epoch, terms in run(training, guidance.guided or MicroNet, guidance.step, rows, config.epochs, "second"):
         training.score(epoch, lambda clips: predict(MicroNet, frames[clips]), loss=sum(terms.values()), **terms)
         guidance.due = not config.compile
+        if epoch + 1 == round(config.full_rate * config.epochs):
+            guidance.lower_rates()
     training.figures = Left(first_stage, shown, psnr, neutral, guidance.gradients)
 
 

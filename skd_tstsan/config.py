@@ -74,6 +74,7 @@ class Config(Settings):
     domains: int = setting(2, "training", least=1)  # temporal domains; others in Table 6
     batch: int = setting(16, "training", least=1)  # Sec. 4.2; 32 on CAS(ME)³
     iterations: int = setting(20_000, "training", least=1)  # Sec. 4.2
+    full_rate: float = setting(1.0, "training", above=0, most=1)  # share of the epochs at `lr`, then a tenth of it
 
     # STSTNet, CapsuleNet and MMNet (Table 3): their released code; what else they set is in experiments.py
     image: int = setting(224, "input", least=144, when=_baseline)  # side of CapsuleNet's and MMNet's frames
@@ -120,6 +121,7 @@ SMOKE = dict(
     width=16,
     pretrain_iterations=100,
     iterations=150,
+    full_rate=2 / 3,
     image=160,
     trunk="random",
     ststnet_epochs=200,

@@ -150,6 +150,7 @@ def train(training: FoldTraining[Config, Any]) -> None:
     optimiser = adam(net, config)
     alpha = frequencies(y if config.follow == "release" else y[rows], len(training.task.classes))
     epochs = math.ceil(config.iterations / math.ceil(len(rows) / config.batch))
+    decay = torch.optim.lr_scheduler.MultiStepLR(optimiser, [round(config.full_rate * epochs)], gamma=0.1)
     for epoch in range(epochs):
         net.train()
         for batch in training.shuffled(rows, least=1):
@@ -159,6 +160,7 @@ def train(training: FoldTraining[Config, Any]) -> None:
             reduce(add, terms.values()).backward()
             optimiser.step()
             training.note(batch, **terms)
+        decay.step()
         means = training.means(epoch)
         training.score(epoch, lambda rows: predict(net, x[rows])[0], loss=sum(means.values()), **means)
     _, features = predict(training.scored(net), x[test])

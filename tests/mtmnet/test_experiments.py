@@ -234,6 +234,22 @@ def test_anchors_of_a_class_missing_in_macro_go_unguided(macronets):
     assert chosen == set(range(len(macro)))
 
 
+def test_the_rates_of_the_guidance_fall_together(macronets, monkeypatch):
+    """E, D_e and D keep their rates for two of three epochs at smoke scale, then take a tenth; see test_schedules."""
+    task, config = TASKS["smic-3"], replace(Config(**SMOKE), **TINY | {"epochs": 3, "lr_D": 2e-3, "lr_D_e": 3e-3})
+    rates, step = [], Guidance.step
+
+    def noted(guidance, rows):
+        rates.append([g["lr"] for adam in (guidance.adam, guidance.adam_D) for g in adam.param_groups])
+        return step(guidance, rows)
+
+    monkeypatch.setattr(Guidance, "step", noted)
+    PAPER.train(training_of(config, task, macronets(config, task)))
+    third = len(rates) // 3
+    assert rates[: 2 * third] == [[1e-3, 3e-3, 2e-3]] * 2 * third
+    np.testing.assert_allclose(rates[2 * third :], [[1e-4, 3e-4, 2e-4]] * third)
+
+
 def test_the_second_stage_shifts_its_images():
     config = replace(Config(**SMOKE), **TINY)
     ramp = torch.arange(32, dtype=torch.uint8).view(1, 1, 32, 1).expand(6, 32, 32, 3)  # its shift shows in its values

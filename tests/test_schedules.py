@@ -1,0 +1,46 @@
+"""Learning rates: those of each step of a fold, against closed forms of the epoch."""
+
+from collections.abc import Callable
+from contextlib import contextmanager
+
+import pytest
+from tiny import paper_of, trained
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+Rate = Callable[[int], float]
+SCHEDULES: dict[str, tuple[str, str, int, Rate]] = {  # package, changes, epochs, the rate of an epoch (from 0)
+    "skd_tstsan, smoke": ("skd_tstsan", "batch=80 iterations=6", 6, lambda e: 1e-3 if e < 4 else 1e-4),
+    "skd_tstsan, its paper's": ("skd_tstsan", "batch=80 iterations=3 full_rate=1", 3, lambda e: 1e-3),
+    "mtmnet, smoke": ("mtmnet", "epochs=3", 3, lambda e: 1e-3 if e < 2 else 1e-4),
+    "mtmnet, its paper's": ("mtmnet", "epochs=2 full_rate=1 lr_E=1e-5 lr_D_e=1e-5", 2, lambda e: 1e-5),
+    "sca_au": ("sca_au", "epochs=4 drop=3", 4, lambda e: 0.01 if e < 3 else 1e-3),
+    "dvasp": ("dvasp", "epochs=4 drop=3", 4, lambda e: 0.01 if e < 3 else 1e-3),
+    "ma2mi": ("ma2mi", "epochs=3", 3, lambda e: 3e-3 * 0.01 ** (e / 2)),
+}
+
+
+@contextmanager
+def stepping():
+    """The rates of each optimiser step inside: a set a step."""
+    rates = []
+    hook = register_optimizer_step_pre_hook(lambda adam, *_: rates.append({g["lr"] for g in adam.param_groups}))
+    try:
+        yield rates
+    finally:
+        hook.remove()
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_the_rate_of_each_step(name, faces, tmp_path):
+    package, changes, epochs, rate = SCHEDULES[name]
+    with stepping() as rates:
+        training = trained(package, faces, tmp_path, *changes.split())
+    assert len(training.history) == epochs and len(rates) % epochs == 0
+    for step, found in enumerate(rates):
+        assert list(found) == pytest.approx([rate(step * epochs // len(rates))]), step
+
+
+@pytest.mark.parametrize("package", ["mtmnet", "skd_tstsan"])
+def test_the_paper_keeps_its_rates(package):
+    paper = paper_of(package)
+    assert paper.base("paper", {}).full_rate == 1 and paper.base("smoke", {}).full_rate == 2 / 3
