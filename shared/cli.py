@@ -1,7 +1,5 @@
 """The command line: what each command runs, and how it ends."""
 
-from __future__ import annotations
-
 import ast
 import importlib
 import io
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 
 
-def main(paper: Paper | str | None = None, arguments: Sequence[str] | None = None) -> NoReturn:
+def main(paper: "Paper | str | None" = None, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `bash reproduce.sh …`, or with a paper or the name of its package `python -m PAPER …`, and exit.
 
     Exit codes: 0; 1 if --strict finds a difference; 2, with a message, if the user can fix the cause; 143 and 138 after
@@ -63,7 +61,7 @@ def main(paper: Paper | str | None = None, arguments: Sequence[str] | None = Non
     sys.exit(code)
 
 
-def run(arguments: list[str], paper: Paper | None = None) -> int:
+def run(arguments: list[str], paper: "Paper | None" = None) -> int:
     """The exit code of one command; `paper` is the one that it names, if its package started this process."""
     if arguments[:1] == ["test"] and paper is None:  # pytest parses its own arguments
         return run_tests(arguments[1:])
@@ -118,7 +116,7 @@ def papers() -> dict[str, str]:
     return found
 
 
-def load(name: str) -> Paper:
+def load(name: str) -> "Paper":
     """The declaration of a paper of this project."""
     paper: Paper = importlib.import_module(f"{name}.experiments").PAPER
     return paper
@@ -146,7 +144,7 @@ def run_all(out: Path, arguments: list[str]) -> int:
     return max(codes.values())
 
 
-def list_rows(chosen: Iterable[Paper]) -> int:
+def list_rows(chosen: "Iterable[Paper]") -> int:
     """Print papers, tables and rows, and the corpora that each row needs."""
     for paper in chosen:
         print(f"{paper.name}: {paper.title}; headline: {', '.join(paper.headline)}")
@@ -159,7 +157,7 @@ def list_rows(chosen: Iterable[Paper]) -> int:
     return 0
 
 
-def print_digits(chosen: Iterable[Paper]) -> int:
+def print_digits(chosen: "Iterable[Paper]") -> int:
     """Print what the digits of each paper's numbers allow."""
     from .report.digits import describe_digits
 

@@ -4,8 +4,6 @@ Fold records, pre-trainings, prepared frames, derived arrays, decoded videos, bo
 these: labels as read, files, code, settings.
 """
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import os
@@ -69,7 +67,7 @@ def _digest_of_large(path: Path, seen: str) -> str:
     return sha256(path)[:16]
 
 
-def table_key(samples: pd.DataFrame) -> dict[str, Any]:
+def table_key(samples: "pd.DataFrame") -> dict[str, Any]:
     """Counts of a table of samples, and a digest of its ids, labels, key frames, clip lengths and boxes."""
     columns = [c for c in LABELS if c in samples]
     clips = [(len(f), getattr(f, "box", None)) if hasattr(f, "__len__") else (0, None) for f in samples["frames"]]
@@ -77,7 +75,7 @@ def table_key(samples: pd.DataFrame) -> dict[str, Any]:
     return {"samples": len(rows), "subjects": int(rows["subject"].nunique()), "table": digest(rows.values.tolist())}
 
 
-def pixels_key(samples: pd.DataFrame) -> dict[str, str]:
+def pixels_key(samples: "pd.DataFrame") -> dict[str, str]:
     """Digests of the image files of a table of samples: of sizes and times and, under --verify, of their content.
 
     Raises UserError for a file that cannot be read.

@@ -4,8 +4,6 @@ A confusion matrix is (..., C, C), rows the targets and columns the predictions;
 present) with a leading axis of units. A class with no target and no prediction has F1 = 0 and counts in the means over
 classes (scikit-learn's zero_division=0 with all labels listed)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

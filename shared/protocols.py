@@ -1,7 +1,5 @@
 """Folds of sample ids, checked when made: no subject on two sides of a fold, every sample tested once."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

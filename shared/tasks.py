@@ -1,7 +1,5 @@
 """Named label spaces: corpora + classes, or corpora + action units."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 

@@ -1,7 +1,5 @@
 """AFEW: film clips, as videos or as folders of their frames; by emotion, those of the test set without one."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The annotation sheet of a corpus: found among its files, and chosen among its editions."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Action units as the corpora print them: one parser for all their grammars."""
 
-from __future__ import annotations
-
 import datetime
 import re
 from dataclasses import dataclass

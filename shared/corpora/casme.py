@@ -1,7 +1,5 @@
 """CASME (2013): released crops or raw frames."""
 
-from __future__ import annotations
-
 import os
 
 from . import micro

@@ -1,7 +1,5 @@
 """CASME II (2014): both editions of its sheet, released crops or raw frames."""
 
-from __future__ import annotations
-
 import os
 import re
 

@@ -1,7 +1,5 @@
 """CAS(ME)³ part A (2022): extracted frames of whole recordings, or of one clip a folder."""
 
-from __future__ import annotations
-
 import os
 import re
 

@@ -1,7 +1,5 @@
 """CK+ (2010): posed sequences from neutral to the peak; emotion and FACS files beside the images."""
 
-from __future__ import annotations
-
 import os
 import re
 

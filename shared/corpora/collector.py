@@ -1,7 +1,5 @@
 """Gathering the rows of one corpus into a Reading, each as a sample or as the problems that keep it out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from .folders import CorpusFolder

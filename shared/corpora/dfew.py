@@ -1,7 +1,5 @@
 """DFEW (2020): all clips, those with a single label in five folds; face crops, or the original videos."""
 
-from __future__ import annotations
-
 import os
 from typing import NamedTuple
 

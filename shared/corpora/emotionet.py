@@ -1,7 +1,5 @@
 """EmotioNet: images with action units coded by hand, present, absent or not scored; the rest unlabelled."""
 
-from __future__ import annotations
-
 import os
 import re
 from typing import NamedTuple

@@ -2,8 +2,6 @@
 
 A correction is applied only where the sheet prints exactly the wrong value; the command `data` lists those applied."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from .collector import Collector

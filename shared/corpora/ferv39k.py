@@ -1,7 +1,5 @@
 """FERV39k (2022): face crops by scene, with the training and the test list of all scenes."""
 
-from __future__ import annotations
-
 import os
 import re
 

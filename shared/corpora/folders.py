@@ -1,7 +1,5 @@
 """Finding a corpus's folders and frames as researchers keep them: under other names, padded, or unzipped twice."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """The readers of micro-expression corpora in common: sheets with a coded clip a row, images by subject and clip."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

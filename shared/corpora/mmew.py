@@ -1,7 +1,5 @@
 """MMEW (2021): micro-expressions with their sheet, macro-expressions by folder."""
 
-from __future__ import annotations
-
 import os
 
 from . import micro

@@ -1,7 +1,5 @@
 """MMI: sessions of videos, those of the frontal view with one of six emotions."""
 
-from __future__ import annotations
-
 import os
 import re
 from xml.etree import ElementTree

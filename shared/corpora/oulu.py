@@ -1,7 +1,5 @@
 """Oulu-CASIA (2011), visible light, strong illumination: from neutral to the apex."""
 
-from __future__ import annotations
-
 import os
 
 from .collector import Collector

@@ -1,7 +1,5 @@
 """SAMM (2016, 2018): both forms of its sheet, with note rows above the header or without."""
 
-from __future__ import annotations
-
 import os
 
 from . import micro

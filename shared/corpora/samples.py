@@ -1,7 +1,5 @@
 """The sample table that every corpus is read into, one row a clip or image; its frames; what was odd in a release."""
 
-from __future__ import annotations
-
 import bisect
 import os
 from collections.abc import Iterable, Sequence

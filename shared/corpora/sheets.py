@@ -1,7 +1,5 @@
 """Annotation sheets (.xlsx, .xls, .csv): columns found by name, the header row by content, cells checked one by one."""
 
-from __future__ import annotations
-
 import csv
 import errno
 import io

@@ -1,7 +1,5 @@
 """SMIC (2013): its three cameras HS, VIS and NIR; labels are folders, no apex is given."""
 
-from __future__ import annotations
-
 import os
 import re
 

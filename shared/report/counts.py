@@ -1,7 +1,5 @@
 """Counts of a sample table or a task, beside those printed in the literature."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The survey of a disk: corpora found, counts beside the printed ones, corrections, every broken row, what can run."""
 
-from __future__ import annotations
-
 import csv
 import functools
 import itertools
@@ -154,7 +152,7 @@ def write_csv(parts: Iterable[Part], path: Path, possible: Iterable[tuple[str, s
         csv.writer(file).writerows([CSV_HEADER, *csv_rows(parts), *papers])
 
 
-def runnable(parts: Iterable[Part], papers: Iterable[Paper]) -> list[tuple[str, str, str]]:
+def runnable(parts: Iterable[Part], papers: "Iterable[Paper]") -> list[tuple[str, str, str]]:
     """(paper, its tables or rows, whether they can run: whole, in part or not); rows alike stand together."""
     there = {part.corpus for part in parts if part.reading is not None}
     found = []
@@ -177,7 +175,7 @@ def runnable(parts: Iterable[Part], papers: Iterable[Paper]) -> list[tuple[str, 
 
 
 def print_survey(
-    data: Path | None, csv_path: Path | None = None, verify: bool = False, papers: Iterable[Paper] = ()
+    data: Path | None, csv_path: Path | None = None, verify: bool = False, papers: "Iterable[Paper]" = ()
 ) -> int:
     """Print the survey of a folder (default: $MER_DATA); 0, or 2 if it holds no corpus. Raises UserError for none."""
     data = data or (Path(os.environ["MER_DATA"]) if os.environ.get("MER_DATA") else None)
