@@ -4,26 +4,20 @@ import os
 import re
 from pathlib import Path
 
-from .collector import Collector
-from .folders import IMAGES, CorpusFolder, Listing, list_frames
-from .samples import Frames, Reading, Video
+from .folders import IMAGES, CorpusFolder, Listing, Root, list_frames
+from .samples import Collector, Frames, Reading, Video
 
 NAME = "AFEW"
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 VIDEOS = (".avi", ".mp4")
 
 
-def read(root: str | os.PathLike[str]) -> Reading:
+def read(root: Root) -> Reading:
     """AFEW under `root`; `split` is train, val or test. Nobody's identity is known: a clip is its own subject.
 
     The test set is released without emotions, and may be missing. Raises CorpusMissing."""
     corpus = CorpusFolder(root, NAME, signs=("Train_AFEW", "Val_AFEW"), data="|".join(EMOTIONS))
     out = Collector(corpus)
-
-    def add(name: str, emotion: str | None, split: str, frames: Frames | Video) -> None:
-        sample = f"{NAME}/{split}/{name}"
-        out.add(sample, emotion=emotion, onset=frames.first, offset=frames.last, frames=frames, split=split)
-
     for split in ("train", "val"):
         places = f"{split.title()}_AFEW", split.title()
         tree = corpus.get(*places, what="clips", files=(*VIDEOS, *IMAGES), anywhere=False)
@@ -35,12 +29,12 @@ def read(root: str | os.PathLike[str]) -> Reading:
                 }
                 clips |= {name: list_frames(listing.path(name)) for name in listing.directories()}
                 for name, frames in sorted(clips.items()):
-                    add(f"{word}/{name}", emotion, split, frames)
+                    out.add(f"{NAME}/{split}/{word}/{name}", emotion=emotion, frames=frames, split=split)
     below = [listing.folder for listing in corpus.below()]
     tests = [folder for folder in below if re.fullmatch("test(_afew)?", os.path.basename(folder), re.I)]
     if tests:  # unzipped twice, the inner one
         for name, frames in sorted(_below(max(tests, key=len)).items()):
-            add(name, None, "test", frames)
+            out.add(f"{NAME}/test/{name}", frames=frames, split="test")
     return out.reading()
 
 

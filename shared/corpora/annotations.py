@@ -4,8 +4,8 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from .collector import Collector
 from .folders import CorpusFolder
+from .samples import Collector
 from .sheets import EXTENSIONS, Sheet, SheetError, as_text, read_sheet
 
 OTHERS, LARGE = 20, 2**22  # sheets not named like the release that are tried: how many, and up to which size in bytes

@@ -4,7 +4,7 @@ import datetime
 import re
 from dataclasses import dataclass
 
-from .collector import Collector
+from .samples import Collector
 from .sheets import SheetRow, as_text
 
 KNOWN = range(1, 99)  # numbers of action units in FACS

@@ -1,28 +1,16 @@
 """CASME (2013): released crops or raw frames."""
 
-import os
-
 from . import micro
 from .annotations import annotated
-from .folders import CorpusFolder
+from .folders import CorpusFolder, Root
 from .samples import Reading
 
 NAME = "CASME"
-EMOTIONS = (
-    "amusement",
-    "happiness",
-    "sadness",
-    "disgust",
-    "surprise",
-    "contempt",
-    "fear",
-    "repression",
-    "tense",
-    "others",
-)
+EMOTIONS: tuple[str, ...] = ("amusement", "happiness", "sadness", "disgust", "surprise")
+EMOTIONS += ("contempt", "fear", "repression", "tense", "others")
 
 
-def read(root: str | os.PathLike[str]) -> Reading:
+def read(root: Root) -> Reading:
     """CASME under `root`; of its two apexes the first. Raises CorpusMissing, SheetError."""
     signs = (r"casme\.(xlsx?|csv)", "CASME_raw_selected")
     corpus = CorpusFolder(root, NAME, signs=signs, data=micro.SUBJECTS, never=micro.NEVER)

@@ -5,7 +5,7 @@ import re
 
 from . import micro
 from .annotations import annotated
-from .folders import CorpusFolder
+from .folders import CorpusFolder, Root
 from .samples import Reading
 from .sheets import Sheet, SheetError
 
@@ -35,7 +35,7 @@ def _edition(sheet: Sheet) -> str:
     return edition
 
 
-def read(root: str | os.PathLike[str], *, edition: str | None = None) -> Reading:
+def read(root: Root, *, edition: str | None = None) -> Reading:
     """CASME II under `root`; where both editions are found, the one asked for, else 2014.
 
     Raises CorpusMissing, and SheetError for a sheet with missing columns or of an unknown edition."""

@@ -5,7 +5,7 @@ import re
 
 from . import micro
 from .annotations import annotated
-from .folders import CorpusFolder, list_frames
+from .folders import CorpusFolder, Root, list_frames
 from .samples import Frames, Reading
 from .sheets import Sheet
 
@@ -21,7 +21,7 @@ def _edition(sheet: Sheet) -> str:
     return f"v{version[1]}" if version else "unnamed"
 
 
-def read(root: str | os.PathLike[str], *, edition: str | None = None) -> Reading:
+def read(root: Root, *, edition: str | None = None) -> Reading:
     """Part A of CAS(ME)³ under `root`; a sample is subject, recording and printed onset.
 
     Where both editions of the label list are found, the one asked for, else v2. Raises CorpusMissing, SheetError."""

@@ -4,9 +4,8 @@ import os
 import re
 
 from ..files import NotRegular, opened
-from .collector import Collector
-from .folders import CorpusFolder, Tree, list_frames
-from .samples import Reading
+from .folders import CorpusFolder, Root, Tree, list_frames
+from .samples import Collector, Reading
 
 NAME = "CK+"
 EMOTIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")
@@ -14,7 +13,7 @@ IMAGES = ("cohn-kanade-images", "extended-cohn-kanade-images/cohn-kanade-images"
 LABELS, FACS = ("Emotion", "Emotion_labels", "Emotion_labels/Emotion"), ("FACS", "FACS_labels", "FACS_labels/FACS")
 
 
-def read(root: str | os.PathLike[str]) -> Reading:
+def read(root: Root) -> Reading:
     """All sequences of CK+ under `root`, those without an emotion file too: onset first, apex = offset last.
 
     Raises CorpusMissing."""
@@ -44,7 +43,6 @@ def read(root: str | os.PathLike[str]) -> Reading:
                 emotion=emotion,
                 aus=units,
                 au_codes=codes,
-                onset=frames.first,
                 apex=peak,
                 offset=peak,
                 fps=30.0,

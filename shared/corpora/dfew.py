@@ -3,9 +3,8 @@
 import os
 from typing import NamedTuple
 
-from .collector import Collector
-from .folders import CorpusFolder, list_frames
-from .samples import Reading, Video
+from .folders import CorpusFolder, Root, list_frames
+from .samples import Collector, Reading, Video
 from .sheets import read_sheet
 
 NAME = "DFEW"
@@ -23,7 +22,7 @@ class Label(NamedTuple):
     split: str | None = None
 
 
-def read(root: str | os.PathLike[str]) -> Reading:
+def read(root: Root) -> Reading:
     """DFEW under `root`; `split` is the number of the set that tests a clip. Clips in no set have neither emotion nor
     split. Nobody's identity is known: a clip is its own subject. Raises CorpusMissing, SheetError."""
     corpus = CorpusFolder(root, NAME, signs=("EmoLabel_DataSplit",), data=r"\d{1,5}")
@@ -42,7 +41,7 @@ def read(root: str | os.PathLike[str]) -> Reading:
         if isinstance(frames, Video) and not os.path.exists(frames.path):
             out.problem(label.where, label.row, f"no video {frames.path}", "restore it from the release", sample)
             continue
-        out.add(sample, onset=frames.first, offset=frames.last, frames=frames, **label._asdict())
+        out.add(sample, frames=frames, **label._asdict())
     return out.reading()
 
 

@@ -5,9 +5,8 @@ import re
 from typing import NamedTuple
 
 from .annotations import annotated
-from .collector import Collector
-from .folders import IMAGES, CorpusFolder
-from .samples import Frames, Reading
+from .folders import IMAGES, CorpusFolder, Root
+from .samples import Collector, Frames, Reading
 from .sheets import Sheet, as_int, as_text
 
 NAME = "EmotioNet"
@@ -25,7 +24,7 @@ class Label(NamedTuple):
     row: int | None
 
 
-def read(root: str | os.PathLike[str]) -> Reading:
+def read(root: Root) -> Reading:
     """Every image under `root`; `au_codes` are `unit=1` and `unit=0` of the units scored, empty for unlabelled images.
 
     Rows without an image are counted in the notes. Nobody's identity is known: an image is its own subject. Raises
@@ -41,7 +40,7 @@ def read(root: str | os.PathLike[str]) -> Reading:
                 stem = name.rpartition(".")[0]
                 label = labels.pop(stem, Label((), "", folder, None))
                 frames = Frames(folder, (name,), (0,))
-                out.add(f"{NAME}/{stem}", onset=0, apex=0, offset=0, frames=frames, **label._asdict())
+                out.add(f"{NAME}/{stem}", apex=0, frames=frames, **label._asdict())
     if labels:
         out.notes.append(f"{len(labels)} rows of the sheet have no image on disk, left out")
     return out.reading()

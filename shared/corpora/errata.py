@@ -4,7 +4,7 @@ A correction is applied only where the sheet prints exactly the wrong value; the
 
 from dataclasses import dataclass
 
-from .collector import Collector
+from .samples import Collector, Correction
 from .sheets import SheetRow, as_int, as_text
 
 
@@ -43,4 +43,5 @@ def apply_errata(row: SheetRow, sample: str, out: Collector) -> None:
                     continue
                 right, how = (onset + offset) // 2, "; taken as the midpoint of onset and offset"
             row.cells[erratum.column] = right
-            out.correct(sample, erratum.column.lower(), f"{erratum.printed} → {right}", erratum.why + how)
+            correction = Correction(sample, erratum.column.lower(), f"{erratum.printed} → {right}", erratum.why + how)
+            out.corrections.append(correction)

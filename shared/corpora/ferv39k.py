@@ -1,18 +1,16 @@
 """FERV39k (2022): face crops by scene, with the training and the test list of all scenes."""
 
-import os
 import re
 
 from ..files import opened
-from .collector import Collector
-from .folders import CorpusFolder, list_frames
-from .samples import Reading
+from .folders import CorpusFolder, Root, list_frames
+from .samples import Collector, Reading
 
 NAME = "FERV39k"
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
 
-def read(root: str | os.PathLike[str]) -> Reading:
+def read(root: Root) -> Reading:
     """FERV39k under `root`; `split` is train or test. Nobody's identity is known: a clip is its own subject.
 
     Raises CorpusMissing."""
@@ -38,8 +36,6 @@ def read(root: str | os.PathLike[str]) -> Reading:
             out.add(
                 f"{NAME}/{scene}/{folder}/{clip}",
                 emotion=emotion.lower(),
-                onset=frames.first,
-                offset=frames.last,
                 frames=frames,
                 split=split,
                 where=path,

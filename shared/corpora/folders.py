@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from .samples import CorpusMissing, Frames
 
@@ -26,6 +27,7 @@ FOLDER_NAMES = {
     "AFEW": ("AFEW",),
     "EmotioNet": ("EmotioNet",),
 }
+Root = str | os.PathLike[str]  # the folder of a corpus, or the one that holds it
 _NUMBER = re.compile(r"(\d{1,18})\D*$")
 _COPY = re.compile(r"\s*\(\d+\)(?=\.)")
 
@@ -124,9 +126,7 @@ class CorpusFolder:
     (subjects, clips) are found but not searched, those named like `never` are skipped. `notes` gathers what was found
     elsewhere than where it is released. Raises CorpusMissing."""
 
-    def __init__(
-        self, root: str | os.PathLike[str], corpus: str, *, signs: Iterable[str], data: str, never: str = "(?!)"
-    ) -> None:
+    def __init__(self, root: Root, corpus: str, *, signs: Iterable[str], data: str, never: str = "(?!)") -> None:
         self.corpus, self.data, self.never = corpus, re.compile(data, re.I), re.compile(never, re.I)
         self.notes: list[str] = []
         self._listings: dict[str, Listing] = {}
@@ -203,19 +203,11 @@ class CorpusFolder:
             self.notes.append(f"{what} of {self._place(path)} are read, not those of {also}")
         return Tree(self._place(path), self._listings)
 
-    def get(
-        self,
-        *places: str,
-        what: str = "images",
-        holds: str = "",
-        files: tuple[str, ...] = IMAGES,
-        anywhere: bool = True,
-        flat: bool = False,
-    ) -> Tree:
+    def get(self, *places: str, flat: bool = False, **how: Any) -> Tree:
         """`find`; without a result a place that exists and is empty, so that each missing clip is named.
 
         Raises CorpusMissing."""
-        found = self.find(*places, what=what, holds=holds, files=files, anywhere=anywhere, flat=flat)
+        found = self.find(*places, flat=flat, **how)
         if found is None and not flat:
             empty = (listing.folder for listing in self.below() if os.path.relpath(listing.folder, self.root) in places)
             found = next((Tree(folder, self._listings) for folder in empty if folder != self.root), None)

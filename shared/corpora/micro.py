@@ -5,10 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from . import aus
-from .collector import Collector
 from .errata import apply_errata
 from .folders import CorpusFolder, list_frames
-from .samples import Frames, Reading
+from .samples import Collector, Correction, Frames, Reading
 from .sheets import Sheet, as_int
 
 # The name used here → other headers in use.
@@ -109,7 +108,7 @@ def read_clips(
 
 def _change(clip: Clip, out: Collector, why: str, **frames: int) -> None:
     for column, number in frames.items():
-        out.correct(clip.sample, column, f"{getattr(clip, column)} → {number}", why)
+        out.corrections.append(Correction(clip.sample, column, f"{getattr(clip, column)} → {number}", why))
         setattr(clip, column, number)
 
 

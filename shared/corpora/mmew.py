@@ -1,12 +1,9 @@
 """MMEW (2021): micro-expressions with their sheet, macro-expressions by folder."""
 
-import os
-
 from . import micro
 from .annotations import annotated
-from .collector import Collector
-from .folders import IMAGES, CorpusFolder, Listing, list_frames
-from .samples import Frames, Reading
+from .folders import IMAGES, CorpusFolder, Listing, Root, list_frames
+from .samples import Collector, Frames, Reading
 
 NAME = "MMEW"
 FPS = 90.0
@@ -15,12 +12,12 @@ EMOTIONS = ("happiness", "disgust", "surprise", "fear", "sadness", "anger", "oth
 WORDS = "|".join(EMOTIONS)
 
 
-def _corpus(root: str | os.PathLike[str]) -> CorpusFolder:
+def _corpus(root: Root) -> CorpusFolder:
     signs = (r"MMEW.*\.(xlsx?|csv)", r"Micro_Expression", r"Macro_Expression")
     return CorpusFolder(root, NAME, signs=signs, data=rf"{WORDS}|S\d+|{CLIP}", never=micro.NEVER)
 
 
-def read(root: str | os.PathLike[str]) -> Reading:
+def read(root: Root) -> Reading:
     """The micro-expressions of MMEW under `root`. Raises CorpusMissing, SheetError."""
     corpus = _corpus(root)
     out, sheet = annotated(corpus, micro.COLUMNS, ("2021",), like=r"mmew.*micro", positions=True)
@@ -32,7 +29,7 @@ def read(root: str | os.PathLike[str]) -> Reading:
     return micro.read_clips(sheet, out, images, emotions=EMOTIONS, subject="S{:02d}", fps=FPS, prefixed=True)
 
 
-def read_macro(root: str | os.PathLike[str]) -> Reading:
+def read_macro(root: Root) -> Reading:
     """The macro-expressions: `S01-07-001` is subject, sequence, frame; no apex is given. Raises CorpusMissing."""
     corpus = _corpus(root)
     tree = corpus.get("Macro_Expression", holds=r"S\d+", anywhere=False)
@@ -43,13 +40,7 @@ def read_macro(root: str | os.PathLike[str]) -> Reading:
             emotion = out.emotion(word, EMOTIONS, folder)
             for name, frames in _sequences(folder).items() if emotion else ():
                 out.add(
-                    f"{NAME}/macro/{person}/{word}/{name}",
-                    f"{NAME}/{person}",
-                    emotion=emotion,
-                    fps=FPS,
-                    onset=frames.first,
-                    offset=frames.last,
-                    frames=frames,
+                    f"{NAME}/macro/{person}/{word}/{name}", f"{NAME}/{person}", emotion=emotion, fps=FPS, frames=frames
                 )
     return out.reading()
 

@@ -5,15 +5,14 @@ import re
 from xml.etree import ElementTree
 
 from ..files import opened
-from .collector import Collector
-from .folders import CorpusFolder
-from .samples import Reading, Video
+from .folders import CorpusFolder, Root
+from .samples import Collector, Reading, Video
 
 NAME = "MMI"
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 
 
-def read(root: str | os.PathLike[str]) -> Reading:
+def read(root: Root) -> Reading:
     """The frontal clips of MMI under `root` that carry one of six emotions; no apex is given. Raises CorpusMissing."""
     corpus = CorpusFolder(root, NAME, signs=("Sessions",), data=r"\d+")
     tree = corpus.get("Sessions", what="videos", files=(".avi",))
@@ -41,7 +40,6 @@ def read(root: str | os.PathLike[str]) -> Reading:
                     emotion=emotion,
                     aus=units,
                     au_codes="+".join(map(str, units)),
-                    onset=0,
                     frames=Video(listing.path(name)),
                 )
     out.notes.append(f"left out: {side} clips of other views, {unlabelled} without one of the six emotions")

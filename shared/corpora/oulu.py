@@ -1,10 +1,7 @@
 """Oulu-CASIA (2011), visible light, strong illumination: from neutral to the apex."""
 
-import os
-
-from .collector import Collector
-from .folders import CorpusFolder, list_frames
-from .samples import Reading
+from .folders import CorpusFolder, Root, list_frames
+from .samples import Collector, Reading
 
 NAME = "Oulu-CASIA"
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
@@ -12,7 +9,7 @@ ORIGINALS = ("OriginalImg/VL/Strong", "VL_Acropped/Strong", "VL/Strong")
 CROPS = tuple(f"{name}/VL_Acropped/Strong" for name in ("PreProcess_Img", "PreProcessImg", "PreProcess"))
 
 
-def read(root: str | os.PathLike[str]) -> Reading:
+def read(root: Root) -> Reading:
     """Oulu-CASIA under `root`: onset first, apex = offset last. Raises CorpusMissing."""
     signs, never = ("PreProcess_?(Img)?", "(B_)?OriginalImg"), "NI|NI_.*|Weak|Dark|.*video.*"
     corpus = CorpusFolder(root, NAME, signs=signs, data=r"P\d{3}", never=never)
@@ -26,9 +23,7 @@ def read(root: str | os.PathLike[str]) -> Reading:
                     f"{NAME}/{person}/{word}",
                     f"{NAME}/{person}",
                     emotion=emotion,
-                    onset=frames.first,
                     apex=frames.last,
-                    offset=frames.last,
                     fps=25.0,
                     frames=frames,
                 )

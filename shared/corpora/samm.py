@@ -1,10 +1,8 @@
 """SAMM (2016, 2018): both forms of its sheet, with note rows above the header or without."""
 
-import os
-
 from . import micro
 from .annotations import annotated
-from .folders import CorpusFolder, list_frames
+from .folders import CorpusFolder, Root, list_frames
 from .samples import Frames, Reading
 from .sheets import Sheet
 
@@ -17,7 +15,7 @@ def _edition(sheet: Sheet) -> str:
     return EDITIONS[sheet.header_row > 1]
 
 
-def read(root: str | os.PathLike[str], *, edition: str | None = None) -> Reading:
+def read(root: Root, *, edition: str | None = None) -> Reading:
     """SAMM under `root`; where both forms of its sheet are found, the one asked for, else the one without notes.
 
     Raises CorpusMissing, SheetError."""

@@ -3,10 +3,9 @@
 import os
 import re
 
-from .collector import Collector
-from .folders import CorpusFolder, list_frames, unpadded
+from .folders import CorpusFolder, Root, list_frames, unpadded
 from .micro import note_raw
-from .samples import Reading
+from .samples import Collector, Reading
 from .sheets import EXTENSIONS, read_sheet
 
 NAME = "SMIC"
@@ -17,7 +16,7 @@ APEXES = {"Filename": ("sample", "clip", "video", "name"), "Apex": ("ApexFrame",
 EXTENDED = r"non_?micro|.*(SMIC|HS).?E\b.*|.*long.*"  # the extended release: longer clips without their label
 
 
-def read(root: str | os.PathLike[str], *, camera: str = "HS") -> Reading:
+def read(root: Root, *, camera: str = "HS") -> Reading:
     """The micro-expressions of one camera under `root`: onset is the first frame, offset the last.
 
     The apex comes from a list of the user's: `*apex*.csv` (or .xlsx) in the corpus folder, columns Filename and Apex.
@@ -46,14 +45,7 @@ def read(root: str | os.PathLike[str], *, camera: str = "HS") -> Reading:
                     out.problem(listed, row, what, "count as the clip's images do, or remove the row", sample)
                     continue
                 out.add(
-                    sample,
-                    f"{NAME}/s{number[1]}",
-                    emotion=emotion.lower(),
-                    onset=frames.first,
-                    apex=apex,
-                    offset=frames.last,
-                    fps=FPS[camera],
-                    frames=frames,
+                    sample, f"{NAME}/s{number[1]}", emotion=emotion.lower(), apex=apex, fps=FPS[camera], frames=frames
                 )
     reading = out.reading()
     if apexes:

@@ -12,9 +12,8 @@ import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 
-from ..corpora.collector import out_of_order
 from ..corpora.folders import list_frames
-from ..corpora.samples import Frames, Reading, Video
+from ..corpora.samples import Frames, Reading, Video, out_of_order
 from ..corpora.sheets import as_int
 from ..errors import UserError, log
 from ..files import check_writable, replacing, write_text
