@@ -111,17 +111,25 @@ def code_key(*modules: str) -> str:
             continue
         sources[name] = Path(spec.origin).read_text(encoding="utf-8")
         package = name if spec.submodule_search_locations else name.rpartition(".")[0]
-        with PARSING:
-            tree = ast.parse(sources[name])
-        tree.body = [n for n in tree.body if not (isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test))]
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                todo += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                base = "." * node.level + (node.module or "")
-                base = resolve_name(base, package) if node.level else base
-                todo += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        todo += _imports(sources[name], package)
     return digest(sources)
+
+
+@cache
+def _imports(source: str, package: str) -> list[str]:
+    """The modules that a module's source imports, and what it takes from them, but for types."""
+    with PARSING:
+        tree = ast.parse(source)
+    tree.body = [n for n in tree.body if not (isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test))]
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            base = resolve_name(base, package) if node.level else base
+            found += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return found
 
 
 def differing(found: Mapping[str, Any], wanted: Mapping[str, Any], but: Collection[str] = ()) -> list[str]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -80,14 +81,23 @@ def no_data_named(monkeypatch):
 def toy(capsys, monkeypatch):
     """Runs the toy's command line in this process, alone: (exit code, standard output, standard error).
 
-    The page is drawn only where it is asked for: it takes longer than the rest."""
+    The page is drawn only where it is asked for, and the yardstick sees differences in place of flow: either takes
+    longer than the rest."""
+    import torch
+    from torch.nn.functional import adaptive_avg_pool2d
     from toy.experiments import PAPER
 
     from shared.cli import main
+    from shared.runs.yardstick import GRID
+
+    def differences(pairs: np.ndarray) -> np.ndarray:
+        moved = np.diff(pairs.astype(np.float32), axis=1)
+        return adaptive_avg_pool2d(torch.from_numpy(moved), GRID).repeat(1, 2, 1, 1).flatten(1).numpy()
 
     def run(*arguments, paper=PAPER, page=False):
         alone = [] if "--processes" in arguments or "predict" in arguments else ["--processes", "1"]
         with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+            patch.setattr("shared.runs.yardstick.flow_on_grid", differences)
             if not page:
                 patch.setattr("shared.report.page.page", lambda *_: "no page")
             main(paper, [*map(str, arguments), *alone])
