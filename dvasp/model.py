@@ -135,6 +135,10 @@ class Teacher(Views):
         _, z, features = self.each_view(x)
         return Output(z, z.mean(0), self.classifiers(bias=self.bias_in_W), features)
 
+    def predict(self, x: Tensor) -> Tensor:
+        """Images (B, 3, H, W) in 0..1 -> the probability of each AU (B, C)."""
+        return self(x).fused.sigmoid()
+
 
 class Student(Views):
     """N AUs, each its own two-way softmax (Sec. III-C-1): DualView, or SingleView for the rows without "DV".

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -88,7 +89,9 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
             f"{pretraining.name}: with random initial weights, L'_cr times {config.lambda_cr:g} makes the views agree "
             "before they have learned anything; the teacher's held-out F1 will show it; --set lambda_cr=2 avoids this"
         )
-    pretraining.leaves(build_teacher(config), [f"AU{au}" for au in AUS], size=config.size, colour="RGB", range=[0, 1])
+    taken: dict[str, Any] = {"size": config.size, "colour": "RGB", "range": [0, 1]}
+    taken["shapes"] = {"x": [3, config.size, config.size]}
+    pretraining.leaves(build_teacher(config), [f"AU{au}" for au in AUS], **taken)
     start(made := build_teacher(config)(), config, pretraining.weights_dir)
     teacher = pretraining.synchronised(made)
     adam = torch.optim.Adam(teacher.parameters(), lr=config.teacher_lr, fused=pretraining.device.type == "cuda")
@@ -167,6 +170,7 @@ def train(training: FoldTraining[Config, Store]) -> None:
         magnified=f"{config.ratio:g} times, by dvasp.prepare(onset, apex, **net.input)",
         size=config.size,
         range=[0, 1],
+        shapes={"x": [3, config.size, config.size]},
     )
     student = made.to(memory_format=torch.channels_last)
     start(student, config, training.weights_dir)

@@ -51,7 +51,7 @@ class DiT(nn.Module):
 
     def forward(self, Z_t: Tensor, C_delta: Tensor) -> Tensor:
         """Z_t (B, channels, size, size) and C_Δ (B, condition) -> Ẑ_{t+δ} (B, channels, size, size), Eq. (8)."""
-        B = len(Z_t)
+        B = Z_t.shape[0]  # len would fix it in an exported graph
         if Z_t.shape != (B, *self.shape) or C_delta.shape != (B, self.condition):
             wanted = f"Z_t (B, {', '.join(map(str, self.shape))}) and C_delta (B, {self.condition})"
             raise ValueError(f"expected {wanted}, not {tuple(Z_t.shape)} and {tuple(C_delta.shape)}")

@@ -96,6 +96,10 @@ class MIACNet(nn.Module):
         """Frames I_t, I_{t+δ} (B, 3, H, W) in [-1, 1] -> logits (B, classes), or C_Δ (B, dim) without classes."""
         return self.fc(self.join(*self.encode(I_t, I_td)))
 
+    def predict(self, I_t: Tensor, I_td: Tensor) -> Tensor:
+        """Onset and apex (B, 3, H, W) in [-1, 1] -> class probabilities (B, classes)."""
+        return self(I_t, I_td).softmax(1)
+
 
 def zero_linear(dim: int, classes: int) -> nn.Linear:
     """The zero-initialised FC layer of fine-tuning (Sec. 4.3)."""

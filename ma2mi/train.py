@@ -109,7 +109,8 @@ def network(config: Config, classes: int | None = None) -> partial[MIACNet]:
 
 def taken(config: Config) -> dict[str, Any]:
     """The networks' input, for those who load one."""
-    return {"frames": "onset, apex", "colour": "RGB", "size": config.size, "range": [-1, 1]}
+    shapes = {"I_t": [3, config.size, config.size], "I_td": [3, config.size, config.size]}
+    return {"frames": "onset, apex", "colour": "RGB", "size": config.size, "range": [-1, 1], "shapes": shapes}
 
 
 def dit(config: Config) -> partial[DiT]:

@@ -171,6 +171,13 @@ class EIDNet(nn.Module):
         f_e, _ = self.E(self.shown(x_E, x_N))
         return self.D_e(f_e)
 
+    def predict(self, x_N: Tensor, x_E: Tensor) -> Tensor:
+        """Class probabilities (B, classes) of neutral and expression images x_N, x_E (B, 3, H, W) in [0, 1].
+
+        Those of the frames around a clip's apex are averaged in a test.
+        """
+        return self.classify(x_E, x_N).softmax(1)
+
     def shown(self, x_E: Tensor, x_N: Tensor | None) -> Tensor:
         """The image that E sees for x_E (B, 3, H, W): x_N + magnify (x_E − x_N), clipped to [0, 1]."""
         if self.magnify == 1:
@@ -276,7 +283,8 @@ class MTMNet(nn.Module):
             guided = torch.ones(x_anc.shape[0], dtype=torch.bool, device=x_anc.device)
         if guided.dtype != torch.bool or guided.shape != x_anc.shape[:1]:
             raise ValueError(f"guided {tuple(guided.shape)}, {guided.dtype}: expected ({len(x_anc)},), bool")
-        check_alike(**{"guided x_anc": x_anc if every else x_anc[guided], "x_pos": x_pos, "x_neg": x_neg})
+        if every or not torch.compiler.is_compiling():  # an exported graph does not know how many are guided
+            check_alike(**{"guided x_anc": x_anc if every else x_anc[guided], "x_pos": x_pos, "x_neg": x_neg})
         f_e, _ = self.MicroNet.E(self.MicroNet.shown(torch.cat([x_anc, x_neg]), torch.cat(x_N) if x_N else None))
         B = x_anc.shape[0]  # len would fix it in an exported graph
         f_anc, f_neg = f_e[:B], f_e[B:]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial, reduce
 from operator import add
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -40,6 +41,12 @@ class Left:
 def network(config: Config, classes: int, subjects: int, magnify: float = 1.0) -> partial[EIDNet]:
     """MicroNet or MacroNet with the settings of `config`, to be built."""
     return partial(EIDNet, classes=classes, subjects=subjects, width=config.width, magnify=magnify, size=config.size)
+
+
+def taken(config: Config) -> dict[str, Any]:
+    """The networks' input, for those who load one."""
+    shape = [3, config.size, config.size]
+    return {"colour": "RGB", "size": config.size, "range": [0, 1], "shapes": {"x_N": shape, "x_E": shape}}
 
 
 def start(net: EIDNet, config: Config, weights_dir: Path) -> None:
@@ -139,7 +146,7 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
     config, pairs = pretraining.config, pretraining.data
     assert isinstance(pairs, ImagePairs)
     make = network(config, len(pretraining.task.classes), pairs.subjects)
-    pretraining.leaves(make, pretraining.task.classes, size=config.size, colour="RGB", range=[0, 1])
+    pretraining.leaves(make, pretraining.task.classes, **taken(config))
     start(net := make(), config, pretraining.weights_dir)
     net = pretraining.synchronised(net).train()
     game = Disentangling(net, config, pretraining.accelerator)
@@ -272,9 +279,7 @@ def train(training: FoldTraining[Config, Store]) -> None:
     MicroNet = training.build(
         network(config, len(training.task.classes), pairs.subjects, config.magnify),
         frames=f"onset as x_N, {config.frames} around the apex as x_E, whose probabilities are averaged",
-        colour="RGB",
-        size=config.size,
-        range=[0, 1],
+        **taken(config),
     )
     start(MicroNet, config, training.weights_dir)
     if config.compile:

@@ -110,7 +110,7 @@ class SpatialAttention(nn.Module):
 
     def forward(self, F: Tensor) -> Tensor:
         """F' (B, C, H, W) or (B, C, T, H, W) -> F'_sp, same shape."""
-        return F * self.weight(F).view(len(F), *[1] * (F.ndim - 3), *F.shape[-2:])
+        return F * self.weight(F).view(F.shape[0], *[1] * (F.ndim - 3), *F.shape[-2:])
 
 
 class MaxFusion(nn.Module):

@@ -220,3 +220,7 @@ class SCANetwork(nn.Module):
     def forward(self, clips: Tensor) -> Tensor:
         """RGB clips (B, 3, T, size, size) in [0, 1] -> logits (B, M)."""
         return self.head(self.dropout(self.features(clips).mean((2, 3))))
+
+    def predict(self, clips: Tensor) -> Tensor:
+        """RGB clips (B, 3, T, size, size) in [0, 1] -> the probability of each AU (B, M)."""
+        return self(clips).sigmoid()

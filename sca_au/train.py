@@ -82,6 +82,7 @@ def detect(training: FoldTraining[Config, Prepared]) -> None:
         resize=config.resize,
         size=config.size,
         range=[0, 1],
+        shapes={"clips": [3, config.frames, config.size, config.size]},
     )
     start(net, config, training.weights_dir)
     sgd = torch.optim.SGD(

@@ -97,6 +97,10 @@ def run(arguments: list[str], paper: "Paper | None" = None) -> int:
             from .report.predict import predict
 
             return predict(paper or load(args.paper), args)
+        case "export":
+            from .export import export
+
+            return export(args)
         case "fit":
             from .fit import fit
 

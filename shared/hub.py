@@ -9,9 +9,9 @@ from safetensors import safe_open
 from torch import nn
 
 from .errors import UserError
-from .runs.weights import load_network
+from .runs.weights import FITTED, load_network
 
-FILE, CARD = "model.safetensors", "README.md"
+CARD = "README.md"
 
 
 def from_pretrained(name: str | Path) -> nn.Module:
@@ -21,14 +21,14 @@ def from_pretrained(name: str | Path) -> nn.Module:
     """
     path = Path(name)
     if path.is_dir():
-        path = path / FILE
+        path = path / FITTED
     elif not path.exists() and not path.suffix and len(path.parts) == 2:
         from huggingface_hub import hf_hub_download
 
         try:
-            path = Path(hf_hub_download(str(name), FILE))
+            path = Path(hf_hub_download(str(name), FITTED))
         except Exception as error:  # a network makes errors of any kind
-            raise UserError(f"{name} is no folder here, and the hub did not give its {FILE}: {error}") from error
+            raise UserError(f"{name} is no folder here, and the hub did not give its {FITTED}: {error}") from error
     return load_network(path)[0]
 
 

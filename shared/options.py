@@ -124,6 +124,12 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
     p.add_argument("--yes", action="store_true", help="answer that question with yes")
     p.set_defaults(diff=False, seeds=1, rule="", no_weights=False, shuffle_labels=False)
     _add_run(p, "the last headline row", fit=True)
+    p = add("export", "write a trained network for other programs, for batches of any size, and check what it gives")
+    text = "record of a fold (.json), weights (.safetensors), or a folder that `fit` left"
+    p.add_argument("weights", metavar="RECORD", type=Path, help=text)
+    text = "ONNX (needs onnx, onnxscript and onnxruntime), or a program of torch.export (.pt2)"
+    p.add_argument("--to", choices=("onnx", "torch-export"), required=True, help=text)
+    p.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: beside the weights)")
     p = add("list", "list papers, tables and rows, and the corpora that each row needs")
     p.add_argument("papers", **several)
     p = add("data", "list the corpora found, their counts beside the published ones, and every problem")

@@ -155,6 +155,10 @@ class SKD_TSTSAN(nn.Module):
         heads = [*self.AC_fc, self.fc] if auxiliary else [self.fc]
         return Classified(tuple(fc(self.dropout(f)) for fc, f in zip(heads, features, strict=True)), features)
 
+    def predict(self, x: Tensor) -> Tensor:
+        """x as in `forward` -> class probabilities (B, classes) of the deepest classifier."""
+        return self(x, auxiliary=False).logits[-1].softmax(1)
+
 
 def TSCNN(classes: int = 5, *, size: int = 48, width: int = 64) -> SKD_TSTSAN:
     """The baseline of Song et al. (2019) as Sec. 4.5.1 implies it: no batch norm, average pooling last, no dropout."""

@@ -143,6 +143,7 @@ def train(training: FoldTraining[Config, Any]) -> None:
         resize=config.resize,
         size=config.size,
         channels=f"apex, onset, patches and flow, by skd_tstsan.data with follow={config.follow}",
+        shapes={"x": [34 + 2 * config.domains, config.size, config.size]},
     )
     start(net, config, training.weights_dir)
     if training.pretrained:

@@ -123,6 +123,8 @@ def test_a_pretraining_reads_what_its_key_contains(package, data, tmp_path, monk
         if package.name != "skd_tstsan":  # which keeps no last layers: no network
             net, about = load_network(stage.weights_path, package.name)
             assert net.state_dict().keys() == stage.load().keys()
+            inputs = [torch.rand(2, *shape) for shape in about["input"]["shapes"].values()]
+            assert len(getattr(net, "predict", net)(*inputs)) == 2
             assert about["input"]["size"] == stage.config.size and about["needs"]["corpora"] == list(stage.corpora)
         keys |= set(stage.needs)
     fields = {field.name for field in dataclasses.fields(paper(package).config)}

@@ -30,6 +30,8 @@ def test_a_fold_s_weights_say_what_its_record_says(package, few_faces, tmp_path,
         net, about = load_network(path.with_suffix(".safetensors"), package)
         assert about["config"] == record["config"] and about["fold"] == record["fold"]
         assert about["labels"] == experiment.task.outputs
+        inputs = (torch.rand(2, *shape) for shape in about["input"]["shapes"].values())
+        assert net.predict(*inputs).shape == (2, len(about["labels"]))
         scores, maps = paper.apply(net, data, experiment.config)
         rows = [list(samples["sample"]).index(sample) for sample in record["samples"]]
         kept = predicted(record, paper.rule, experiment.metrics[0])

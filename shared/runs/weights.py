@@ -23,6 +23,7 @@ from ..keys import VERIFY
 from .published import Published
 
 ROOT = Path(__file__).parents[2]
+FITTED = "model.safetensors"  # what `fit` leaves
 
 
 def packed(state: Mapping[str, Tensor], about: Mapping[str, Any] | None = None) -> bytes:
@@ -34,6 +35,11 @@ def packed(state: Mapping[str, Tensor], about: Mapping[str, Any] | None = None) 
 def weights_path(record_path: Path) -> Path:
     """The file of a fold's weights, beside its record."""
     return record_path.with_suffix(".safetensors")
+
+
+def named_weights(path: Path) -> Path:
+    """The weights that a user names: their file, the record beside them, or the folder that `fit` left."""
+    return path / FITTED if path.is_dir() else path.with_suffix(".safetensors")
 
 
 def weights_fault(record_path: Path, record: Mapping[str, Any]) -> str:

@@ -44,7 +44,7 @@ class CapsuleNet(nn.Module):
         if x.ndim != 4 or x.shape[1:] != (3, self.size, self.size):
             raise ValueError(f"CapsuleNet takes apex frames (B, 3, {self.size}, {self.size}), not {tuple(x.shape)}")
         maps = self.primary(self.conv(self.trunk(x)).relu())
-        return squash(maps.permute(0, 2, 3, 1).reshape(len(x), -1, PRIMARY))
+        return squash(maps.permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, PRIMARY)))
 
     def capsules(self, x: Tensor) -> Tensor:
         """The class capsules, (B, classes, 16)."""
@@ -52,6 +52,8 @@ class CapsuleNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.capsules(x).norm(dim=-1)
+
+    predict = forward  # its scores are lengths, which do not add up to 1
 
     @torch.no_grad()
     def load_imagenet(self, state_dict: Mapping[str, Tensor]) -> None:

@@ -72,6 +72,10 @@ class MMNet(nn.Module):
             )
         return self.fc((self.motion(onset, apex) + self.where(onset)).flatten(1))
 
+    def predict(self, onset: Tensor, apex: Tensor) -> Tensor:
+        """Onset and apex as in `forward` -> class probabilities (B, classes)."""
+        return self(onset, apex).softmax(1)
+
     @classmethod
     def from_released(cls, state_dict: Mapping[str, Tensor]) -> "MMNet":
         """The network with weights under the released names; those that no output depends on (UNUSED) are left out.

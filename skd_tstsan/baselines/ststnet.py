@@ -45,6 +45,10 @@ class STSTNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.fc(self.features(x))
 
+    def predict(self, x: Tensor) -> Tensor:
+        """x as in `forward` -> class probabilities (B, classes)."""
+        return self(x).softmax(1)
+
     @classmethod
     def from_released(cls, state_dict: Mapping[str, Tensor]) -> "STSTNet":
         """The network with weights under the released names. Raises ValueError for names and shapes that do not fit."""

@@ -18,7 +18,7 @@ from .augment import cropped, jittered, turned
 from .capsulenet import CapsuleNet, capsule_loss
 from .data import NEAR, ApexFrames, Data, FlowImages, KeyFrames
 from .mmnet import MMNet
-from .ststnet import STSTNet
+from .ststnet import SIDE, STSTNet
 
 MADE_BY = "skd_tstsan.baselines.data"  # of the input
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, in which MMNet sees its frames
@@ -57,7 +57,8 @@ def train_ststnet(training: FoldTraining[Config, FlowImages]) -> None:
     """Cross-entropy; always in the same order and without augmentation."""
     config, y, rows = training.config, training.targets, training.indices("train")
     x = torch.tensor(training.data.images, device=training.device).float()
-    net = training.build(partial(STSTNet, classes=len(training.task.classes)), made_by=MADE_BY)
+    taken = {"shapes": {"x": [3, SIDE, SIDE]}, "made_by": MADE_BY}
+    net = training.build(partial(STSTNet, classes=len(training.task.classes)), **taken)
     adam = optimiser(torch.optim.Adam, net, training)
     for epoch in range(config.ststnet_epochs):
         net.train()
@@ -72,7 +73,8 @@ def train_capsulenet(training: FoldTraining[Config, ApexFrames]) -> None:
     """The capsules' loss; classes balanced by frames near the apex. Test frames are rotated at random too."""
     config, y, rows = training.config, training.targets, training.indices("train")
     frames = torch.tensor(training.data.frames, device=training.device)
-    net = training.build(capsulenet(config, len(training.task.classes)), size=config.image, made_by=MADE_BY)
+    taken = {"size": config.image, "shapes": {"x": [3, config.image, config.image]}, "made_by": MADE_BY}
+    net = training.build(capsulenet(config, len(training.task.classes)), **taken)
     start(net, config, training.weights_dir)
     adam = optimiser(torch.optim.Adam, net, training)
 
@@ -98,7 +100,9 @@ def train_mmnet(training: FoldTraining[Config, KeyFrames]) -> None:
     """Cross-entropy; frames close to onset and apex stand for them in training."""
     config, data, y, rows = training.config, training.data, training.targets, training.indices("train")
     frames = torch.tensor(data.frames, device=training.device)
-    net = training.build(mmnet(config, len(training.task.classes)), size=config.image, made_by=MADE_BY)
+    shape = [3, config.image, config.image]
+    taken = {"size": config.image, "shapes": {"onset": shape, "apex": shape}, "made_by": MADE_BY}
+    net = training.build(mmnet(config, len(training.task.classes)), **taken)
     adam = optimiser(torch.optim.AdamW, net, training)
     padding = round(MMNET_PADDING * config.image / 224)
 

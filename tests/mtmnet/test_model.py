@@ -229,3 +229,23 @@ def test_an_exported_network_takes_batches_of_any_size(name):
     exported = torch.export.export(net.eval(), four, dynamic_shapes=({0: B},) * count).module()
     for given, expected in zip(exported(*seven), net(*seven), strict=True):
         torch.testing.assert_close(given, expected)
+
+
+def test_an_exported_network_takes_any_guided_anchors():
+    """Traced on 2 guided anchors of 4, run on 5 of 7, on all, and on none."""
+    torch.manual_seed(0)
+    net = MTMNet(EIDNet(3, 4, width=8), EIDNet(3, 5, width=8)).eval()
+
+    def inputs(B, guided):
+        mask = torch.zeros(B, dtype=torch.bool)
+        mask[list(guided)] = True
+        return torch.rand(B, 3, 32, 32), torch.rand(len(guided), 3, 32, 32), torch.rand(len(guided), 3, 32, 32), mask
+
+    B, G = torch.export.Dim("B", max=64), torch.export.Dim("G", max=64)
+    dims = ({0: B}, {0: G}, {0: G}, {0: B})
+    exported = torch.export.export(net, inputs(4, [0, 2]), dynamic_shapes=(*dims,)).module()
+    for given in (inputs(7, [0, 1, 3, 4, 6]), inputs(3, range(3))):
+        for found, expected in zip(exported(*given), net(*given), strict=True):
+            torch.testing.assert_close(found, expected)
+    with pytest.raises(ValueError, match="expected the same shape"):
+        net(*inputs(4, [0, 2])[:3], inputs(4, [0])[3])

@@ -58,6 +58,8 @@ def test_two_processes_leave_what_one_leaves(runs):
 def test_kept_weights_make_the_network_again(runs):
     for (method, _), record in runs[0].items():
         net, about = load_network(record["weights"], "skd_tstsan")
+        inputs = (torch.rand(2, *shape) for shape in about["input"]["shapes"].values())
+        assert net.predict(*inputs).shape == (2, len(about["labels"]))
         assert type(net).__name__ == about["network"] == method and not net.training
         assert about["labels"] == list(TASKS["casme2-5-apex"].classes)
 
