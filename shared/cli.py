@@ -24,8 +24,9 @@ ROOT = Path(__file__).parents[1]
 def main(paper: "Paper | str | None" = None, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `bash reproduce.sh …`, or with a paper or the name of its package `python -m PAPER …`, and exit.
 
-    Exit codes: 0; 1 if --strict finds a difference; 2, with a message, if the user can fix the cause; 143 and 138 after
-    SIGTERM and SIGUSR1. After Ctrl-C this process ends by SIGINT, so that a script stops; 130 if `arguments` are given.
+    Exit codes: 0; 1 if --strict finds a difference or `predict` fails on some clips; 2, with a message, if the user can
+    fix the cause; 143 and 138 after SIGTERM and SIGUSR1. After Ctrl-C this process ends by SIGINT, so that a script
+    stops; 130 if `arguments` are given.
     """
     whole = arguments is None
     if isinstance(sys.stdout, io.TextIOWrapper):

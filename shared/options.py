@@ -17,6 +17,7 @@ WEIGHTS: dict[str, Any] = {
     "default": Path("weights"),
     "help": "folder that holds published weights (default: weights)",
 }
+NETWORK = "record of a fold (.json), the weights beside it (.safetensors), or a folder that `fit` left"
 MOMENTS = {"onset": "the first", "apex": "found in the frequency domain", "offset": "the last"}
 
 
@@ -107,7 +108,7 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
     _add_run(p, "all of which there are records")
     p = add(
         "predict",
-        "apply a trained network to your own clip: give --clip, or two images as --onset and --apex",
+        "apply a trained network to your own clips: give --clip, or two images as --onset and --apex",
         usage=f"{program} PAPER predict RECORD [option ...]",
     )
     p.add_argument("paper", **one)
@@ -125,8 +126,7 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
     p.set_defaults(diff=False, seeds=1, rule="", no_weights=False, shuffle_labels=False)
     _add_run(p, "the last headline row", fit=True)
     p = add("export", "write a trained network for other programs, for batches of any size, and check what it gives")
-    text = "record of a fold (.json), weights (.safetensors), or a folder that `fit` left"
-    p.add_argument("weights", metavar="RECORD", type=Path, help=text)
+    p.add_argument("weights", metavar="RECORD", type=Path, help=NETWORK)
     text = "ONNX (needs onnx, onnxscript and onnxruntime), or a program of torch.export (.pt2)"
     p.add_argument("--to", choices=("onnx", "torch-export"), required=True, help=text)
     p.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: beside the weights)")
@@ -229,15 +229,27 @@ def _add_machine(p: argparse.ArgumentParser) -> None:
 
 def _add_predict(p: argparse.ArgumentParser) -> None:
     add = p.add_argument
-    add("record", metavar="RECORD", type=Path, help="record of a fold (.json), or the weights beside it (.safetensors)")
-    text = "a folder of numbered images, or a video, whose frames are numbered from 0"
-    add("--clip", type=Path, metavar="PATH", help=text)
+    add("record", metavar="RECORD", type=Path, help=NETWORK)
+    text = (
+        "folders of numbered images, videos (frames are numbered from 0), folders that hold such clips, or CSV files "
+        "with the columns clip and, where they are known, onset, apex, offset, fps, left, top, right and bottom"
+    )
+    add("--clip", type=Path, metavar="PATH", nargs="+", action="extend", default=[], help=text)
     for moment, default in MOMENTS.items():
         add(f"--{moment}", metavar="N|IMAGE", help=f"with --clip a frame number, else an image (default: {default})")
-    text = "frame rate of the clip, used to find the apex (default: 200)"
-    add("--fps", type=frame_rate, metavar="N", default=200.0, help=text)
-    text = "the face in pixels, cropped as in the released corpora (default: the whole image)"
+    text = "frame rate, used to find the apex (default: as a video's file says, else 200)"
+    add("--fps", type=frame_rate, metavar="N", help=text)
+    text = (
+        "the face in pixels, cropped as in the released corpora (default: the whole image; of an image that is wider "
+        "than a face, the face that dlib finds in the onset image)"
+    )
     add("--box", type=int, nargs=4, metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"), help=text)
+    text = "average over the networks of all folds, which lie beside that of RECORD; for people that none of them knows"
+    add("--ensemble", action="store_true", help=text)
+    text = "score each window of N frames of one long clip by itself, and draw the scores over time"
+    add("--window", type=at_least(2), metavar="N", help=text)
+    text = "frames from one window to the next (default: half a window)"
+    add("--step", type=at_least(1), metavar="N", help=text)
     text = "folder of the results (default: prediction)"
     add("--out", type=Path, metavar="DIR", default=Path("prediction"), help=text)
 

@@ -1,5 +1,6 @@
 """What a run has learned can be used again: each package's weights predict for its test clips what the record says."""
 
+import csv
 import json
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ from PIL import Image
 from safetensors import safe_open
 from tiny import ROWS, experiment_of, options, paper_of
 
-from shared.report.predict import MADE_BY
+from shared.report.predict import MADE_BY, Predictor
 from shared.runs.experiment import predicted
 from shared.runs.weights import load_network, packed
 
@@ -112,7 +113,7 @@ def test_a_box_is_cut_out(trained, tmp_path, toy):
     for given in (
         ["--clip", tmp_path / "wide", "--apex", 2, "--box", 11, 7, 19, 15],
         ["--onset", faces / "reg_img1.png", "--apex", faces / "reg_img2.png"],
-        ["--clip", tmp_path / "wide", "--apex", 2],
+        ["--clip", tmp_path / "wide", "--apex", 2, "--box", 0, 0, 30, 20],
     ):
         assert toy("predict", trained.record, *given, "--out", tmp_path / "out")[0] == 0
         found.append(json.loads((tmp_path / "out" / "prediction.json").read_text(encoding="utf-8"))["scores"])
@@ -126,7 +127,7 @@ def test_a_box_is_cut_out(trained, tmp_path, toy):
         (["--onset", "3", "--apex", "9"], "3 is not an image file; frame numbers need --clip"),
         (["--clip", "nowhere"], "nowhere does not exist"),
         (["--clip", "CLIP", "--apex", "99"], "no frame 99"),
-        (["--clip", "CLIP", "--apex", "high"], "--apex high: expected a frame number, because --clip is given"),
+        (["--clip", "CLIP", "--apex", "high"], "--apex high: expected a frame number"),
         (["--clip", "EMPTY"], "holds 0 numbered images"),
         (["--clip", "RECORD"], "the video cannot be decoded"),
         (["--clip", "CLIP", "--onset", "9", "--apex", "3"], "onset 9 lies after apex 3"),
@@ -155,6 +156,203 @@ def test_other_files_are_no_network(trained, tmp_path, toy):
         assert code == 2 and message in errors
     code, _, errors = toy("predict", trained.record, "--clip", trained.clip, paper=paper_of("ma2mi"))
     assert code == 2 and "holds a network of toy, not of ma2mi" in errors
+
+
+def read_table(folder):
+    """The rows of predictions.csv, by clip."""
+    with open(folder / "predictions.csv", newline="", encoding="utf-8") as file:
+        return {row["clip"]: row for row in csv.DictReader(file)}
+
+
+def scores_of(row):
+    return {name.removeprefix("score "): float(value) for name, value in row.items() if name.startswith("score ")}
+
+
+@pytest.fixture
+def alone(trained, tmp_path, toy):
+    """The scores of a clip predicted by itself."""
+
+    def run(*given, record=trained.record):
+        code, _, errors = toy("predict", record, *given, "--out", tmp_path / "alone")
+        assert code == 0, errors
+        return json.loads((tmp_path / "alone" / "prediction.json").read_text(encoding="utf-8"))["scores"]
+
+    return run
+
+
+def test_many_clips_are_scored_as_each_alone(trained, alone, tmp_path, toy):
+    """Several, a folder of folders and a list; and the results are a list themselves."""
+    people = trained.folder / "data" / "CASME2" / "Cropped"
+    clips = [people / f"sub0{n}" / "EP01_01" for n in (1, 2)]
+    out = tmp_path / "out"
+    code, said, errors = toy("predict", trained.record, "--clip", *clips, trained.clip, "--out", out)
+    assert code == 0 and "3 clips scored, 0 not" in said, errors
+    assert {path.name for path in out.iterdir()} == {"predictions.csv"}
+    table = read_table(out)
+    assert list(table) == [str(path) for path in (*clips, trained.clip)]
+    for path, row in table.items():
+        scores = scores_of(row)
+        assert scores == alone("--clip", path) and row["labels"] == max(scores, key=scores.get)
+
+    assert toy("predict", trained.record, "--clip", people, "--out", out)[0] == 0
+    assert len(read_table(out)) == 12 and scores_of(read_table(out)[str(clips[1])]) == scores_of(table[str(clips[1])])
+
+    (tmp_path / "list.csv").write_text(f"clip,apex,left,top,right,bottom\n{people}/sub01/EP01_01,3,1,1,8,8\n,,\n")
+    assert toy("predict", trained.record, "--clip", tmp_path / "list.csv", "--out", out)[0] == 0
+    (row,) = read_table(out).values()
+    assert (
+        scores_of(row) == alone("--clip", clips[0], "--apex", 3, "--box", 1, 1, 8, 8) != scores_of(table[row["clip"]])
+    )
+    assert [row[c] for c in ("onset", "apex", "offset", "left", "bottom")] == ["1", "3", "3", "1", "8"]
+    (out / "predictions.csv").rename(tmp_path / "again.csv")
+    assert toy("predict", trained.record, "--clip", tmp_path / "again.csv", "--out", out)[0] == 0
+    assert (out / "predictions.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
+
+
+def test_a_clip_that_fails_is_named_and_the_others_are_scored(trained, tmp_path, toy):
+    (tmp_path / "short").mkdir()
+    (tmp_path / "short" / "1.png").write_bytes((trained.clip / "img1.png").read_bytes())
+    (tmp_path / "film.avi").write_bytes(b"none")
+    out = tmp_path / "out"
+    lines = [f"{trained.clip},", "short,", "film.avi,", "nowhere,", f"{trained.clip},high", f"{trained.clip},99"]
+    (tmp_path / "list.csv").write_text("\n".join(["clip,apex", *lines]))
+    code, said, errors = toy("predict", trained.record, "--clip", tmp_path / "list.csv", "--out", out)
+    assert code == 1 and "1 clips scored, 5 not" in said and list(read_table(out)) == [str(trained.clip)]
+    for message in (
+        f"{tmp_path}/short: {tmp_path}/short holds 1 numbered images; a clip needs at least two",
+        f"{tmp_path}/film.avi: {tmp_path}/film.avi (film.avi): the video cannot be decoded",
+        f"{tmp_path}/nowhere: {tmp_path}/list.csv, row 5: clip {tmp_path}/nowhere does not exist",
+        f"{trained.clip}: {tmp_path}/list.csv, row 6: apex high: expected a frame number",
+        f"{trained.clip}: {trained.clip}: no frame 99",
+    ):
+        assert f"not scored: {message}" in errors, errors
+    code, said, errors = toy("predict", trained.record, "--clip", *[tmp_path / "short"] * 2, "--out", tmp_path / "no")
+    assert code == 2 and not said and "none of 2 clips could be scored" in errors and not (tmp_path / "no").exists()
+
+
+def test_an_average_over_the_folds(trained, alone, tmp_path, toy):
+    records = sorted(trained.record.parent.glob("*.json"))
+    clip = ["--clip", trained.clip, "--apex", 9]
+    each = [alone(*clip, record=record) for record in records]
+    assert len(each) == 4 and each[0] != each[1]
+    for record in (records[1], records[0].parent):
+        mean = alone(*clip, "--ensemble", record=record)
+        assert list(mean.values()) == pytest.approx(np.mean([list(e.values()) for e in each], axis=0), abs=1e-6)
+    made = json.loads((tmp_path / "alone" / "prediction.json").read_text(encoding="utf-8"))["weights"]
+    assert [m["file"] for m in made] == [str(r.with_suffix(".safetensors")) for r in records]
+
+    with safe_open(records[0].with_suffix(".safetensors"), "pt") as file:
+        about, tensors = (json.loads(file.metadata()["about"]), {k: file.get_tensor(k) for k in file.offset_keys()})
+    (tmp_path / "a.safetensors").write_bytes(packed(tensors, about))
+    code, _, errors = toy("predict", tmp_path / "a.json", *clip, "--ensemble")
+    assert code == 2 and f"--ensemble averages the networks of all folds: {tmp_path} holds 1" in errors
+    about["config"]["lr"] = 0.5
+    (tmp_path / "b.safetensors").write_bytes(packed(tensors, about))
+    code, _, errors = toy("predict", tmp_path / "a.json", *clip, "--ensemble")
+    assert code == 2 and f"{tmp_path}/b.safetensors has another task or other settings than" in errors
+
+
+def test_a_long_clip_is_scored_window_by_window(trained, alone, tmp_path, toy):
+    """24 frames: windows of 10, one each 6; the last ends with the clip. Each is a clip of its own."""
+    given = ["--clip", trained.clip, "--window", 10, "--step", 6, "--out", tmp_path / "out"]
+    code, said, errors = toy("predict", trained.record, *given)
+    assert code == 0 and "4 windows scored, 0 not" in said, errors
+    with open(tmp_path / "out" / "predictions.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["onset"], row["offset"]) for row in rows] == [("1", "10"), ("7", "16"), ("13", "22"), ("15", "24")]
+    for row in rows[:2]:
+        span = ["--onset", row["onset"], "--offset", row["offset"]]
+        assert scores_of(row) == alone("--clip", trained.clip, *span)
+    with Image.open(tmp_path / "out" / "predictions.png") as picture:
+        assert picture.width > 2 * picture.height
+    (trained.clip / "img2.png").rename(tmp_path / "kept.png")  # a window that fails leaves the others
+    (trained.clip / "img2.png").write_bytes(b"no image")
+    try:
+        code, said, errors = toy("predict", trained.record, *given)
+    finally:
+        (tmp_path / "kept.png").replace(trained.clip / "img2.png")
+    assert code == 1 and f"not scored: {trained.clip}, 1 to 10: " in errors and "3 windows scored, 1 not" in said
+    for more in (["--clip", tmp_path], ["--apex", "3"]):
+        code, _, errors = toy("predict", trained.record, *given, *more)
+        assert code == 2 and "--window is for one clip" in errors
+
+
+@pytest.fixture
+def wide(trained, tmp_path):
+    """A folder of images of 60×40 that show noise of 20×20 at (15, 10)."""
+    (folder := tmp_path / "wide").mkdir()
+    for n in (1, 2, 3):
+        image = Image.new("RGB", (60, 40))
+        with Image.open(trained.clip / f"img{n}.png") as face:
+            image.paste(face.resize((20, 20)), (15, 10))
+        image.save(folder / f"{n}.png")
+    return folder
+
+
+def test_the_face_is_found_where_the_image_shows_more(wide, trained, alone, tmp_path, toy, monkeypatch):
+    monkeypatch.setattr("shared.report.clips.detect", lambda image: (15, 10, 35, 30) if image.any() else None)
+    found = alone("--clip", wide, "--apex", 2)
+    assert read_table(tmp_path / "alone")[str(wide)]["left"] == "15"
+    assert found == alone("--clip", wide, "--apex", 2, "--box", 15, 10, 35, 30)
+    assert found != alone("--clip", wide, "--apex", 2, "--box", 0, 0, 60, 40)
+    Image.new("RGB", (60, 40)).save(wide / "1.png")
+    code, _, errors = toy("predict", trained.record, "--clip", wide, "--out", tmp_path / "out")
+    assert code == 2 and f"no face found in {wide}/1.png: give its box" in errors
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    code, _, errors = toy("predict", trained.record, "--clip", wide, "--out", tmp_path / "out")
+    assert code == 2 and "1.png shows more than the face: install a detector (pip install dlib-bin), or" in errors
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_clip_is_on_the_disk_at_a_time(trained, tmp_path, toy, monkeypatch):
+    """Of videos, which are decoded; their frame rates are those of their files."""
+    import av
+
+    for name, rate in (("a", 30), ("b", 60), ("c", 30)):
+        with av.open(str(tmp_path / f"{name}.avi"), "w") as video:
+            stream = video.add_stream("rawvideo", rate=rate)
+            stream.width = stream.height = 40
+            stream.pix_fmt = "bgr24"
+            for n in range(3):
+                with Image.open(trained.clip / f"img{n + 1}.png") as image:
+                    video.mux(stream.encode(av.VideoFrame.from_image(image)))
+            video.mux(stream.encode())
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    scores, held = Predictor.scores, []
+
+    def counted(*given):
+        held.append(len(list((tmp_path / "temporary").rglob("*.jpg"))))
+        return scores(*given)
+
+    monkeypatch.setattr(Predictor, "scores", counted)
+    assert toy("predict", trained.record, "--clip", tmp_path, "--out", tmp_path / "out")[0] == 0
+    assert held == [3, 3, 3] and not list((tmp_path / "temporary").iterdir())
+    assert [row["fps"] for row in read_table(tmp_path / "out").values()] == ["30", "60", "30"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "row 1: no column clip"),
+        ("name,apex\nx,3\n", "row 1: no column clip; expected clip, onset, apex, offset, fps, left"),
+        ("clip,apex\n,3\n", "row 2: no clip, but apex"),
+        ("clip,fps\nCLIP,fast\n", "row 2: fps fast: expected more than 0 and at most 10000"),
+        ("clip,left,top\nCLIP,3,3\n", "row 2: box 3, 3: expected left < right and top < bottom"),
+        ("clip,left,top,right,bottom\nCLIP,9,3,3,9\n", "row 2: box 9, 3, 3, 9: expected left < right"),
+        ('clip\n"' + "x" * 200_000, "is not a CSV file"),
+    ],
+)
+def test_mistakes_in_a_list_of_clips(text, message, trained, tmp_path, toy):
+    (tmp_path / "list.csv").write_text(text.replace("CLIP", str(trained.clip)))
+    code, said, errors = toy("predict", trained.record, "--clip", tmp_path / "list.csv", "--out", tmp_path / "out")
+    assert code == 2 and not said and f"list.csv{', ' * ('row' in message)}" in errors and message in errors
+    assert not (tmp_path / "out").exists()
+
+
+def test_moments_are_those_of_one_clip(trained, tmp_path, toy):
+    code, _, errors = toy("predict", trained.record, "--clip", trained.clip, trained.clip, "--apex", 3)
+    assert code == 2 and "--onset, --apex and --offset are those of one clip; a CSV has them for many" in errors
 
 
 def too_large(tensors, about):

@@ -1,9 +1,12 @@
-"""`python -m PAPER predict RECORD …`: a trained network's prediction for your own clip, as text, JSON and a picture."""
+"""`python -m PAPER predict RECORD …`: what trained networks say of your own clips, as text, CSV, JSON and pictures."""
 
 import argparse
+import csv
 import json
-import os
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,130 +14,209 @@ from typing import Any
 import pandas as pd
 import torch
 from matplotlib import pyplot as plt
+from torch import Tensor, nn
+from tqdm import tqdm
 
-from ..corpora.folders import list_frames
-from ..corpora.samples import Frames, Reading, Video, out_of_order
-from ..corpora.sheets import as_int
+from ..corpora.samples import Frames
 from ..errors import UserError, log
 from ..files import check_writable, replacing, write_text
-from ..pixels.apex import with_apex
-from ..pixels.images import Box, read
-from ..pixels.videos import decoded
-from ..runs.paper import Paper
-from ..runs.weights import load_network, weights_of_a_run
-from ..tasks import TASKS
+from ..pixels.images import read
+from ..runs.paper import AnyPaper
+from ..runs.weights import load_network, named_weights, weights_of_a_run
+from ..tasks import TASKS, Task
+from .clips import MOMENTS, SIDES, Asked, asked, frames_of, sample_of
 from .figures import grid, image, overlay
 
 SHOWN = 224  # pixels of a face in the picture
-MOMENTS = ("onset", "apex", "offset")
 MADE_BY = ("fold", "seed", "epoch", "scale", "generated", "shuffled")
+FAULTS = (UserError, OSError)  # of a clip, that leave the others as they are
+Scored = tuple[pd.Series, Tensor, Tensor]  # a clip's row of the sample table, its scores (K,) and its maps
 
 
-def predict(paper: Paper, args: argparse.Namespace) -> int:
-    """Apply a trained network to a clip, print its scores, write them and a picture. Returns the exit code."""
-    check_writable(args.out)
-    weights = Path(f"{os.path.splitext(args.record)[0]}.safetensors")
-    net, about = load_network(weights, paper.name)
-    with TemporaryDirectory() as cache:
-        sample = clip(args, Path(cache))
-        with weights_of_a_run(weights):
-            if "needs" in about:
-                raise ValueError("it is of a pre-training, which torch.hub and shared.hub load, and predicts nothing")
-            task, made_by = TASKS[about["task"]], {k: about[k] for k in MADE_BY}
-            if about["labels"] != task.outputs:
-                raise ValueError(f"its labels are {about['labels']}, those of {task.name} are {task.outputs}")
-            config = paper.config(**{k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()})
-        data = paper.load(sample, config, Path(cache))
+@dataclass(frozen=True)
+class Predictor:
+    """Networks of one task and one configuration, whose scores are averaged."""
+
+    paper: AnyPaper
+    networks: Mapping[Path, nn.Module]  # by their files
+    origin: Sequence[Mapping[str, Any]]  # the file of each, and what made it
+    task: Task
+    config: Any
+
+    @classmethod
+    def of(cls, paper: AnyPaper, files: Sequence[Path]) -> "Predictor":
+        """Load the networks. Raises UserError for those that predict nothing, or not the same."""
+        networks, origin, common = {}, [], None
+        for path in files:
+            networks[path], about = load_network(path, paper.name)
+            with weights_of_a_run(path):
+                if "needs" in about:
+                    raise ValueError(
+                        "it is of a pre-training, which torch.hub and shared.hub load, and predicts nothing"
+                    )
+                task = TASKS[about["task"]]
+                origin.append({"file": str(path), **{key: about[key] for key in MADE_BY}})
+                if about["labels"] != task.outputs:
+                    raise ValueError(f"its labels are {about['labels']}, those of {task.name} are {task.outputs}")
+                values = {k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()}
+                made = task, paper.config(**values)
+            if (common := common or made) != made:
+                raise UserError(f"{path} has another task or other settings than {files[0]}: they are not averaged")
+        assert common
+        return cls(paper, networks, origin, *common)
+
+    def scores(self, sample: pd.DataFrame, cache: Path) -> Scored:
+        """The scores of a clip, and its maps: (K, h, w) for action units, of the best class alone (1, h, w)."""
+        try:
+            data = self.paper.load(sample, self.config, cache)
+        except ValueError as error:
+            raise UserError(f"the clip cannot be prepared: {error}") from error
         if data.problems:
             raise UserError("\n".join(map(str, data.problems)))
-        with weights_of_a_run(weights):
-            scores, maps = (values[0] for values in paper.apply(net, data, config))
-            if not scores.isfinite().all():
-                raise ValueError(f"its scores of this clip are not finite numbers: {scores.tolist()}")
-            score_of: dict[str, float] = dict(zip(task.outputs, scores.tolist(), strict=True))
-        best, units = max(score_of, key=lambda label: score_of[label]), task.aus
-        found = [label for label, score in score_of.items() if score > 0.5] if units else [best]
-        heat = dict(zip(score_of, maps, strict=True)) if units else {best: maps[0]}
-        files = [sample["frames"][0].path(sample[moment][0]) for moment in ("onset", "apex")]
-        titles = {f"{label} {score_of[label]:.2f}": heat[label] for label in found or [best]}
-        picture(files, args.box and tuple(args.box), titles, args.out / "prediction.png")
-    result = {
-        "package": paper.name,
-        "task": about["task"],
-        "labels": found,
-        "scores": score_of,
-        **{moment: int(sample[moment][0]) if args.clip else getattr(args, moment) for moment in MOMENTS},
-        "weights": {"file": str(weights), **made_by},
-    }
-    write_text(args.out / "prediction.json", json.dumps(result, indent=1, allow_nan=False))
-    for label, score in score_of.items():
-        print(f"{label.ljust(max(map(len, score_of)))}  {score:.4f}{'  <-' if label in found else ''}")
-    if made_by["generated"] or made_by["scale"] == "smoke" or made_by["shuffled"]:
+        each: list[tuple[Tensor, Tensor]] = []
+        for path, net in self.networks.items():
+            with weights_of_a_run(path):
+                scores, maps = (values[0].detach() for values in self.paper.apply(net, data, self.config))
+                if not scores.isfinite().all():
+                    raise ValueError(f"its scores of this clip are not finite numbers: {scores.tolist()}")
+                each.append((scores, maps))
+        mean = torch.stack([scores for scores, _ in each]).mean(dim=0)
+        agree = [maps for scores, maps in each if self.task.aus or scores.argmax() == mean.argmax()]
+        maps = torch.stack(agree).mean(dim=0) if agree else torch.zeros_like(each[0][1])
+        return sample.iloc[0], mean, maps
+
+    def found(self, scores: Tensor) -> list[str]:
+        """The best class, or the action units that are more likely present than not."""
+        chosen = scores > 0.5 if self.task.aus else scores == scores.max()
+        found = [label for label, is_it in zip(self.task.outputs, chosen, strict=True) if is_it]
+        return found if self.task.aus else found[:1]
+
+    def each(self, wanted: Iterable[Asked], window: int | None, step: int | None) -> Iterator[tuple[Asked, Any]]:
+        """Each clip, or each window of a clip, with what is Scored, or with the error that it ended in.
+
+        One clip is held at a time: a list may be larger than memory and disk.
+        """
+        for clip in wanted:
+            with TemporaryDirectory() as folder:
+                try:
+                    frames, fps = frames_of(clip, Path(folder))
+                except FAULTS as error:
+                    yield clip, error
+                    continue
+                for part in windows(clip, frames, window, step) if window else [clip]:
+                    with TemporaryDirectory(dir=folder) as cache:
+                        result: Scored | Exception
+                        try:
+                            result = self.scores(sample_of(part, frames, fps, Path(cache)), Path(cache))
+                        except FAULTS as error:
+                            result = error
+                        yield part, result
+
+
+def windows(clip: Asked, frames: Frames, length: int, step: int | None) -> Iterator[Asked]:
+    """Windows of `length` frames, one each `step` (default: half a window); the last one ends with the clip."""
+    last = max(len(frames) - length, 0)
+    for start in (*range(0, last, step or length // 2), last):
+        held = frames.numbers[start : start + length]
+        yield {**clip, "onset": held[0], "apex": None, "offset": held[-1]}
+
+
+def files_of(record: Path, ensemble: bool) -> list[Path]:
+    """The weights that a user names, with `ensemble` all beside them. Raises UserError where there are no others."""
+    weights = named_weights(record)
+    if not ensemble:
+        return [weights]
+    if len(found := sorted(weights.parent.glob("*.safetensors"))) < 2:
+        raise UserError(f"--ensemble averages the networks of all folds: {weights.parent} holds {len(found)}")
+    return found
+
+
+def predict(paper: AnyPaper, args: argparse.Namespace) -> int:
+    """Apply trained networks to clips, one after the other; write what they say once all are done.
+
+    Returns the exit code: 1 if some clips could not be scored. Raises UserError if none could.
+    """
+    check_writable(args.out)
+    predictor = Predictor.of(paper, files_of(args.record, args.ensemble))
+    wanted = asked(args)
+    first = list(islice(wanted, 2))
+    alone = len(first) == 1 and not args.window
+    if args.window and (len(first) > 1 or any(getattr(args, moment) for moment in MOMENTS)):
+        raise UserError("--window is for one clip, from its first to its last frame")
+    failed, timeline = 0, dict[float, list[float]]()
+    with TemporaryDirectory() as folder, open(Path(folder) / "table", "w", -1, "utf-8", "surrogateescape", "") as table:
+        lines, count = csv.writer(table), 0
+        lines.writerow(["clip", *MOMENTS, "fps", *SIDES, "labels", *(f"score {o}" for o in predictor.task.outputs)])
+        results = predictor.each(chain(first, wanted), args.window, args.step)
+        for part, result in tqdm(results, "clips", unit="clip", disable=alone or None, leave=False):
+            if isinstance(result, Exception):
+                if alone:
+                    raise result
+                failed += 1
+                span = f", {part['onset']} to {part['offset']}" if args.window else ""
+                log(f"not scored: {part['clip']}{span}: {result}")
+                continue
+            row, scores, maps = result
+            count += 1
+            moments = {moment: int(row[moment]) if part["clip"] else part[moment] for moment in MOMENTS}
+            told, box = "+".join(predictor.found(scores)), row["frames"].box or [""] * 4
+            lines.writerow([row["sample"], *moments.values(), f"{row['fps']:g}", *box, told, *scores.tolist()])
+            if args.window:
+                timeline[(row["onset"] + row["offset"]) / 2] = scores.tolist()
+            if alone and part["clip"] and part.get("apex") is None:
+                log(f"apex spotted: frame {moments['apex']}")
+            if alone:
+                show(predictor, row, moments, scores, maps, args.out)
+        table.flush()
+        if not count:
+            raise UserError(f"none of {failed} {'windows' if args.window else 'clips'} could be scored, see above")
+        with replacing(args.out / "predictions.csv") as path:
+            shutil.copyfile(table.name, path)
+    if timeline:
+        draw_timeline(timeline, predictor.task, args.out / "predictions.png")
+    if any(made["generated"] or made["scale"] == "smoke" or made["shuffled"] for made in predictor.origin):
         why = "trained on synthetic faces, at smoke scale or on shuffled labels"
         print(f"*** weights of a rehearsal ({why}): this prediction says nothing about real faces ***")
-    print(f"written: {args.out / 'prediction.json'}, {args.out / 'prediction.png'}")
-    return 0
+    pictures = ["prediction.json", "prediction.png"] if alone else ["predictions.png"] * bool(timeline)
+    print(f"written: {', '.join(str(args.out / name) for name in ('predictions.csv', *pictures))}")
+    if not alone:
+        print(f"{count} {'windows' if args.window else 'clips'} scored, {failed} not")
+    return 1 if failed else 0
 
 
-def clip(args: argparse.Namespace, cache: Path) -> pd.DataFrame:
-    """The clip as a table of one sample; its apex is spotted where none is given. Raises UserError for a mistake."""
-    row: dict[str, Any] = {"sample": "your clip", "corpus": "", "subject": "you", "fps": args.fps}
-    if args.clip is None:
-        if args.onset is None or args.apex is None:
-            raise UserError("give --clip with a folder or a video, or images with --onset and --apex")
-        if args.offset is None:
-            log("no --offset: using the apex image")
-        files = (args.onset, args.apex, args.offset or args.apex)
-        for file in files:
-            if not Path(file).is_file():
-                raise UserError(f"{file} is not an image file; frame numbers need --clip")
-        row |= {"frames": Frames("", files, (0, 1, 2)), "onset": 0, "apex": 1, "offset": 2}
-    else:
-        if not args.clip.exists():
-            raise UserError(f"{args.clip} does not exist: --clip takes a folder of images or a video")
-        numbers = {}
-        for moment in MOMENTS:
-            text = getattr(args, moment)
-            numbers[moment] = as_int(text)
-            if text is not None and numbers[moment] is None:
-                raise UserError(f"--{moment} {text}: expected a frame number, because --clip is given")
-        source = list_frames(str(args.clip)) if args.clip.is_dir() else Video(str(args.clip))
-        table = pd.DataFrame([{**row, **numbers, "frames": source}])
-        reading = decoded(Reading("your clip", str(args.clip), "", table), cache)
-        if reading.problems:
-            raise UserError(str(reading.problems[0]))
-        source = reading.samples["frames"][0]
-        if len(source) < 2:
-            raise UserError(f"{args.clip} holds {len(source)} numbered images; a clip needs at least two")
-        ends = {"onset": source.numbers[0], "offset": source.numbers[-1]}
-        row |= {"frames": source, **{m: ends.get(m) if n is None else n for m, n in numbers.items()}}
-        for number in numbers.values():
-            if number is not None:
-                source.path(number)  # raises FrameMissing
-        if faults := out_of_order(*(row[moment] for moment in MOMENTS)):
-            raise UserError(f"{args.clip}: {faults[0][0]}; give them in their order")
-    if args.box:
-        files = row["frames"]
-        row["frames"] = Frames(files.folder, files.names, files.numbers, tuple(args.box))
-    try:
-        samples, problems = with_apex(pd.DataFrame([row]), cache)
-    except ValueError as error:  # few frequencies are left at a high frame rate
-        raise UserError(f"no apex can be found in {args.clip} at {args.fps:g} fps: {error}, or --apex") from error
-    if problems:
-        raise UserError(str(problems[0]))
-    if args.clip and args.apex is None:
-        log(f"apex spotted: frame {samples['apex'][0]}")
-    return samples
+def show(
+    predictor: Predictor, row: pd.Series, moments: Mapping[str, Any], scores: Tensor, maps: Tensor, out: Path
+) -> None:
+    """Print the scores of a clip; write them as JSON, and a picture: onset, apex, and maps of what was found on it."""
+    task, found = predictor.task, predictor.found(scores)
+    score_of = dict(zip(task.outputs, scores.tolist(), strict=True))
+    best = max(score_of, key=lambda label: score_of[label])
+    heat = dict(zip(score_of, maps, strict=True)) if task.aus else {best: maps[0]}
+    onset, apex = (read(row["frames"].path(row[m]), SHOWN, box=row["frames"].box) for m in MOMENTS[:2])
+    shown = found or [best]
+    plot, (axes,) = grid(1, 2 + len(shown), width=2.2, height=2.5)
+    image(axes[0], onset, "onset")
+    image(axes[1], apex, "apex")
+    for axis, label in zip(axes[2:], shown, strict=True):
+        image(axis, apex, f"{label} {score_of[label]:.2f}")
+        overlay(axis, heat[label].clamp_min(0).numpy(), SHOWN)
+    with replacing(out / "prediction.png") as temporary:
+        plot.savefig(temporary, format="png", dpi=130)
+    plt.close(plot)
+    result = {"package": predictor.paper.name, "task": task.name, "labels": found, "scores": score_of, **moments}
+    result |= {"box": row["frames"].box, "weights": predictor.origin}
+    write_text(out / "prediction.json", json.dumps(result, indent=1, allow_nan=False))
+    for label, score in score_of.items():
+        print(f"{label.ljust(max(map(len, score_of)))}  {score:.4f}{'  <-' if label in found else ''}")
 
 
-def picture(files: Sequence[str], box: Box | None, heat: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Write a picture: onset, apex, and for each title the apex under a map (h, w)."""
-    onset, apex = (read(file, SHOWN, box=box) for file in files)
-    plot, (axes,) = grid(1, 2 + len(heat), width=2.2, height=2.5)
-    for axis, title in zip(axes, ("onset", "apex", *heat), strict=True):
-        image(axis, onset if title == "onset" else apex, title)
-        if title in heat:
-            overlay(axis, heat[title].clamp_min(0).numpy(), SHOWN)
+def draw_timeline(timeline: Mapping[float, Sequence[float]], task: Task, path: Path) -> None:
+    """Write a picture of the scores of windows, by the frame in their middle."""
+    plot, ((axis,),) = grid(1, 1, width=9, height=3)
+    for label, line in zip(task.outputs, zip(*timeline.values(), strict=True), strict=True):
+        axis.plot(list(timeline), line, marker=".", label=label)
+    axis.set(xlabel="frame in the middle of the window", ylabel="score", ylim=(0, 1))
+    plot.legend(loc="outside right upper", fontsize=7)
     with replacing(path) as temporary:
         plot.savefig(temporary, format="png", dpi=130)
     plt.close(plot)
