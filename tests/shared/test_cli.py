@@ -368,7 +368,12 @@ def test_rows_and_options_come_in_any_order():
     )
     assert (args.rows, args.seeds, args.set) == (["table1", "table2"], 2, [("a", "1"), ("b", "2=3")])
     args = parse("bash reproduce.sh", {"toy": ""}, ["toy", "predict", "r.json", "--clip", "here", "--box", *"1234"])
-    assert (args.paper, str(args.record), str(args.clip), args.box) == ("toy", "r.json", "here", [1, 2, 3, 4])
+    assert (args.paper, str(args.record), list(map(str, args.clip)), args.box) == (
+        "toy",
+        "r.json",
+        ["here"],
+        [1, 2, 3, 4],
+    )
     args = parse("bash reproduce.sh", {"toy": ""}, ["diff", "toy", "--strict", "1"])
     assert (args.paper, args.rows, args.strict, args.diff) == ("toy", ["1"], True, True)
 
