@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .runs.paper import Paper
 
 ROOT = Path(__file__).parents[1]
+LOADER_KILLED = (
+    "a process that reads images was killed, often because memory ran out; rerun the same command to resume, with "
+    "fewer --workers if it happens again"
+)
 
 
 def main(paper: "Paper | str | None" = None, arguments: Sequence[str] | None = None) -> NoReturn:
@@ -43,6 +47,11 @@ def main(paper: "Paper | str | None" = None, arguments: Sequence[str] | None = N
         code = 0
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
+        code = 2
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        print(f"error: {LOADER_KILLED}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         remark("stopped; rerun the same command to resume", file=sys.stderr)

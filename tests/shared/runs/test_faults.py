@@ -6,6 +6,7 @@ import dataclasses
 import os
 import pickle
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -16,7 +17,9 @@ import torch
 from toy.experiments import PAPER
 from toy.left import halves, records, table
 from toy.shell import ENVIRONMENT, ROOT, no_file_beyond, python
+from toy.train import Onsets
 
+from shared.cli import LOADER_KILLED
 from shared.errors import UserError
 from shared.files import REMEDY
 from shared.pixels.images import stream
@@ -172,6 +175,21 @@ def test_a_corpus_that_goes_while_a_pretraining_streams_it(casme2, tmp_path, wor
     with pytest.raises(UserError) as error:
         list(pretraining.batches(epochs=1, batch=4))
     assert str(error.value) == f"{paths[7]} cannot be read: No such file or directory; {REMEDY}"
+
+
+class Killed(Onsets):
+    def __getitem__(self, place):
+        if torch.utils.data.get_worker_info():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(place)
+
+
+def test_a_process_that_reads_images_is_killed(casme2, toy, tmp_path):
+    paper = dataclasses.replace(PAPER, pretraining_data=lambda samples, config, cache: Killed(samples["CASME2"], cache))
+    options = ["table1/w/ pre-training", "--data", casme2, "--out", tmp_path / "out"]
+    code, printed, said = toy(*options, "--workers", 1, paper=paper)
+    assert (code, printed) == (2, "") and said.endswith(f"error: {LOADER_KILLED}\n")
+    assert toy(*options, "--workers", 0, paper=paper)[0] == 0
 
 
 def flipped(content: bytes) -> bytes:
