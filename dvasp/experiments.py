@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.runs.config import pretraining_settings
 from shared.runs.fold import History, Record
-from shared.runs.paper import Column, Method, Paper, Row, Table
+from shared.runs.paper import Claim, Column, Method, Paper, Row, Table
 from shared.tasks import Task
 
 from . import data, figures, train
@@ -119,6 +119,9 @@ COMPARISON = {
         Method(Row("DVASP-18"), tuned=PRINTED),
     )
 }
+CLAIM = Claim(
+    "ASP and two views", Row("DVASP-18"), Row("Baseline", views=1, method="none"), "casme2-au8-halves", "f1_macro"
+)
 
 PAPER = Paper(
     name="dvasp",
@@ -128,6 +131,7 @@ PAPER = Paper(
     smoke=SMOKE,
     tables=TABLES,
     comparison=COMPARISON,
+    claim=CLAIM,
     headline=("table1",),
     rule="last",  # released code
     load=data.load,

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.runs.config import pretraining_settings
 from shared.runs.fold import History, Record
-from shared.runs.paper import Column, Method, Paper, Row, Table
+from shared.runs.paper import Claim, Column, Method, Paper, Row, Table
 from shared.tasks import Task
 
 from . import data, figures, train
@@ -102,6 +102,7 @@ COMPARISON = {
         Method(Row("MIACNet with MA2MI"), tuned=PRINTED),
     )
 }
+CLAIM = Claim("MA2MI", Row("MA2MI"), Row("w/o", pretrain="none"), "casme2-5-halves", "uf1")
 
 PAPER = Paper(
     name="ma2mi",
@@ -111,6 +112,7 @@ PAPER = Paper(
     smoke=SMOKE,
     tables=TABLES,
     comparison=COMPARISON,
+    claim=CLAIM,
     headline=("table1/w/o (baseline)", "table1/MA2MI"),
     rule="last",  # the paper does not say which epoch it scores
     load=data.load,

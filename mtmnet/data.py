@@ -19,6 +19,7 @@ from .config import Config
 
 LABELS = dict.fromkeys(("cde-3", "casme2-3", "samm-3", "smic-3", "casme3-3", "corpora-3"), "macro-3") | {
     "casme2-5-2019": "macro-casme2-5",
+    "casme2-5-halves": "macro-casme2-5",
     **{task: f"macro-{task}" for task in ("casme2-5", "samm-5", "samm-7", "mmew-4", "casme3-4", "casme3-7")},
 }  # task → macro-expressions in its classes
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from shared.runs.fold import History, Record
-from shared.runs.paper import Column, Method, Paper, Row, Table
+from shared.runs.paper import Claim, Column, Method, Paper, Row, Table
 
 from . import data, figures, train
 from .config import PUBLISHED, SMOKE, Config
@@ -162,6 +162,7 @@ COMPARISON = {
         Method(Row("Res3D18 + SCA"), tuned=PRINTED),
     )
 }
+CLAIM = Claim("SCA", Row("Res3D18 + SCA"), Row("Res3D18", attention="none"), "casme2-au8-halves", "f1_binary")
 
 PAPER = Paper(
     name="sca_au",
@@ -171,6 +172,7 @@ PAPER = Paper(
     smoke=SMOKE,
     tables=TABLES,
     comparison=COMPARISON,
+    claim=CLAIM,
     headline=(
         "table1/Res3D18",
         "table1/Res3D18 + SCA",

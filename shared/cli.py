@@ -99,6 +99,10 @@ def run(arguments: list[str], paper: "Paper | None" = None) -> int:
             from .compare import compare
 
             return compare([load(name) for name in known], args, arguments)
+        case "claims":
+            from .claims import claims
+
+            return claims([load(name) for name in args.papers], args, arguments)
         case "faces":
             from .faces import write_faces
 

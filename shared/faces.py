@@ -28,14 +28,14 @@ def progress_bar() -> Iterator[Callable[[int, int], None]]:
         yield progress
 
 
-def draw_missing(root: Path, corpora: Iterable[str]) -> None:
-    """Draw those of the corpora that are not in the folder yet, small; other processes wait meanwhile."""
+def draw_missing(root: Path, corpora: Iterable[str], scale: str = "smoke") -> None:
+    """Draw those of the corpora that are not in the folder yet; other processes wait meanwhile."""
     wanted = set(corpora)
     with locked(root.with_name(".faces.lock")):
         if missing := [name for name in LAYOUTS if name in wanted and not (root / name).exists()]:
             log(f"no --data and no $MER_DATA: drawing faces in the layouts of {', '.join(missing)} into {root}")
             with progress_bar() as progress:
-                write(root, missing, scale="smoke", progress=progress)
+                write(root, missing, scale=scale, tight=True, progress=progress)
 
 
 def write_faces(args: argparse.Namespace) -> int:

@@ -158,6 +158,18 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
     p.add_argument("--leak", action="store_true", help="also show the leak, best on test − last epoch")
     p.add_argument("--diff", action="store_true", help="compare the records there are, without running anything")
     _add_run(p, paper=False)
+    p = add(
+        "claims",
+        "test the central claim of each paper, by the size of the training set, on synthetic faces of the people of a "
+        "whole corpus",
+        usage=f"{program} claims [PAPER ...] [option ...]",
+    )
+    p.set_defaults(rule="last", set=[])
+    p.add_argument("papers", **several)
+    text = "sizes of the training set (default: 3 6 12)"
+    p.add_argument("--people", type=at_least(1), nargs="+", metavar="N", default=[3, 6, 12], help=text)
+    p.add_argument("--diff", action="store_true", help="test them on the records there are, without running anything")
+    _add_run(p, paper=False)
     _add_faces(add("faces", "draw synthetic faces and write them in the layouts of the corpora"))
     add("test", "run the tests; all arguments go to pytest")
     return dict(commands.choices)

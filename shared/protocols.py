@@ -1,7 +1,7 @@
 """Folds of sample ids, checked when made: no subject on two sides of a fold, every sample tested once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -69,6 +69,22 @@ def with_validation(folds: Sequence[Fold], samples: pd.DataFrame, share: float =
         chosen = set(counts.index[order[: min(max(int((before < share * len(fold.train)).sum()), 1), len(counts) - 1)]])
         val = tuple(i for i in fold.train if subjects[i] in chosen)
         made.append(Fold(fold.name, tuple(i for i in fold.train if subjects[i] not in chosen), fold.test, val))
+    return check(made, samples)
+
+
+def with_people(folds: Sequence[Fold], samples: pd.DataFrame, people: int, seed: int = 0) -> list[Fold]:
+    """The folds, each trained on `people` of its training subjects, in random order: few of them are among more.
+
+    Raises ProtocolError where a fold has fewer."""
+    subjects = dict(zip(samples["sample"], samples["subject"], strict=True))
+    made = []
+    for fold in folds:
+        there = sorted({subjects[i] for i in fold.train})
+        if len(there) < people:
+            raise ProtocolError(f"fold {fold.name}: {people} people are to be trained on, and there are {len(there)}")
+        order = np.random.default_rng([seed, *fold.name.encode()]).permutation(len(there))
+        chosen = {there[i] for i in order[:people]}
+        made.append(replace(fold, train=tuple(i for i in fold.train if subjects[i] in chosen)))
     return check(made, samples)
 
 

@@ -11,10 +11,12 @@ from .corpora import emotionet
 from .protocols import Fold, ProtocolError, holdout, kfold, loco, loso, with_validation
 
 LEAVE_CORPUS_OUT = "leave one corpus out"  # of those of the task's corpora that are there, two at least
+HALVES = "two halves"  # of the people, each tested by what is learned from some of the other
 # Name → folds of samples for a seed.
 PROTOCOLS: dict[str, Callable[[pd.DataFrame, int], list[Fold]]] = {
     "loso": lambda samples, seed: loso(samples),
     LEAVE_CORPUS_OUT: lambda samples, seed: loco(samples),
+    HALVES: lambda samples, seed: kfold(samples, 2, seed),
     "5-fold": lambda samples, seed: kfold(samples, 5, seed),
     "4-fold with validation": lambda samples, seed: kfold(samples, 4, seed, validation=True),
     "holdout 15000/20722": lambda samples, seed: holdout(samples, 15000 / 20722, seed),
@@ -173,6 +175,17 @@ _TASKS = (
         edition={"CASME2": "2019"},
     ),
     Task(
+        "casme2-5-halves",
+        "CASME II, five classes, two halves of its people",
+        CASME2,
+        CASME2_FIVE,
+        {"CASME2": 244},
+        source="2014 sheet",
+        excluded=NO_APEX,
+        protocol=HALVES,
+        metric="uf1",
+    ),
+    Task(
         "casme2-3",
         "CASME II, three classes",
         CASME2,
@@ -256,6 +269,16 @@ _TASKS = (
         aus=(1, 2, 4, 7, 12, 14, 15, 17),
         protocol="4-fold with validation",
         metric="f1_binary",
+    ),
+    Task(
+        "casme2-au8-halves",
+        "CASME II, eight action units, two halves of its people",
+        CASME2,
+        expected={"CASME2": 243},
+        source="printed in 2021",
+        aus=(1, 2, 4, 7, 12, 14, 15, 17),
+        protocol=HALVES,
+        metric="f1_macro",
     ),
     Task(
         "casme-au4",

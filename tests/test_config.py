@@ -20,7 +20,10 @@ from shared.runs.weights import load_network
 from shared.synthetic.write import write
 from shared.tasks import TASKS
 
-RUNNING = [ROOT / "shared" / "runs" / file for file in ("fold.py", "pretraining.py", "engine.py", "parallel.py")]
+RUNNING = [
+    ROOT / "shared" / "runs" / file
+    for file in ("fold.py", "pretraining.py", "engine.py", "parallel.py", "experiment.py")
+]
 PRETRAINED = [package for package in PACKAGES if paper(package).pretrain]
 
 

@@ -88,7 +88,7 @@ def test_shared_names_no_paper():
 
 # shared/ from the top to the bottom: a file imports from its own floor and those below, of the rooms and of the files.
 FLOORS = (
-    ("__main__", "cli", "compare", "reproduce", "fit", "export", "hub", "faces", "options"),
+    ("__main__", "cli", "compare", "claims", "reproduce", "fit", "export", "hub", "faces", "options"),
     ("report",),
     ("runs",),
     ("tasks",),

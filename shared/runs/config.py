@@ -52,6 +52,7 @@ class Settings:
     """The settings that the Configs of all papers share. Raises UserError, with every wrong value, when one is made."""
 
     batch: int = setting(16, "training", least=1)  # of a fold's training
+    people: int = setting(0, "training", least=0)  # that a fold trains on, drawn at random; 0: all but those it tests
     precision: Precision = setting("default", "machine")  # not in the paper
     compile: bool = setting(False, "machine")  # networks by torch.compile; not in the paper
 

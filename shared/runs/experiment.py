@@ -17,7 +17,7 @@ from .. import keys
 from ..corpora.samples import Reading
 from ..errors import UserError
 from ..files import digest, held, intact, jsonable, locked, read_json, write_json
-from ..protocols import Fold
+from ..protocols import Fold, with_people
 from ..tasks import TASKS, Task
 from .config import Settings
 from .fold import Record, Rule
@@ -143,7 +143,9 @@ class Experiment(Run):
 
     @cached_property
     def folds(self) -> list[Fold]:
-        return self.task.folds(self.samples, seed=self.seed, validation=self.session.rule == "val")
+        folds = self.task.folds(self.samples, seed=self.seed, validation=self.session.rule == "val")
+        people = self.config.people
+        return with_people(folds, self.samples, people, self.seed) if people else folds
 
     @property
     def rule(self) -> Rule:

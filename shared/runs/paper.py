@@ -79,6 +79,21 @@ class Method:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """The central claim of a paper, that `row` is better than the row `over`; its task has two halves of people."""
+
+    text: str
+    row: Row
+    over: Row
+    task: str
+    metric: str
+
+    def column(self, people: int) -> Column:
+        """A column in which the rows learn from so many people."""
+        return Column(f"{people} people", self.task, self.metric, changes={"people": people})
+
+
+@dataclass(frozen=True)
 class Figure:
     """A drawn figure of the page."""
 
@@ -118,6 +133,7 @@ class Paper(Generic[C, D, N]):
     files: Callable[[C], tuple[str, ...]] = lambda config: ()  # published files that a Config starts from, by name
     published: tuple[Published, ...] = ()  # all that there are
     comparison: Mapping[str, tuple[Method, ...]] = field(default_factory=dict)  # "emotion" and "aus" → its methods
+    claim: Claim | None = None
     yardstick: bool = True  # a linear SVM on flow beside its rows
     code: tuple[str, ...] = ()  # modules that train and score; none: its `train` and `data`
 

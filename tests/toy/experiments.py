@@ -7,7 +7,7 @@ import pandas as pd
 
 from shared.pixels.frames import Store, prepare
 from shared.runs.config import pretraining_settings
-from shared.runs.paper import Column, Method, Paper, Row, Table
+from shared.runs.paper import Claim, Column, Method, Paper, Row, Table
 from shared.tasks import Task
 
 from . import train
@@ -41,6 +41,7 @@ PAPER = Paper(
             Method(Row("toy, pre-trained", pretrain=True), by_task={"casme2-3": {"source": "SAMM"}}),
         )
     },
+    claim=Claim("pre-training", Row("w/ pre-training", pretrain=True), Row("plain"), "casme2-5-halves", "uf1"),
     headline=("table1/plain",),
     rule="last",
     load=load,

@@ -1,0 +1,134 @@
+"""The command `claims`: does the central claim of each paper hold, for training sets of several sizes?"""
+
+import argparse
+import os
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+
+from .faces import draw_missing
+from .files import locked
+from .keys import VERIFY
+from .metrics import bootstrap, exchanged, holm, interval, score
+from .report.cells import parts, pooled
+from .report.results import circumstances, remarks_on
+from .report.tables import banner
+from .reproduce import complete, open_session, write_files
+from .runs.experiment import Experiment
+from .runs.paper import AnyPaper, Claim
+from .runs.recorded import recorded
+from .tasks import TASKS
+
+MARGIN, LEVEL, SEEDS = 0.05, 0.05, 5
+TESTED = "CASME2"  # the corpus of the tasks in two halves
+LEGEND = (
+    "people: in training; both rows are tested on the other half of all people, at the last epoch; means over seeds",
+    "difference: with − without, with a 95 % interval by a bootstrap over people, the same draws for both",
+    "p: by random exchanges of the two rows' predictions, person by person, after Holm's correction over all lines",
+    f"verdict: shown, the interval is above 0 and p < {LEVEL}; refuted, the interval is below +{MARGIN}, so that there "
+    "is no gain of that size; else undecided",
+    f"power: the chance that an interval of this width leaves out 0 where the true difference is {MARGIN}, before Holm",
+)
+
+
+def claims(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """The exit code of `claims`; `arguments` are those that processes launched here are given."""
+    clock, seeds = time.monotonic(), args.seeds or SEEDS
+    small, args.out = args.out / "faces", args.out / "claims"
+    if args.verify:
+        os.environ[VERIFY] = "1"
+    sessions = {claim: open_session(p, args) for p in papers if (claim := p.claim)}
+    pairs = {
+        (claim, n): [session.experiments(row, claim.column(n), seeds) for row in (claim.over, claim.row)]
+        for claim, session in sessions.items()
+        for n in args.people
+    }
+    wanted = dict.fromkeys(e for both in pairs.values() for row in both for e in row)
+    first = next(iter(sessions.values()))
+    if first.data == args.out / "faces":
+        draw(first.data, small, dict.fromkeys(corpus for e in wanted for corpus in e.corpora))
+    code = complete(first, wanted, args, "claims", "from shared.cli import main; main()", arguments)
+    if code is not None:
+        return code
+    table = tested([measured(*place, *both) for place, both in pairs.items()])
+    done = [[recorded(e) for e in row if e.records()] for _, row in pairs.values() if not row[0].missing()]
+    remarks = {f"{row[0].session.paper.title}: {line}": None for row in done if row for line in remarks_on(row)}
+    corpora = {item: None for e in wanted for item in e.editions.items()}
+    said = [banner(first), *circumstances(first, range(seeds), corpora), *remarks, *LEGEND]
+    print(as_text(table), "", *(f"  {line}" for line in said if line), sep="\n")
+    write_files(args.out, {"claims.csv": table.to_csv(index=False, float_format="%.6g", lineterminator="\n")})
+    print(f"\n{args.out / 'claims.csv'}\nclaims: {time.monotonic() - clock:.0f} s in all")
+    return 0
+
+
+def draw(root: Path, small: Path, corpora: Iterable[str]) -> None:
+    """Draw the corpus that is tested with all its people; link to the others, small, as other runs have them."""
+    others = [corpus for corpus in corpora if corpus != TESTED]
+    draw_missing(small, others)
+    draw_missing(root, [TESTED], scale="full")
+    with locked(root.with_name(".links.lock")):
+        for corpus in others:
+            if not (root / corpus).exists():
+                (root / corpus).symlink_to((small / corpus).resolve())
+
+
+def measured(claim: Claim, people: int, over: Sequence[Experiment], row: Sequence[Experiment]) -> dict[str, object]:
+    """A line of the table from the records there are, without what depends on the other lines."""
+    line = {"paper": row[0].paper.title, "claim": claim.text, "metric": claim.metric, "people": people}
+    both = [*over, *row]
+    if missing := row[0].missing() or over[0].missing():
+        return line | {"verdict": f"not run: {'; '.join(missing)}"}
+    done, folds = sum(len(e.records()) for e in both), sum(len(e.folds) for e in both)
+    if done < folds:
+        return line | {"verdict": f"not run: {done} of {folds} folds"}
+    column = claim.column(people)
+    theirs, ours = (
+        parts([pooled(e.records(), "last", side.output, column) for e in experiments], "pooled")
+        for side, experiments in ((claim.over, over), (claim.row, row))
+    )
+    classes = 2 if TASKS[claim.task].aus else len(TASKS[claim.task].classes)
+    without, with_ = (np.mean([score(*seed[1:3], classes, claim.metric) for seed in runs]) for runs in (theirs, ours))
+    draws = bootstrap(ours, classes, claim.metric) - bootstrap(theirs, classes, claim.metric)
+    (low, high), error = interval(draws), float(draws.std(ddof=1))
+    found = {"without": without, "with": with_, "difference": with_ - without, "low": low, "high": high}
+    p = exchanged(ours, theirs, classes, claim.metric)
+    return line | found | {"standard error": error, "p": p, "power": power(error), "verdict": ""}
+
+
+def tested(lines: Sequence[dict[str, object]]) -> pd.DataFrame:
+    """The table of lines, with p after Holm's correction and the verdicts."""
+    names = ("paper", "claim", "metric", "people", "without", "with", "difference", "low", "high", "standard error")
+    table = pd.DataFrame(lines, columns=[*names, "p", "power", "verdict"])
+    table = table.astype(dict.fromkeys((*names[4:], "p", "power"), float))
+    run = table["p"].notna()
+    table.loc[run, "p"] = holm(table.loc[run, "p"].tolist())
+    table.loc[run, "verdict"] = [verdict(*row) for row in table.loc[run, ["low", "high", "p"]].to_numpy(float)]
+    return table
+
+
+def verdict(low: float, high: float, p: float) -> str:
+    """Whether a difference is above 0, or below the margin."""
+    if p < LEVEL and low > 0:
+        return "shown"
+    return "refuted" if high < MARGIN else "undecided"
+
+
+def power(error: float) -> float:
+    """The chance that a 95 % interval of this standard error leaves out 0 where the true difference is the margin."""
+    if error == 0:
+        return 1.0
+    z = NormalDist()
+    return z.cdf(MARGIN / error - z.inv_cdf(0.975)) + z.cdf(-MARGIN / error - z.inv_cdf(0.975))
+
+
+def as_text(table: pd.DataFrame) -> str:
+    """The table for a terminal."""
+    formats = dict.fromkeys(("without", "with", "p"), "{:.3f}".format)
+    formats |= {"difference": "{:+.3f}".format, "power": "{:.2f}".format, "low": "[{:.3f},".format}
+    formats |= {"high": "{:.3f}]".format}
+    shown = table.drop(columns=["standard error"])
+    return shown.to_string(index=False, na_rep="", formatters=formats)
