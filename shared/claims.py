@@ -91,7 +91,9 @@ def measured(claim: Claim, people: int, over: Sequence[Experiment], row: Sequenc
         for side, experiments in ((claim.over, over), (claim.row, row))
     )
     classes = 2 if TASKS[claim.task].aus else len(TASKS[claim.task].classes)
-    without, with_ = (np.mean([score(*seed[1:3], classes, claim.metric) for seed in runs]) for runs in (theirs, ours))
+    without, with_ = (
+        np.mean([score(seed[1], seed[2], classes, claim.metric) for seed in runs]) for runs in (theirs, ours)
+    )
     draws = bootstrap(ours, classes, claim.metric) - bootstrap(theirs, classes, claim.metric)
     (low, high), error = interval(draws), float(draws.std(ddof=1))
     found = {"without": without, "with": with_, "difference": with_ - without, "low": low, "high": high}

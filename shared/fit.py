@@ -25,6 +25,8 @@ def fit(paper: Paper, args: argparse.Namespace) -> int:
     session = open_session(paper, args)
     refuse_overridden(session, [(table, row, column)])
     (experiment,) = session.experiments(row, column, 1)
+    if experiment.config.people:
+        raise UserError(f"--set people={experiment.config.people}: fit trains on all subjects; leave the setting out")
     fitted = FittedRun(session, experiment.task, experiment.config, 0)
     code = complete(session, [fitted], args, paper.name, "", ())  # one fold: one process, none is launched
     if code is not None:

@@ -108,6 +108,7 @@ def test_the_card_says_what_is_known(fitted, toy):
         (["table1"], "expected one row, one of table1/plain, table1/w/ pre-training"),
         (["table1/plain", "table2/on SAMM"], "expected one row"),
         (["--task", "casme2-7"], "unknown task of toy 'casme2-7' (nearest: casme2-5)"),
+        (["table1/plain", "--set", "people=2"], "--set people=2: fit trains on all subjects"),
         (["--push", "name"], "expected USER/NAME"),
         (["--push", "a b/c"], "--push a b/c: "),
         (["--push", "me/net"], "nobody can answer here: add --yes to publish"),

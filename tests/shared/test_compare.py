@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, recall_score
 from toy.corpus import read_sheet, write_sheet
+from toy.left import halves, records, table
+from toy.shell import python
 
 from shared import cli
 from shared.report import comparison
@@ -40,10 +42,10 @@ def lines(out) -> dict[tuple[str, str], dict[str, str]]:
         return {(line["method"], line["column"]): line for line in csv.DictReader(file) if not line["published"]}
 
 
-def said(folder, task, identity="default"):
-    """Targets and answers at the last epoch of all folds of the first seed."""
+def said(folder, task, identity="default", seed=0):
+    """Targets and answers at the last epoch of all folds of a seed."""
     target, answers = [], []
-    for path in sorted(folder.glob(f"*/{task}/{identity}/seed-0/*.json")):
+    for path in sorted(folder.glob(f"*/{task}/{identity}/seed-{seed}/*.json")):
         record = json.loads(path.read_text())
         scores = record["predictions"]["scores"][record["predictions"]["epochs"]["last"]["uf1"][""]][""]
         target += record["targets"]
@@ -94,6 +96,31 @@ def test_a_comparison_of_the_toy(compare, toy, casme2, tmp_path, monkeypatch):
     code, again, err = compare("emotion", "casme2-5", *shared, "--methods", "toy", "--leak")
     assert code == 0 and "to run" not in err and " leak +" in again
     assert {path: path.stat().st_mtime_ns for path in out.rglob("seed-*/*.json")} == before
+
+
+def test_more_seeds_take_those_there_are(compare, casme2, tmp_path):
+    """--seeds 3 after --seeds 1 trains two more; a cell is the mean of scikit-learn's UF1 of each seed's records."""
+    out = tmp_path / "out"
+    shared = "emotion", "casme2-5", "--data", casme2, "--out", out, "--methods", "toy"
+    assert compare(*shared)[0] == 0
+    first = {path: path.stat().st_mtime_ns for path in out.rglob("seed-0/*.json")}
+    code, _, err = compare(*shared, "--seeds", 3)
+    assert code == 0 and "4 experiments to run" in err  # of the toy and of the yardstick
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("seed-0/*.json")} == first
+    each = [f1_score(*said(out / "toy", "casme2-5", seed=s), labels=range(5), average="macro") for s in range(3)]
+    cell = lines(out)["toy", "casme2-5 UF1"]
+    assert float(cell["mean"]) == pytest.approx(np.mean(each), abs=1e-4) and cell["records"].startswith("12 of 12")
+
+
+def test_killed_in_two_processes_it_ends_with_the_same_comparison(casme2, tmp_path):
+    storm = python("toy.storm", "compare", 1, 2, tmp_path, "emotion", "casme2-5", "--data", casme2, "--seeds", 2)
+    came = json.loads(storm.stdout)
+    assert set(came["codes"]) == {0} and came["orphans"] == 0 and came["kills"] > 1, storm.stderr
+    quiet = records(tmp_path / "quiet")
+    assert len([name for name in quiet if name.endswith(".json")]) == 4 * 2 * 4 + 2  # folds, seeds, methods; CK+
+    for i in range(len(came["codes"]) - 1):
+        assert records(tmp_path / str(i)) == quiet and not halves(tmp_path / str(i))
+        assert table(tmp_path / str(i), "comparison.csv") == table(tmp_path / "quiet", "comparison.csv")
 
 
 def test_records_of_another_edition_are_refused(compare, casme2, tmp_path):

@@ -1,4 +1,5 @@
-"""python -m toy.storm PACKAGE SEED KILLS OUT ARGUMENT…: runs of a package, killed KILLS times at random moments.
+"""python -m toy.storm PACKAGE|COMMAND SEED KILLS OUT ARGUMENT…: runs of a package, or of a command of all papers as
+which it knows the toy alone, killed KILLS times at random moments.
 
 Goes on until a third of the kills found records there. OUT/quiet is left by one process that nothing disturbs, OUT/0,
 OUT/1, … each by as many starts in two processes as it took; prints what came of it as JSON. All are forked from this
@@ -20,8 +21,10 @@ from pathlib import Path
 
 import torch
 
+from shared import cli
 from shared.cli import main
-from shared.report import page
+from shared.report import comparison, page
+from shared.runs import yardstick
 
 
 class Forked:
@@ -99,11 +102,12 @@ def storm(seed: int, kills: int, out: Path, arguments: list[str]) -> dict:
     draw, codes, met, late, last, left = random.Random(seed), [], 0, 0, 0, []
     clock = time.monotonic()
     codes.append(started(out / "quiet", 1, arguments).wait())
+    assert codes == [0], "the undisturbed run failed"
     whole = time.monotonic() - clock
     while met < kills or 3 * late < kills:
         run = started(out / str(last), 2, arguments)
         time.sleep(draw.uniform(0.02, 0.8) * whole)
-        there = list(out.glob(f"{last}/*/*/*/*/seed-0/*.json"))
+        there = list(out.glob(f"{last}/**/seed-*/*.json"))
         if run.poll() is None:
             kill(run, draw)
             met, late = met + 1, late + bool(there)
@@ -124,13 +128,18 @@ def storm(seed: int, kills: int, out: Path, arguments: list[str]) -> dict:
 
 if __name__ == "__main__":
     package, seed, kills, out, *arguments = sys.argv[1:]
-    paper = import_module(f"{package}.experiments").PAPER
+    for_all = package in ("compare", "claims")
+    paper = import_module(f"{'toy' if for_all else package}.experiments").PAPER
 
     def hasty(training):
         training.checkpoint_seconds = 0.1
         return paper.pretrain(training)
 
     torch.optim.SGD([torch.zeros(1)], lr=1.0)  # for which torch imports a second's worth of modules
-    Forked.paper = replace(paper, pretrain=hasty, yardstick=package == "dvasp")  # whose flow takes as long as the rest
-    subprocess.Popen, page.page = Forked, lambda *_: "no page"
+    made = replace(paper, pretrain=hasty, yardstick=package == "dvasp")  # whose flow takes as long as the rest
+    subprocess.Popen, page.page, comparison.as_page = Forked, lambda *_: "no page", lambda *_, **__: "no page"
+    if for_all:
+        cli.papers, cli.load, arguments = lambda: {"toy": "Toy"}, lambda _: made, [package, *arguments]
+        yardstick.tvl1 = lambda a, b: (b - a.float())[:, None].repeat(1, 2, 1, 1)
+    Forked.paper = None if for_all else made
     print(json.dumps(storm(int(seed), int(kills), Path(out), arguments)))
