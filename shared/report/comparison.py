@@ -21,7 +21,7 @@ from .cells import Cell, measured, parts, pooled
 from .figures import grid
 from .page import pictures, rendered
 from .results import circumstances, remarks_on, scope
-from .tables import banner, decimal
+from .tables import banner, decimal, ends
 
 KINDS = {
     "emotion": (
@@ -69,17 +69,16 @@ class Compared:
             return False
         return self.p < LEVEL and not self.low <= 0 <= self.high
 
-    def text(self, *, intervals: bool, leak: bool = False) -> str:
-        """The cell in one line; why there is no number where there is none."""
+    def lines(self, *, intervals: bool, leak: bool = False) -> list[str]:
+        """The cell's number, its interval, the difference and the leak; why there is no number where there is none."""
         c = self.cell
         if c.measured is None:
-            return c.note.partition(";")[0]
-        found = decimal(c.measured, 3)
-        found += f" [{decimal(c.low, 3)}, {decimal(c.high, 3)}]" * intervals
+            return [c.note.partition(";")[0]]
+        found = [decimal(c.measured, 3), *[ends(c.low, c.high, 3)] * intervals]
         if self.difference is not None:
-            ends = f" [{decimal(self.low, 3)}, {decimal(self.high, 3)}]" * intervals
-            found += f" {decimal(self.difference, 3, '+')}{ends}{'*' * self.differs}"
-        return found + f" leak {decimal(c.leak, 3, '+')}" * leak
+            span = f" {ends(self.low, self.high, 3)}" * intervals
+            found.append(f"{decimal(self.difference, 3, '+')}{span}{'*' * self.differs}")
+        return found + [f"leak {decimal(c.leak, 3, '+')}"] * leak
 
 
 @dataclass(frozen=True)
@@ -240,7 +239,7 @@ def matrix(made: Comparison, *, intervals: bool, leak: bool) -> list[list[str]]:
     """The table as strings: a line of headers, then one a method."""
     head = ["method", *(column.name for column in made.columns)]
     return [head] + [
-        [name, *(made.cells[name, c.name].text(intervals=intervals, leak=leak) for c in made.columns)]
+        [name, *(" ".join(made.cells[name, c.name].lines(intervals=intervals, leak=leak)) for c in made.columns)]
         for name in made.methods
     ]
 
@@ -293,8 +292,8 @@ def as_page(made: Comparison, *, leak: bool) -> str:
         title=made.title,
         legend=LEGEND,
         made=made,
-        lines=matrix(made, intervals=True, leak=leak),
-        published={column.name: [published_text(p) for p in _published(made, column)] for column in made.columns},
+        rows={n: [made.cells[n, c.name].lines(intervals=True, leak=leak) for c in made.columns] for n in made.methods},
+        published=[[published_text(p) for p in _published(made, column)] for column in made.columns],
         pictures=pictures([forest(made)]),
     )
 
@@ -323,7 +322,7 @@ def forest(made: Comparison, across: int = 4) -> Figure:
             if name == made.reference:
                 axis.axvline(c.measured, color="0.6", linewidth=0.8, linestyle="--")
         axis.set_yticks(range(len(names)), names, fontsize=7)
-        axis.set(xlim=(0, 1), ylim=(-0.7, len(names) - 0.3))
+        axis.set(xlim=(0, 1), xticks=(0, 0.5, 1), ylim=(-0.7, len(names) - 0.3))
         axis.tick_params(axis="x", labelsize=7)
         axis.set_title(column.name, fontsize=8)
     caption = f"95 % intervals over subjects; dashed: {made.reference}; filled: differs from it, as marked by * above"
