@@ -77,7 +77,7 @@ class Archive:
         if not self.session.paper.yardstick or unfit(task):
             return []
         lender = self._lender(YARDSTICK)
-        return [e for _, e in sorted(lender._found.get((task, lender.session.base), {}).items())]
+        return [e for _, e in sorted(lender._found.get((task, self.session.yardstick_config), {}).items())]
 
     def experiments(self, row: Row, column: Column) -> list[Recorded]:
         """A cell's experiments, one a seed, as far as there are records."""

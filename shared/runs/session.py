@@ -77,8 +77,12 @@ class Session:
         """The yardstick's experiments on a task, one a seed; none where the paper or the task goes without."""
         if not self.paper.yardstick or unfit(TASKS[task]):
             return []
-        lender = self.lender(YARDSTICK)
-        return [lender.experiment(TASKS[task], lender.base, seed) for seed in range(seeds)]
+        return [self.lender(YARDSTICK).experiment(TASKS[task], self.yardstick_config, seed) for seed in range(seeds)]
+
+    @property
+    def yardstick_config(self) -> Settings:
+        """The yardstick's settings: its own, on as many people as the paper's own method."""
+        return dataclasses.replace(self.lender(YARDSTICK).base, people=self.base.people)
 
     @cache  # noqa: B019 (a session lives as long as its process)
     def reading(self, corpus: str, edition: str | None = None) -> Reading | str:

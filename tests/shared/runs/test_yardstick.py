@@ -96,3 +96,13 @@ def test_it_stands_beside_the_rows_and_is_made_once(toy, casme2, tmp_path, monke
     assert [line for line in again.splitlines() if "yardstick (" in line]
     code, printed, _ = toy(*options, paper=PAPER)
     assert "yardstick (" not in printed
+
+
+def test_with_few_people_it_has_as_few(toy, casme2, tmp_path, monkeypatch):
+    """--set people=1: every record, the paper's and the yardstick's, is of one person, and all are in the table."""
+    monkeypatch.setattr(yardstick, "tvl1", lambda a, b: (b - a.float())[:, None].repeat(1, 2, 1, 1))
+    options = "table1/plain", "--data", casme2, "--out", tmp_path, "--set", "people=1"
+    code, printed, _ = toy(*options, paper=replace(PAPER, yardstick=True))
+    records = [json.loads(path.read_text()) for path in tmp_path.glob("*/*/casme2-5/*/seed-*/*.json")]
+    assert code == 0 and len(records) == 2 * 4 and "left out" not in printed and "yardstick (" in printed
+    assert {len({sample.split("/")[1] for sample in r["train"]}) for r in records} == {1}
