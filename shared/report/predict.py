@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -160,7 +161,8 @@ def predict(paper: AnyPaper, args: argparse.Namespace) -> int:
             count += 1
             moments = {moment: int(row[moment]) if part["clip"] else part[moment] for moment in MOMENTS}
             told, box = "+".join(predictor.found(scores)), row["frames"].box or [""] * 4
-            lines.writerow([row["sample"], *moments.values(), f"{row['fps']:g}", *box, told, *scores.tolist()])
+            name = os.path.abspath(part["clip"]) if part["clip"] else row["sample"]  # so that the table can be moved
+            lines.writerow([name, *moments.values(), f"{row['fps']:g}", *box, told, *scores.tolist()])
             if args.window:
                 timeline[(row["onset"] + row["offset"]) / 2] = scores.tolist()
             if alone and part["clip"] and part.get("apex") is None:
