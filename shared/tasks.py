@@ -1,7 +1,8 @@
 """Named label spaces: corpora + classes, or corpora + action units."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -125,10 +126,27 @@ def same(*words: str) -> dict[str, str]:
     return {word: word for word in words}
 
 
-def macro(task: str, classes: tuple[str, ...], **others: str) -> Task:
-    """Macro-expressions in the classes of a micro-expression task, of which `others` are called differently."""
+def macro(task: str, classes: tuple[str, ...], labels: Mapping[str, str] | None = None, **others: str) -> Task:
+    """Macro-expressions in the classes of a micro-expression task, by `labels` or their own words and `others`."""
     title = f"macro-expressions in the classes of {task}"
-    return Task(f"macro-{task}", title, LABORATORY, classes, labels={"*": same(*classes) | others}, protocol="")
+    labels = {"*": labels or same(*classes) | others}
+    return Task(f"macro-{task}", title, LABORATORY, classes, labels=labels, protocol="")
+
+
+def units(name: str, title: str, corpus: str, samples: int, aus: tuple[int, ...], **others: Any) -> Task:
+    """A task of 2021 on the action units of one corpus, in four folds."""
+    how = {"source": "printed in 2021", "protocol": "4-fold with validation", "metric": "f1_binary"}
+    return Task(name, title, (corpus,), expected={corpus: samples}, aus=aus, **how, **others)
+
+
+def casme3(
+    number: str, classes: tuple[str, ...], samples: int, moving: int | None, **labels: Mapping[str, str]
+) -> tuple[Task, Task]:
+    """A task on CAS(ME)³, and the same on its clips with an apex after the onset."""
+    name, title, expected = f"casme3-{len(classes)}", f"CAS(ME)³, {number} classes", {"CASME3": samples}
+    task = Task(name, title, ("CASME3",), classes, expected, source="label list v2", labels=labels)
+    title, expected = f"{title}, clips with an apex after the onset", {"CASME3": moving} if moving else {}
+    return task, replace(task, name=f"{name}-apex", title=title, expected=expected, apex_after_onset=True)
 
 
 VALENCE = ("negative", "positive", "surprise")
@@ -152,13 +170,12 @@ NO_APEX = {
     "CASME2/sub04/EP12_01f": "the release prints no apex",
     "CASME2/sub05/EP09_05f": "apex and onset are the same frame",
 }
-MOVING = ", clips with an apex after the onset"
 
 _TASKS = (
     Task("casme2-5", "CASME II, five classes", CASME2, CASME2_FIVE, {"CASME2": 246}, source="2014 sheet"),
     Task(
         "casme2-5-apex",
-        "CASME II, five classes" + MOVING,
+        "CASME II, five classes, clips with an apex after the onset",
         CASME2,
         CASME2_FIVE,
         {"CASME2": 244},
@@ -202,53 +219,9 @@ _TASKS = (
     Task("mmew-4", "MMEW, four classes", MMEW, MMEW_FOUR, {"MMEW": 263}),
     Task("mmew-6", "MMEW, six classes, without others", MMEW, MMEW_SIX, {"MMEW": 234}, protocol="5-fold"),
     Task("mmew-6-others", "MMEW, six classes, with others, without anger", MMEW, MMEW_SIX_OTHERS, {"MMEW": 292}),
-    Task(
-        "casme3-3",
-        "CAS(ME)³, three classes",
-        CASME3,
-        VALENCE,
-        {"CASME3": 699},
-        source="label list v2",
-        labels={"*": BY_VALENCE},
-    ),
-    Task(
-        "casme3-3-apex",
-        "CAS(ME)³, three classes" + MOVING,
-        CASME3,
-        VALENCE,
-        source="label list v2",
-        labels={"*": BY_VALENCE},
-        apex_after_onset=True,
-    ),
-    Task(
-        "casme3-4",
-        "CAS(ME)³, four classes",
-        CASME3,
-        CASME3_FOUR,
-        {"CASME3": 860},
-        source="label list v2",
-        labels={"*": BY_VALENCE | same("others")},
-    ),
-    Task(
-        "casme3-4-apex",
-        "CAS(ME)³, four classes" + MOVING,
-        CASME3,
-        CASME3_FOUR,
-        {"CASME3": 805},
-        source="label list v2",
-        labels={"*": BY_VALENCE | same("others")},
-        apex_after_onset=True,
-    ),
-    Task("casme3-7", "CAS(ME)³, seven classes", CASME3, CASME3_SEVEN, {"CASME3": 860}, source="label list v2"),
-    Task(
-        "casme3-7-apex",
-        "CAS(ME)³, seven classes" + MOVING,
-        CASME3,
-        CASME3_SEVEN,
-        {"CASME3": 805},
-        source="label list v2",
-        apex_after_onset=True,
-    ),
+    *casme3("three", VALENCE, 699, None, CASME3=BY_VALENCE),
+    *casme3("four", CASME3_FOUR, 860, 805, CASME3=BY_VALENCE | same("others")),
+    *casme3("seven", CASME3_SEVEN, 860, 805),
     Task(
         "cde-3",
         "CASME II, SAMM and SMIC-HS pooled, three classes",
@@ -260,16 +233,7 @@ _TASKS = (
         excluded=NO_APEX,
         metric="uf1",
     ),
-    Task(
-        "casme2-au8",
-        "CASME II, eight action units",
-        CASME2,
-        expected={"CASME2": 243},
-        source="printed in 2021",
-        aus=(1, 2, 4, 7, 12, 14, 15, 17),
-        protocol="4-fold with validation",
-        metric="f1_binary",
-    ),
+    units("casme2-au8", "CASME II, eight action units", "CASME2", 243, (1, 2, 4, 7, 12, 14, 15, 17)),
     Task(
         "casme2-au8-halves",
         "CASME II, eight action units, two halves of its people",
@@ -280,28 +244,15 @@ _TASKS = (
         protocol=HALVES,
         metric="f1_macro",
     ),
-    Task(
+    units(
         "casme-au4",
         "CASME, four action units",
-        ("CASME",),
-        expected={"CASME": 124},
-        source="printed in 2021",
+        "CASME",
+        124,
+        (1, 4, 9, 14),
         labels={"*": same("disgust", "repression", "surprise", "tense")},
-        aus=(1, 4, 9, 14),
-        protocol="4-fold with validation",
-        metric="f1_binary",
     ),
-    Task(
-        "samm-au4",
-        "SAMM, four action units",
-        SAMM,
-        expected={"SAMM": 101},
-        source="printed in 2021",
-        aus=(2, 4, 7, 12),
-        drop_undecided=True,
-        protocol="4-fold with validation",
-        metric="f1_binary",
-    ),
+    units("samm-au4", "SAMM, four action units", "SAMM", 101, (2, 4, 7, 12), drop_undecided=True),
     Task(
         "emotionet-au12",
         "EmotioNet, twelve action units",
@@ -336,14 +287,7 @@ _TASKS = (
     Task("wild-7", "DFEW, FERV39k, AFEW, seven classes", WILD, WILD_SEVEN, protocol=""),
     # Macro-expressions in the classes of a micro-expression task; a class without macro-expressions stays empty.
     Task("macro-3", "macro-expressions in three classes", LABORATORY, VALENCE, labels={"*": BY_VALENCE}, protocol=""),
-    Task(
-        "macro-casme3-4",
-        "macro-expressions in the classes of casme3-4",
-        LABORATORY,
-        CASME3_FOUR,
-        labels={"*": BY_VALENCE},
-        protocol="",
-    ),
+    macro("casme3-4", CASME3_FOUR, BY_VALENCE),
     macro("casme2-5", CASME2_FIVE, happy="happiness"),
     macro("samm-5", SAMM_FIVE, happy="happiness"),
     macro("samm-7", SAMM_SEVEN, happy="happiness"),
