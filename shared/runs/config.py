@@ -1,6 +1,7 @@
 """Settings: the fields of a Config, each with the part of a run that it belongs to and the values that it can take."""
 
 import math
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
@@ -14,15 +15,15 @@ Precision = Literal["default", "float32", "tf32", "bf16"]
 T = TypeVar("T")
 
 
+BOUNDS = {"at least": operator.ge, "more than": operator.gt, "at most": operator.le, "less than": operator.lt}
+
+
 @dataclass(frozen=True)
 class Declared:
     """The declaration of a setting, beside its name, type and default."""
 
     part: Part
-    least: float | None
-    most: float | None
-    above: float | None
-    below: float | None
+    bounds: dict[str, float]  # by the words of BOUNDS
     when: Callable[[Any], bool]
 
 
@@ -42,7 +43,8 @@ def setting(
     none of "training"; of the former on those alone for which `when(config)` is true. The bounds hold for each number
     of a tuple; numbers are finite. `least` and `most` are allowed values, `above` and `below` are not.
     """
-    declared = Declared(part, least, most, above, below, when)
+    bounds = dict(zip(BOUNDS, (least, above, most, below), strict=True))
+    declared = Declared(part, {words: bound for words, bound in bounds.items() if bound is not None}, when)
     made: Any = field(default=default, metadata={"declared": declared})
     return made
 
@@ -93,19 +95,6 @@ def _wrong(f: "Field[Any]", value: Any, kind: Any) -> Iterator[str]:
         yield f"{f.name}={text}: expected a finite number"
     elif kind is int and not isinstance(value, int):
         yield f"{f.name}={text}: expected a whole number"
-    elif not all(_within(v, declared) for v in numbers):
-        yield f"{f.name}={text}: expected {_range(declared)}"
-
-
-def _within(value: float, d: Declared) -> bool:
-    return (
-        (d.least is None or value >= d.least)
-        and (d.most is None or value <= d.most)
-        and (d.above is None or value > d.above)
-        and (d.below is None or value < d.below)
-    )
-
-
-def _range(d: Declared) -> str:
-    bounds = (("at least", d.least), ("more than", d.above), ("at most", d.most), ("less than", d.below))
-    return " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
+    elif not all(BOUNDS[words](v, bound) for v in numbers for words, bound in declared.bounds.items()):
+        expected = " and ".join(f"{words} {bound:g}" for words, bound in declared.bounds.items())
+        yield f"{f.name}={text}: expected {expected}"

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
@@ -25,30 +25,31 @@ N = TypeVar("N", bound=nn.Module)
 PARENT = "MER_PARENT"  # id of the process that checks the input before, waits, and prints the tables after
 
 
-class Processes(Protocol):
-    """The part of an Accelerator that a pre-training uses."""
+class Alone:
+    """Takes the place of an Accelerator when a process pre-trains by itself."""
 
-    @property
-    def device(self) -> torch.device: ...
+    num_processes, process_index, is_main_process = 1, 0, True
 
-    @property
-    def num_processes(self) -> int: ...
+    def __init__(self, device: torch.device):
+        self.device = device
 
-    @property
-    def process_index(self) -> int: ...
+    def prepare(self, *objects: Any) -> Any:
+        return objects[0] if len(objects) == 1 else objects
 
-    @property
-    def is_main_process(self) -> bool: ...
+    def backward(self, loss: Tensor) -> None:
+        loss.backward()
 
-    def prepare(self, *objects: Any) -> Any: ...
+    def gather(self, tensor: Any) -> Any:
+        return tensor
 
-    def backward(self, loss: Tensor) -> None: ...
+    def reduce(self, tensor: Any, reduction: str) -> Any:
+        return tensor
 
-    def gather(self, tensor: Any) -> Any: ...
+    def wait_for_everyone(self) -> None:
+        pass
 
-    def reduce(self, tensor: Any, reduction: str) -> Any: ...
 
-    def wait_for_everyone(self) -> None: ...
+Processes: TypeAlias = Accelerator | Alone
 
 
 def launch(
@@ -147,30 +148,6 @@ def wait_for_others(accelerator: Processes) -> None:
         accelerator.wait_for_everyone()
     except RuntimeError as error:
         raise UserError("another process of this run has ended; rerun the same command to resume") from error
-
-
-class Alone:
-    """Takes the place of an Accelerator when a process pre-trains by itself."""
-
-    num_processes, process_index, is_main_process = 1, 0, True
-
-    def __init__(self, device: torch.device):
-        self.device = device
-
-    def prepare(self, *objects: Any) -> Any:
-        return objects[0] if len(objects) == 1 else objects
-
-    def backward(self, loss: Tensor) -> None:
-        loss.backward()
-
-    def gather(self, tensor: Any) -> Any:
-        return tensor
-
-    def reduce(self, tensor: Any, reduction: str) -> Any:
-        return tensor
-
-    def wait_for_everyone(self) -> None:
-        pass
 
 
 class Batches(torch.utils.data.Sampler[list[tuple[int, int, int]]]):
