@@ -13,6 +13,7 @@ Part = Literal["input", "network", "pre-training", "training", "machine"]
 # Of products on a GPU. "default": torch's own, convolutions in TF32; "bf16": forward passes in training (autocast).
 Precision = Literal["default", "float32", "tf32", "bf16"]
 T = TypeVar("T")
+types: Callable[[Any], dict[str, Any]] = cache(get_type_hints)  # of the settings of a Config, by name
 
 
 BOUNDS = {"at least": operator.ge, "more than": operator.gt, "at most": operator.le, "less than": operator.lt}
@@ -67,12 +68,6 @@ class Settings:
     def conflicts(self) -> Iterator[str]:
         """A line for each value that does not go with the others; a Config overrides it."""
         yield from ()
-
-
-@cache
-def types(config: type[Settings]) -> dict[str, Any]:
-    """The type of each setting, by name."""
-    return get_type_hints(config)
 
 
 def pretraining_settings(config: Settings) -> dict[str, Any]:
