@@ -80,7 +80,7 @@ def read_clips(
         printed = as_int(row.cells["Onset"])
         identity = f"{out.corpus}/" + sample.format(subject=person, name=name, onset=-1 if printed is None else printed)
         apply_errata(row, identity, out)
-        onset, apex, offset = (row.frame(column) for column in ("Onset", "Apex", "Offset"))
+        onset, apex, offset = (row.whole(column, "a frame number") for column in ("Onset", "Apex", "Offset"))
         emotion = row.word("Emotion", emotions)
         codes, coding = aus.read_cell(row, "Action Units", sheet.path, out)
         if out.faulty(row, sheet.path, identity):

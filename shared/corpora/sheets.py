@@ -56,10 +56,6 @@ class SheetRow:
             self.fault(column, expected)
         return -1 if value is None else value
 
-    def frame(self, column: str) -> int:
-        """The cell as a frame number; -1 and a fault when it is none."""
-        return self.whole(column, "a frame number")
-
     def subject(self, column: str, clip: str = "") -> int:
         """The number of a subject (`sub01`, `spNO.1`, 1); a fault where the clip's name begins with another number."""
         text = as_text(self.cells.get(column))

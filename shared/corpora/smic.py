@@ -59,7 +59,7 @@ def _apexes(corpus: CorpusFolder, out: Collector) -> dict[str, tuple[int | None,
     for path in [path for path in corpus.files(*EXTENSIONS) if "apex" in os.path.basename(path).lower()]:
         sheet = read_sheet(path, APEXES)
         for row in sheet.rows:
-            clip, apex = row.text("Filename"), row.frame("Apex")
+            clip, apex = row.text("Filename"), row.whole("Apex", "a frame number")
             known = apexes.setdefault(unpadded(os.path.basename(clip)), (apex, path, row.number))
             if known[0] != apex:
                 what = f"apex {apex} here, {known[0]} in {known[1]}, row {known[2]}"

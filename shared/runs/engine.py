@@ -5,7 +5,7 @@ import platform
 import random
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -111,7 +111,7 @@ def claim(path: Path) -> Iterator[bool]:
 def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     """Train one fold and write its record."""
     experiment.claim_settings()
-    started, clock = datetime.now(timezone.utc), time.monotonic()
+    started = datetime.now(timezone.utc)
     seed = seed_of(experiment.task.name, fold.name, experiment.seed)  # not of the row: rows of a table are paired
     seed_everything(seed)
     set_precision(experiment.config)
@@ -153,12 +153,7 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
         "history": training.history,
         "figures": training.figures if isinstance(training.figures, dict) else asdict(training.figures),
         "kept weights": None,
-        **surroundings(device),
-        "times": {
-            "started": started.isoformat(timespec="milliseconds"),
-            "seconds": round(time.monotonic() - clock, 2),
-            **training.times,
-        },
+        **surroundings(device, started, training.times),
     }
     if training.network is not None and experiment.session.keep_weights:
         about = {
@@ -191,7 +186,7 @@ def _pretrain_together(stage: PretrainingRun, accelerator: Processes, workers: i
 
 def _pretrain(stage: PretrainingRun, accelerator: Processes, workers: int | None) -> None:
     """Run one pre-training; its weights come first, its record, which says that it is done, last."""
-    started, clock = datetime.now(timezone.utc), time.monotonic()
+    started = datetime.now(timezone.utc)
     if accelerator.is_main_process:
         stage.claim_settings()
     seed = seed_of("pre-training", stage.seed)
@@ -220,12 +215,7 @@ def _pretrain(stage: PretrainingRun, accelerator: Processes, workers: int | None
         **stage.settings,
         "weights": write_binary(stage.weights_path, [packed(weights, jsonable(about) if pretraining.made else None)]),
         "history": pretraining.history,
-        **surroundings(accelerator.device),
-        "times": {
-            "started": started.isoformat(timespec="milliseconds"),
-            "seconds": round(time.monotonic() - clock, 2),
-            "waiting for data": round(pretraining.waited / max(pretraining.waited + pretraining.worked, 1e-9), 4),
-        },
+        **surroundings(accelerator.device, started, {"waiting for data": round(pretraining.waiting, 4)}),
     }
     write_json(stage.record_path, record)
     (stage.folder / "checkpoint.pt").unlink(missing_ok=True)
@@ -256,9 +246,11 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def surroundings(device: torch.device) -> dict[str, Any]:
-    """The libraries and the machine, for records."""
+def surroundings(device: torch.device, started: datetime, times: Mapping[str, float]) -> dict[str, Any]:
+    """The libraries, the machine and the time that a run took, for records."""
+    seconds = (datetime.now(timezone.utc) - started).total_seconds()
     return {
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "times": {"started": started.isoformat(timespec="milliseconds"), "seconds": round(seconds, 2), **times},
     }

@@ -66,6 +66,11 @@ class Pretraining(Generic[C]):
     def device(self) -> torch.device:
         return self.accelerator.device
 
+    @property
+    def waiting(self) -> float:
+        """The share of the time that is spent waiting for data."""
+        return self.waited / max(self.waited + self.worked, 1e-9)
+
     @cached_property
     def augmentation(self) -> torch.Generator:
         """The generator of augmentation, on the CPU, seeded before each step."""
@@ -171,8 +176,7 @@ class Pretraining(Generic[C]):
         self.history.append({"epoch": epoch + 1, **{k: float(f"{v:.6g}") for k, v in means.items()}})
         if self.accelerator.is_main_process and not sys.stderr.isatty() and (epoch + 1) % max(epochs // 4, 1) == 0:
             terms = ", ".join(f"{k} {v:.4g}" for k, v in means.items())
-            waited = self.waited / max(self.waited + self.worked, 1e-9)
-            log(f"{self.name}: epoch {epoch + 1}/{epochs}, {terms}, waiting for data {waited:.1%} of the time")
+            log(f"{self.name}: epoch {epoch + 1}/{epochs}, {terms}, waiting for data {self.waiting:.1%} of the time")
 
     def _checkpoint(self, start: tuple[int, int]) -> None:
         state = {name: thing.state_dict() for name, thing in self._state.items()}

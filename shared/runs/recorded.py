@@ -1,6 +1,6 @@
 """The experiments that lie in a session's folder, as their records have them: needs no data."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
@@ -98,14 +98,18 @@ class Archive:
     def _folders(self) -> Iterator[tuple[Path, list[Record]]]:
         """Each folder of records with those that are whole."""
         for folder in sorted(self.session.folder.glob("*/*/seed-*")):
-            records = []
-            for path in sorted(folder.glob("*.json")) if folder.parts[-3] != "pretraining" else ():
-                try:
-                    records.append(self.session.records.get(path) or read_json(path))
-                except UserError as error:
-                    self.left_out.append(str(error))
-            if records:
+            if folder.parts[-3] != "pretraining" and (records := self._read(folder.glob("*.json"))):
                 yield folder, records
+
+    def _read(self, paths: Iterable[Path]) -> list[Record]:
+        """The records that are whole."""
+        records = []
+        for path in sorted(paths):
+            try:
+                records.append(self.session.records.get(path) or read_json(path))
+            except UserError as error:
+                self.left_out.append(str(error))
+        return records
 
     def _checked(self, records: Sequence[Record]) -> Recorded:
         """The experiment that has left the records. Raises UserError where these are not all of one, or are stale."""
@@ -148,13 +152,7 @@ class Archive:
 
     @cached_property
     def _pretrainings(self) -> list[Record]:
-        found = []
-        for path in sorted(self.session.folder.glob("pretraining/*/seed-*/record.json")):
-            try:
-                found.append(read_json(path))
-            except UserError as error:
-                self.left_out.append(str(error))
-        return found
+        return self._read(self.session.folder.glob("pretraining/*/seed-*/record.json"))
 
     def _history(self, record: Record) -> History:
         """The history of the pre-training that a fold started from."""
