@@ -92,9 +92,9 @@ def run(arguments: list[str], paper: "Paper | None" = None) -> int:
 
             return print_survey(args.data, args.csv, args.verify, map(load, known))
         case "weights":
-            from .report.published import print_published
+            from .report.downloads import print_downloads
 
-            return print_published(map(load, args.papers), args.weights, args.get)
+            return print_downloads(map(load, args.papers), args.weights, args.get)
         case "compare":
             from .compare import compare
 

@@ -14,7 +14,6 @@ from .errors import UserError, log, unknown
 from .files import MARKER, REMEDY, check_writable, digest, locked, read_json, sweep, write_text
 from .keys import VERIFY
 from .report import tables
-from .report.exports import confusions_csv, predictions_csv
 from .report.layout import as_text, manuscript
 from .report.results import Result, all_results, finished
 from .runs.engine import run
@@ -266,8 +265,8 @@ def write_reports(archive: Archive, results: list[Result]) -> Path:
         "tables.csv": tables.as_csv(session, results),
         "tables.md": tables.as_markdown(archive, results),
         "seeds.csv": tables.seeds_csv(results),
-        "confusions.csv": confusions_csv(runs),
-        **{f"predictions-{task}.csv": content for task, content in predictions_csv(runs).items()},
+        "confusions.csv": tables.confusions_csv(runs),
+        **{f"predictions-{task}.csv": content for task, content in tables.predictions_csv(runs).items()},
         "index.html": page(archive, results, runs, [e for e in live if not e.missing()]),
     }
     write_files(session.folder, contents)

@@ -21,7 +21,7 @@ from .cells import Cell, measured, parts, pooled
 from .figures import grid
 from .page import pictures, rendered
 from .results import circumstances, remarks_on, scope
-from .tables import banner, decimal, ends
+from .tables import banner, decimal, ends, markdown
 
 KINDS = {
     "emotion": (
@@ -280,7 +280,7 @@ def as_markdown(made: Comparison, *, leak: bool) -> str:
     """The comparison in Markdown, with intervals."""
     head, *rows = matrix(made, intervals=True, leak=leak)
     lines = [f"## {made.title}", "", *([f"**{made.banner}**", ""] if made.banner else [])]
-    lines += [f"| {' | '.join(head)} |", "|" + "---|" * len(head), *(f"| {' | '.join(row)} |" for row in rows), ""]
+    lines += [*markdown(head, rows), ""]
     lines += [f"- published, {p['column']}: {published_text(p)}" for p in made.published]
     return "\n".join([*lines, *(f"- {remark}" for remark in made.remarks), *(f"- {line}" for line in LEGEND), ""])
 

@@ -15,7 +15,7 @@ from ..tasks import TASKS
 from .cells import Cell
 from .printed import POSITIVES
 from .results import Result
-from .tables import banner, decimal, ends, outside
+from .tables import banner, decimal, ends, markdown, outside
 
 HOW = (
     "Each cell: measured (mean over seeds), its 95 % interval (bootstrap over subjects) and, in parentheses, the "
@@ -169,13 +169,8 @@ def _flat(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _markdown(frame: pd.DataFrame, said: Sequence[str]) -> str:
     flat = _flat(frame)
-    lines = [
-        ["", *flat.columns],
-        ["---", *["---:"] * flat.shape[1]],
-        *([name, *row] for name, *row in flat.itertuples()),
-    ]
-    escaped = ("| " + " | ".join(str(text).replace("|", "\\|") for text in line) + " |" for line in lines)
-    return "\n".join([". ".join(said), "", *escaped, ""])
+    lines = markdown(["", *flat.columns], ([name, *row] for name, *row in flat.itertuples()), align="---:")
+    return "\n".join([". ".join(said), "", *lines, ""])
 
 
 def _csv(frame: pd.DataFrame, said: Sequence[str]) -> str:

@@ -15,11 +15,10 @@ from ..runs.experiment import Experiment
 from ..runs.paper import Column
 from ..runs.recorded import Archive
 from .cells import confusion_of, pooled
-from .exports import Runs
 from .figures import METRIC, Figure, draw_confusion, grid
 from .layout import HOW, NO_COMPARISON, layout, rule_line
 from .results import Result
-from .tables import LEGEND, banner
+from .tables import LEGEND, Runs, banner
 
 
 def page(archive: Archive, results: Sequence[Result], runs: Runs, live: Sequence[Experiment] = ()) -> str:

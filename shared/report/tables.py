@@ -1,16 +1,18 @@
-"""Tables in the long form, a line a cell, as CSV and Markdown, and what --strict makes of them."""
+"""The files beside the page: tables in the long form, a line a cell, and what lies behind them; and --strict."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from ..runs.recorded import Archive
+from ..runs.paper import Column
+from ..runs.recorded import Archive, Recorded
 from ..runs.session import Session
-from .cells import Cell
+from .cells import Cell, confusion_of
 from .printed import POSITIVES
 from .results import Result
 
+Runs = Mapping[Recorded, str]  # finished experiments, each with the first row that shows it
 HEADER = (
     "row",
     "column",
@@ -135,15 +137,62 @@ def seeds_csv(results: Sequence[Result]) -> str:
     return pd.DataFrame(lines, columns=names).to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
+def predictions_csv(runs: Runs) -> dict[str, str]:
+    """Task -> a line a sample, output and experiment: fold, subject, truth, prediction and scores at the kept epoch."""
+    lines: dict[str, list[dict[str, object]]] = {}
+    for experiment, row in runs.items():
+        task, rule = experiment.task, experiment.session.rule
+        for record in experiment.found:
+            predictions = record["predictions"]
+            epochs = predictions["epochs"][rule][record["metrics"][0]]
+            for output, epoch in epochs.items():
+                samples = zip(record["samples"], record["corpora"], record["subjects"], record["targets"], strict=True)
+                scores = predictions["scores"][epoch][output]
+                for (sample, corpus, subject, target), values in zip(samples, scores, strict=True):
+                    answer = [int(v > 0.5) for v in values] if task.aus else int(np.argmax(values))
+                    line = {"row": row, "seed": experiment.seed, "fold": record["fold"], "corpus": corpus}
+                    line |= {"subject": subject, "sample": sample, "output": output, "rule": rule, "epoch": epoch}
+                    line |= _named("truth", target, task.outputs) | _named("prediction", answer, task.outputs)
+                    line |= {f"score {name}": value for name, value in zip(task.outputs, values, strict=True)}
+                    lines.setdefault(task.name, []).append(line)
+    return {task: pd.DataFrame(each).to_csv(index=False, lineterminator="\n") for task, each in lines.items()}
+
+
+def _named(what: str, answer: int | list[int], outputs: list[str]) -> dict[str, object]:
+    """A class by its name; units as 1, 0 and -1 (not scored), a column each."""
+    if isinstance(answer, int):
+        return {what: outputs[answer]}
+    return {f"{what} {name}": value for name, value in zip(outputs, answer, strict=True)}
+
+
+def confusions_csv(runs: Runs) -> str:
+    """Confusion matrices at the kept epoch, pooled over folds: a line a pair of truth and prediction."""
+    lines = []
+    for experiment, row in runs.items():
+        task, rule = experiment.task, experiment.session.rule
+        counts = confusion_of(experiment.found, rule, Column("", task.name, task.metric))
+        units = task.outputs if task.aus else [""]
+        names = ("absent", "present") if task.aus else task.classes
+        for (unit, i, j), count in np.ndenumerate(counts.reshape(len(units), len(names), len(names))):
+            lines.append((task.name, row, experiment.seed, rule, units[unit], names[i], names[j], int(count)))
+    columns = ["task", "row", "seed", "rule", "unit", "truth", "prediction", "count"]
+    return pd.DataFrame(lines, columns=columns).to_csv(index=False, lineterminator="\n")
+
+
 def as_markdown(archive: Archive, results: Sequence[Result]) -> str:
     """The tables in Markdown."""
     session, lines = archive.session, []
     for result in results:
         lines += [f"## {result.table.title}", "", *([f"**{banner(session)}**", ""] if banner(session) else [])]
-        lines += [f"| {' | '.join(HEADER)} |", "|" + "---|" * len(HEADER)]
-        lines += ["| " + " | ".join(t.replace("|", "\\|") for t in texts(c)) + " |" for c in result.cells]
+        lines += markdown(HEADER, map(texts, result.cells))
         lines += ["", *(f"- {remark}" for remark in result.remarks), ""]
     return "\n".join([*lines, *(f"- {line}" for line in (*archive.left_out, *LEGEND)), ""])
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]], align: str = "---") -> list[str]:
+    """The lines of a Markdown table; `align` is the mark below each head but the first."""
+    lines = [head, ["---", *[align] * (len(head) - 1)], *rows]
+    return ["| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines]
 
 
 def strict(session: Session, results: Sequence[Result]) -> tuple[str, int]:

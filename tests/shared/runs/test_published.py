@@ -11,7 +11,7 @@ from toy.left import halves
 
 from shared.cli import main
 from shared.errors import UserError
-from shared.report.published import print_published
+from shared.report.downloads import print_downloads
 from shared.runs.published import Published
 
 CONTENT = b"hello\n"
@@ -109,7 +109,7 @@ def test_the_list_says_what_is_there(server, tmp_path, capsys):
     paper = replace(PAPER, files=uses, published=(replace(FILE, url=f"{server}net.pth"), unknown))
 
     def said(get: bool = False) -> list[str]:
-        assert print_published([paper], tmp_path, get) == 0
+        assert print_downloads([paper], tmp_path, get) == 0
         return [line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines() if "  found " in line]
 
     assert said() == [f"not in {tmp_path}"] * 2
@@ -126,12 +126,12 @@ def test_the_list_says_what_is_there(server, tmp_path, capsys):
     path.unlink()
     assert said(get=True)[0] == f"{path}: this file" and path.read_bytes() == CONTENT
 
-    print_published([paper], tmp_path, False)
+    print_downloads([paper], tmp_path, False)
     printed = capsys.readouterr().out
     assert "needed   toy: 2 of 3 rows: table1/w/ pre-training; table2/on SAMM (source=net.pth)" in printed
     path.unlink()
     with pytest.raises(UserError, match="HTTP Error 404"):
-        print_published([replace(paper, published=(replace(FILE, url=f"{server}missing.pth"),))], tmp_path, True)
+        print_downloads([replace(paper, published=(replace(FILE, url=f"{server}missing.pth"),))], tmp_path, True)
     assert "not verified" in capsys.readouterr().out
 
 

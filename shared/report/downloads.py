@@ -8,7 +8,7 @@ from ..runs.paper import AnyPaper, changed
 from ..runs.published import Published
 
 
-def print_published(papers: Iterable[AnyPaper], weights_dir: Path, get: bool) -> int:
+def print_downloads(papers: Iterable[AnyPaper], weights_dir: Path, get: bool) -> int:
     """Print each file, what needs it and whether `weights_dir` holds it; with `get`, first fetch what is missing."""
     needed: dict[tuple[str, str], dict[str, Published]] = {}
     for paper in papers:
