@@ -27,8 +27,9 @@ def read(root: Root) -> Reading:
         expected = os.path.join(corpus.root, FACS[0])
         out.notes.append(f"no action units: found no *_facs.txt at {corpus.root}, expected {expected}")
     for person in images.listing().directories():
+        subject = f"{NAME}/{person}"
         for sequence in images.listing(person).directories():
-            sample = f"{NAME}/{person}/{sequence}"
+            sample = f"{subject}/{sequence}"
             labels = _only(emotions, person, sequence, "_emotion.txt")
             coded = _only(facs, person, sequence, "_facs.txt")
             emotion = _emotion(labels, out, sample) if labels else None
@@ -39,7 +40,7 @@ def read(root: Root) -> Reading:
             peak = _peak(labels) or frames.last
             out.add(
                 sample,
-                f"{NAME}/{person}",
+                subject,
                 emotion=emotion,
                 aus=units,
                 au_codes=codes,

@@ -33,14 +33,8 @@ def read(root: Root) -> Reading:
                 continue
             scene, folder, clip, emotion = words.groups()
             frames = list_frames(tree.path(scene, folder, clip))
-            out.add(
-                f"{NAME}/{scene}/{folder}/{clip}",
-                emotion=emotion.lower(),
-                frames=frames,
-                split=split,
-                where=path,
-                row=number,
-            )
+            sample = f"{NAME}/{scene}/{folder}/{clip}"
+            out.add(sample, emotion=emotion.lower(), frames=frames, split=split, where=path, row=number)
     return out.reading()
 
 

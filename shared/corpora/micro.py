@@ -1,14 +1,17 @@
-"""The readers of micro-expression corpora in common: sheets with a coded clip a row, images by subject and clip."""
+"""The readers of micro-expression corpora in common: sheets with a coded clip a row, images by subject and clip.
+
+ERRATA are the known defects of the released sheets. One is corrected only where the sheet prints exactly the wrong
+value; the command `data` lists those corrected.
+"""
 
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from . import aus
-from .errata import apply_errata
 from .folders import CorpusFolder, list_frames
 from .samples import Collector, Correction, Frames, Reading
-from .sheets import Sheet, as_int
+from .sheets import Sheet, SheetRow, as_int, as_text
 
 # The name used here → other headers in use.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -24,6 +27,30 @@ SUBJECTS = r"(sub(ject)?|s|p)?[ _-]?\d{1,3}(_EP.*)?"  # names of folders
 NEVER = r".*(video|flow|feature).*"
 
 
+@dataclass(frozen=True)
+class Erratum:
+    """A wrong cell, and why it is; `right` is the value that it should have, None the midpoint of onset and offset."""
+
+    sample: str
+    column: str
+    printed: str
+    right: int | None
+    why: str
+
+
+_FULL_LIST = "the full list of the same release has {}"
+ERRATA = (
+    Erratum("CASME2/sub04/EP12_01f", "Apex", "/", None, "the release prints no apex"),
+    Erratum("SAMM/028/028_4_1", "Apex", "1143", None, "the release prints an apex after the offset"),
+    Erratum("SAMM/032/032_3_1", "Apex", "1930", None, "the release prints an apex before the onset"),
+    Erratum("CASME3/spNO.216/d/3647", "Onset", "3647", 2647, _FULL_LIST.format(2647)),
+    Erratum("CASME3/spNO.40/e/1812", "Offset", "0", 1845, _FULL_LIST.format(1845)),
+    Erratum("CASME3/spNO.40/e/2327", "Offset", "0", 2403, _FULL_LIST.format(2403)),
+    Erratum("CASME3/spNO.149/d/112", "Apex", "83", 160, _FULL_LIST.format(160)),
+    Erratum("CASME3/spNO.214/c/5", "Offset", "3460", 34, "the clip would last 115 s; public code reads 34"),
+)
+
+
 @dataclass
 class Clip:
     """A row as read: emotion in lower case, subject as the corpus spells it."""
@@ -36,6 +63,21 @@ class Clip:
     apex: int
     offset: int
     emotion: str
+
+
+def apply_errata(row: SheetRow, sample: str, out: Collector) -> None:
+    """Corrects in a row what is known to be wrong with a sample, and lists the correction."""
+    for erratum in ERRATA:
+        if erratum.sample == sample and as_text(row.cells[erratum.column]) == erratum.printed:
+            right, how = erratum.right, ""
+            if right is None:
+                onset, offset = as_int(row.cells["Onset"]), as_int(row.cells["Offset"])
+                if onset is None or offset is None:
+                    continue
+                right, how = (onset + offset) // 2, "; taken as the midpoint of onset and offset"
+            row.cells[erratum.column] = right
+            correction = Correction(sample, erratum.column.lower(), f"{erratum.printed} → {right}", erratum.why + how)
+            out.corrections.append(correction)
 
 
 def note_raw(corpus: CorpusFolder, folder: str) -> None:
@@ -73,7 +115,7 @@ def read_clips(
 
     `subject` and `sample` are formats; `{onset}` is the printed one. `prefixed`: a clip's name begins with its
     subject's number. `nearest`: how far away a frame may be that replaces one missing from the release. Known defects
-    (`errata`) and an apex after its offset are corrected and listed."""
+    (ERRATA) and an apex after its offset are corrected and listed."""
     for row in sheet.rows:
         name = row.text("Filename", "a clip's name")
         person = subject.format(row.subject("Subject", name if prefixed else ""))

@@ -39,9 +39,8 @@ def read_macro(root: Root) -> Reading:
             folder = tree.path(person, word)
             emotion = out.emotion(word, EMOTIONS, folder)
             for name, frames in _sequences(folder).items() if emotion else ():
-                out.add(
-                    f"{NAME}/macro/{person}/{word}/{name}", f"{NAME}/{person}", emotion=emotion, fps=FPS, frames=frames
-                )
+                sample = f"{NAME}/macro/{person}/{word}/{name}"
+                out.add(sample, f"{NAME}/{person}", emotion=emotion, fps=FPS, frames=frames)
     return out.reading()
 
 

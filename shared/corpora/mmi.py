@@ -33,15 +33,9 @@ def read(root: Root) -> Reading:
                 unlabelled += 1
             else:
                 units = _units(listing.find(f"{clip}-oao_aucs.xml"), out)
-                subject = _subject(description, clip) or session
-                out.add(
-                    f"{NAME}/{session}/{clip}",
-                    f"{NAME}/{subject}",
-                    emotion=emotion,
-                    aus=units,
-                    au_codes="+".join(map(str, units)),
-                    frames=Video(listing.path(name)),
-                )
+                sample, subject = f"{NAME}/{session}/{clip}", f"{NAME}/{_subject(description, clip) or session}"
+                codes, video = "+".join(map(str, units)), Video(listing.path(name))
+                out.add(sample, subject, emotion=emotion, aus=units, au_codes=codes, frames=video)
     out.notes.append(f"left out: {side} clips of other views, {unlabelled} without one of the six emotions")
     return out.reading()
 

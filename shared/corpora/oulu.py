@@ -16,15 +16,9 @@ def read(root: Root) -> Reading:
     tree = corpus.get(*CROPS, *ORIGINALS)
     out = Collector(corpus, "VL, strong light")
     for person in tree.listing().directories():
+        subject = f"{NAME}/{person}"
         for word in tree.listing(person).directories():
             frames = list_frames(tree.path(person, word))
             if emotion := out.emotion(word, EMOTIONS, frames.folder):
-                out.add(
-                    f"{NAME}/{person}/{word}",
-                    f"{NAME}/{person}",
-                    emotion=emotion,
-                    apex=frames.last,
-                    fps=25.0,
-                    frames=frames,
-                )
+                out.add(f"{subject}/{word}", subject, emotion=emotion, apex=frames.last, fps=25.0, frames=frames)
     return out.reading()

@@ -37,16 +37,14 @@ def read(root: Root, *, camera: str = "HS") -> Reading:
                 continue
             for name in tree.listing(person, "micro", emotion).directories():
                 frames = list_frames(os.path.join(folder, name))
-                sample = f"{NAME}/{camera}/{name}"
+                sample, subject = f"{NAME}/{camera}/{name}", f"{NAME}/s{number[1]}"
                 apex, listed, row = apexes.get(unpadded(name), (None, "", 0))
                 if apex is not None and len(frames) and apex not in frames:
                     what = f"apex {apex} is none of the frames {frames.first}..{frames.last} of {frames.folder}: the "
                     what += "list counts from elsewhere, as lists for the long recordings do"
                     out.problem(listed, row, what, "count as the clip's images do, or remove the row", sample)
                     continue
-                out.add(
-                    sample, f"{NAME}/s{number[1]}", emotion=emotion.lower(), apex=apex, fps=FPS[camera], frames=frames
-                )
+                out.add(sample, subject, emotion=emotion.lower(), apex=apex, fps=FPS[camera], frames=frames)
     reading = out.reading()
     if apexes:
         out.notes.append(f"apex list: {reading.samples['apex'].count()} of {len(reading.samples)} clips")

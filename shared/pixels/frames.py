@@ -80,7 +80,8 @@ def prepare(
     with locked(path.parent.with_suffix(".lock")):
         index = _index_of(path)
         if index is None:
-            index = _decode(path, ids, paths, boxes, (height, width), gray, smooth)
+            one = partial(_frames, size=(height, width), gray=gray, smooth=smooth)
+            index = _decode(path, one, (height, width, 1 if gray else 3), ids, paths, boxes)
     shape, crc = tuple(index["shape"]), index["crc of the file"]
     array = np.memmap(path, np.uint8, "r", shape=shape) if index["ids"] else np.zeros(shape, np.uint8)
     problems = [Problem(**problem) for problem in index["problems"]]
@@ -176,32 +177,27 @@ def _first_problem(sample: str, frames: Frames) -> Problem | None:
     return None
 
 
+def _frames(sample: str, files: Sequence[str], box: Box | None, **how: Any) -> np.ndarray | Problem:
+    """The frames of a sample (T, H, W, C), or the problem of the first that cannot be read."""
+    images, file = [], sample
+    try:
+        for file in files:
+            images.append(read(file, box=box, **how))
+        return np.stack(images)
+    except UNREADABLE as error:
+        return problem_with(file, error, sample)
+
+
 def _decode(
-    path: Path,
-    ids: Sequence[str],
-    paths: Sequence[Sequence[str]],
-    boxes: Sequence[Box | None],
-    size: tuple[int, int],
-    gray: bool,
-    smooth: bool,
+    path: Path, one: Callable[..., np.ndarray | Problem], frame: tuple[int, ...], ids: Sequence[str], *columns: Any
 ) -> dict[str, Any]:
-    """Decode the frames of all samples into `path`; then write and return the index that vouches for it."""
-
-    def one(sample: str, files: Sequence[str], box: Box | None) -> np.ndarray | Problem:
-        images, file = [], sample
-        try:
-            for file in files:
-                images.append(read(file, size, box=box, gray=gray, smooth=smooth))
-            return np.stack(images)
-        except UNREADABLE as error:
-            return problem_with(file, error, sample)
-
+    """Write `one(id, *columns)` of all samples to `path`; then write and return the index that vouches for it."""
     kept: list[str] = []
     start: list[int] = [0]
     problems: list[dict[str, Any]] = []
 
     def clips() -> Iterator[memoryview]:
-        made = in_order(pool, one, ids, paths, boxes)
+        made = in_order(pool, one, ids, *columns)
         bar = tqdm(made, "decoding", len(ids), unit="clip", disable=None, leave=False)
         for sample, clip in zip(ids, bar, strict=True):
             if isinstance(clip, Problem):
@@ -214,8 +210,7 @@ def _decode(
     sweep(path.parent, f"{path.stem}.*")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         crc = write_binary(path, clips())
-    shape = (start[-1], *size, 1 if gray else 3)
-    index = {"ids": kept, "start": start, "shape": shape, "problems": problems, "crc of the file": crc}
+    index = {"ids": kept, "start": start, "shape": (start[-1], *frame), "problems": problems, "crc of the file": crc}
     write_json(path.with_suffix(".json"), index)
     return index
 
