@@ -129,13 +129,13 @@ def same(*words: str) -> dict[str, str]:
 def macro(task: str, classes: tuple[str, ...], labels: Mapping[str, str] | None = None, **others: str) -> Task:
     """Macro-expressions in the classes of a micro-expression task, by `labels` or their own words and `others`."""
     title = f"macro-expressions in the classes of {task}"
-    labels = {"*": labels or same(*classes) | others}
-    return Task(f"macro-{task}", title, LABORATORY, classes, labels=labels, protocol="")
+    words = labels or same(*classes) | others
+    return Task(f"macro-{task}", title, LABORATORY, classes, labels={"*": words}, protocol="")
 
 
 def units(name: str, title: str, corpus: str, samples: int, aus: tuple[int, ...], **others: Any) -> Task:
     """A task of 2021 on the action units of one corpus, in four folds."""
-    how = {"source": "printed in 2021", "protocol": "4-fold with validation", "metric": "f1_binary"}
+    how: dict[str, Any] = {"source": "printed in 2021", "protocol": "4-fold with validation", "metric": "f1_binary"}
     return Task(name, title, (corpus,), expected={corpus: samples}, aus=aus, **how, **others)
 
 

@@ -46,9 +46,9 @@ def overlay(axis: Axes, heat: ArrayLike, size: int, **how: Any) -> None:
     """An activation map (h, w) over the image of size × size pixels that `axis` shows; of a flat one, that it is."""
     extent = (-0.5, size - 0.5, size - 0.5, -0.5)
     if np.ptp(np.asarray(heat)) == 0:
+        style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 7, "color": "white"}
         box = {"color": "black", "alpha": 0.6, "boxstyle": "round,pad=0.2"}
-        centred = {"ha": "center", "va": "center"}
-        axis.text(size / 2, size / 2, "no activation", fontsize=7, color="white", bbox=box, **centred)
+        axis.text(size / 2, size / 2, "no activation", bbox=box, **style)
         return
     axis.imshow(heat, cmap="jet", alpha=0.45, interpolation="bicubic", extent=extent, **how)
 
