@@ -20,6 +20,7 @@ from ..tasks import LEAVE_CORPUS_OUT, TASKS
 from .cells import Cell, measured, parts, pooled
 from .figures import grid
 from .page import pictures, rendered
+from .printed import csv_lines
 from .results import circumstances, remarks_on, scope
 from .tables import banner, decimal, ends, markdown
 
@@ -224,10 +225,7 @@ def _add_differences(
 def published_numbers(folder: Path) -> list[dict[str, str]]:
     """The lines of tables/published.csv of a package: method, column, value, source, protocol, selection."""
     path = folder / "tables" / "published.csv"
-    if not path.exists():
-        return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return csv_lines(path) if path.exists() else []
 
 
 def published_text(line: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
@@ -150,32 +150,18 @@ def manuscript(archive: Archive, results: Sequence[Result], form: str, intervals
         body = [[f"{c.measured} {c.interval}".strip() if intervals else c.measured for c in cells] for _, cells in rows]
         said = [f"{archive.session.paper.title}, {result.table.title}", warning, rule_line(result)]
         frame = _frame(table, body, [name for name, _ in rows])
-        parts.append(FORMATS[form](frame, [line for line in said if line]))
+        parts.append(_written(frame, ". ".join(filter(None, said)), form))
     return "\n".join(parts)
 
 
-def _latex(frame: pd.DataFrame, said: Sequence[str]) -> str:
-    caption = re.sub(r"([&%$#_{}])", r"\\\1", ". ".join(said)).replace("−", "$-$")
-    text: str = frame.to_latex(
-        caption=caption, escape=True, multicolumn_format="c", column_format="l" + "c" * frame.shape[1]
-    )
-    return text
-
-
-def _flat(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same with one line of headings."""
-    return frame.set_axis([" ".join(name).strip() if isinstance(name, tuple) else name for name in frame], axis=1)
-
-
-def _markdown(frame: pd.DataFrame, said: Sequence[str]) -> str:
-    flat = _flat(frame)
+def _written(frame: pd.DataFrame, said: str, form: str) -> str:
+    """The table in a form of `manuscript`, with what is said of it."""
+    if form == "latex":
+        caption = re.sub(r"([&%$#_{}])", r"\\\1", said).replace("−", "$-$")
+        columns = "l" + "c" * frame.shape[1]
+        return str(frame.to_latex(caption=caption, escape=True, multicolumn_format="c", column_format=columns))
+    flat = frame.set_axis([" ".join(name).strip() if isinstance(name, tuple) else name for name in frame], axis=1)
+    if form == "csv":
+        return f"# {said}\n" + str(flat.to_csv(index_label="row", lineterminator="\n"))
     lines = markdown(["", *flat.columns], ([name, *row] for name, *row in flat.itertuples()), align="---:")
-    return "\n".join([". ".join(said), "", *lines, ""])
-
-
-def _csv(frame: pd.DataFrame, said: Sequence[str]) -> str:
-    text: str = _flat(frame).to_csv(index_label="row", lineterminator="\n")
-    return f"# {'. '.join(said)}\n{text}"
-
-
-FORMATS: dict[str, Callable[[pd.DataFrame, Sequence[str]], str]] = {"latex": _latex, "markdown": _markdown, "csv": _csv}
+    return "\n".join([said, "", *lines, ""])

@@ -1,7 +1,6 @@
 """One self-contained HTML page: tables, training curves, confusion matrices and the paper's own figures."""
 
 import base64
-import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from ..runs.recorded import Archive
 from .cells import confusion_of, pooled
 from .figures import METRIC, Figure, draw_confusion, grid
 from .layout import HOW, NO_COMPARISON, layout, rule_line
+from .printed import csv_lines
 from .results import Result
 from .tables import LEGEND, Runs, banner
 
@@ -51,8 +51,7 @@ def index(pages: Mapping[Path, str]) -> str:
     """The page that leads to those of several papers (path -> link), with the rows of each that were run."""
     papers = []
     for path, link in pages.items():
-        with open(path.with_name("tables.csv"), newline="", encoding="utf-8") as file:
-            lines = list(csv.DictReader(file))
+        lines = csv_lines(path.with_name("tables.csv"))
         run = [line for line in lines if line["value"]]
         banners = dict.fromkeys(line["remark"] for line in lines if line["remark"])
         papers.append({"link": link, "banners": banners, "rows": run})

@@ -18,7 +18,7 @@ POSITIVES = "Number of samples"  # a row of a table: how many samples of the col
 def printed_numbers(folder: Path, table: str) -> dict[tuple[str, str], tuple[str, str]]:
     """The paper's numbers of a table: (row, column) -> (value as printed, "run", "cited" or "illegible")."""
     path = folder / "tables" / f"{table}.csv"
-    return {(r["row"], r["column"]): (r["value"], r["source"]) for r in _lines(path)} if path.exists() else {}
+    return {(r["row"], r["column"]): (r["value"], r["source"]) for r in csv_lines(path)} if path.exists() else {}
 
 
 def printed_elsewhere(paper: Paper) -> dict[tuple[Any, ...], tuple[str, str]]:
@@ -40,7 +40,8 @@ def scored(paper: Paper, row: Row, column: Column) -> tuple[Any, ...]:
     return config, row.output, column.task, *how
 
 
-def _lines(path: Path) -> list[dict[str, str]]:
+def csv_lines(path: Path) -> list[dict[str, str]]:
+    """The lines of a CSV file, by its header."""
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -48,7 +49,7 @@ def _lines(path: Path) -> list[dict[str, str]]:
 # corpus or task -> [(source, counts)], and (corpus or task, what, number) -> why the release gives another number.
 PRINTED: dict[str, list[tuple[str, Counts]]] = {}
 DIFFERENCES: dict[tuple[str, str, int], str] = {}
-for _line in _lines(Path(__file__).with_name("counts.csv")):
+for _line in csv_lines(Path(__file__).with_name("counts.csv")):
     _sources = PRINTED.setdefault(_line["of"], [])
     if not _sources or _sources[-1][0] != _line["source"]:
         _sources.append((_line["source"], {}))

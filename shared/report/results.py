@@ -70,7 +70,10 @@ def result(archive: Archive, table: Table, missing: Callable[[Row, Column], Sequ
         cell = replace(cell, comparable=comparable)
         experiments = archive.experiments(row, column)
         done = [e for e in experiments if e.done]
-        remarks = remarks_on(done or experiments) if experiments else _not_run(row, owner, missing(row, column))
+        there = [f"no records of {row.records}", *owner.left_out] if row.records else ["no records"]
+        remarks = [f"not run: {reason}" for reason in missing(row, column) or there]
+        if experiments:
+            remarks = remarks_on(done or experiments)
         for remark in remarks:
             about.setdefault(remark, []).append((row.name, column.name))
         if done:
@@ -107,12 +110,6 @@ def _noted(
         note += "; the printed number is for other samples" * bool(each.paper and not each.comparable)
         noted.append(replace(each, note=note))
     return noted
-
-
-def _not_run(row: Row, owner: Archive, missing: Sequence[str]) -> list[str]:
-    """Why a cell has no records."""
-    there = [f"no records of {row.records}", *owner.left_out] if row.records else ["no records"]
-    return [f"not run: {reason}" for reason in missing or there]
 
 
 def _positives(archive: Archive, table: Table, numbers: Numbers) -> dict[str, Cell]:
