@@ -335,6 +335,7 @@ def test_one_clip_is_on_the_disk_at_a_time(trained, tmp_path, toy, monkeypatch):
     ("text", "message"),
     [
         ("", "row 1: no column clip"),
+        ("clip,apex\n", "no clip in "),
         ("name,apex\nx,3\n", "row 1: no column clip; expected clip, onset, apex, offset, fps, left"),
         ("clip,apex\n,3\n", "row 2: no clip, but apex"),
         ("clip,fps\nCLIP,fast\n", "row 2: fps fast: expected more than 0 and at most 10000"),
@@ -345,7 +346,8 @@ def test_one_clip_is_on_the_disk_at_a_time(trained, tmp_path, toy, monkeypatch):
 )
 def test_mistakes_in_a_list_of_clips(text, message, trained, tmp_path, toy):
     (tmp_path / "list.csv").write_text(text.replace("CLIP", str(trained.clip)))
-    code, said, errors = toy("predict", trained.record, "--clip", tmp_path / "list.csv", "--out", tmp_path / "out")
+    given = ["--clip", tmp_path / "list.csv", "--box", 0, 0, 4, 4, "--out", tmp_path / "out"]
+    code, said, errors = toy("predict", trained.record, *given)
     assert code == 2 and not said and f"list.csv{', ' * ('row' in message)}" in errors and message in errors
     assert not (tmp_path / "out").exists()
 

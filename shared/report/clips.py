@@ -44,7 +44,8 @@ def asked(args: argparse.Namespace) -> Iterator[Asked]:
         raise UserError("--onset, --apex and --offset are those of one clip; a CSV has them for many")
     for path in paths:
         if path.suffix.lower() == ".csv" and not path.is_dir():
-            yield from ({**common, **row} for row in rows(path))
+            for row in rows(path):
+                yield {**({"fps": args.fps} if row.keys() & {*SIDES} else common), **row}
         else:
             yield {**common, **moments, "clip": path}
 

@@ -141,8 +141,10 @@ def predict(paper: AnyPaper, args: argparse.Namespace) -> int:
     predictor = Predictor.of(paper, files_of(args.record, args.ensemble))
     wanted = asked(args)
     first = list(islice(wanted, 2))
+    if not first:
+        raise UserError(f"no clip in {', '.join(map(str, args.clip))}")
     alone = len(first) == 1 and not args.window
-    if args.window and (len(first) > 1 or any(getattr(args, moment) for moment in MOMENTS)):
+    if args.window and (len(first) > 1 or any(c.get(m) is not None for c in first for m in MOMENTS)):
         raise UserError("--window is for one clip, from its first to its last frame")
     failed, timeline = 0, dict[float, list[float]]()
     with TemporaryDirectory() as folder, open(Path(folder) / "table", "w", -1, "utf-8", "surrogateescape", "") as table:
