@@ -20,7 +20,8 @@ from .train import Left, macronet
 
 def figures(session: Session, experiments: Sequence[Experiment], results: Sequence[Result]) -> list[Figure]:
     """The figures that the finished experiments allow."""
-    drawn = [ablation(result) for result in results if len({c.row for c in result.cells if c.rule == "last"}) > 2]
+    compared = [r for r in results if len({c.row for c in r.cells if c.rule == "last" and c.measured is not None}) > 2]
+    drawn = [ablation(result) for result in compared]
     for experiment in experiments:
         if experiment.task.name == "casme2-5-2019" and settings(experiment).pretrain == "eid":
             return [*drawn, *reconstructions(experiment), macro_reconstructions(experiment)]

@@ -9,6 +9,8 @@ import torch
 from tiny import ROWS, STAGES, paper_of, session_of
 from toy.experiments import PAPER as TOY
 
+from shared.report.cells import Cell
+from shared.report.results import Result
 from shared.synthetic.write import write
 
 # (package, row, corpus with a broken clip, what makes images be read as they are needed)
@@ -84,3 +86,12 @@ def test_a_broken_image_is_listed_before_training_or_left_out(case, corpora, toy
             assert problem.where.startswith(frames.folder)
             for index in range(len(data)):
                 data[0, 0, index]  # none raises
+
+
+@pytest.mark.parametrize("package", ROWS)
+def test_tables_without_a_number_have_no_figures(package, tmp_path):
+    paper = paper_of(package)
+    session = session_of(paper, ["--data", str(tmp_path), "--out", str(tmp_path / "out")])
+    cells = {t.name: tuple(Cell(r.name, c.name, rule=paper.rule) for r, c in t.cells()) for t in paper.tables}
+    drawn = paper.figures(session, [], [Result(table, cells[table.name], ()) for table in paper.tables])
+    assert all(figure.plot.axes for figure in drawn)
