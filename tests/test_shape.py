@@ -94,7 +94,7 @@ FLOORS = (
     ("tasks",),
     ("pixels",),
     ("corpora",),
-    ("protocols", "metrics", "keys", "files", "errors"),
+    ("protocols", "metrics", "keys", "files", "processes", "errors"),
 )
 SHARED = ROOT / "shared"
 

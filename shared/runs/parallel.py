@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..errors import UserError
+from ..processes import die_with_parent
 from .places import Places
-from .stopping import die_with_parent
 
 N = TypeVar("N", bound=nn.Module)
 PARENT = "MER_PARENT"  # id of the process that checks the input before, waits, and prints the tables after

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from ..errors import Stopped, UserError, log
 from ..files import jsonable, write_binary
 from ..keys import refuse_others
+from ..processes import die_with_parent
 from ..tasks import Task
 from .compiling import compiled
 from .config import Settings
@@ -132,6 +133,7 @@ class Pretraining(Generic[C]):
             num_workers=self.workers,
             pin_memory=self.device.type == "cuda",
             persistent_workers=self.workers > 0,
+            worker_init_fn=die_with_parent,
         )
         epoch, step = self._start
         saved, mark = time.monotonic(), time.monotonic()

@@ -1,9 +1,7 @@
 """Signals that ask a run to stop: SIGTERM, and SIGUSR1, the warning of a cluster before it ends a job."""
 
-import ctypes
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -36,15 +34,6 @@ def finishing_steps() -> Iterator[Callable[[], int]]:
         yield lambda: _asked[-1] if _asked else 0
     finally:
         _finishing.pop()
-
-
-def die_with_parent() -> None:
-    """Let Linux kill this process as soon as the one that started it is gone; called between fork and exec."""
-    if sys.platform == "linux":
-        parent = os.getppid()
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:
-            os._exit(1)
 
 
 def end_by(number: int) -> None:

@@ -282,7 +282,7 @@ def test_a_macronet_is_shared_by_rows_and_by_tasks_of_the_same_classes():
 
 def test_a_macronet_depends_on_every_setting_but_those_of_micronet():
     names = [f.name for f in dataclasses.fields(Config)]
-    own = {"frames", "magnify", "pretrain_epochs", *names[names.index("epochs") :]}
+    own = {"people", "frames", "magnify", "pretrain_epochs", *names[names.index("epochs") :]}
     needs = PAPER.pretraining(Config(), TASKS["cde-3"])
     assert set(names) - own == set(needs) - {"corpora", "labels"} | {"macro"}
     alone = [

@@ -313,7 +313,7 @@ def test_the_tables_lie_beside_the_records_and_the_page_is_named(toy, casme2, tm
 def test_generated_faces_are_drawn_where_no_data_is_named_and_say_so(toy, tmp_path, monkeypatch):
     drawn = []
 
-    def draw(root, corpora, *, scale, progress):
+    def draw(root, corpora, *, scale, tight, progress):
         drawn.append((list(corpora), scale))
         write_casme2(root)
         for other in set(corpora) - {"CASME2"}:

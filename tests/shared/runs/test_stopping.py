@@ -113,3 +113,35 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+LOADING = """
+import os, time
+from pathlib import Path
+import torch
+from shared.runs.parallel import Alone
+from shared.runs.pretraining import Pretraining
+
+class Zeros(torch.utils.data.Dataset):
+    __len__ = lambda self: 40
+    __getitem__ = lambda self, place: (torch.zeros(1),)
+
+training = Pretraining("x", None, None, Zeros(), {}, 0, Alone(torch.device("cpu")), Path(), workers=1)
+batches = training.batches(epochs=9, batch=4)
+next(batches)
+time.sleep(0.5)  # until the loader has nothing to do
+print("loaded", flush=True)
+time.sleep(60)
+"""
+
+
+def test_an_idle_loader_ends_with_the_process_that_it_loads_for():
+    run = subprocess.Popen(
+        [sys.executable, "-c", LOADING], cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+    )
+    assert run.stdout.readline() == "loaded\n"
+    loaders = children(run.pid)
+    assert loaders
+    run.kill()
+    run.wait()
+    waited_for(lambda: not any(map(alive, loaders)), 1)
