@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import unknown
-from ..metrics import bootstrap, exchanged, holm, interval
+from ..metrics import exchanged, holm
 from ..runs.fold import Record
 from ..runs.paper import AnyPaper, Column, Figure, Method
 from ..runs.recorded import recorded
 from ..runs.session import Session
 from ..tasks import LEAVE_CORPUS_OUT, TASKS
-from .cells import Cell, measured, parts, pooled
-from .figures import grid
+from .cells import Cell, Predictions, measured, parts, pooled
+from .figures import METRIC, grid
 from .page import pictures, rendered
 from .printed import csv_lines
 from .results import circumstances, remarks_on, scope
@@ -31,7 +31,6 @@ KINDS = {
     ),
     "aus": ("casme2-au8", "samm-au4", "casme-au4", "corpora-au8"),
 }
-METRICS = {"uf1": "UF1", "uar": "UAR", "f1_macro": "macro F1", "f1_binary": "binary F1"}
 LEVEL = 0.05
 LEGEND = (
     "each number: the mean over seeds at the last epoch; in brackets a 95 % interval, by a bootstrap over subjects",
@@ -56,19 +55,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Compared:
-    """One cell: what a method reaches in a column, and how that differs from the reference."""
+    """One cell, whose gain is the difference to the reference, and its p."""
 
     cell: Cell
-    difference: float | None = None
-    low: float | None = None
-    high: float | None = None
     p: float | None = None  # after Holm's correction
 
     @property
     def differs(self) -> bool:
-        if self.p is None or self.low is None or self.high is None:
+        low, high = self.cell.gain_low, self.cell.gain_high
+        if self.p is None or low is None or high is None:
             return False
-        return self.p < LEVEL and not self.low <= 0 <= self.high
+        return self.p < LEVEL and not low <= 0 <= high
 
     def lines(self, *, intervals: bool, leak: bool = False) -> list[str]:
         """The cell's number, its interval, the difference and the leak; why there is no number where there is none."""
@@ -76,9 +73,9 @@ class Compared:
         if c.measured is None:
             return [c.note.partition(";")[0]]
         found = [decimal(c.measured, 3), *[ends(c.low, c.high, 3)] * intervals]
-        if self.difference is not None:
-            span = f" {ends(self.low, self.high, 3)}" * intervals
-            found.append(f"{decimal(self.difference, 3, '+')}{span}{'*' * self.differs}")
+        if c.gain is not None:
+            span = f" {ends(c.gain_low, c.gain_high, 3)}" * intervals
+            found.append(f"{decimal(c.gain, 3, '+')}{span}{'*' * self.differs}")
         return found + [f"leak {decimal(c.leak, 3, '+')}"] * leak
 
 
@@ -106,7 +103,7 @@ def columns_of(kind: str) -> dict[str, tuple[Column, ...]]:
         parts |= {f"{task.name}/AU{au}": {"au": au} for au in task.aus}
         for key, part in parts.items():
             found[key] = tuple(
-                Column(f"{key} {METRICS[m]}", task.name, m, **part) for m in task.metrics if m in METRICS
+                Column(f"{key} {METRIC[m]}", task.name, m, **part) for m in task.metrics if m != "accuracy"
             )
     return found
 
@@ -146,17 +143,18 @@ def compared(
     said: dict[str, list[str]] = {}  # remark -> methods
     corpora: dict[tuple[str, str], None] = {}
     for column in columns:
-        known: dict[str, list[list[Record]]] = {}
+        found: dict[str, Cell] = {}
+        runs: dict[str, list[Predictions]] = {}
         for entry in entries:
-            cell, seeds_records = _measured(entry, column, seeds)
-            cells[entry.name, column.name] = Compared(cell)
+            cell, records = _measured(entry, column, seeds)
+            found[entry.name] = cell
             if cell.measured is not None:
-                known[entry.name] = seeds_records
+                runs[entry.name] = [pooled(each, "last", entry.method.row.output, column) for each in records]
                 experiments = entry.session.experiments(entry.method.row, entry.method.on(column), seeds)
                 corpora |= dict.fromkeys(experiments[0].editions.items())
                 for remark in remarks_on([recorded(experiment) for experiment in experiments]):
                     said.setdefault(remark, []).append(entry.name)
-        _add_differences(cells, {e.name: e for e in entries}, column, known, reference)
+        cells |= {(name, column.name): c for name, c in _differences(found, runs, column, reference).items()}
     session, names = entries[0].session, [entry.name for entry in entries]
     for entry in entries:
         if entry.method.tuned:
@@ -188,38 +186,20 @@ def _measured(entry: Entry, column: Column, seeds: int) -> tuple[Cell, list[list
     return (measured(cell, row, own, dict(enumerate(records)))[0], records) if done == wanted else (cell, [])
 
 
-def _add_differences(
-    cells: dict[tuple[str, str], Compared],
-    entries: Mapping[str, Entry],
-    column: Column,
-    known: Mapping[str, Sequence[Sequence[Record]]],
-    reference: str,
-) -> None:
-    """Put the differences of a column's rows to the reference into `cells`."""
-    if reference not in known:
-        return
-    runs = {
-        name: [pooled(records, "last", entries[name].method.row.output, column) for records in seeds]
-        for name, seeds in known.items()
-    }
-    samples = {name: [sorted(s for r in seed for s in r["samples"]) for seed in seeds] for name, seeds in known.items()}
-    found = {}
-    for name in known:
-        here = cells[name, column.name]
-        if name == reference:
-            continue
-        if samples[name] != samples[reference]:
-            note = f"{here.cell.note}; not compared: other samples than the reference's"
-            cells[name, column.name] = Compared(replace(here.cell, note=note))
-            continue
-        ours, theirs = (parts(runs[n], column.joined) for n in (name, reference))
-        classes = runs[name][0].classes
-        low, high = interval(bootstrap(ours, classes, column.metric) - bootstrap(theirs, classes, column.metric))
-        mean = here.cell.measured, cells[reference, column.name].cell.measured
-        assert mean[0] is not None and mean[1] is not None
-        found[name] = Compared(here.cell, mean[0] - mean[1], low, high, exchanged(ours, theirs, classes, column.metric))
-    for (name, cell), p in zip(found.items(), holm([c.p for c in found.values() if c.p is not None]), strict=True):
-        cells[name, column.name] = replace(cell, p=p)
+def _differences(
+    cells: Mapping[str, Cell], runs: Mapping[str, Sequence[Predictions]], column: Column, reference: str
+) -> dict[str, Compared]:
+    """The cells of a column with their differences to the reference, from the predictions of each seed."""
+    first = cells[reference]
+    beside = {name: cell.over(first) for name, cell in cells.items()}
+    paired = [name for name, cell in beside.items() if cell.gain is not None]
+    for name in runs.keys() - {reference, *paired} if reference in runs else ():
+        note = f"{beside[name].note}; not compared: other samples than the reference's"
+        beside[name] = replace(beside[name], note=note)
+    each = {name: parts(runs[name], column.joined) for name in runs}
+    p = holm([exchanged(each[n], each[reference], runs[n][0].classes, column.metric) for n in paired])
+    corrected = dict(zip(paired, p, strict=True))
+    return {name: Compared(cell, corrected.get(name)) for name, cell in beside.items()}
 
 
 def published_numbers(folder: Path) -> list[dict[str, str]]:
@@ -265,7 +245,7 @@ def as_csv(made: Comparison) -> str:
     )
     for (name, column), found in made.cells.items():
         c = found.cell
-        numbers = (c.measured, c.low, c.high, found.difference, found.low, found.high, found.p)
+        numbers = (c.measured, c.low, c.high, c.gain, c.gain_low, c.gain_high, found.p)
         leak = (decimal(value, 4) for value in (c.leak, c.leak_low, c.leak_high))
         texts = (decimal(value, 4) for value in numbers)
         writer.writerow((name, column, *texts, "yes" * found.differs, *leak, c.note, "", made.banner))
