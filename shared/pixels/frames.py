@@ -24,7 +24,7 @@ from ..corpora.samples import Frames, Problem
 from ..errors import UserError, log
 from ..files import REMEDY, digest, intact, locked, read_json, sweep, write_binary, write_json
 from ..keys import VERIFY, code_key, fingerprint, pixels_key, size_and_time
-from ..processes import die_with_parent
+from ..processes import loaders
 from .images import UNREADABLE, Box, Size, check, problem_with, read
 
 CHECKED = 24 * 3600.0  # seconds for which a file whose checksum was compared is known by its size and time of change
@@ -127,9 +127,8 @@ def _each(store: Store, one: Callable[[np.ndarray], np.ndarray]) -> Iterator[np.
         clips,
         batch_size=None,
         sampler=rest,
-        num_workers=cores,
         collate_fn=lambda made: made,
-        worker_init_fn=die_with_parent,
+        **loaders(cores),
     )
 
 

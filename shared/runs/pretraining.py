@@ -17,7 +17,7 @@ from tqdm import tqdm
 from ..errors import Stopped, UserError, log
 from ..files import jsonable, write_binary
 from ..keys import refuse_others
-from ..processes import die_with_parent
+from ..processes import loaders
 from ..tasks import Task
 from .compiling import compiled
 from .config import Settings
@@ -130,10 +130,9 @@ class Pretraining(Generic[C]):
         loader: torch.utils.data.DataLoader[Any] = torch.utils.data.DataLoader(
             cast("torch.utils.data.Dataset[Any]", self.data),
             batch_sampler=sampler,
-            num_workers=self.workers,
             pin_memory=self.device.type == "cuda",
             persistent_workers=self.workers > 0,
-            worker_init_fn=die_with_parent,
+            **loaders(self.workers),
         )
         epoch, step = self._start
         saved, mark = time.monotonic(), time.monotonic()

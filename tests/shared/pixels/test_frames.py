@@ -1,6 +1,7 @@
 """Frames are decoded as Pillow decodes them, once, and what the cache holds is never stale, spoilt or half."""
 
 import dataclasses
+import multiprocessing
 import os
 import shutil
 import threading
@@ -384,7 +385,15 @@ def test_one_frame(samples):
     assert read(path, 8).shape == (8, 8, 3) and read(path, (4, 6), gray=True).shape == (4, 6, 1)
 
 
-def test_what_is_derived_is_computed_once_for_each_setting(samples, tmp_path, monkeypatch):
+@pytest.fixture(params=[None, "forkserver"], ids=["", "Python 3.14"])
+def start_method(request):
+    """How Python starts processes by default."""
+    multiprocessing.set_start_method(request.param, force=True)
+    yield
+    multiprocessing.set_start_method(None, force=True)
+
+
+def test_what_is_derived_is_computed_once_for_each_setting(samples, tmp_path, monkeypatch, start_method):
     store = prepare(samples, key_frames(samples), size=8, cache=tmp_path / "cache")
     seen = tmp_path / "seen"  # by any process
 
