@@ -7,8 +7,8 @@ import json
 import os
 
 import pytest
+from toy.forked import python
 from toy.left import halves, records, table
-from toy.shell import python
 
 KILLS = int(os.environ.get("MER_KILLS", 6))
 SHARES = {"CK+": 0.05, "DFEW": 0.002, "EmotioNet": 0.001}  # of the macro corpora, that are drawn

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import f1_score
+from toy.forked import called
 from toy.shell import ROOT
 
 from dvasp.config import Config
@@ -68,7 +69,8 @@ def alone(here, tmp_path_factory):
 
 def test_two_processes_have_the_loss_curve_of_one(alone):
     folder, _, weights, curve = alone
-    assert launch(["-m", "dvasp_together", str(folder)], 2) == 0
+    done = called(launch, ["-m", "dvasp_together", str(folder)], 2, PYTHONPATH=os.environ["PYTHONPATH"])
+    assert done.returncode == 0, done.stderr
     found = [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in (0, 1)]
     assert len(curve) > 20 and (curve[0] - curve[20]).abs().max() > 0.01
     for one in found:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import torch
+from toy.forked import called
 from toy.shell import ROOT
 
 from shared.runs.parallel import launch
@@ -15,7 +16,8 @@ def test_two_processes_train_the_macronet_of_one(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{here}")
     import mtmnet_together as steps
 
-    assert launch(["-m", "mtmnet_together", str(tmp_path)], 2) == 0
+    done = called(launch, ["-m", "mtmnet_together", str(tmp_path)], 2, PYTHONPATH=os.environ["PYTHONPATH"])
+    assert done.returncode == 0, done.stderr
     for rank in 0, 1:
         found = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)
         for mode, weights in zip(steps.MODES, found, strict=True):

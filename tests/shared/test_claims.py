@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
+from toy.forked import python
 from toy.left import halves, records
-from toy.shell import python
 
 from shared import claims, cli
 from shared.metrics import bootstrap, interval

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, recall_score
 from toy.corpus import read_sheet, write_sheet
+from toy.forked import python
 from toy.left import halves, records, table
-from toy.shell import python
 
 from shared import cli
 from shared.report import comparison

@@ -2,66 +2,32 @@
 which it knows the toy alone, killed KILLS times at random moments.
 
 Goes on until a third of the kills found records there. OUT/quiet is left by one process that nothing disturbs, OUT/0,
-OUT/1, … each by as many starts in two processes as it took; prints what came of it as JSON. All are forked from this
-process, which has everything imported: a start then costs what the package costs. Checkpoints are frequent, and the
-page is not drawn.
+OUT/1, … each by as many starts in two processes as it took; prints what came of it as JSON. Checkpoints are frequent,
+the page is not drawn, and the yardstick's flow is a difference.
 """
 
 import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-
-import torch
 
 from shared import cli
 from shared.cli import main
 from shared.report import comparison, page
 from shared.runs import yardstick
 
-
-class Forked:
-    """What `launch` uses of subprocess.Popen, for a command line of `paper`."""
-
-    paper = None
-
-    def __init__(self, command: list[str], env: dict[str, str] | None = None, preexec_fn=lambda: None):
-        self.pid, self.code = os.fork(), None
-        if self.pid == 0:
-            preexec_fn()
-            if env is None:
-                os.setsid()
-            else:
-                os.environ.update(env)
-            os.dup2(2, 1)
-            try:
-                main(self.paper, command[3:])
-            except SystemExit as ended:
-                os._exit(ended.code)
-            os._exit(1)
-
-    def poll(self, how: int = os.WNOHANG) -> int | None:
-        if self.code is None and (status := os.waitpid(self.pid, how)) != (0, 0):
-            self.code = os.waitstatus_to_exitcode(status[1])
-        return self.code
-
-    def wait(self) -> int:
-        return self.poll(0)
-
-    def terminate(self) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, signal.SIGTERM)
+from .forked import Forked
 
 
 def started(out: Path, processes: int, arguments: list[str]) -> Forked:
-    return Forked([*3 * [""], *arguments, "--out", str(out), "--processes", str(processes)])
+    return Forked(["python", "-c", "", *arguments, "--out", str(out), "--processes", str(processes)], {}, os.setsid)
 
 
 def kill(run: Forked, draw: random.Random) -> None:
@@ -135,17 +101,16 @@ if __name__ == "__main__":
         training.checkpoint_seconds = 0.1
         return paper.pretrain(training)
 
-    torch.optim.SGD([torch.zeros(1)], lr=1.0)  # for which torch imports a second's worth of modules
-    made = replace(paper, pretrain=hasty, yardstick=package == "dvasp")  # whose flow takes as long as the rest
+    made = replace(paper, pretrain=hasty)
     if for_all:  # there is no --set: the toy takes its time at smoke scale
-        made = replace(made, smoke={"pause": 0.1})
-    subprocess.Popen, page.page, comparison.as_page = Forked, lambda *_: "no page", lambda *_, **__: "no page"
-    if for_all:
-        cli.papers, cli.load, arguments = (
-            lambda: {"toy": "Toy"},
-            lambda _: made,
-            [package, *arguments, "--scale", "smoke"],
-        )
-        yardstick.tvl1 = lambda a, b: (b - a.float())[:, None].repeat(1, 2, 1, 1)
-    Forked.paper = None if for_all else made
+        made, arguments = replace(made, smoke={"pause": 0.1}), [package, *arguments, "--scale", "smoke"]
+        cli.papers, cli.load = lambda: {"toy": "Toy"}, lambda _: made
+
+    def run(command: Sequence[str]) -> None:
+        os.dup2(2, 1)
+        main(None if for_all else made, list(command[2:]))
+
+    Forked.run = staticmethod(run)
+    page.page, comparison.as_page = lambda *_: "no page", lambda *_, **__: "no page"
+    yardstick.tvl1 = lambda a, b: (b - a.float())[:, None].repeat(1, 2, 1, 1)
     print(json.dumps(storm(int(seed), int(kills), Path(out), arguments)))

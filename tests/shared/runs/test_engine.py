@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 from toy.experiments import PAPER
+from toy.forked import python
 from toy.left import halves, records, table
-from toy.shell import no_file_beyond, python
+from toy.shell import no_file_beyond
 
 from shared.corpora import casme2 as corpus
 from shared.errors import UserError

@@ -8,15 +8,15 @@ import pickle
 import shutil
 import signal
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from toy import shell
 from toy.experiments import PAPER
+from toy.forked import python
 from toy.left import halves, records, table
-from toy.shell import ENVIRONMENT, ROOT, no_file_beyond, python
+from toy.shell import no_file_beyond
 from toy.train import Onsets
 
 from shared.cli import LOADER_KILLED
@@ -115,7 +115,8 @@ def test_a_folder_that_is_read_only(whole, half, goes_on, folder):
     for lock in folder.glob("*.lock"):
         lock.unlink()
     folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    done = python("toy", "table1", "--data", whole[0], "--out", half, "--processes", 1, preexec_fn=bound_by_permissions)
+    arguments = "toy", "table1", "--data", whole[0], "--out", half, "--processes", 1
+    done = shell.python(*arguments, preexec_fn=bound_by_permissions)
     folder.chmod(stat.S_IRWXU)
     assert done.returncode == 2 and not done.stdout and "Traceback" not in done.stderr
     assert f"error: cannot write in {folder}" in done.stderr and f": Permission denied; {REMEDY}" in done.stderr
@@ -126,15 +127,10 @@ def test_a_folder_that_is_read_only(whole, half, goes_on, folder):
 def test_a_corpus_that_goes_before_its_processes_read_it(whole, out, goes_on, tmp_path, part):
     data = whole[0]
     shutil.rmtree(out / "toy")
-    command = [sys.executable, "-m", "toy", "table1", "--data", data, "--out", out, "--processes", "2"]
-    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    with subprocess.Popen(command, env=ENVIRONMENT, cwd=ROOT, **pipes) as run:
-        assert "2 experiments to run in 2 processes" in run.stderr.readline()
-        os.rename(data / part, tmp_path / "away")  # the processes have yet to import torch
-        printed, said = run.communicate()
+    run = python("toy.moved", data / part, tmp_path / "away", "table1", "--data", data, "--out", out, "--processes", 2)
     os.rename(tmp_path / "away", data / part)
-    assert run.returncode == 2 and not printed and "Traceback" not in said
-    assert f"error: {data} has changed since this run began; {REMEDY}" in said
+    assert run.returncode == 2 and not run.stdout and "Traceback" not in run.stderr
+    assert f"error: {data} has changed since this run began; {REMEDY}" in run.stderr
     goes_on(out)
 
 

@@ -10,9 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
-from toy import together
+from toy import forked, together
+from toy.forked import called
 from toy.left import halves, records, table
-from toy.shell import ENVIRONMENT, python
+from toy.shell import python
 
 from shared.errors import UserError
 from shared.runs.parallel import (
@@ -26,11 +27,6 @@ from shared.runs.parallel import (
     synchronised,
     wait_for_others,
 )
-
-
-@pytest.fixture
-def importable(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
 
 
 @pytest.mark.parametrize("processes", [2, 3, 4])
@@ -65,8 +61,8 @@ def test_batches_that_cannot_be_are_refused():
         Batches(0, batch=8, epochs=1, seed=0)
 
 
-def test_batch_norm_over_processes_is_batch_norm_of_the_whole_batch(tmp_path, importable):
-    assert launch(["-m", "toy.together", str(tmp_path)], 2) == 0
+def test_batch_norm_over_processes_is_batch_norm_of_the_whole_batch(tmp_path):
+    assert called(launch, ["-m", "toy.together", str(tmp_path)], 2).returncode == 0
     first, second = (torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in (0, 1))
     for (dims, how), a, b in zip(together.CASES, first["cases"], second["cases"], strict=True):
         expected = together.through(together.norm(dims, **how), together.batch(dims), slice(None))
@@ -94,7 +90,7 @@ def test_outside_training_and_alone_nothing_changes():
 def test_a_pretraining_shared_by_two_processes_has_the_losses_of_one(casme2, toy, tmp_path):
     arguments = ("table1/w/ pre-training", "--data", casme2, "--set", "pretrain_epochs=20", "--out")
     assert toy(*arguments, tmp_path / "one")[0] == 0
-    done = python("toy", *arguments, tmp_path / "two", "--processes", 2, "--data-parallel")
+    done = forked.python("toy", *arguments, tmp_path / "two", "--processes", 2, "--data-parallel")
     assert done.returncode == 0, done.stderr
     one, two = (json.loads(next((tmp_path / out).rglob("record.json")).read_text()) for out in ("one", "two"))
     losses = [[entry["loss"] for entry in record["history"]] for record in (one, two)]
@@ -131,15 +127,14 @@ def test_two_machines_leave_the_table_of_one(casme2, toy, tmp_path):
 
 
 @pytest.mark.parametrize("code", [0, 2, 3])
-def test_the_exit_code_is_that_of_the_process_that_failed(importable, code):
-    assert launch(["-m", "toy.faulty", str(code)], 2) == code
+def test_the_exit_code_is_that_of_the_process_that_failed(code):
+    assert called(launch, ["-m", "toy.faulty", str(code)], 2).returncode == code
 
 
 @pytest.mark.parametrize("how", [[], ["together"]])
-def test_a_process_that_is_killed_is_said(importable, how, capfd):
-    with pytest.raises(UserError, match="stopped by SIGKILL"):
-        launch(["-m", "toy.faulty", "-9", *how], 2)
-    assert "Traceback" not in capfd.readouterr().err
+def test_a_process_that_is_killed_is_said(how):
+    done = called(launch, ["-m", "toy.faulty", "-9", *how], 2)
+    assert done.returncode == 2 and "stopped by SIGKILL" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_who_waits_for_a_process_that_has_ended_says_so():

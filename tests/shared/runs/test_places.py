@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from toy.forked import called
 from toy.left import halves, records
 from toy.shell import ENVIRONMENT
 
@@ -36,15 +37,15 @@ def test_the_first_fold_tells_how_many_fit(tmp_path, monkeypatch, capsys, free, 
 
 
 @pytest.mark.parametrize("how", ["killed", "full"])
-def test_where_memory_runs_out_the_run_ends_with_the_same_records(whole, tmp_path, monkeypatch, capfd, how):
+def test_where_memory_runs_out_the_run_ends_with_the_same_records(whole, tmp_path, how):
     """Three processes on one device are two from then on."""
     data, out = whole
-    monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
     places = Places(tmp_path).open(3)
     command = ["-m", "toy.hungry", tmp_path / "marker", how, "table1", "--data", data, "--out", tmp_path / "out"]
-    assert launch(list(map(str, command)), 3, [places], {PLACES: str(tmp_path)}) == 0
+    done = called(launch, list(map(str, command)), 3, [places], {PLACES: str(tmp_path)})
+    assert done.returncode == 0, done.stderr
     assert (tmp_path / "marker").exists() and places.number == 2
-    assert "going on with 2 folds at a time" in capfd.readouterr().err
+    assert "going on with 2 folds at a time" in done.stderr
     assert records(tmp_path / "out") == records(out) and not halves(tmp_path / "out")
 
 

@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from toy.forked import Running, as_python, called
 from toy.left import halves
 from toy.shell import ENVIRONMENT, ROOT
 
 from shared.files import read_json
 from shared.runs.pretraining import Pretraining
 
+TOY = ("-c", "from shared.cli import main; main('toy')")
 ROW = ("table1/w/ pre-training", "--set", "pretrain_epochs=6", "--set", "pause=0.3", "--set", "epochs=1")
 
 
 def started(*arguments: object) -> subprocess.Popen:
-    command = [sys.executable, "-c", "from shared.cli import main; main('toy')", *map(str, arguments)]
+    command = [sys.executable, *TOY, *map(str, arguments)]
     return subprocess.Popen(
         command, cwd=ROOT, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
     )
@@ -69,17 +71,17 @@ def test_a_pretraining_that_is_asked_to_stop_leaves_a_checkpoint(toy, casme2, tm
 
 def test_processes_that_are_asked_to_stop_end_and_resume(casme2, tmp_path):
     out = tmp_path / "out"
-    arguments = (*ROW, "--data", casme2, "--out", out, "--processes", 2)
-    run = started(*arguments)
+    arguments = list(map(str, (*TOY, *ROW, "--data", casme2, "--out", out, "--processes", 2)))
+    run = Running(as_python, arguments)
     waited_for(lambda: list(out.glob("toy/*/pretraining/*/*/.claims/*")) or run.poll() is not None)
     time.sleep(1.0)
-    run.send_signal(signal.SIGTERM)
-    said = run.communicate(timeout=60)[1]
-    assert run.returncode == 128 + signal.SIGTERM, said
+    os.kill(run.pid, signal.SIGTERM)
+    done = run.ended(60)
+    said = done.stderr
+    assert done.returncode == 128 + signal.SIGTERM, said
     assert said.count("stopped by SIGTERM") == 1 and "Traceback" not in said
-    again = started(*arguments)
-    said = again.communicate(timeout=120)[1]
-    assert again.returncode == 0, said
+    again = called(as_python, arguments)
+    assert again.returncode == 0, again.stderr
     (record,) = (read_json(p) for p in out.glob("toy/*/pretraining/*/*/record.json"))
     assert len(record["history"]) == 6
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy.shell import python
+from toy.forked import python
 
 from shared.cli import main
 from shared.runs.experiment import predicted
