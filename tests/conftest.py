@@ -53,6 +53,20 @@ def few_faces(faces, tmp_path) -> Path:
     return Path(shutil.copytree(faces, tmp_path / "few", ignore=others, copy_function=os.link))
 
 
+@pytest.fixture
+def with_macro(few_faces, drawn) -> Callable[..., Path]:
+    """Puts macro corpora, a small share of each, beside `few_faces`; returns the folder."""
+    shares = {"CK+": 0.05, "DFEW": 0.002, "EmotioNet": 0.001}
+
+    def put(*corpora: str) -> Path:
+        for corpus in corpora:
+            if corpus in shares:
+                (few_faces / corpus).symlink_to(drawn(corpus, 24, shares[corpus]) / corpus)
+        return few_faces
+
+    return put
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> tuple[Path, Path]:
     """(data, out): both rows of the toy's table 1, run in this process alone."""

@@ -17,7 +17,6 @@ from shared.runs.experiment import PretrainingRun
 from shared.runs.parallel import Alone
 from shared.runs.pretraining import Needs
 from shared.runs.weights import load_network
-from shared.synthetic.write import write
 from shared.tasks import TASKS
 
 RUNNING = [
@@ -92,12 +91,6 @@ class Watched(Needs):
         return super().__getattribute__(name)
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    """The folder of the generated corpora."""
-    return tmp_path_factory.mktemp("faces") / "faces"
-
-
 def stages(package: Path, data: Path, out: Path) -> list[PretrainingRun]:
     """Pre-trainings of the tables, tiny, on the corpora of the first of them: each switch, word and number of the keys
     is met in one of them."""
@@ -113,13 +106,13 @@ def stages(package: Path, data: Path, out: Path) -> list[PretrainingRun]:
 
 
 @pytest.mark.parametrize("package", PRETRAINED, ids=name)
-def test_a_pretraining_reads_what_its_key_contains(package, data, tmp_path, monkeypatch):
+def test_a_pretraining_reads_what_its_key_contains(package, with_macro, tmp_path, monkeypatch):
     """And nothing else: what its key does not contain cannot be read (Needs)."""
     for module in session, engine:
         monkeypatch.setattr(module, "Needs", Watched)
     monkeypatch.setattr(Watched, "names", set())
     keys = set()
-    write(data, stages(package, tmp_path, tmp_path)[0].corpora, size=48, workers=1)  # those that are not there yet
+    data = with_macro(*stages(package, tmp_path, tmp_path)[0].corpora)
     for stage in stages(package, data, tmp_path / "out"):
         engine._pretrain(stage, Alone(torch.device("cpu")), 0)
         assert stage.done() and stage.load()

@@ -11,7 +11,6 @@ from toy.forked import python
 from toy.left import halves, records, table
 
 KILLS = int(os.environ.get("MER_KILLS", 6))
-SHARES = {"CK+": 0.05, "DFEW": 0.002, "EmotioNet": 0.001}  # of the macro corpora, that are drawn
 ROWS = {  # row, the macro corpus beside CASME II, settings
     "dvasp": ("table1/Lv+Lmv+Lasp", "EmotioNet", dict(size=32, resize=36, width=8, teacher_epochs=1, epochs=2)),
     "ma2mi": (
@@ -34,12 +33,11 @@ ROWS = {  # row, the macro corpus beside CASME II, settings
 
 
 @pytest.mark.parametrize("package", ROWS)
-def test_killed_at_random_moments_a_run_ends_with_the_same_table(package, few_faces, drawn, tmp_path):
+def test_killed_at_random_moments_a_run_ends_with_the_same_table(package, with_macro, tmp_path):
     row, macro, settings = ROWS[package]
-    if macro:
-        (few_faces / macro).symlink_to(drawn(macro, 24, SHARES[macro]) / macro)
+    data = with_macro(*[macro] * bool(macro))
     small = [part for item in settings.items() for part in ("--set", "=".join(map(str, item)))]
-    done = python("toy.storm", package, 1, KILLS, tmp_path, row, "--data", few_faces, "--skip-broken", *small)
+    done = python("toy.storm", package, 1, KILLS, tmp_path, row, "--data", data, "--skip-broken", *small)
     assert done.returncode == 0, done.stderr
     print(package, done.stdout)
     came = json.loads(done.stdout)

@@ -45,6 +45,7 @@ NEIGHBOURS = {
 MIXED = 0.08  # how often a label's neighbour is shown: labels also depend on the film watched and on the self-report
 LATERAL = (2, 10, 12, 14, 15)  # AUs that are often seen on one side
 SUBDUED = 0.75  # repression is the attempt to hide
+MICRO_PEAKS, MACRO_PEAKS = (0.12, 0.4), (0.5, 1.0)  # the range of peak intensities; 1 is an action's full movement
 
 
 def generator(*keys: object) -> np.random.Generator:
@@ -97,8 +98,8 @@ class Habits:
         return options[rng.choice(len(options), p=weights / weights.sum())]
 
     def show(self, emotion: str, aus: Collection[int], rng: np.random.Generator, macro: bool = False) -> Display:
-        """Intensities and sides for a combination: micro .12 to .4, macro .5 to 1, the leading AU strongest."""
-        low, high = (0.5, 1.0) if macro else (0.12, 0.4)
+        """Intensities and sides for a combination, the leading AU strongest."""
+        low, high = MACRO_PEAKS if macro else MICRO_PEAKS
         strength = rng.beta(2.2, 2.2) * self.liveliness * (SUBDUED if emotion == "repression" else 1)
         peaks = {}
         for rank, au in enumerate(aus):
