@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import Image, ImageDraw, ImageOps
-from torchvision.utils import make_grid
 from tqdm import tqdm
 
 from ..corpora.samples import Problem, Reading
@@ -219,6 +218,8 @@ def _write(path: Path, boxes: Mapping[str, Given]) -> None:
 
 def contact_sheet(images: Mapping[str, str], boxes: Mapping[str, Box | None], path: Path) -> None:
     """A picture of clips, evenly spread, each with its box: `images` is sample -> file."""
+    from torchvision.utils import make_grid  # here, because it takes seconds
+
     tiles = []
     for sample in list(images)[:: math.ceil(len(images) / SHOWN)]:
         try:

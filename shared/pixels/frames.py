@@ -124,11 +124,7 @@ def _each(store: Store, one: Callable[[np.ndarray], np.ndarray]) -> Iterator[np.
     rest = range(1, len(store.ids))
     cores = len(os.sched_getaffinity(0)) if (time.monotonic() - clock) * len(rest) > LONG else 0
     yield from torch.utils.data.DataLoader(
-        clips,
-        batch_size=None,
-        sampler=rest,
-        collate_fn=lambda made: made,
-        **loaders(cores),
+        clips, batch_size=None, sampler=rest, collate_fn=lambda made: made, **loaders(cores)
     )
 
 

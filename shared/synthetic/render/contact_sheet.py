@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
-from torchvision.utils import save_image
 
 from ...files import replacing
 from .actions import ACTIONS
@@ -17,6 +16,8 @@ SIDE, COLUMNS, CAPTION = 152, 12, 16  # pixels of a face, tiles in a row, pixels
 
 def contact_sheet(path: str | Path, seed: int = 0) -> None:
     """Write a PNG: twelve people; each action unit at .3, at 1, and ten times what changes at .3; a room; a clip."""
+    from torchvision.utils import save_image  # here, because it takes seconds, and drawing does not need it
+
     people = [Person.draw(1000 * seed + i) for i in range(COLUMNS)]
     tiles = [_tile(f"person {person.seed}", _apex(person, {})) for person in people]
     rest = _apex(people[0], {})
