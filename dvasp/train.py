@@ -188,7 +188,7 @@ def train(training: FoldTraining[Config, Store]) -> None:
         return central(images[rows], config.size)
 
     b = min(config.batch, len(train))  # smaller batches are left out: L_asp is proportional to 1 / b
-    for epoch in range(config.epochs):
+    for epoch in training.epochs(config.epochs):
         student.train()
         for batch in training.shuffled(train, least=b):
             draws = torch.rand(len(batch), 3, generator=training.augmentation).to(training.device)

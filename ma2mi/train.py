@@ -185,6 +185,8 @@ def cache_latents(pretraining: Pretraining[Config], model: Reconstruction) -> No
     config, pairs, net = pretraining.config, pretraining.data, model.autoencoder
     assert isinstance(pairs, FramePairs)
     pairs.latents = None
+    if pretraining.timed:
+        return
     if config.pretrain != "latents" or not config.cache_latents or not isinstance(net, Autoencoder):
         return
     if pairs.start[-1] > 2 * config.pretrain_epochs * len(pairs):
@@ -263,7 +265,7 @@ def train(training: FoldTraining[Config, Store]) -> None:
     adamw, decay = optimiser(
         parts, lr=config.lr, final=config.final, epochs=config.epochs, weight_decay=config.weight_decay
     )
-    for epoch in range(config.epochs):
+    for epoch in training.epochs(config.epochs):
         parts.train()
         for encoder in frozen:
             encoder.eval()

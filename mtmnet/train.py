@@ -325,7 +325,7 @@ def run(
 ) -> Iterator[tuple[int, dict[str, float]]]:
     """Epochs of `step(indices of pairs (B,))` over the clips `rows`: each epoch and the means of its terms."""
     T = training.data.stacked().shape[1] - 1
-    for epoch in range(epochs):
+    for epoch in training.epochs(epochs):
         net.train()
         for batch in training.shuffled(torch.arange(T * len(rows)), stage=stage):
             training.note(rows[batch // T], **step(batch))

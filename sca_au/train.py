@@ -94,7 +94,7 @@ def detect(training: FoldTraining[Config, Prepared]) -> None:
     )
     drops = torch.optim.lr_scheduler.StepLR(sgd, config.drop, gamma=0.1)
     seconds, steps = 0.0, 0
-    for epoch in range(config.epochs):
+    for epoch in training.epochs(config.epochs):
         net.train()
         clock = time.perf_counter()
         for rows in training.shuffled(train, least=1):

@@ -121,6 +121,12 @@ def complete(
     if os.environ.get(CHECKED, checked) != checked:
         raise UserError(f"{session.data} has changed since this run began; {REMEDY}")
     todo = [] if args.diff else [e for e in experiments if len(e.records()) < len(e.folds)]
+    if args.dry_run:
+        from .runs.cost import estimate
+
+        lines = estimate(todo, torch.device("cuda" if torch.cuda.is_available() else "cpu"), args.workers, name)
+        print("\n".join(lines))
+        return 0
     for experiment in todo:
         experiment.claim_settings()
     for pretraining in [e.pretraining for e in todo if e.pretraining]:

@@ -152,7 +152,7 @@ def train(training: FoldTraining[Config, Any]) -> None:
     alpha = frequencies(y if config.follow == "release" else y[rows], len(training.task.classes))
     epochs = math.ceil(config.iterations / math.ceil(len(rows) / config.batch))
     decay = torch.optim.lr_scheduler.MultiStepLR(optimiser, [round(config.full_rate * epochs)], gamma=0.1)
-    for epoch in range(epochs):
+    for epoch in training.epochs(epochs):
         net.train()
         for batch in training.shuffled(rows, least=1):
             with autocast(config, training.device):

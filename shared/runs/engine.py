@@ -112,30 +112,13 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     """Train one fold and write its record."""
     experiment.claim_settings()
     started = datetime.now(timezone.utc)
-    seed = seed_of(experiment.task.name, fold.name, experiment.seed)  # not of the row: rows of a table are paired
-    seed_everything(seed)
-    set_precision(experiment.config)
+    prepare_process(fold_seed(experiment, fold), experiment.config)
     stage = experiment.pretraining
-    name = f"{experiment.name} {fold.name}"
-    training = FoldTraining(
-        name=name,
-        config=experiment.config,
-        task=experiment.task,
-        fold=fold,
-        data=experiment.data,
-        samples=experiment.samples,
-        seed=seed,
-        device=device,
-        pretrained=stage.load() if stage else None,
-        weights_dir=experiment.session.weights_dir,
-        rule=experiment.rule,
-        metrics=experiment.metrics,
-        pretraining_data=(lambda: stage.data) if stage else None,
-    )
-    with explained_memory(name, f"batch={experiment.config.batch}"):
+    training = FoldTraining(**given(experiment, fold, device), pretrained=stage.load() if stage else None)
+    with explained_memory(training.name, f"batch={experiment.config.batch}"):
         experiment.paper.train(training)
     if not training.history:
-        raise UserError(f"{name}: no epoch was scored; set at least one epoch")
+        raise UserError(f"{training.name}: no epoch was scored; set at least one epoch")
     scored_epoch = training.scored_epoch
     if isinstance(experiment, FittedRun):  # its test sample is one that it has learned from
         training.predictions, training.figures, training.files = {}, {}, {}
@@ -174,6 +157,30 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     log(f"{experiment.name} [{done}/{len(experiment.folds)}] {fold.name}: {terms}")
 
 
+def fold_seed(experiment: Experiment, fold: Fold) -> int:
+    """Of task, fold and seed but not of the row: the rows of a table are paired."""
+    return seed_of(experiment.task.name, fold.name, experiment.seed)
+
+
+def given(experiment: Experiment, fold: Fold, device: torch.device) -> dict[str, Any]:
+    """What the training of a fold is given, but for the weights of its pre-training."""
+    stage = experiment.pretraining
+    return {
+        "name": f"{experiment.name} {fold.name}",
+        "config": experiment.config,
+        "task": experiment.task,
+        "fold": fold,
+        "data": experiment.data,
+        "samples": experiment.samples,
+        "seed": fold_seed(experiment, fold),
+        "device": device,
+        "weights_dir": experiment.session.weights_dir,
+        "rule": experiment.rule,
+        "metrics": experiment.metrics,
+        "pretraining_data": (lambda: stage.data) if stage else None,
+    }
+
+
 def _pretrain_together(stage: PretrainingRun, accelerator: Processes, workers: int | None) -> bool:
     """Run one pre-training in all processes together; whether it is done. Waits while another run has claimed it."""
     with claim(stage.folder) if accelerator.is_main_process else nullcontext() as mine:
@@ -189,21 +196,8 @@ def _pretrain(stage: PretrainingRun, accelerator: Processes, workers: int | None
     started = datetime.now(timezone.utc)
     if accelerator.is_main_process:
         stage.claim_settings()
-    seed = seed_of("pre-training", stage.seed)
-    seed_everything(seed)
-    set_precision(stage.config)
-    pretraining = Pretraining(
-        name=stage.name,
-        config=cast(Settings, Needs(stage.needs)),
-        task=stage.task,
-        data=stage.data,
-        settings=stage.settings,
-        seed=seed,
-        accelerator=accelerator,
-        folder=stage.folder,
-        weights_dir=stage.session.weights_dir,
-        workers=loader_count(workers, getattr(stage.data, "streamed", False), accelerator),
-    )
+    prepare_process(seed_of("pre-training", stage.seed), stage.config)
+    pretraining = Pretraining(**given_to_pretrain(stage, accelerator, workers), folder=stage.folder)
     assert stage.paper.pretrain is not None
     with explained_memory(stage.name, "the batch of the pre-training"):
         weights = stage.paper.pretrain(pretraining)
@@ -222,6 +216,21 @@ def _pretrain(stage: PretrainingRun, accelerator: Processes, workers: int | None
     log(f"{stage.name}: done, {len(pretraining.history)} epochs")
 
 
+def given_to_pretrain(stage: PretrainingRun, accelerator: Processes, workers: int | None) -> dict[str, Any]:
+    """What a pre-training is given, but for its folder."""
+    return {
+        "name": stage.name,
+        "config": cast(Settings, Needs(stage.needs)),
+        "task": stage.task,
+        "data": stage.data,
+        "settings": stage.settings,
+        "seed": seed_of("pre-training", stage.seed),
+        "accelerator": accelerator,
+        "weights_dir": stage.session.weights_dir,
+        "workers": loader_count(workers, getattr(stage.data, "streamed", False), accelerator),
+    }
+
+
 @contextmanager
 def explained_memory(name: str, batch: str) -> Iterator[None]:
     """Raise OutOfMemory, with the settings to lower, where memory runs out."""
@@ -232,6 +241,12 @@ def explained_memory(name: str, batch: str) -> Iterator[None]:
             raise
         remedy = f"lower {batch} or the size of the images with --set, or start fewer --processes"
         raise OutOfMemory(f"{name}: out of memory; {remedy}; rerun the same command to resume") from error
+
+
+def prepare_process(seed: int, config: Settings) -> None:
+    """Seed everything, and compute in the precision that the setting says."""
+    seed_everything(seed)
+    set_precision(config)
 
 
 def set_precision(config: Settings) -> None:

@@ -112,6 +112,10 @@ class FoldTraining(Generic[C, D]):
         """The generator of augmentation."""
         return self.generator("augmentation")
 
+    def epochs(self, number: int) -> Iterator[int]:
+        """The epochs of a stage of the training, from 0."""
+        yield from range(number)
+
     def shuffled(self, rows: Tensor, least: int = 2, stage: str = "training") -> Iterator[Tensor]:
         """An epoch's batches of `rows`, in random order; an end of fewer than `least` rows is left out, by default of
         one: batch norm has no statistics of a single face. Each `stage` has an order of its own."""

@@ -57,6 +57,7 @@ class Pretraining(Generic[C]):
     checkpoint_seconds: float = 600.0
     history: list[dict[str, float]] = field(default_factory=list)
     made: dict[str, Any] = field(default_factory=dict)  # how the network is made that it leaves
+    timed: bool = False  # a few steps are timed, and nothing is kept
     waited: float = 0.0
     worked: float = 0.0
     _state: dict[str, Any] = field(default_factory=dict)

@@ -60,7 +60,7 @@ def train_ststnet(training: FoldTraining[Config, FlowImages]) -> None:
     taken = {"shapes": {"x": [3, SIDE, SIDE]}, "made_by": MADE_BY}
     net = training.build(partial(STSTNet, classes=len(training.task.classes)), **taken)
     adam = optimiser(torch.optim.Adam, net, training)
-    for epoch in range(config.ststnet_epochs):
+    for epoch in training.epochs(config.ststnet_epochs):
         net.train()
         for batch in rows.split(config.batch):
             with autocast(config, training.device):
@@ -82,7 +82,7 @@ def train_capsulenet(training: FoldTraining[Config, ApexFrames]) -> None:
         x = turned(images(frames[rows, 0]), CAPSULENET_DEGREES, training.generator("rotation at test"), flip=False)
         return scores(net, cropped(x, config.image))
 
-    for epoch in range(config.capsulenet_epochs):
+    for epoch in training.epochs(config.capsulenet_epochs):
         adam.param_groups[0]["lr"] = config.lr * CAPSULENET_DECAY ** (epoch + 1)  # lowered before the epoch
         net.train()
         chosen = balanced(rows, y[rows], training.augmentation)
@@ -110,7 +110,7 @@ def train_mmnet(training: FoldTraining[Config, KeyFrames]) -> None:
         onset, apex = normalised(frames[annotated(data, rows)]).unbind(1)
         return scores(net, onset, apex).softmax(1)
 
-    for epoch in range(config.mmnet_epochs):
+    for epoch in training.epochs(config.mmnet_epochs):
         adam.param_groups[0]["lr"] = config.lr * MMNET_DECAY ** min(epoch, MMNET_DECAYS)
         net.train()
         for batch in training.shuffled(rows):

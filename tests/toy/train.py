@@ -84,7 +84,7 @@ def train(training: FoldTraining[Config, Store]) -> None:
     if training.pretrained:
         net.load_state_dict(training.pretrained, strict=False)
     adam = torch.optim.Adam(net.parameters(), lr=config.lr)
-    for epoch in range(config.epochs):
+    for epoch in training.epochs(config.epochs):
         net.train()
         loss = F.cross_entropy(net(x[rows]), target[rows])
         adam.zero_grad()

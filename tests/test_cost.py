@@ -1,0 +1,94 @@
+"""What --dry-run says: as many steps as a run takes, of every package, and nothing left behind."""
+
+import dataclasses
+from collections import Counter
+
+import pytest
+import torch
+from tiny import ROWS, STAGES, experiment_of, options, paper_of, session_of, trained
+from toy.experiments import PAPER
+
+from shared.runs import cost, engine
+from shared.runs.fold import FoldTraining
+from shared.runs.parallel import Alone
+from shared.runs.pretraining import Pretraining
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """Counts the steps of folds and pre-trainings, of which the estimate takes two of each stage."""
+    monkeypatch.setattr(cost, "STEPS", 2)
+    counts = Counter()
+
+    def counted(kind, method):
+        plain = getattr(kind, method)
+
+        def call(self, *arguments, **named):
+            counts[kind] += 1
+            return plain(self, *arguments, **named)
+
+        monkeypatch.setattr(kind, method, call)
+
+    counted(FoldTraining, "note")
+    counted(Pretraining, "log")
+    return counts
+
+
+FOLDS = {name: (name, ["batch=4"]) for name in ROWS} | {
+    "skd_tstsan": ("skd_tstsan", ["batch=4", "iterations=20"]),
+    "STSTNet": ("skd_tstsan", ["method=STSTNet", "ststnet_epochs=3", "batch=4"]),
+}
+
+
+@pytest.mark.parametrize("name", FOLDS)
+def test_the_steps_of_a_fold(name, few_faces, tmp_path, steps):
+    what = (FOLDS[name][0], few_faces, tmp_path / "out", *FOLDS[name][1])
+    (training, _), taken = cost._time_fold(experiment_of(*what), CPU, None), steps[FoldTraining]
+    steps.clear()
+    trained(*what)
+    assert sum(stage.steps for stage in training.stages) == steps[FoldTraining] > taken
+    assert all(stage.step > 0 and stage.scoring > 0 for stage in training.stages)
+
+
+PRETRAININGS = {
+    "dvasp": ("table1/Lv+Lmv+Lasp", []),
+    "ma2mi": ("table1/MA2MI@CASME", []),
+    "mtmnet": ("table2/L_EID, L_MTM@CASME2(CK+)", ["batch=2"]),
+    "skd_tstsan": (ROWS["skd_tstsan"][0], ["pretrain_iterations=9", "pretrain_batch=2"]),
+}
+
+
+@pytest.mark.parametrize("package", PRETRAININGS)
+def test_the_steps_of_a_pretraining(package, with_macro, tmp_path, steps):
+    row, changes = PRETRAININGS[package]
+    data, paper = with_macro("CK+", "DFEW", "EmotioNet"), paper_of(package)
+    session = session_of(paper, options(package, data, tmp_path / "out", *STAGES[package].split(), *changes))
+    ((table, (row,)),) = paper.choose([row])
+    stage = session.experiments(row, table.columns[0], 1)[0].pretraining
+    (timed, weights, _), taken = cost._time_pretraining(stage, CPU, 0), steps[Pretraining]
+    assert not stage.folder.exists()
+    steps.clear()
+    engine._pretrain(stage, Alone(CPU), 0)
+    assert timed.steps == steps[Pretraining] >= taken and timed.step >= 0
+    assert weights.keys() == stage.load().keys()
+
+
+def test_a_dry_run_says_what_is_missing_and_leaves_its_input_alone(casme2, toy, tmp_path):
+    out = tmp_path / "out"
+    shared = "table1", "--data", casme2, "--out", out
+    code, said, _ = toy(*shared, "--dry-run", paper=dataclasses.replace(PAPER, yardstick=True))
+    lines = said.splitlines()
+    assert code == 0 and len(lines) == 6 and "MiB of prepared" in lines[-1]
+    for what in ("toy casme2-5 default", "toy casme2-5 pretrain=True", "yardstick casme2-5 default"):
+        (line,) = (line for line in lines if line.startswith(what))
+        assert ": 4 folds of " in line and ("(2 steps of " in line) == what.startswith("toy")
+    assert [line.count(": 4 steps of ") for line in lines if line.startswith("toy pre-training")] == [1]
+    assert [path.name for path in out.iterdir()] == ["cache"]
+    assert toy("table1/plain", "--data", casme2, "--out", out)[0] == 0
+    code, said, _ = toy(*shared, "--dry-run")
+    assert code == 0 and said.count(": 4 folds of ") == 1 and "toy casme2-5 default" not in said
+    assert PAPER.name in said.splitlines()[-2]
+    toy(*shared)
+    assert toy(*shared, "--dry-run")[1].startswith("toy: 0 s in one process")
