@@ -43,14 +43,21 @@ def faces(drawn) -> Path:
     return drawn("CASME2", 48)
 
 
-@pytest.fixture
-def few_faces(faces, tmp_path) -> Path:
-    """`faces` with the images of four people alone, so that a run has few folds; the sheets name all eight."""
+@pytest.fixture(scope="session")
+def four_people(faces, tmp_path_factory) -> Path:
+    """`faces` with the images of four people alone, for a run of few folds; the sheets name all eight. For reading."""
 
     def others(_: str, names: list[str]) -> list[str]:
         return sorted(name for name in names if name.startswith("sub"))[4:]
 
-    return Path(shutil.copytree(faces, tmp_path / "few", ignore=others, copy_function=os.link))
+    folder = tmp_path_factory.mktemp("four people") / "data"
+    return Path(shutil.copytree(faces, folder, ignore=others, copy_function=os.link))
+
+
+@pytest.fixture
+def few_faces(four_people, tmp_path) -> Path:
+    """A copy of `four_people`, for changing."""
+    return Path(shutil.copytree(four_people, tmp_path / "few", copy_function=os.link))
 
 
 @pytest.fixture

@@ -43,8 +43,8 @@ FOLDS = {name: (name, ["batch=4"]) for name in ROWS} | {
 
 
 @pytest.mark.parametrize("name", FOLDS)
-def test_the_steps_of_a_fold(name, few_faces, tmp_path, steps):
-    what = (FOLDS[name][0], few_faces, tmp_path / "out", *FOLDS[name][1])
+def test_the_steps_of_a_fold(name, four_people, tmp_path, steps):
+    what = (FOLDS[name][0], four_people, tmp_path / "out", *FOLDS[name][1])
     (training, _), taken = cost._time_fold(experiment_of(*what), CPU, None), steps[FoldTraining]
     steps.clear()
     trained(*what)

@@ -28,19 +28,19 @@ def types_of_convolutions():
 
 
 @pytest.fixture(scope="module", params=ROWS)
-def plain(request, faces, tmp_path_factory):
+def plain(request, four_people, tmp_path_factory):
     """(package, its output folder, its training without these switches, the types of its convolutions)"""
     out = tmp_path_factory.mktemp("plain")
     with types_of_convolutions() as seen:
-        training = trained(request.param, faces, out)
+        training = trained(request.param, four_people, out)
     return request.param, out, training, seen
 
 
-def test_bfloat16_in_training_alone(plain, faces):
+def test_bfloat16_in_training_alone(plain, four_people):
     """Layers compute in bfloat16 while training and in float32 when scored; weights stay float32, losses near."""
     package, out, training, seen = plain
     with types_of_convolutions() as seen_mixed:
-        mixed = trained(package, faces, out, "precision=bf16")
+        mixed = trained(package, four_people, out, "precision=bf16")
     assert seen == {True: {torch.float32}, False: {torch.float32}}
     assert seen_mixed == {True: {torch.bfloat16}, False: {torch.float32}}
     for one in training, mixed:
@@ -49,7 +49,7 @@ def test_bfloat16_in_training_alone(plain, faces):
     assert loss != mixed.history[0]["loss"] == pytest.approx(loss, rel=0.1)
 
 
-def test_a_compiled_network_learns_the_same(plain, faces, monkeypatch):
+def test_a_compiled_network_learns_the_same(plain, four_people, monkeypatch):
     """The compiler's graph of the network, without the code generator, which takes minutes."""
     package, out, training, _ = plain
     compiled, compile = [], torch.compile
@@ -59,7 +59,7 @@ def test_a_compiled_network_learns_the_same(plain, faces, monkeypatch):
         return compile(forward, backend="eager")
 
     monkeypatch.setattr(torch, "compile", traced)
-    other = trained(package, faces, out, "compile=true")
+    other = trained(package, four_people, out, "compile=true")
     assert compiled and list(other.learned) == list(training.learned)
     assert other.history[0]["loss"] == pytest.approx(training.history[0]["loss"], rel=1e-3)
 

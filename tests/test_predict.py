@@ -19,12 +19,12 @@ ABOUT = ("package", "network", "arguments", "task", "labels", "config", *MADE_BY
 
 
 @pytest.mark.parametrize("package", ROWS)
-def test_a_fold_s_weights_say_what_its_record_says(package, few_faces, tmp_path, toy):
+def test_a_fold_s_weights_say_what_its_record_says(package, four_people, tmp_path, toy):
     paper = paper_of(package)
-    code, _, errors = toy(*options(package, few_faces, tmp_path), "--skip-broken", paper=paper)
+    code, _, errors = toy(*options(package, four_people, tmp_path), "--skip-broken", paper=paper)
     assert code == 0, errors
 
-    experiment = experiment_of(package, few_faces, tmp_path)
+    experiment = experiment_of(package, four_people, tmp_path)
     samples, data = experiment.session.inputs(experiment.task, experiment.config)
     for path in sorted(experiment.folder.glob("*.json"))[:2]:
         record = json.loads(path.read_text(encoding="utf-8"))

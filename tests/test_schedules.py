@@ -31,10 +31,10 @@ def stepping():
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_the_rate_of_each_step(name, faces, tmp_path):
+def test_the_rate_of_each_step(name, four_people, tmp_path):
     package, changes, epochs, rate = SCHEDULES[name]
     with stepping() as rates:
-        training = trained(package, faces, tmp_path, *changes.split())
+        training = trained(package, four_people, tmp_path, *changes.split())
     assert len(training.history) == epochs and len(rates) % epochs == 0
     for step, found in enumerate(rates):
         assert list(found) == pytest.approx([rate(step * epochs // len(rates))]), step

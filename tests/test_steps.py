@@ -35,7 +35,7 @@ def read_each(monkeypatch):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_step_reads_nothing(method, faces, tmp_path, monkeypatch):
+def test_a_step_reads_nothing(method, four_people, tmp_path, monkeypatch):
     """History, predictions and weights are those of the straightforward loop."""
     package, changes = METHODS[method]
     note, means, counts, steps = FoldTraining.note, FoldTraining.means, [], []
@@ -53,10 +53,10 @@ def test_a_step_reads_nothing(method, faces, tmp_path, monkeypatch):
     with monkeypatch.context() as patch, elsewhere() as reads:
         patch.setattr(FoldTraining, "note", counted)
         patch.setattr(FoldTraining, "means", ended)
-        made = trained(package, faces, tmp_path, *changes.split(), "batch=6")
+        made = trained(package, four_people, tmp_path, *changes.split(), "batch=6")
     assert max(steps) > 1
     read_each(monkeypatch)
-    plain = trained(package, faces, tmp_path, *changes.split(), "batch=6")
+    plain = trained(package, four_people, tmp_path, *changes.split(), "batch=6")
     assert plain.history == made.history and plain.predictions == made.predictions
     for name, value in plain.learned.items():
         assert torch.equal(value, made.learned[name]), name

@@ -55,7 +55,7 @@ def test_jobs_of_one_seed_meet_the_same_batches_and_augmentation(make):
 
 
 @pytest.mark.parametrize("package", ROWS)
-def test_networks_that_differ_meet_the_same_batches_and_augmentation(package, faces, tmp_path, monkeypatch):
+def test_networks_that_differ_meet_the_same_batches_and_augmentation(package, four_people, tmp_path, monkeypatch):
     """A network of another width takes other numbers of draws from torch's global generator."""
     shuffled, met = FoldTraining.shuffled, []
 
@@ -67,7 +67,7 @@ def test_networks_that_differ_meet_the_same_batches_and_augmentation(package, fa
     monkeypatch.setattr(FoldTraining, "shuffled", noted)
     for width in (8, 16):
         met.append([])
-        training = trained(package, faces, tmp_path, f"width={width}")
+        training = trained(package, four_people, tmp_path, f"width={width}")
         met[-1].append(training.augmentation.get_state().tolist())
     assert len(met[0]) > 2 and met[0] == met[1]
 
