@@ -24,7 +24,7 @@ def python(tmp_path):
     (sixth / "experiments.py").write_text(declared.replace('name="toy"', 'name="sixth"'), encoding="utf-8")
 
     def run(*arguments):
-        command = [sys.executable, "-m", *map(str, arguments)]
+        command = [sys.executable, *map(str, arguments)]
         environment = ENVIRONMENT | {"PYTHONPATH": str(copy)}
         done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -36,9 +36,10 @@ def python(tmp_path):
 def test_a_sixth_paper_is_found_and_runs(python, casme2, tmp_path):
     steps = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert all(f"`{file}`" in steps for file in (*FILES, "tables/", "tests/toy/"))
-    assert "sixth: Toy; headline: table1/plain" in python("shared", "list")
-    assert "    sixth " in python("shared", "--help")
-    printed = python("shared", "sixth", "table1", "--data", casme2, "--out", tmp_path / "out", "--processes", 1)
+    assert "    sixth " in python("-m", "shared", "--help")
+    both = "import sys; from shared.cli import run; sys.exit(run(['list']) or run(sys.argv[1:]))"
+    printed = python("-c", both, "sixth", "table1", "--data", casme2, "--out", tmp_path / "out", "--processes", 1)
+    assert "sixth: Toy; headline: table1/plain" in printed
     assert "Table 1: the toy" in printed and printed.count("4 of 4 folds") == 1
     assert (tmp_path / "out" / "sixth" / "paper" / "index.html").exists()
-    python("pytest", "-q", "tests/test_shape.py", "-k", "there_are_packages or sixth and not (printed or started)")
+    python("-m", "pytest", "-q", "tests/test_shape.py", "-k", "there_are_packages or sixth and not (printed or started)")
