@@ -42,4 +42,6 @@ def test_a_sixth_paper_is_found_and_runs(python, casme2, tmp_path):
     assert "sixth: Toy; headline: table1/plain" in printed
     assert "Table 1: the toy" in printed and printed.count("4 of 4 folds") == 1
     assert (tmp_path / "out" / "sixth" / "paper" / "index.html").exists()
-    python("-m", "pytest", "-q", "tests/test_shape.py", "-k", "there_are_packages or sixth and not (printed or started)")
+    python(
+        "-m", "pytest", "-q", "tests/test_shape.py", "-k", "there_are_packages or sixth and not (printed or started)"
+    )

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 from toy.forked import python
-from toy.left import halves, records
+from toy.left import answered, halves, records
 
 from shared import claims, cli
 from shared.metrics import bootstrap, interval
@@ -58,17 +58,6 @@ def test_fewer_people_are_among_more_and_nothing_else_changes(seed):
         with_people(whole, samples, 6, seed)
 
 
-def said(out, identity, seed):
-    """Targets and answers at the last epoch of both halves."""
-    target, answers = [], []
-    for path in sorted(out.glob(f"claims/toy/*/casme2-5-halves/{identity}/seed-{seed}/*.json")):
-        record = json.loads(path.read_text())
-        scores = record["predictions"]["scores"][record["predictions"]["epochs"]["last"]["uf1"][""]][""]
-        target += record["targets"]
-        answers += np.argmax(scores, axis=1).tolist()
-    return target, answers
-
-
 def test_the_claim_of_the_toy(claim, casme2, tmp_path):
     """Rows are pre-trained once for all sizes; more seeds take those there are; a second start runs nothing."""
     out = tmp_path / "out"
@@ -87,7 +76,10 @@ def test_the_claim_of_the_toy(claim, casme2, tmp_path):
     for people in (1, 2):
         means = {}
         for name, identity in (("without", ""), ("with", ",pretrain=True")):
-            runs = [said(out, f"people={people}{identity}", seed) for seed in (0, 1)]
+            runs = [
+                answered(out, f"claims/toy/*/casme2-5-halves/people={people}{identity}/seed-{seed}/*.json")
+                for seed in (0, 1)
+            ]
             each = [f1_score(*run, labels=range(5), average="macro", zero_division=0) for run in runs]
             means[name] = np.mean(each)
             assert all(len(run[0]) == 12 for run in runs)

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import f1_score, recall_score
 from toy.corpus import read_sheet, write_sheet
 from toy.forked import python
-from toy.left import halves, records, table
+from toy.left import answered, halves, records, table
 
 from shared import cli
 from shared.report import comparison
@@ -42,17 +42,6 @@ def lines(out) -> dict[tuple[str, str], dict[str, str]]:
         return {(line["method"], line["column"]): line for line in csv.DictReader(file) if not line["published"]}
 
 
-def said(folder, task, identity="default", seed=0):
-    """Targets and answers at the last epoch of all folds of a seed."""
-    target, answers = [], []
-    for path in sorted(folder.glob(f"*/{task}/{identity}/seed-{seed}/*.json")):
-        record = json.loads(path.read_text())
-        scores = record["predictions"]["scores"][record["predictions"]["epochs"]["last"]["uf1"][""]][""]
-        target += record["targets"]
-        answers += np.argmax(scores, axis=1).tolist()
-    return target, answers
-
-
 def test_a_comparison_of_the_toy(compare, toy, casme2, tmp_path, monkeypatch):
     """Cells are scikit-learn's on the records; records of the paper's own tables are reused; a second start runs
     nothing; a column whose corpus is missing says so."""
@@ -67,7 +56,7 @@ def test_a_comparison_of_the_toy(compare, toy, casme2, tmp_path, monkeypatch):
     assert {method for method, _ in found} == {"linear SVM on flow", "toy"} and len(found) == 2 * 6
     for package, method in (("toy", "toy"), ("yardstick", "linear SVM on flow")):
         for task in ("casme2-5", "casme2-3"):
-            target, answers = said(out / package, task)
+            target, answers = answered(out / package, f"*/{task}/default/seed-0/*.json")
             labels = list(range(len(TASKS[task].classes)))
             uf1 = f1_score(target, answers, labels=labels, average="macro", zero_division=0)
             uar = recall_score(target, answers, labels=sorted(set(target)), average="macro", zero_division=0)
@@ -114,7 +103,9 @@ def test_more_seeds_take_those_there_are(compare, casme2, tmp_path):
     assert code == 0 and "4 experiments to run" in err  # of the toy and of the yardstick
     assert {path: path.stat().st_mtime_ns for path in out.rglob("seed-0/*.json")} == first
     each = [
-        f1_score(*said(out / "toy", "casme2-5", seed=s), labels=range(5), average="macro", zero_division=0)
+        f1_score(
+            *answered(out, f"toy/*/casme2-5/default/seed-{s}/*.json"), labels=range(5), average="macro", zero_division=0
+        )
         for s in range(3)
     ]
     cell = lines(out)["toy", "casme2-5 UF1"]
