@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from matplotlib import pyplot as plt
 
 from shared.pixels.images import load
-from shared.report.figures import label, pictures
+from shared.report.figures import grid, label, pictures
 from shared.report.results import Result
 from shared.runs.experiment import Experiment
 from shared.runs.paper import Figure
@@ -38,14 +37,8 @@ def ablation(result: Result) -> Figure:
     """Tables 2 and 3 as bars with their intervals, a panel a column."""
     cells = [c for c in result.cells if c.measured is not None]
     columns, rows = dict.fromkeys(c.column for c in cells), list(dict.fromkeys(c.row for c in cells))
-    plot, axes = plt.subplots(
-        1,
-        len(columns),
-        figsize=(2.6 + 1.6 * len(columns), 0.6 + 0.3 * len(rows)),
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
+    N, R = len(columns), len(rows)
+    plot, axes = grid(1, N, width=2.6 / N + 1.6, height=0.6 + 0.3 * R, sharey=True)
     for axis, column in zip(axes[0], columns, strict=True):
         for cell in (c for c in cells if c.column == column):
             interval = None

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib import pyplot as plt
 
 from shared.corpora.samples import Reading
 from shared.report.figures import grid, image, overlay
@@ -53,7 +52,7 @@ def correlations(samples: pd.DataFrame, macro: Reading | None, aus: tuple[int, .
         beside = f"above it in CK+ ({len(macro.samples)} clips{broken}; the paper adds GFT and BP4D)"
     else:
         matrix[np.triu_indices(len(aus), 1)] = np.nan
-    plot, axis = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
+    plot, ((axis,),) = grid(1, 1, width=4.6, height=4.2)
     shown = axis.imshow(matrix, vmin=-1, vmax=1, cmap="RdBu_r")
     for (i, j), r in np.ndenumerate(matrix):
         if np.isfinite(r):
@@ -77,7 +76,7 @@ def accuracies(result: Result) -> Figure:
     """Figure 5: average accuracy of the networks, bars with 95 % intervals."""
     cells = [c for c in result.cells if c.measured is not None and c.rule != "none"]
     corpora, rows = list(dict.fromkeys(c.column for c in cells)), list(dict.fromkeys(c.row for c in cells))
-    plot, axis = plt.subplots(figsize=(7, 3), layout="constrained")
+    plot, ((axis,),) = grid(1, 1, width=7, height=3)
     width = 0.8 / len(rows)
     for k, row in enumerate(rows):
         own = {c.column: c for c in cells if c.row == row}
@@ -148,7 +147,7 @@ def cost(experiments: Sequence[Experiment]) -> Figure:
         n = Left(**records[0]["figures"]).parameters
         size = f"{4e-6 * n:,.1f}"
         lines.append((experiment.task.name, variant(experiment), f"{n:,}", size, f"{step:.3f}", records[0]["device"]))
-    plot, axis = plt.subplots(figsize=(7.5, 0.5 + 0.28 * len(lines)), layout="constrained")
+    plot, ((axis,),) = grid(1, 1, width=7.5, height=0.5 + 0.28 * len(lines))
     axis.axis("off")
     table = axis.table(lines, colLabels=("task", "method", "parameters", "MB", "s a step", "device"), loc="center")
     table.auto_set_font_size(False)

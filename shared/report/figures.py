@@ -1,30 +1,32 @@
 """Building blocks of the papers' figures."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 import numpy as np
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Plot
 from numpy.typing import ArrayLike
 
 from ..runs.paper import Figure
 from .results import Result
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Plot
+
 METRIC = {"accuracy": "accuracy", "uf1": "UF1", "uar": "UAR", "f1_macro": "macro F1", "f1_binary": "binary F1"}
 
 
-def grid(rows: int, columns: int, *, width: float, height: float | None = None, **how: Any) -> tuple[Plot, np.ndarray]:
+def grid(
+    rows: int, columns: int, *, width: float, height: float | None = None, **how: Any
+) -> "tuple[Plot, np.ndarray]":
     """A plot and its axes (rows, columns), each `width` × `height` inches (default: square)."""
-    size = width * columns, (height or width) * rows
-    return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **how)
+    from matplotlib.figure import Figure as Plot  # here, because a process that trains draws nothing
+
+    plot = Plot(figsize=(width * columns, (height or width) * rows), layout="constrained")
+    return plot, plot.subplots(rows, columns, squeeze=False, **how)
 
 
-def image(axis: Axes, pixels: ArrayLike, title: str = "", **how: Any) -> None:
+def image(axis: "Axes", pixels: ArrayLike, title: str = "", **how: Any) -> None:
     """An image (H, W) or (H, W, 3) without ticks."""
     axis.imshow(pixels, **how)
     axis.set(xticks=[], yticks=[])
@@ -33,7 +35,7 @@ def image(axis: Axes, pixels: ArrayLike, title: str = "", **how: Any) -> None:
 
 def pictures(
     rows: Sequence[Sequence[ArrayLike]] | np.ndarray, titles: Sequence[str], *, width: float
-) -> tuple[Plot, np.ndarray]:
+) -> "tuple[Plot, np.ndarray]":
     """Images in rows, a title above each column."""
     plot, axes = grid(len(rows), len(titles), width=width)
     for i, (line, images) in enumerate(zip(axes, rows, strict=True)):
@@ -42,7 +44,7 @@ def pictures(
     return plot, axes
 
 
-def overlay(axis: Axes, heat: ArrayLike, size: int, **how: Any) -> None:
+def overlay(axis: "Axes", heat: ArrayLike, size: int, **how: Any) -> None:
     """An activation map (h, w) over the image of size × size pixels that `axis` shows; of a flat one, that it is."""
     extent = (-0.5, size - 0.5, size - 0.5, -0.5)
     if np.ptp(np.asarray(heat)) == 0:
@@ -53,7 +55,9 @@ def overlay(axis: Axes, heat: ArrayLike, size: int, **how: Any) -> None:
     axis.imshow(heat, cmap="jet", alpha=0.45, interpolation="bicubic", extent=extent, **how)
 
 
-def draw_confusion(axis: Axes, counts: np.ndarray, classes: Sequence[str], label: Callable[[int, float], str]) -> None:
+def draw_confusion(
+    axis: "Axes", counts: np.ndarray, classes: Sequence[str], label: Callable[[int, float], str]
+) -> None:
     """A confusion matrix (C, C), coloured by the shares of each true class; each cell says `label(count, share)`."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axis.imshow(shares, vmin=0, vmax=1, cmap="Blues")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from matplotlib import pyplot as plt
 
 from ..runs.experiment import Experiment
 from ..runs.paper import Column
@@ -68,12 +67,11 @@ def rendered(template: str, **values: object) -> str:
 
 
 def pictures(figures: Iterable[Figure]) -> list[dict[str, str]]:
-    """Titles, captions and data: URLs of figures, which are closed."""
+    """Titles, captions and data: URLs of figures."""
     pictures = []
     for figure in figures:
         data = io.BytesIO()
         figure.plot.savefig(data, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
-        plt.close(figure.plot)
         source = f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}"
         pictures.append({"title": figure.title, "caption": figure.caption, "source": source})
     return pictures

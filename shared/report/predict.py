@@ -14,7 +14,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from matplotlib import pyplot as plt
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -206,7 +205,6 @@ def show(
         overlay(axis, heat[label].clamp_min(0).numpy(), SHOWN)
     with replacing(out / "prediction.png") as temporary:
         plot.savefig(temporary, format="png", dpi=130)
-    plt.close(plot)
     result = {"package": predictor.paper.name, "task": task.name, "labels": found, "scores": score_of, **moments}
     result |= {"box": row["frames"].box, "weights": predictor.origin}
     write_text(out / "prediction.json", json.dumps(result, indent=1, allow_nan=False))
@@ -223,4 +221,3 @@ def draw_timeline(timeline: Mapping[float, Sequence[float]], task: Task, path: P
     plot.legend(loc="outside right upper", fontsize=7)
     with replacing(path) as temporary:
         plot.savefig(temporary, format="png", dpi=130)
-    plt.close(plot)
