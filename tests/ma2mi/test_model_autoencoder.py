@@ -1,6 +1,5 @@
 import pytest
 import torch
-from diffusers import AutoencoderKL
 from oracles import golden, recipe, released_weights, worst
 from safetensors.torch import save_file
 
@@ -11,6 +10,8 @@ OLDER = {".to_q.": ".query.", ".to_k.": ".key.", ".to_v.": ".value.", ".to_out.0
 
 def published(*channels):
     """Another library's autoencoder, with the published configuration but for the channels."""
+    from diffusers import AutoencoderKL  # here, because it takes five seconds
+
     levels = len(channels)
     torch.manual_seed(0)
     return AutoencoderKL(
