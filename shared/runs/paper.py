@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, get_origin
@@ -219,7 +220,13 @@ def changed(config: C, changes: Mapping[str, Any]) -> C:
     for name in changes:
         if name not in known:
             raise unknown("setting", name, known)
-    return replace(config, **changes)
+    made: C = _replaced(config, tuple(changes.items()))
+    return made
+
+
+@cache  # every table of a paper asks for the same ones again
+def _replaced(config: Any, changes: tuple[tuple[str, Any], ...]) -> Any:
+    return replace(config, **dict(changes))
 
 
 def parse(key: str, text: str, kind: Any) -> Any:
