@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
     p.add_argument("--small", action="store_true", help="one draw of small faces, one factor: to see that it runs")
     args = p.parse_args(arguments)
     factors = {"intensity": (1.5,)} if args.small else FACTORS
-    how = dict(size=32, scale=0.08) if args.small else dict(size=args.size)
+    how = dict(size=32, scale=0.05) if args.small else dict(size=args.size)
     seeds = 1 if args.small else args.seeds
     cases = [{}, *({what: factor} for what, several in factors.items() for factor in several)]
     first = 0.0

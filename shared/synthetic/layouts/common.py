@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -175,9 +176,9 @@ def takes(
     avoid: Sequence[Collection[int]] | None = None,
 ) -> list[Take]:
     """A take of each pair; AUs are those of `units`, or chosen by habit without those of `avoid`."""
-    made = []
+    made, habits_of = [], cache(Habits)
     for i, (subject, emotion) in enumerate(pairs):
-        habits = Habits(person(seed, corpus, subject))
+        habits = habits_of(person(seed, corpus, subject))
         rng = generator("take", seed, corpus, macro, i)
         when = times(rng)
         aus = units[i] if units else habits.choose(emotion, rng, macro, avoid[i] if avoid else ())
