@@ -237,7 +237,7 @@ def _add_machine(p: argparse.ArgumentParser) -> None:
     add("--workers", type=at_least(0), metavar="N", help=text)
     text = "share each batch of a pre-training among all processes (always so with several GPUs)"
     add("--data-parallel", action="store_true", help=text)
-    text = "say what the run would cost, estimated from ten timed steps of each experiment, and end"
+    text = "say what the run would cost, estimated from up to ten timed steps of each experiment, and end"
     add("--dry-run", action="store_true", help=text)
 
 

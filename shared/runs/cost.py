@@ -17,7 +17,7 @@ from .fold import FoldTraining, Outputs, seed_of
 from .parallel import Alone, Batches
 from .pretraining import Pretraining
 
-STEPS, SECONDS = 10, 60.0  # timed of each stage, whichever is less; two steps at least, after one that warms up
+STEPS, SECONDS = 10, 60.0  # timed of each stage, whichever ends first; at least two steps, after one to warm up
 
 
 @dataclass
@@ -141,7 +141,7 @@ def estimate(todo: Collection[Experiment], device: torch.device, workers: int | 
             size += missing * sum(v.nbytes for v in training.learned.values())
     prepared = {path for e in todo for path in e.session.prepared.rglob("*") if path.is_file()}
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else "a core of this machine"
-    lines.append(f"{name}: {duration(total)} in one process on {where}, from {STEPS} steps of each stage")
+    lines.append(f"{name}: {duration(total)} in one process on {where}, from at most {STEPS} steps of each stage")
     cache = sum(path.stat().st_size for path in prepared)
     lines.append(f"disk: {space(cache)} of prepared input, which is there now; {space(size)} of weights to come")
     if device.type == "cuda":
