@@ -1,4 +1,5 @@
-"""Folds a minute of MIACNet on 26 people of unequal counts of clips, in one process and in several, by turns.
+"""Folds a minute of MIACNet on 26 people of unequal counts of clips, in one process and in several, by turns; on a GPU,
+one at a time and several.
 
 From the first fold's start to the last one's end, by the records; and by the clock of the whole command. "busy" is the
 share of the processes' time in between that went into folds.
@@ -16,6 +17,8 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+import torch
+
 from shared.synthetic.write import write
 
 TESTS = Path(__file__).parents[1]
@@ -27,7 +30,8 @@ def run(folder: Path, processes: int, small: bool, epochs: int) -> dict[str, flo
     out = folder / "out"
     shutil.rmtree(out, ignore_errors=True)
     what = ["toy", "table1"] if small else ["ma2mi", "table1/w/o (baseline)@CASME"]
-    command = ["-m", *what, "--data", folder / "faces", "--out", out, "--processes", str(processes)]
+    command = ["-m", *what, "--data", folder / "faces", "--out", out]
+    command += ["--folds-per-gpu" if torch.cuda.is_available() else "--processes", str(processes)]
     command += ["--set", f"epochs={epochs}"]
     environment = {**os.environ, **THREADS, "PYTHONPATH": os.pathsep.join(map(str, (TESTS.parent, TESTS)))}
     clock = time.monotonic()
