@@ -83,7 +83,7 @@ def selective_weights(
     noise = torch.rand(p.shape, device=p.device) if noise is None else noise
     _same(labels=p, noise=noise)
     N = (positive | negative).sum(0)
-    w = torch.tensor(ratios, dtype=torch.float64, device=p.device)
+    w = torch.tensor(ratios, dtype=torch.float64).to(p.device, non_blocking=True)
     wanted = (N * w).round(decimals=6)  # 10 × 0.3 is 3, not a little more
     if selective == "release":
         kept = torch.where(positive.sum(0) < wanted, wanted.ceil(), N)

@@ -191,8 +191,8 @@ def train(training: FoldTraining[Config, Store]) -> None:
     for epoch in training.epochs(config.epochs):
         student.train()
         for batch in training.shuffled(train, least=b):
-            draws = torch.rand(len(batch), 3, generator=training.augmentation).to(training.device)
-            crops = augmented(images[batch], draws, config.size, flip=config.flip)
+            draws = torch.rand(len(batch), 3, generator=training.augmentation)
+            crops = augmented(images[batch], draws.to(images.device, non_blocking=True), config.size, flip=config.flip)
             with autocast(config, training.device):
                 output, target = student(crops), teacher(crops) if teacher else None
             terms = student_loss(

@@ -68,7 +68,7 @@ def augmented(
         zoom * angle.cos(),
         shift[:, 1],
     ]
-    affine = torch.stack(rows, dim=1).view(B, 2, 3).to(pairs.device)
+    affine = torch.stack(rows, dim=1).view(B, 2, 3).to(pairs.device, non_blocking=True)
     grid = F.affine_grid(affine, [B, 6, size, size], align_corners=False)
     I = F.grid_sample(normalised(pairs).flatten(1, 2), grid, padding_mode="border", align_corners=False)
     I_t, I_td = I.view(B, 2, 3, size, size).unbind(1)

@@ -64,6 +64,7 @@ class ImagePairs(torch.utils.data.Dataset[tuple[Tensor, ...]]):
 
     def pixels(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """x_N, x_E (B, 3, H, W) in [0, 1], y (B,) and s (B,) of the pairs `rows`."""
+        rows = rows.to(self.y.device, non_blocking=True)
         return images(self.x_N[rows]), images(self.x_E[rows]), self.y[rows], self.s[rows]
 
     def __len__(self) -> int:

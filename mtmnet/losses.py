@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .model import check_alike
+from .model import check_alike, marked
 
 if TYPE_CHECKING:
     from .model import EIDOutput, MTMOutput
@@ -166,6 +166,6 @@ def mtm_losses(
     if out.guided.any():
         L_tri = triplet_loss(out.f_anc, out.f_pos, out.f_neg, margin=margin, normalise=normalise)
         _, L_adv = adversarial_losses(real, fake)
-        L_LIR = lir_loss(out.expression[out.guided], out.expression_pos, y[out.guided], per=per)
+        L_LIR = lir_loss(marked(out.expression, out.guided), out.expression_pos, marked(y, out.guided), per=per)
         terms |= {"L_tri": lambda_tri * L_tri, "L_adv": lambda_adv * L_adv, "L_LIR": lambda_lir * L_LIR}
     return terms

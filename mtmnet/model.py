@@ -226,6 +226,11 @@ def oppose(D: nn.Module, *features: Tensor, reversal: bool = False) -> Tensor | 
     return logits
 
 
+def marked(x: Tensor, guided: Tensor) -> Tensor:
+    """The rows of x (B, …) that a mask (B,) marks. A mask on the CPU makes no GPU wait."""
+    return x[guided.nonzero().squeeze(1).to(x.device, non_blocking=True)]
+
+
 class MTMOutput(NamedTuple):
     """The tensors of Eq. (6)-(12), except D's logits; G of the B anchors are guided."""
 
@@ -284,10 +289,10 @@ class MTMNet(nn.Module):
         if guided.dtype != torch.bool or guided.shape != x_anc.shape[:1]:
             raise ValueError(f"guided {tuple(guided.shape)}, {guided.dtype}: expected ({len(x_anc)},), bool")
         if every or not torch.compiler.is_compiling():  # an exported graph does not know how many are guided
-            check_alike(**{"guided x_anc": x_anc if every else x_anc[guided], "x_pos": x_pos, "x_neg": x_neg})
+            check_alike(**{"guided x_anc": x_anc if every else marked(x_anc, guided), "x_pos": x_pos, "x_neg": x_neg})
         f_e, _ = self.MicroNet.E(self.MicroNet.shown(torch.cat([x_anc, x_neg]), torch.cat(x_N) if x_N else None))
         B = x_anc.shape[0]  # len would fix it in an exported graph
         f_anc, f_neg = f_e[:B], f_e[B:]
         f_pos, _ = self.MacroNet.E(x_pos)
         logits, logits_pos = self.MicroNet.D_e(f_anc), self.MacroNet.D_e(f_pos)
-        return MTMOutput(f_anc if every else f_anc[guided], f_pos, f_neg, logits, logits_pos, guided)
+        return MTMOutput(f_anc if every else marked(f_anc, guided), f_pos, f_neg, logits, logits_pos, guided)

@@ -193,15 +193,19 @@ class Guidance:
 
     def step(self, rows: Tensor) -> dict[str, Tensor]:
         """One batch, the pairs `rows` (B,), on the CPU, as anchors -> the weighted terms of the loss."""
-        config, pairs, y = self.config, self.pairs, self.pairs.y[rows]
+        config, pairs = self.config, self.pairs
+        there = partial(torch.Tensor.to, device=pairs.y.device, non_blocking=True)
+        at = there(rows)
+        y = pairs.y[at]
         by = torch.randint(-config.shift, config.shift + 1, (3, 2), generator=self.generator).tolist()
         draws = torch.rand(2, len(y), generator=self.generator)
-        x_anc, N_anc = (shifted(images(x[rows]), by[0]) for x in (pairs.x_E, pairs.x_N))
+        x_anc, N_anc = (shifted(images(x[at]), by[0]) for x in (pairs.x_E, pairs.x_N))
         if self.macro is None or self.guided is None:
             with self.cast:
                 terms = {"L_cls": expression_loss(self.net.classify(x_anc, N_anc), y)}
         else:
             pos, neg, guided = self.company(self.labels[rows], draws)
+            pos, neg = there(pos), there(neg)
             x_pos = shifted(images(self.macro.x_E[pos]), by[1])
             x_neg, N_neg = (shifted(images(x[neg]), by[2]) for x in (pairs.x_E, pairs.x_N))
             with self.cast:
@@ -325,6 +329,7 @@ def run(
 ) -> Iterator[tuple[int, dict[str, float]]]:
     """Epochs of `step(indices of pairs (B,))` over the clips `rows`: each epoch and the means of its terms."""
     T = training.data.stacked().shape[1] - 1
+    rows = rows.cpu()
     for epoch in training.epochs(epochs):
         net.train()
         for batch in training.shuffled(torch.arange(T * len(rows)), stage=stage):

@@ -99,5 +99,5 @@ def augmented(clips: Tensor, size: int, *, flip: bool, generator: torch.Generato
     B, _, R, _, _ = clips.shape
     corners = torch.randint(R - size + 1, (B, 2), generator=generator).tolist()
     crops = torch.stack([c[:, y : y + size, x : x + size] for c, (y, x) in zip(clips, corners, strict=True)])
-    turned = (torch.rand(B, generator=generator) < 0.5 * flip).to(clips.device)
+    turned = (torch.rand(B, generator=generator) < 0.5 * flip).to(clips.device, non_blocking=True)
     return torch.where(turned[:, None, None, None, None], crops.flip(3), crops)

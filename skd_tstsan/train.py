@@ -122,7 +122,7 @@ def of_all(
     `y` are the labels of this process's share. With follow="release" focal losses are means weighted by class and L2 is
     a sum; all other terms are means over the batch.
     """
-    count, weight = (w / accelerator.reduce(w.clone(), "mean") for w in (alpha.new_tensor(len(y)), alpha[y].sum()))
+    count, weight = (w / accelerator.reduce(w.clone(), "mean") for w in (alpha.new_full((), len(y)), alpha[y].sum()))
     factors: dict[str, Tensor | int] = dict.fromkeys(terms, count)
     if config.follow == "release":
         factors |= {"focal": weight, "focal auxiliary": weight, "l2": accelerator.num_processes}

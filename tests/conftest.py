@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tests run on the processor, alike on all machines; `test_gpu.py` alone looks at GPUs, those that were visible before.
+GPUS = os.environ.setdefault("MER_GPUS", os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
 sys.path.append(str(Path(__file__).parent))
 
 

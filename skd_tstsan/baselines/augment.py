@@ -16,7 +16,7 @@ def turned(images: Tensor, degrees: float, generator: Generator, *, flip: bool) 
     side = torch.randint(0, 2, (B,), generator=generator) * 2.0 - 1 if flip else torch.ones(B)
     zero = torch.zeros(B)
     rows = [side * angle.cos(), -angle.sin() * H / W, zero, side * angle.sin() * W / H, angle.cos(), zero]
-    affine = torch.stack(rows, 1).view(B, 2, 3).to(images.device)
+    affine = torch.stack(rows, 1).view(B, 2, 3).to(images.device, non_blocking=True)
     grid = F.affine_grid(affine, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, mode="nearest", padding_mode="zeros", align_corners=False)
 

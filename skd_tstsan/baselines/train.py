@@ -113,8 +113,10 @@ def train_mmnet(training: FoldTraining[Config, KeyFrames]) -> None:
     for epoch in training.epochs(config.mmnet_epochs):
         adam.param_groups[0]["lr"] = config.lr * MMNET_DECAY ** min(epoch, MMNET_DECAYS)
         net.train()
-        for batch in training.shuffled(rows):
-            pairs = normalised(frames[drawn(data, batch, training.augmentation)])
+        for batch in training.shuffled(rows.cpu()):
+            places = drawn(data, batch, training.augmentation)
+            batch, places = (part.to(training.device, non_blocking=True) for part in (batch, places))
+            pairs = normalised(frames[places])
             x = turned(pairs.flatten(1, 2), MMNET_DEGREES, training.augmentation, flip=True)
             x = cropped(F.pad(x, (padding,) * 4), config.image, training.augmentation)
             with autocast(config, training.device):

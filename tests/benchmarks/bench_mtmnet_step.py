@@ -26,15 +26,15 @@ def operations(step, rows: torch.Tensor) -> int:
     return counter.get_total_flops()
 
 
-def seconds(step, numbers: torch.Tensor, batch: int, steps: int) -> float:
+def seconds(step, numbers: torch.Tensor, batch: int, steps: int, device: torch.device) -> float:
     """Mean seconds of `steps` steps after two that do not count: processor time on the CPU, else wall time."""
-    clock = time.perf_counter if numbers.is_cuda else time.process_time
+    clock = time.perf_counter if device.type == "cuda" else time.process_time
     for i in range(steps + 2):
         if i == 2:
-            wait(numbers.device)
+            wait(device)
             start = clock()
-        step(numbers[torch.randperm(len(numbers), device=numbers.device)[:batch]])
-    wait(numbers.device)
+        step(numbers[torch.randperm(len(numbers))[:batch]])
+    wait(device)
     return (clock() - start) / steps
 
 
@@ -57,8 +57,8 @@ def main(arguments: list[str] | None = None) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     config = replace(Config(start="random"), size=args.size, width=args.width, batch=args.batch)
     images = torch.randint(0, 256, (2, 4 * args.batch, args.size, args.size, 3), dtype=torch.uint8, device=device)
-    numbers = torch.arange(4 * args.batch, device=device)
-    pairs = ImagePairs(*images, numbers % CLASSES, numbers % SUBJECTS)
+    numbers = torch.arange(4 * args.batch)
+    pairs = ImagePairs(*images, (numbers % CLASSES).to(device), (numbers % SUBJECTS).to(device))
     MicroNet = network(config, CLASSES, SUBJECTS)().to(device).train()
     macro = EIDNet(CLASSES, 118, width=args.width).to(device), pairs
     game = Disentangling(MicroNet, config, Alone(device))
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"images of {args.size}, width {args.width}, batches of {args.batch}, {name}, torch {torch.__version__}")
     first = None
     for stage, step in stages.items():
-        took = seconds(step, numbers, args.batch, args.steps)
+        took = seconds(step, numbers, args.batch, args.steps, device)
         first = first or took
         count = operations(step, numbers[: args.batch]) / 1e9
         steps = -(-CLIPS * config.frames // args.batch) * config.epochs
