@@ -114,7 +114,7 @@ def spatial_transform(x: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
     half = max(H, W) / 2
     rows, columns = ((torch.arange(n, device=x.device, dtype=x.dtype) + (1 - n) / 2) / half for n in (H, W))
     down, right = torch.meshgrid(rows, columns, indexing="ij")
-    a, b, c = tau[:, None, None].to(x, non_blocking=True).unbind(4)  # not affine_grid: its product loses digits under autocast
+    a, b, c = tau[:, None, None].to(x, non_blocking=True).unbind(4)  # affine_grid loses digits under autocast
     grid = a * right[:, :, None] + b * down[:, :, None] + c  # (B, H, W, 2)
     grid = torch.stack([grid[..., 0] * (2 * half / W), grid[..., 1] * (2 * half / H)], dim=3)  # -1 to 1 over each side
     inside = (grid.abs() <= 1).all(dim=3).to(x.dtype)

@@ -75,5 +75,6 @@ def test_mixed_precision_and_the_compiler(four_people, tmp_path):
 
 
 def test_the_cost_of_a_run_names_the_gpu_and_its_memory(four_people, tmp_path):
-    said = on_gpu("ma2mi", "table1/w/o (baseline)@CASME", "--data", four_people, "--out", tmp_path, "--skip-broken", "--dry-run")
+    what = "ma2mi", "table1/w/o (baseline)@CASME", "--data", four_people, "--out", tmp_path
+    said = on_gpu(*what, "--skip-broken", "--dry-run")
     assert "memory of the GPU" in said

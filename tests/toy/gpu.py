@@ -1,7 +1,7 @@
 """`python -m toy.gpu METHOD DATA OUT`: train a method's first fold on a GPU, with its pre-training.
 
-Prints, as JSON, how many steps there were, and the lines of code that made one wait for the GPU: copies from memory that
-is not pinned, and values that Python reads. The first step and what lies between epochs are not looked at.
+Prints, as JSON, how many steps there were, and the lines of code that made one wait for the GPU: copies that wait, and
+values that Python reads. The first step and what lies between epochs are not looked at.
 """
 
 import json
