@@ -111,7 +111,7 @@ def teacher_view_loss(z: Tensor, p: Tensor, a: Tensor, *, follow: Follow = "pape
     _same(logits=z, labels=p, weights=a)
     _check_labels(p, missing=True)
     known, z = ~p.isnan(), _wide(z)
-    total = F.binary_cross_entropy_with_logits(z, p.nan_to_num().to(z), weight=a * known, reduction="sum")
+    total = F.binary_cross_entropy_with_logits(z, p.nan_to_num().to(z.dtype), weight=a * known, reduction="sum")
     return total / ((1 if is_release(follow) else p.shape[1]) * known.any(1).sum().clamp(min=1))
 
 
@@ -127,17 +127,23 @@ def co_regularization_loss(z_1: Tensor, z_2: Tensor, *, follow: Follow = "paper"
         p_1, p_2 = z_1.sigmoid(), z_2.sigmoid()
         H = _mean_entropy((p_1 + p_2) / 2, 1e-3) - (_mean_entropy(p_1, 0) + _mean_entropy(p_2, 0)) / 2
         return H.abs()
+    return _divergence(z_1, z_2).mean()
+
+
+def _divergence(z_1: Tensor, z_2: Tensor) -> Tensor:
+    """Jensen-Shannon divergence of the predictions of logits (B, C), each: (B, C)."""
     log_p, log_q = (torch.logaddexp(F.logsigmoid(s * z_1), F.logsigmoid(s * z_2)) - math.log(2) for s in (1, -1))
     H_mean = -(log_p.exp() * log_p + log_q.exp() * log_q)
     H_1, H_2 = (F.softplus(z) - z * z.sigmoid() for z in (z_1, z_2))
-    return (H_mean - (H_1 + H_2) / 2).mean()
+    return H_mean - (H_1 + H_2) / 2
 
 
 def _mean_entropy(p: Tensor, more: float) -> Tensor:
     """Of the probabilities in [.001, .999] (released code); 0 where there is none."""
-    p = p[(p >= 1e-3) & (p <= 1 - 1e-3)]
+    kept = (p >= 1e-3) & (p <= 1 - 1e-3)
+    p = torch.where(kept, p, 0.5)  # not p[kept], of which a GPU would have to tell the length
     p, q = p + more, 1 - p + 1e-3
-    return -(p * p.log() + q * q.log()).sum() / max(len(p), 1)
+    return -((p * p.log() + q * q.log()) * kept).sum() / kept.sum().clamp(min=1)
 
 
 def multi_view_loss(W_1: Tensor, W_2: Tensor) -> Tensor:
@@ -173,9 +179,12 @@ def teacher_loss(
     terms = {"L_v": torch.stack([teacher_view_loss(z, p, a_v, follow=follow) for z, a_v in pairs]).mean()}
     if len(output.views) == 2:
         terms["L_mv"] = lambda_mv * multi_view_loss(*output.W)
-        everything = cr_on == "all" or is_release(follow)
-        z_1, z_2 = output.views if everything else output.views[:, p.isnan().all(1)]
-        L_cr = co_regularization_loss(z_1, z_2, follow=follow) if len(z_1) else z_1.sum()  # without images: 0
+        if cr_on == "all" or is_release(follow):
+            L_cr = co_regularization_loss(*output.views, follow=follow)
+        else:
+            among = p.isnan().all(1, keepdim=True)
+            each = _divergence(*map(_wide, output.views)) * among
+            L_cr = each.sum() / (among.sum() * each.shape[1]).clamp(min=1)  # without images: 0
         terms["L_cr"] = lambda_cr * L_cr
     return terms
 

@@ -84,6 +84,10 @@ class Views(nn.Module):
             if value not in choices:
                 raise ValueError(f"{name}={value!r}: expected one of {', '.join(map(repr, choices))}")
         self.depth, self.width, self.statistics = depth, width, STATISTICS[statistics]
+        self.mean: Tensor
+        self.std: Tensor
+        for name, values in zip(("mean", "std"), self.statistics or (), strict=False):
+            self.register_buffer(name, torch.tensor(values).view(3, 1, 1), persistent=False)
         self.trunks = nn.ModuleList(Trunk(depth, width=width) for _ in range(views))
         self.FC = nn.ModuleList(nn.Linear(8 * width, outputs) for _ in range(views))
 
@@ -94,8 +98,7 @@ class Views(nn.Module):
         if self.size and x.shape[2:] != (self.size, self.size):
             raise ValueError(f"images of {tuple(x.shape[2:])}: this network learned from {self.size} × {self.size}")
         if self.statistics:
-            mean, std = (x.new_tensor(values)[:, None, None] for values in self.statistics)
-            x = (x - mean) / std
+            x = (x - self.mean) / self.std
         f, features = zip(*(trunk(x) for trunk in self.trunks), strict=True)
         z = torch.stack([FC(f_i) for FC, f_i in zip(self.FC, f, strict=True)])
         return torch.stack(f), z, list(features)

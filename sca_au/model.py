@@ -182,6 +182,8 @@ class SCANetwork(nn.Module):
             raise ValueError(f"clips of {size}×{size} leave a map of one position, which has no covariance: 33 or more")
         self.backbone = Res3D(depth, classes=None, width=width)
         self.subtract, self.size = subtract, size
+        self.mean: Tensor
+        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1, 1) / 255, persistent=False)
         c = self.backbone.out_channels
         h = w = -(-size // 32)
         self.attention: nn.Module
@@ -209,7 +211,7 @@ class SCANetwork(nn.Module):
         if looked_at and not ((clips >= 0) & (clips <= 1)).all():
             low, high = clips.aminmax()
             raise ValueError(f"expected clips with values in [0, 1], got {low:.4g} to {high:.4g}")
-        first = clips[:, :, :1] if self.subtract else clips.new_tensor(MEAN).view(3, 1, 1, 1) / 255
+        first = clips[:, :, :1] if self.subtract else self.mean
         return 255 * (clips - first)
 
     def features(self, clips: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 import torch
-from tiny import ROWS, STAGES, experiment_of, options, paper_of, session_of, trained
+from tiny import PRETRAININGS, ROWS, experiment_of, pretraining_of, trained
 from toy.experiments import PAPER
 
 from shared.runs import cost, engine
@@ -52,21 +52,9 @@ def test_the_steps_of_a_fold(name, four_people, tmp_path, steps):
     assert all(stage.step > 0 and stage.scoring > 0 for stage in training.stages)
 
 
-PRETRAININGS = {
-    "dvasp": ("table1/Lv+Lmv+Lasp", []),
-    "ma2mi": ("table1/MA2MI@CASME", []),
-    "mtmnet": ("table2/L_EID, L_MTM@CASME2(CK+)", ["batch=2"]),
-    "skd_tstsan": (ROWS["skd_tstsan"][0], ["pretrain_iterations=9", "pretrain_batch=2"]),
-}
-
-
 @pytest.mark.parametrize("package", PRETRAININGS)
 def test_the_steps_of_a_pretraining(package, with_macro, tmp_path, steps):
-    row, changes = PRETRAININGS[package]
-    data, paper = with_macro("CK+", "DFEW", "EmotioNet"), paper_of(package)
-    session = session_of(paper, options(package, data, tmp_path / "out", *STAGES[package].split(), *changes))
-    ((table, (row,)),) = paper.choose([row])
-    stage = session.experiments(row, table.columns[0], 1)[0].pretraining
+    stage = pretraining_of(package, with_macro, tmp_path / "out")
     (timed, weights, _), taken = cost._time_pretraining(stage, CPU, 0), steps[Pretraining]
     assert not stage.folder.exists()
     steps.clear()

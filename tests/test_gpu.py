@@ -60,12 +60,12 @@ def test_a_run_there_is_that_of_the_processor(package, with_macro, tmp_path):
         assert cpu["device"] == "cpu" != gpu["device"]
         for key in ("samples", "targets", "train", "config", "code"):
             assert cpu[key] == gpu[key], key
-        assert gpu["history"][0]["loss"] == pytest.approx(cpu["history"][0]["loss"], rel=0.2)
+        assert gpu["history"][0]["loss"] == pytest.approx(cpu["history"][0]["loss"], rel=0.3)
         net, _ = load_network((tmp_path / "gpu" / name).with_suffix(".safetensors"), package)
         scores, _ = paper.apply(net, inputs, experiment.config)
         rows = [list(samples["sample"]).index(sample) for sample in gpu["samples"]]
         kept = predicted(gpu, paper.rule, experiment.metrics[0])
-        torch.testing.assert_close(scores[rows], torch.tensor(kept), rtol=2e-2, atol=2e-3)  # convolutions in TF32 there
+        torch.testing.assert_close(scores[rows], torch.tensor(kept), rtol=0, atol=0.02)  # convolutions in TF32 there
 
 
 def test_mixed_precision_and_the_compiler(four_people, tmp_path):

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from toy.shell import ENVIRONMENT, ROOT, copy_repository
+from toy.shell import ENVIRONMENT, ROOT, copy_repository, python_path
 
 FILES = ("__init__.py", "__main__.py", "config.py", "model.py", "train.py", "experiments.py")
 
@@ -25,7 +25,7 @@ def python(tmp_path):
 
     def run(*arguments):
         command = [sys.executable, *map(str, arguments)]
-        environment = ENVIRONMENT | {"PYTHONPATH": str(copy)}
+        environment = ENVIRONMENT | {"PYTHONPATH": python_path(copy)}
         done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

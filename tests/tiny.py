@@ -1,12 +1,14 @@
 """A row of each package that needs CASME II alone, made tiny, on synthetic faces."""
 
 import importlib
+from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
 from shared.options import parse
 from shared.reproduce import open_session
-from shared.runs.experiment import Experiment
+from shared.runs.experiment import Experiment, PretrainingRun
 from shared.runs.fold import FoldTraining
 from shared.runs.paper import Paper
 from shared.runs.session import Session
@@ -23,6 +25,12 @@ STAGES = {  # what makes the pre-trainings short, beside ROWS
     "skd_tstsan": "pretrain=auto pretrain_iterations=1",
     "mtmnet": "macro_epochs=1 macro_frames=1",
     "ma2mi": "pretrain_epochs=1 pretrain_batch=4 dit_dim=12 dit_depth=1",
+}
+PRETRAININGS = {  # a row that has one, and settings beside those
+    "dvasp": ("table1/Lv+Lmv+Lasp", ["teacher_batch=2"]),
+    "ma2mi": ("table1/MA2MI@CASME", []),
+    "mtmnet": ("table2/L_EID, L_MTM@CASME2(CK+)", ["batch=2"]),
+    "skd_tstsan": (ROWS["skd_tstsan"][0], ["pretrain_iterations=9", "pretrain_batch=2"]),
 }
 
 
@@ -47,6 +55,17 @@ def experiment_of(package: str, data, out, *changes: str) -> Experiment:
     ((table, (row,)),) = paper.choose([ROWS[package][0]])
     (experiment,) = session.experiments(row, table.columns[0], 1)
     return experiment
+
+
+def pretraining_of(package: str, with_macro: Callable[..., Path], out: Path) -> PretrainingRun:
+    """The pre-training of a package's row, on macro corpora that `with_macro` puts beside CASME II."""
+    name, changes = PRETRAININGS[package]
+    data, paper = with_macro("CK+", "DFEW", "EmotioNet"), paper_of(package)
+    session = session_of(paper, options(package, data, out, *STAGES[package].split(), *changes))
+    ((table, (row,)),) = paper.choose([name])
+    stage = session.experiments(row, table.columns[0], 1)[0].pretraining
+    assert stage
+    return stage
 
 
 def trained(package: str, data, out, *changes: str) -> FoldTraining:

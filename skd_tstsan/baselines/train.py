@@ -174,7 +174,7 @@ def images(frames: Tensor) -> Tensor:
 def normalised(frames: Tensor) -> Tensor:
     """uint8 (…, H, W, 3) -> float (…, 3, H, W), less ImageNet's mean and over its deviation."""
     x = images(frames)
-    mean, std = (x.new_tensor(values)[:, None, None] for values in (MEAN, STD))
+    mean, std = (torch.tensor(values).view(3, 1, 1).to(x.device, non_blocking=True) for values in (MEAN, STD))
     return (x - mean) / std
 
 

@@ -33,7 +33,8 @@ def run(folder: Path, processes: int, small: bool, epochs: int) -> dict[str, flo
     command = ["-m", *what, "--data", folder / "faces", "--out", out]
     command += ["--folds-per-gpu" if torch.cuda.is_available() else "--processes", str(processes)]
     command += ["--set", f"epochs={epochs}"]
-    environment = {**os.environ, **THREADS, "PYTHONPATH": os.pathsep.join(map(str, (TESTS.parent, TESTS)))}
+    paths = os.pathsep.join(map(str, (TESTS.parent, TESTS, *filter(None, [os.environ.get("PYTHONPATH")]))))
+    environment = {**os.environ, **THREADS, "PYTHONPATH": paths}
     clock = time.monotonic()
     if small:
         from toy.forked import python

@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.metrics import f1_score
 from toy.forked import called
-from toy.shell import ROOT
+from toy.shell import ROOT, python_path
 
 from dvasp.config import Config
 from dvasp.data import Faces
@@ -28,7 +28,7 @@ def here():
     with pytest.MonkeyPatch.context() as patch:
         folder = str(Path(__file__).parent)
         patch.syspath_prepend(folder)
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), folder]))
+        patch.setenv("PYTHONPATH", python_path(ROOT, Path(folder)))
         torch.set_default_dtype(torch.float64)
         yield
         torch.set_default_dtype(torch.float32)

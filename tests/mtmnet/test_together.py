@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from toy.forked import called
-from toy.shell import ROOT
+from toy.shell import ROOT, python_path
 
 from shared.runs.parallel import launch
 
@@ -13,7 +13,7 @@ from shared.runs.parallel import launch
 def test_two_processes_train_the_macronet_of_one(tmp_path, monkeypatch):
     here = str(Path(__file__).parent)
     monkeypatch.syspath_prepend(here)
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{here}")
+    monkeypatch.setenv("PYTHONPATH", python_path(ROOT, Path(here)))
     import mtmnet_together as steps
 
     done = called(launch, ["-m", "mtmnet_together", str(tmp_path)], 2, PYTHONPATH=os.environ["PYTHONPATH"])
