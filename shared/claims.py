@@ -28,7 +28,7 @@ TESTED = "CASME2"  # the corpus of the tasks in two halves
 LEGEND = (
     "people: in training; both rows are tested on the other half of all people, at the last epoch; means over seeds",
     "difference: with − without, with a 95 % interval by a bootstrap over people, the same draws for both",
-    "p: by random exchanges of the two rows' predictions, person by person, after Holm's correction over all lines",
+    "p: by exchanges of the two rows' predictions, person by person, after Holm's correction over all lines",
     f"verdict: shown, the interval is above 0 and p < {LEVEL}; refuted, the interval is below +{MARGIN}, so that there "
     "is no gain of that size; else undecided",
     f"power: the chance that an interval of this width leaves out 0 where the true difference is {MARGIN}, before Holm",

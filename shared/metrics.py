@@ -120,16 +120,21 @@ def exchanged(
     n: int = 5_000,
     seed: int = 0,
 ) -> float:
-    """The p-value, on both sides, of the difference between two rows' means over runs, by random exchanges.
+    """The p-value, on both sides, of the difference between two rows' means over runs, by exchanges.
 
-    If the rows do not differ, their predictions for a subject may as well change places: p is the share of n random
-    exchanges, each subject's with probability 1/2, under which the difference is as large as found. Runs are as in
-    `bootstrap`, the same number of both rows. Raises ValueError when they are not of the same subjects."""
+    If the rows do not differ, their predictions for a subject may as well change places: p is the share of exchanges
+    under which the difference is as large as found, of all 2^S of S subjects or, where these are more than n, of n
+    random ones. Runs are as in `bootstrap`, the same number of both rows. Raises ValueError when they are not of the
+    same subjects."""
     counted = _by_subject([*runs, *others], classes)
-    mine = np.random.default_rng(seed).integers(0, 2, (n + 1, len(counted[0][0])))
-    mine[0] = 1  # as found
+    S = len(counted[0][0])
+    if n >= 2**S:
+        mine = 1 - (np.arange(2**S)[:, None] >> np.arange(S)) % 2
+    else:
+        mine = np.random.default_rng(seed).integers(0, 2, (n + 1, S))
+        mine[0] = 1  # as found
     kept, given = np.hstack([mine, 1 - mine]), np.hstack([1 - mine, mine])
-    differences = np.zeros(n + 1)
+    differences = np.zeros(len(mine))
     for (a, folds), (b, _) in zip(counted[: len(runs)], counted[len(runs) :], strict=True):
         both, fold_of = np.concatenate([a, b]), np.concatenate([folds, folds])
         differences += _weighted(kept, both, fold_of, metric) - _weighted(given, both, fold_of, metric)

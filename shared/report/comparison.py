@@ -35,7 +35,7 @@ LEVEL = 0.05
 LEGEND = (
     "each number: the mean over seeds at the last epoch; in brackets a 95 % interval, by a bootstrap over subjects",
     "after it: the difference to the reference row, with a 95 % interval under the same draws of subjects",
-    f"*: the difference is not 0: its interval leaves out 0, and p < {LEVEL} by random exchanges of the two rows' "
+    f"*: the difference is not 0: its interval leaves out 0, and p < {LEVEL} by exchanges of the two rows' "
     "predictions, subject by subject, after Holm's correction over the rows of the column",
     "published: numbers of others, as their source prints them; their samples, folds and choice of epoch may differ",
 )
@@ -142,6 +142,7 @@ def compared(
     cells: dict[tuple[str, str], Compared] = {}
     said: dict[str, list[str]] = {}  # remark -> methods
     corpora: dict[tuple[str, str], None] = {}
+    few: dict[str, None] = {}
     for column in columns:
         found: dict[str, Cell] = {}
         runs: dict[str, list[Predictions]] = {}
@@ -154,12 +155,15 @@ def compared(
                 corpora |= dict.fromkeys(experiments[0].editions.items())
                 for remark in remarks_on([recorded(experiment) for experiment in experiments]):
                     said.setdefault(remark, []).append(entry.name)
-        cells |= {(name, column.name): c for name, c in _differences(found, runs, column, reference).items()}
+        beside = _differences(found, runs, column, reference)
+        cells |= {(name, column.name): compared for name, compared in beside.items()}
+        if rows := sum(compared.p is not None for compared in beside.values()):
+            few |= dict.fromkeys(_too_few(column, len(set(runs[reference][0].subjects)), rows))
     session, names = entries[0].session, [entry.name for entry in entries]
     for entry in entries:
         if entry.method.tuned:
             said.setdefault(f"settings chosen for {entry.method.tuned}", []).append(entry.name)
-    lines = circumstances(session, range(seeds), corpora) + [f"reference: {reference}; rule: last"]
+    lines = circumstances(session, range(seeds), corpora) + [f"reference: {reference}; rule: last", *few]
     lines += [remark + scope([(m, "") for m in methods], [(n, "") for n in names]) for remark, methods in said.items()]
     columns_here = {column.name for column in columns}
     published = [p for paper in papers for p in published_numbers(paper.folder) if p["column"] in columns_here]
@@ -200,6 +204,18 @@ def _differences(
     p = holm([exchanged(each[n], each[reference], runs[n][0].classes, column.metric) for n in paired])
     corrected = dict(zip(paired, p, strict=True))
     return {name: Compared(cell, corrected.get(name)) for name, cell in beside.items()}
+
+
+def _too_few(column: Column, subjects: int, rows: int) -> list[str]:
+    """That no difference of a column can have a star, where so few people leave no p below the level.
+
+    Of their 2^S exchanges two have a difference as large as the largest: as found, and all exchanged."""
+    least = min(2 * 0.5**subjects * rows, 1)
+    if least < LEVEL:
+        return []
+    where = f"{column.task}/{column.corpus}" if column.corpus else column.task
+    why = f"with {subjects} subjects and Holm's correction over {rows} rows, p is {least:.2g} or more"
+    return [f"{where}: no * can be: {why}"]
 
 
 def published_numbers(folder: Path) -> list[dict[str, str]]:

@@ -77,6 +77,7 @@ def test_a_comparison_of_the_toy(compare, toy, casme2, tmp_path, monkeypatch):
         page.with_name("comparison.md").read_text(),
     ):
         assert text.count("Theirs: 0.5 (a paper; p; epoch: s)") == 1
+        assert ("casme2-5: no * can be: with 4 subjects" in text) == (not text.startswith("method,"))
     assert html.count("<img") == 1 and "Forest plot" in html and "settings chosen for nothing" in html
     (markdown,) = out.glob("compare/*/comparison.md")
     table_lines = [line for line in markdown.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]

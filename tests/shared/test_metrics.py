@@ -161,12 +161,15 @@ HALF = (list("abc"), [1, 1, 1], [1, 0, 0])
 def test_exchanges_by_hand():
     """Of the 8 exchanges of three people two, none and all, leave a difference as large as 1: p = 1/4. Between right on
     all and right on a, the two who differ may change places: the difference is 2/3 in half of the exchanges, else 0.
-    Over seeds the people change places together."""
-    p = metrics.exchanged([RIGHT], [WRONG], 2, "accuracy", n=20_000)
-    assert p == pytest.approx(1 / 4, abs=0.02)
-    assert metrics.exchanged([RIGHT], [HALF], 2, "accuracy", n=20_000) == pytest.approx(1 / 2, abs=0.02)
-    assert metrics.exchanged([RIGHT, HALF], [WRONG, WRONG], 2, "accuracy", n=20_000) == pytest.approx(1 / 4, abs=0.02)
+    Over seeds the people change places together. Of fifteen people, of whom two differ, there are more exchanges than
+    are drawn."""
+    assert metrics.exchanged([RIGHT], [WRONG], 2, "accuracy") == 1 / 4
+    assert metrics.exchanged([RIGHT], [HALF], 2, "accuracy") == 1 / 2
+    assert metrics.exchanged([RIGHT, HALF], [WRONG, WRONG], 2, "accuracy") == 1 / 4
     assert metrics.exchanged([RIGHT], [RIGHT], 2, "accuracy") == 1
+    people, ones = list("abcdefghijklmno"), [1] * 15
+    many, others = (people, ones, ones), (people, ones, [0, 0, *ones[2:]])
+    assert metrics.exchanged([many], [others], 2, "accuracy", n=20_000) == pytest.approx(1 / 2, abs=0.02)
     with pytest.raises(ValueError, match="same subjects"):
         metrics.exchanged([RIGHT], [(["a"], [1], [1])], 2, "accuracy")
 
