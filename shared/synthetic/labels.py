@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -58,6 +59,7 @@ def number(*keys: object) -> int:
     return zlib.crc32(repr(keys).encode()) & 0x7FFFFFFF
 
 
+@cache
 def units(combination: str) -> tuple[int, ...]:
     """`"12+6"` → (12, 6)."""
     return tuple(int(au) for au in combination.split("+") if au)
@@ -87,10 +89,8 @@ class Habits:
         """A combination of AUs for the emotion, leading AU first, none of them in `avoid`."""
         if not macro and rng.random() < MIXED:
             emotion = NEIGHBOURS[emotion]
-        repertoire = (MACRO if macro else MICRO)[emotion]
-        taste = generator("taste", self.person, emotion, macro).gamma(1.5, size=len(repertoire))
-        weights = np.array(list(repertoire.values())) * taste
-        options = [units(combination) for combination in repertoire]
+        options = [units(combination) for combination in (MACRO if macro else MICRO)[emotion]]
+        weights = preferences(self.person, emotion, macro)
         fits = [not set(option) & set(avoid) for option in options]
         if not any(fits):
             return (25,)
@@ -104,12 +104,20 @@ class Habits:
         peaks = {}
         for rank, au in enumerate(aus):
             share = strength * (1 if rank == 0 else rng.uniform(0.55, 1))
-            peaks[au] = round(float(np.clip(low + (high - low) * share, low, high)), 3)
+            peaks[au] = round(min(max(low + (high - low) * share, low), high), 3)
         sides = {}
         one_sided = 0.6 if emotion == "contempt" else self.lopsided
         if rng.random() < one_sided and (lateral := [au for au in aus if au in LATERAL]):
             sides[lateral[0]] = self.side if rng.random() < 0.8 else "LR".replace(self.side, "")
         return Display(peaks, sides)
+
+
+@cache
+def preferences(person: int, emotion: str, macro: bool) -> np.ndarray:
+    """How often a person shows an emotion by each of its combinations, as weights; for reading."""
+    repertoire = (MACRO if macro else MICRO)[emotion]
+    taste = generator("taste", person, emotion, macro).gamma(1.5, size=len(repertoire))
+    return np.array(list(repertoire.values())) * taste
 
 
 def likelihood(emotion: str, macro: bool = False) -> Mapping[int, float]:
