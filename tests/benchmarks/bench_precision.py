@@ -123,7 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
     p.add_argument("--steps", type=int, default=20)
     p.add_argument("--compile", action="store_true", help="a compiled step in bf16, too")
     args = p.parse_args(arguments)
-    before = 3  # steps that do not count
+    before = 10  # steps that do not count
     if args.small:
         args.steps, before = 1, 0
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
