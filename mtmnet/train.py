@@ -194,7 +194,7 @@ class Guidance:
     def step(self, rows: Tensor) -> dict[str, Tensor]:
         """One batch, the pairs `rows` (B,), on the CPU, as anchors -> the weighted terms of the loss."""
         config, pairs = self.config, self.pairs
-        there = partial(torch.Tensor.to, device=pairs.y.device, non_blocking=True)
+        there = partial(torch.Tensor.to, device=pairs.y.device, non_blocking=True)  # a copy that no step waits for
         at = there(rows)
         y = pairs.y[at]
         by = torch.randint(-config.shift, config.shift + 1, (3, 2), generator=self.generator).tolist()
