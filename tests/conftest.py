@@ -58,21 +58,16 @@ def four_people(faces, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def few_faces(four_people, tmp_path) -> Path:
-    """A copy of `four_people`, for changing."""
-    return Path(shutil.copytree(four_people, tmp_path / "few", copy_function=os.link))
-
-
-@pytest.fixture
-def with_macro(few_faces, drawn) -> Callable[..., Path]:
-    """Puts macro corpora, a small share of each, beside `few_faces`; returns the folder."""
+def with_macro(four_people, drawn, tmp_path) -> Callable[..., Path]:
+    """Puts macro corpora, a small share of each, beside `four_people`, as links; returns the folder."""
     shares = {"CK+": 0.05, "DFEW": 0.002, "EmotioNet": 0.001}
 
     def put(*corpora: str) -> Path:
-        for corpus in corpora:
-            if corpus in shares:
-                (few_faces / corpus).symlink_to(drawn(corpus, 24, shares[corpus]) / corpus)
-        return few_faces
+        (folder := tmp_path / "few").mkdir()
+        beside = [drawn(corpus, 24, shares[corpus]) / corpus for corpus in corpora if corpus in shares]
+        for there in (*four_people.iterdir(), *beside):
+            (folder / there.name).symlink_to(there)
+        return folder
 
     return put
 

@@ -20,6 +20,7 @@ from shared.errors import UserError
 from shared.files import REMEDY
 from shared.synthetic import AUS
 from shared.synthetic import write as faces
+from shared.synthetic.layouts.disk import write_sheets
 from shared.synthetic.write import clip, plan, truth, write
 
 
@@ -156,29 +157,34 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["faces"]
 
 
-def test_placeholders_stand_for_every_image(tmp_path):
-    names = ["SAMM", "SMIC", "CK+", "Oulu-CASIA", "DFEW", "EmotioNet"]
-    root = write(tmp_path / "faces", names, pixels=False)
-    for name in names:
-        layout = plan(name, "smoke")
-        files = {path.relative_to(root / name).as_posix() for path in (root / name).rglob("*") if path.is_file()}
-        assert files == {file for shot in layout.shots for file in shot.files} | set(layout.sheets)
-    with Image.open(next((root / "SMIC").rglob("*.bmp"))) as image:
-        assert image.format == "BMP"
-    assert any(not list(folder.iterdir()) for folder in (root / "CK+/Emotion").glob("*/*"))
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [("SAMM", 0.01), ("SMIC", 0.01), ("CK+", 0.05), ("Oulu-CASIA", 0.01), ("DFEW", 0.001), ("EmotioNet", 0.001)],
+)
+def test_placeholders_stand_for_every_image(name, share, tmp_path):
+    root = write(tmp_path / "faces", [name], scale=share, pixels=False)
+    layout = plan(name, share)
+    files = {path.relative_to(root / name).as_posix() for path in (root / name).rglob("*") if path.is_file()}
+    assert files == {file for shot in layout.shots for file in shot.files} | set(layout.sheets)
+    with Image.open(root / name / layout.shots[0].files[0]) as image:
+        assert f".{image.format}" in Path(layout.shots[0].files[0]).suffix.upper().replace("JPG", "JPEG")
+    if name == "CK+":
+        assert any(not list(folder.iterdir()) for folder in (root / "CK+/Emotion").glob("*/*"))
 
 
-def test_full_casme2_and_samm_without_pixels(tmp_path):
-    root = write(tmp_path / "faces", ["CASME2", "SAMM"], scale="full", pixels=False, editions={"CASME2": "2019"})
-    rows = list(openpyxl.load_workbook(root / "CASME2/CASME2-coding-20190701.xlsx").active.values)
+def test_full_casme2_and_samm(tmp_path):
+    casme2, samm = plan("CASME2", "full", edition="2019"), plan("SAMM", "full")
+    write_sheets(tmp_path, casme2), write_sheets(tmp_path, samm)
+    rows = list(openpyxl.load_workbook(tmp_path / "CASME2-coding-20190701.xlsx").active.values)
     assert len(rows) == 256 and rows[0][2] is None and rows[0][6] is None and rows[0][9] == "Objective Classes"
     assert all(isinstance(row[0], str) and len(row[0]) == 2 for row in rows[1:])
+    files = {file for shot in casme2.shots for file in shot.files}
     for row in rows[1:]:
         numbers = [n for n in row[3:6] if n != "/"]
-        assert all((root / f"CASME2/Cropped/sub{row[0]}/{row[1]}/reg_img{n}.jpg").is_file() for n in numbers)
-    rows = list(openpyxl.load_workbook(root / "SAMM/SAMM_Micro_FACS_Codes_v2.xlsx").active.values)
+        assert all(f"Cropped/sub{row[0]}/{row[1]}/reg_img{n}.jpg" in files for n in numbers)
+    rows = list(openpyxl.load_workbook(tmp_path / "SAMM_Micro_FACS_Codes_v2.xlsx").active.values)
     assert len(rows) == 13 + 1 + 159 and rows[13][0] == "Subject" and rows[14][6] == "=F15-D15+1"
-    assert len(list((root / "SAMM").glob("*/*/"))) == 159
+    assert len({Path(file).parent for shot in samm.shots for file in shot.files}) == 159
 
 
 def test_text_sheets(tmp_path):
