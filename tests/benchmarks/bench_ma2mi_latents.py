@@ -32,19 +32,21 @@ def main(arguments: list[str] | None = None) -> None:
     p.add_argument("--steps", type=int, default=3)
     p.add_argument("--small", action="store_true", help="one step of small images and a small DiT: to see that it runs")
     args = p.parse_args(arguments)
-    config, B, small = replace(Config(), autoencoder="random"), 2, {}
+    config, B = replace(Config(), autoencoder="random"), 2
+    if args.small:
+        args.size, args.steps = 64, 1
+        config = replace(config, size=64, width=8, dit_dim=48, dit_depth=1, dit_heads=3)
+    side = config.size
     with torch.device("meta"):
-        model, images = Reconstruction(config, autoencoder(config, None)), torch.zeros(2, B, 3, 256, 256)
+        model, images = Reconstruction(config, autoencoder(config, None)), torch.zeros(2, B, 3, side, side)
         counts = []
-        for Z in ((), torch.zeros(2, B, 4, 32, 32).half()):
+        for Z in ((), torch.zeros(2, B, 4, side // 8, side // 8).half()):
             with FlopCounterMode(display=False) as counter:
                 step(model, *images, draw_tau(B).to("meta"), *Z)
             counts.append(counter.get_total_flops() / B / 1e9)
-    print(f"GFLOP a sample at 256²: {counts[0]:.0f}, with latents known {counts[1]:.0f}; "
+    print(f"GFLOP a sample at {side}²: {counts[0]:.1f}, with latents known {counts[1]:.1f}; "
           f"ratio {counts[0] / counts[1]:.2f}")  # fmt: skip
-    if args.small:
-        args.size, args.steps, small = 64, 1, {"width": 8, "dit_dim": 48, "dit_depth": 1, "dit_heads": 3}
-    config = replace(config, size=args.size, **small)
+    config = replace(config, size=args.size)
     torch.manual_seed(0)
     model, tau = Reconstruction(config, autoencoder(config, None)), draw_tau(B)
     images = torch.rand(2, B, 3, args.size, args.size) * 2 - 1
