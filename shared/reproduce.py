@@ -122,6 +122,8 @@ def complete(
         raise UserError(f"{session.data} has changed since this run began; {REMEDY}")
     todo = [] if args.diff else [e for e in experiments if len(e.records()) < len(e.folds)]
     if args.dry_run:
+        if worker and os.environ["RANK"] != "0":  # under torchrun one speaks for all
+            return 0
         from .runs.cost import estimate
 
         lines = estimate(todo, torch.device("cuda" if torch.cuda.is_available() else "cpu"), args.workers, name)

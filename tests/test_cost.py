@@ -80,3 +80,12 @@ def test_a_dry_run_says_what_is_missing_and_leaves_its_input_alone(casme2, toy, 
     assert PAPER.name in said.splitlines()[-2]
     toy(*shared)
     assert toy(*shared, "--dry-run")[1].startswith("toy: 0 s in one process")
+
+
+def test_of_several_processes_one_estimates(casme2, toy, tmp_path, monkeypatch):
+    arguments = ("table1/plain", "--data", casme2, "--out", tmp_path / "out", "--dry-run")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank, said in (("0", "toy: "), ("1", "")):
+        monkeypatch.setenv("RANK", rank)
+        code, printed, _ = toy(*arguments)
+        assert code == 0 and bool(printed) == bool(said) and said in printed
