@@ -99,17 +99,21 @@ def _mean(matrices: np.ndarray, metric: str) -> np.ndarray:
     return _divide((scored * METRICS[metric](matrices)).sum(-1), scored.sum(-1))
 
 
-def bootstrap(runs: Sequence[Sequence[Any]], classes: int, metric: str, n: int = 1000, seed: int = 0) -> np.ndarray:
+def bootstrap(
+    runs: Sequence[Sequence[Any]], classes: int, metric: str, n: int = 1000, seed: int = 0, over_runs: bool = False
+) -> np.ndarray:
     """A metric's mean over runs (subject, target, pred) in each of n draws of subjects with replacement: (n,).
 
     A run may have `folds` of `score` as its fourth part; a fold without a subject in a draw is left out of its mean.
+    With `over_runs` each draw is one of runs, too: it may then stand for other seeds, and not for these alone.
 
     Every run meets the same draws, and so do other runs of the same subjects under the same seed: the difference of
     two rows' draws is that of paired draws. Raises ValueError when the runs are not of the same subjects."""
     counted = _by_subject(runs, classes)
-    S = len(counted[0][0])
-    times = np.random.default_rng(seed).multinomial(S, np.full(S, 1 / S), size=n)
-    return np.sum([_weighted(times, *run, metric) / len(runs) for run in counted], axis=0)
+    S, R, draw = len(counted[0][0]), len(counted), np.random.default_rng(seed)
+    times = draw.multinomial(S, np.full(S, 1 / S), size=n)
+    shares = (draw.multinomial(R, np.full(R, 1 / R), size=n) if over_runs else np.ones((n, R))) / R
+    return np.einsum("nr,rn->n", shares, [_weighted(times, *run, metric) for run in counted])
 
 
 def exchanged(
@@ -117,6 +121,7 @@ def exchanged(
     others: Sequence[Sequence[Any]],
     classes: int,
     metric: str,
+    networks: Sequence[Sequence[str]] = (),
     n: int = 5_000,
     seed: int = 0,
 ) -> float:
@@ -124,18 +129,32 @@ def exchanged(
 
     If the rows do not differ, their predictions for a subject may as well change places: p is the share of exchanges
     under which the difference is as large as found, of all 2^S of S subjects or, where these are more than n, of n
-    random ones. Runs are as in `bootstrap`, the same number of both rows. Raises ValueError when they are not of the
-    same subjects."""
+    random ones. Runs are as in `bootstrap`, the same number of both rows. Where a network answers for several
+    subjects, its luck is all of theirs: `networks` names, for each run, that of each prediction, and p is the larger
+    one of exchanges by subject and by network. Raises ValueError when the runs are not of the same subjects."""
     counted = _by_subject([*runs, *others], classes)
-    S = len(counted[0][0])
-    if n >= 2**S:
-        mine = 1 - (np.arange(2**S)[:, None] >> np.arange(S)) % 2
+    S, R = len(counted[0][0]), len(runs)
+    pairs = list(zip(counted[:R], counted[R:], strict=True))
+    p = _exchanged(pairs, [np.arange(S)] * R, S, metric, n, seed)
+    units, U = [], 0
+    for run, names in zip(runs, networks, strict=bool(networks)):
+        network, (_, subject) = np.unique(names, return_inverse=True)[1], np.unique(run[0], return_inverse=True)
+        (unit := np.empty(S, int))[subject] = network
+        units.append(U + unit)
+        U += network.max() + 1
+    return max(p, _exchanged(pairs, units, U, metric, n, seed)) if 0 < U < S * R else p
+
+
+def _exchanged(pairs: Sequence[Any], units: Sequence[np.ndarray], U: int, metric: str, n: int, seed: int) -> float:
+    """The p-value by exchanges of U units, to which the subjects of each pair of runs belong."""
+    if n >= 2**U:
+        mine = 1 - (np.arange(2**U)[:, None] >> np.arange(U)) % 2
     else:
-        mine = np.random.default_rng(seed).integers(0, 2, (n + 1, S))
+        mine = np.random.default_rng(seed).integers(0, 2, (n + 1, U))
         mine[0] = 1  # as found
-    kept, given = np.hstack([mine, 1 - mine]), np.hstack([1 - mine, mine])
     differences = np.zeros(len(mine))
-    for (a, folds), (b, _) in zip(counted[: len(runs)], counted[len(runs) :], strict=True):
+    for ((a, folds), (b, _)), unit in zip(pairs, units, strict=True):
+        kept, given = np.hstack([mine[:, unit], 1 - mine[:, unit]]), np.hstack([1 - mine[:, unit], mine[:, unit]])
         both, fold_of = np.concatenate([a, b]), np.concatenate([folds, folds])
         differences += _weighted(kept, both, fold_of, metric) - _weighted(given, both, fold_of, metric)
     return float(np.mean(np.abs(differences) >= abs(differences[0]) - 1e-12))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from shared.claims import verdict
 from shared.metrics import bootstrap, exchanged, holm, interval
 
 DRAWS = int(os.environ.get("MER_DRAWS", 25))  # 2,000 of each take a few minutes
@@ -57,3 +58,22 @@ def test_the_paired_interval_holds_the_true_difference():
         held += low <= 0 <= high
     print(f"{held} of {DRAWS} draws")
     assert held >= binom.ppf(0.001, DRAWS, 0.92)
+
+
+def test_the_luck_of_networks_is_seldom_taken_for_a_gain():
+    """Two rows of one skill, five seeds, a network for each half of the people: one knows more of the answers than
+    another by chance (standard deviation .05), which is luck for all people that it answers for."""
+    half, shown, by_people = len(SUBJECTS) // 2, 0, 0
+    networks = [np.repeat(["a", "b"], half)] * 5
+    for draw in range(DRAWS):
+        rng = np.random.default_rng(draw)
+        target = rng.integers(0, 3, len(SUBJECTS))
+        skills = np.repeat(rng.normal(0.5, 0.05, (2, 5, 2)), half, axis=2)
+        right = rng.random(skills.shape) < skills
+        rows = [[(SUBJECTS, target, np.where(r, target, (target + 1) % 3)) for r in row] for row in right]
+        a, b = (bootstrap(row, 3, "uf1", n=500, seed=draw, over_runs=True) for row in rows)
+        p = exchanged(*rows, 3, "uf1", networks, n=1024, seed=draw)
+        shown += verdict(*interval(a - b), p) == "shown"
+        by_people += exchanged(*rows, 3, "uf1", n=1024, seed=draw) < LEVEL
+    print(f"{shown} of {DRAWS} draws; by people alone, on both sides, {by_people}")
+    assert shown <= binom.ppf(0.999, DRAWS, LEVEL / 2)

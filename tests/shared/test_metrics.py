@@ -174,6 +174,28 @@ def test_exchanges_by_hand():
         metrics.exchanged([RIGHT], [(["a"], [1], [1])], 2, "accuracy")
 
 
+def test_exchanges_of_networks_by_hand():
+    """Four people, of whom one network answers for a and b, another for c and d. By people 2 of 16 exchanges leave the
+    difference as large: p = 1/8; by networks 2 of 4. Over two seeds there are four networks: 2 of 16. Where each person
+    has an own network, people alone change places."""
+    right, wrong = (list("abcd"), [1] * 4, [1] * 4), (list("abcd"), [1] * 4, [0] * 4)
+    halves, apart = list("xxyy"), list("wxyz")
+    assert metrics.exchanged([right], [wrong], 2, "accuracy") == 1 / 8
+    assert metrics.exchanged([right], [wrong], 2, "accuracy", [halves]) == 1 / 2
+    assert metrics.exchanged([right] * 2, [wrong] * 2, 2, "accuracy", [halves] * 2) == 1 / 8
+    assert metrics.exchanged([right], [wrong], 2, "accuracy", [apart]) == 1 / 8
+    shuffled = (list("dbca"), [1] * 4, [1] * 4)  # the order of predictions is each run's own
+    assert metrics.exchanged([shuffled], [wrong], 2, "accuracy", [list("yxyx")]) == 1 / 2
+
+
+def test_a_bootstrap_over_runs_by_hand():
+    """Of a run that is all right and one that is all wrong a draw has 0, 1 or 2 right ones: its mean is 0, .5 or 1."""
+    draws = metrics.bootstrap([RIGHT, WRONG], 2, "accuracy", n=20_000, over_runs=True)
+    shares = [np.mean(np.isclose(draws, k / 2)) for k in range(3)]
+    assert shares == pytest.approx([0.25, 0.5, 0.25], abs=0.01)
+    assert set(metrics.bootstrap([RIGHT, WRONG], 2, "accuracy")) == {0.5}
+
+
 def test_a_paired_interval_by_hand():
     """The difference of two rows' draws: RIGHT − HALF is the share of draws that are not of a: 0, 1/3, 2/3 or 1 with
     probabilities 1/27, 6/27, 12/27 and 8/27. Unpaired draws would reach below 0."""
