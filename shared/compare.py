@@ -26,7 +26,6 @@ def compare(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Seq
         experiment
         for column in columns
         for entry in entries
-        if entry.method.row.tasks is None or column.task in entry.method.row.tasks
         for experiment in entry.session.experiments(entry.method.row, entry.method.on(column), seeds)
     )
     code = complete(entries[0].session, wanted, args, "compare", "from shared.cli import main; main()", arguments)

@@ -32,11 +32,13 @@ KINDS = {
     "aus": ("casme2-au8", "samm-au4", "casme-au4", "corpora-au8"),
 }
 LEVEL = 0.05
+OTHERS = "not compared: other samples than the reference's"
 LEGEND = (
     "each number: the mean over seeds at the last epoch; in brackets a 95 % interval, by a bootstrap over subjects",
     "after it: the difference to the reference row, with a 95 % interval under the same draws of subjects",
     f"*: the difference is not 0: its interval leaves out 0, and p < {LEVEL} by exchanges of the two rows' "
-    "predictions, subject by subject, after Holm's correction over the rows of the column",
+    "predictions, subject by subject and network by network, after Holm's correction over the rows of the column",
+    "with one seed a number is that of the networks trained here, and other seeds give others",
     "published: numbers of others, as their source prints them; their samples, folds and choice of epoch may differ",
 )
 
@@ -76,6 +78,7 @@ class Compared:
         if c.gain is not None:
             span = f" {ends(c.gain_low, c.gain_high, 3)}" * intervals
             found.append(f"{decimal(c.gain, 3, '+')}{span}{'*' * self.differs}")
+        found += [OTHERS] * (OTHERS in c.note)
         return found + [f"leak {decimal(c.leak, 3, '+')}"] * leak
 
 
@@ -146,10 +149,12 @@ def compared(
     for column in columns:
         found: dict[str, Cell] = {}
         runs: dict[str, list[Predictions]] = {}
+        learned: dict[str, int] = {}
         for entry in entries:
             cell, records = _measured(entry, column, seeds)
             found[entry.name] = cell
             if cell.measured is not None:
+                learned[entry.name] = sum(len(record["train"]) for record in records[0])
                 runs[entry.name] = [pooled(each, "last", entry.method.row.output, column) for each in records]
                 experiments = entry.session.experiments(entry.method.row, entry.method.on(column), seeds)
                 corpora |= dict.fromkeys(experiments[0].editions.items())
@@ -158,12 +163,16 @@ def compared(
         beside = _differences(found, runs, column, reference)
         cells |= {(name, column.name): compared for name, compared in beside.items()}
         if rows := sum(compared.p is not None for compared in beside.values()):
-            few |= dict.fromkeys(_too_few(column, len(set(runs[reference][0].subjects)), rows))
+            few |= dict.fromkeys(_too_few(column, runs[reference], rows))
+        for name, n in learned.items():
+            if n < (most := max(learned.values())):
+                share = f"{column.task}: learns from {n / most:.0%} of the samples that others learn from"
+                said.setdefault(f"{share}, and keeps the rest for validation", []).append(name)
     session, names = entries[0].session, [entry.name for entry in entries]
     for entry in entries:
         if entry.method.tuned:
             said.setdefault(f"settings chosen for {entry.method.tuned}", []).append(entry.name)
-    lines = circumstances(session, range(seeds), corpora) + [f"reference: {reference}; rule: last", *few]
+    lines = circumstances(session, [seeds], corpora) + [f"reference: {reference}; rule: last", *few]
     lines += [remark + scope([(m, "") for m in methods], [(n, "") for n in names]) for remark, methods in said.items()]
     columns_here = {column.name for column in columns}
     published = [p for paper in papers for p in published_numbers(paper.folder) if p["column"] in columns_here]
@@ -177,8 +186,6 @@ def _measured(entry: Entry, column: Column, seeds: int) -> tuple[Cell, list[list
     """A method's cell without its difference, and the records of each seed."""
     row, own = entry.method.row, entry.method.on(column)
     cell = Cell(entry.name, column.name, joined=column.joined, rule="last")
-    if row.tasks is not None and column.task not in row.tasks:
-        return replace(cell, note="not run: its paper has no such task"), []
     experiments = entry.session.experiments(row, own, seeds)
     if missing := experiments[0].missing():
         return replace(cell, note=f"not run: {'; '.join(missing)}"), []
@@ -198,23 +205,25 @@ def _differences(
     beside = {name: cell.over(first) for name, cell in cells.items()}
     paired = [name for name, cell in beside.items() if cell.gain is not None]
     for name in runs.keys() - {reference, *paired} if reference in runs else ():
-        note = f"{beside[name].note}; not compared: other samples than the reference's"
-        beside[name] = replace(beside[name], note=note)
+        beside[name] = replace(beside[name], note=f"{beside[name].note}; {OTHERS}")
     each = {name: parts(runs[name], column.joined) for name in runs}
-    p = holm([exchanged(each[n], each[reference], runs[n][0].classes, column.metric) for n in paired])
+    networks = {name: [run.folds for run in runs[name]] for name in paired}
+    p = holm([exchanged(each[n], each[reference], runs[n][0].classes, column.metric, networks[n]) for n in paired])
     corrected = dict(zip(paired, p, strict=True))
     return {name: Compared(cell, corrected.get(name)) for name, cell in beside.items()}
 
 
-def _too_few(column: Column, subjects: int, rows: int) -> list[str]:
-    """That no difference of a column can have a star, where so few people leave no p below the level.
+def _too_few(column: Column, runs: Sequence[Predictions], rows: int) -> list[str]:
+    """That no difference of a column can have a star, where so few people or networks leave no p below the level.
 
     Of their 2^S exchanges two have a difference as large as the largest: as found, and all exchanged."""
-    least = min(2 * 0.5**subjects * rows, 1)
+    subjects, networks = len(set(runs[0].subjects)), sum(len(set(run.folds)) for run in runs)
+    least = min(2 * 0.5 ** min(subjects, networks) * rows, 1)
     if least < LEVEL:
         return []
     where = f"{column.task}/{column.corpus}" if column.corpus else column.task
-    why = f"with {subjects} subjects and Holm's correction over {rows} rows, p is {least:.2g} or more"
+    units = f"{networks} networks" if networks < subjects else f"{subjects} subjects"
+    why = f"with {units} and Holm's correction over {rows} rows, p is {least:.2g} or more"
     return [f"{where}: no * can be: {why}"]
 
 
@@ -255,18 +264,23 @@ def as_csv(made: Comparison) -> str:
     """The comparison as CSV, a line a cell, then a line a published number."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    head = ("method", "column", "mean", "low", "high", "difference", "low of difference", "high of difference")
-    writer.writerow(
-        (*head, "p (Holm)", "differs", "leak", "low of leak", "high of leak", "records", "published", "remark")
-    )
+    head = ("method", "column", "mean", "low", "high", "reference", "difference", "low of difference")
+    more = ("high of difference", "p (Holm)", "differs", "leak", "low of leak", "high of leak", "seeds", "records")
+    writer.writerow((*head, *more, "published value", "published", "remark"))
     for (name, column), found in made.cells.items():
         c = found.cell
-        numbers = (c.measured, c.low, c.high, c.gain, c.gain_low, c.gain_high, found.p)
-        leak = (decimal(value, 4) for value in (c.leak, c.leak_low, c.leak_high))
-        texts = (decimal(value, 4) for value in numbers)
-        writer.writerow((name, column, *texts, "yes" * found.differs, *leak, c.note, "", made.banner))
+        own, gain, leak = (
+            [decimal(value, 4) for value in numbers]
+            for numbers in (
+                (c.measured, c.low, c.high),
+                (c.gain, c.gain_low, c.gain_high, found.p),
+                (c.leak, c.leak_low, c.leak_high),
+            )
+        )
+        there = made.reference * (c.gain is not None), *gain, "yes" * found.differs, *leak, len(c.seeds) or "", c.note
+        writer.writerow((name, column, *own, *there, "", "", made.banner))
     for p in made.published:
-        writer.writerow((p["method"], p["column"], p["value"], *[""] * 10, "", published_text(p), ""))
+        writer.writerow((p["method"], p["column"], *[""] * 14, p["value"], published_text(p), ""))
     return out.getvalue()
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from toy.left import answered, halves, records, table
 
 from shared import cli
 from shared.report import comparison
+from shared.report.cells import Cell, Predictions
 from shared.report.comparison import chosen_columns, chosen_methods, columns_of
 from shared.runs import yardstick
 from shared.runs.yardstick import YARDSTICK
@@ -92,6 +94,39 @@ def test_a_comparison_of_the_toy(compare, toy, casme2, tmp_path, monkeypatch):
     code, again, err = compare("emotion", "casme2-5", *shared, "--methods", "toy", "--leak")
     assert code == 0 and "to run" not in err and " leak +" in again
     assert {path: path.stat().st_mtime_ns for path in out.rglob("seed-*/*.json")} == before
+
+
+def test_who_learns_from_fewer_samples_is_named(compare, casme2, tmp_path, monkeypatch):
+    """A method that keeps a validation part, of one person in three, beside a reference that keeps none."""
+    paper = cli.load("toy")
+    monkeypatch.setattr(cli, "load", lambda name: replace(paper, rule="val"))
+    shared = "emotion", "casme2-5", "--data", casme2, "--out", tmp_path / "out", "--methods", "toy"
+    code, printed, _ = compare(*shared)
+    assert code == 0, printed
+    said = "casme2-5: learns from 67% of the samples that others learn from, and keeps the rest for validation"
+    assert any(line.strip().startswith(said) and "toy" in line for line in printed.splitlines())
+
+
+def test_a_row_of_other_samples_says_that_it_is_not_compared():
+    cell = Cell("one", "casme2-5 UF1", measured=0.5, note=f"4 of 4 folds; {comparison.OTHERS}")
+    assert comparison.Compared(cell).lines(intervals=False) == ["0.500", comparison.OTHERS]
+    assert comparison.Compared(replace(cell, note="4 of 4 folds")).lines(intervals=False) == ["0.500"]
+
+
+@pytest.mark.parametrize(
+    ("folds", "seeds", "said"),
+    [
+        (["a"] * 9 + ["b"] * 9, 1, "with 2 networks and Holm's correction over 3 rows, p is 1 or more"),
+        (["a"] * 9 + ["b"] * 9, 3, "with 6 networks and Holm's correction over 3 rows, p is 0.094 or more"),
+        (["a"] * 9 + ["b"] * 9, 4, ""),
+        ([str(i) for i in range(18)], 1, ""),
+    ],
+)
+def test_too_few_networks_leave_no_star(folds, seeds, said):
+    """18 people: 2^18 exchanges of people, and 2 to the power of all networks of all seeds."""
+    run = Predictions(np.array([f"s{i:02d}" for i in range(18)]), np.zeros(18), np.zeros(18), folds, 2)
+    (column,) = [c for c in chosen_columns("emotion", ["casme2-5"]) if c.metric == "uf1"]
+    assert comparison._too_few(column, [run] * seeds, 3) == [f"casme2-5: no * can be: {said}"] * bool(said)
 
 
 def test_more_seeds_take_those_there_are(compare, casme2, tmp_path):
