@@ -13,10 +13,10 @@ import pandas as pd
 from .faces import draw_missing
 from .files import locked
 from .keys import VERIFY
-from .metrics import bootstrap, exchanged, holm, interval, score
+from .metrics import bootstrap, constant_baseline, exchanged, holm, interval, score
 from .report.cells import parts, pooled
 from .report.results import circumstances, remarks_on
-from .report.tables import banner
+from .report.tables import banner, markdown
 from .reproduce import complete, open_session, write_files
 from .runs.experiment import Experiment
 from .runs.paper import AnyPaper, Claim
@@ -27,10 +27,12 @@ MARGIN, LEVEL, SEEDS = 0.05, 0.05, 5
 TESTED = "CASME2"  # the corpus of the tasks in two halves
 LEGEND = (
     "people: in training; both rows are tested on the other half of all people, at the last epoch; means over seeds",
-    "difference: with − without, with a 95 % interval by a bootstrap over people, the same draws for both",
-    "p: by exchanges of the two rows' predictions, person by person, after Holm's correction over all lines",
+    "constant: the answer that is the same for everybody",
+    "difference: with − without, with a 95 % interval by a bootstrap over people and seeds, the same draws for both",
+    "p: by exchanges of the two rows' predictions, person by person and network by network, after Holm's correction "
+    "over all lines",
     f"verdict: shown, the interval is above 0 and p < {LEVEL}; refuted, the interval is below +{MARGIN}, so that there "
-    "is no gain of that size; else undecided",
+    "is no gain of that size; else undecided, as where neither row is above the constant",
     f"power: the chance that an interval of this width leaves out 0 where the true difference is {MARGIN}, before Holm",
 )
 
@@ -49,19 +51,22 @@ def claims(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Sequ
     }
     wanted = dict.fromkeys(e for both in pairs.values() for row in both for e in row)
     first = next(iter(sessions.values()))
-    if first.data == args.out / "faces":
+    if first.data == args.out / "faces" and not args.diff:
         draw(first.data, small, dict.fromkeys(corpus for e in wanted for corpus in e.corpora))
     code = complete(first, wanted, args, "claims", "from shared.cli import main; main()", arguments)
     if code is not None:
         return code
     table = tested([measured(*place, *both) for place, both in pairs.items()])
-    done = [[recorded(e) for e in row if e.records()] for _, row in pairs.values() if not row[0].missing()]
+    rows = [row for both in pairs.values() for row in both if not row[0].missing()]
+    done = [[recorded(e) for e in row if e.records()] for row in rows]
     remarks = {f"{row[0].session.paper.title}: {line}": None for row in done if row for line in remarks_on(row)}
     corpora = {item: None for e in wanted for item in e.editions.items()}
-    said = [banner(first), *circumstances(first, range(seeds), corpora), *remarks, *LEGEND]
-    print(as_text(table), "", *(f"  {line}" for line in said if line), sep="\n")
-    write_files(args.out, {"claims.csv": table.to_csv(index=False, float_format="%.6g", lineterminator="\n")})
-    print(f"\n{args.out / 'claims.csv'}\nclaims: {time.monotonic() - clock:.0f} s in all")
+    said = [*circumstances(first, [seeds], corpora), *remarks, *LEGEND]
+    print(as_text(table), "", *(f"  {line}" for line in (banner(first), *said) if line), sep="\n")
+    name = f"claims-{first.folder.name}"
+    csv = table.assign(remark=banner(first)).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    write_files(args.out, {f"{name}.csv": csv, f"{name}.md": as_markdown(table, banner(first), said)})
+    print(f"\n{args.out / name}.csv and .md\nclaims: {time.monotonic() - clock:.0f} s in all")
     return 0
 
 
@@ -78,37 +83,42 @@ def draw(root: Path, small: Path, corpora: Iterable[str]) -> None:
 
 def measured(claim: Claim, people: int, over: Sequence[Experiment], row: Sequence[Experiment]) -> dict[str, object]:
     """A line of the table from the records there are, without what depends on the other lines."""
-    line = {"paper": row[0].paper.title, "claim": claim.text, "metric": claim.metric, "people": people}
-    both = [*over, *row]
+    line = {"paper": row[0].paper.title, "claim": claim.text, "metric": claim.metric, "people": people, "seeds": 0}
     if missing := row[0].missing() or over[0].missing():
         return line | {"verdict": f"not run: {'; '.join(missing)}"}
-    done, folds = sum(len(e.records()) for e in both), sum(len(e.folds) for e in both)
-    if done < folds:
-        return line | {"verdict": f"not run: {done} of {folds} folds"}
+    done = [all(len(e.records()) == len(e.folds) for e in both) for both in zip(over, row, strict=True)]
+    line["seeds"] = seeds = [*done, False].index(False)
+    if not seeds:
+        folds = [len(e.records()) for e in (over[0], row[0])]
+        return line | {"verdict": f"not run: {sum(folds)} of {len(over[0].folds) + len(row[0].folds)} folds of a seed"}
     column = claim.column(people)
-    theirs, ours = (
-        parts([pooled(e.records(), "last", side.output, column) for e in experiments], "pooled")
+    each = [
+        [pooled(e.records(), "last", side.output, column) for e in experiments[:seeds]]
         for side, experiments in ((claim.over, over), (claim.row, row))
-    )
+    ]
+    theirs, ours = (parts(seeds, "pooled") for seeds in each)
     classes = 2 if TASKS[claim.task].aus else len(TASKS[claim.task].classes)
+    constant = np.mean([constant_baseline(run.targets, classes, claim.metric) for run in each[0]])
     without, with_ = (
         np.mean([score(seed[1], seed[2], classes, claim.metric) for seed in runs]) for runs in (theirs, ours)
     )
-    draws = bootstrap(ours, classes, claim.metric) - bootstrap(theirs, classes, claim.metric)
-    (low, high), error = interval(draws), float(draws.std(ddof=1))
-    found = {"without": without, "with": with_, "difference": with_ - without, "low": low, "high": high}
-    p = exchanged(ours, theirs, classes, claim.metric)
+    a, b = (bootstrap(runs, classes, claim.metric, over_runs=True) for runs in (ours, theirs))
+    (low, high), error = interval(a - b), float((a - b).std(ddof=1))
+    found = {"constant": constant, "without": without, "with": with_, "difference": with_ - without}
+    found |= {"low": low, "high": high}
+    p = exchanged(ours, theirs, classes, claim.metric, [run.folds for run in each[0]])
     return line | found | {"standard error": error, "p": p, "power": power(error), "verdict": ""}
 
 
 def tested(lines: Sequence[dict[str, object]]) -> pd.DataFrame:
     """The table of lines, with p after Holm's correction and the verdicts."""
-    names = ("paper", "claim", "metric", "people", "without", "with", "difference", "low", "high", "standard error")
-    table = pd.DataFrame(lines, columns=[*names, "p", "power", "verdict"])
-    table = table.astype(dict.fromkeys((*names[4:], "p", "power"), float))
+    names = ("constant", "without", "with", "difference", "low", "high", "standard error", "p", "power")
+    table = pd.DataFrame(lines, columns=["paper", "claim", "metric", "people", "seeds", *names, "verdict"])
+    table = table.astype(dict.fromkeys(names, float))
     run = table["p"].notna()
     table.loc[run, "p"] = holm(table.loc[run, "p"].tolist())
     table.loc[run, "verdict"] = [verdict(*row) for row in table.loc[run, ["low", "high", "p"]].to_numpy(float)]
+    table.loc[run & (table[["without", "with"]].max(axis=1) <= table["constant"]), "verdict"] = "undecided"
     return table
 
 
@@ -129,8 +139,16 @@ def power(error: float) -> float:
 
 def as_text(table: pd.DataFrame) -> str:
     """The table for a terminal."""
-    formats = dict.fromkeys(("without", "with", "p"), "{:.3f}".format)
+    formats = dict.fromkeys(("constant", "without", "with", "p"), "{:.3f}".format)
     formats |= {"difference": "{:+.3f}".format, "power": "{:.2f}".format, "low": "[{:.3f},".format}
     formats |= {"high": "{:.3f}]".format}
     shown = table.drop(columns=["standard error"])
     return shown.to_string(index=False, na_rep="", formatters=formats)
+
+
+def as_markdown(table: pd.DataFrame, said: str, lines: Sequence[str]) -> str:
+    """The table in Markdown, under what is `said` of its data and above the remarks."""
+    shown = [[f"{v:.3f}" if isinstance(v, float) else str(v) for v in row] for row in table.to_numpy().tolist()]
+    rows = [["" if v == "nan" else v for v in row] for row in shown]
+    head = ["## Claims", "", *([f"**{said}**", ""] if said else [])]
+    return "\n".join([*head, *markdown(list(table.columns), rows), "", *(f"- {line}" for line in lines), ""])

@@ -169,14 +169,19 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
     text = "sizes of the training set (default: 3 6 12)"
     p.add_argument("--people", type=at_least(1), nargs="+", metavar="N", default=[3, 6, 12], help=text)
     p.add_argument("--diff", action="store_true", help="test them on the records there are, without running anything")
-    _add_run(p, paper=False)
+    _add_run(p, paper=False, seeds=5)
     _add_faces(add("faces", "draw synthetic faces and write them in the layouts of the corpora"))
     add("test", "run the tests; all arguments go to pytest")
     return dict(commands.choices)
 
 
 def _add_run(
-    p: argparse.ArgumentParser, default: str = "the headline rows", *, paper: bool = True, fit: bool = False
+    p: argparse.ArgumentParser,
+    default: str = "the headline rows",
+    *,
+    paper: bool = True,
+    fit: bool = False,
+    seeds: int = 1,
 ) -> None:
     """The options of a run; without `paper` those that every paper's methods share; with `fit` those of its one row."""
     if paper:
@@ -207,7 +212,7 @@ def _add_run(
     if fit:
         return
     add("--no-weights", action="store_true", help="do not save the trained weights of each fold beside its record")
-    add("--seeds", type=at_least(1), metavar="N", help="run each experiment with N seeds (default: 1)")
+    add("--seeds", type=at_least(1), metavar="N", help=f"run each experiment with N seeds (default: {seeds})")
     text = (
         "epoch to score: the last, the best on validation samples, or the best on the test fold (default: as in the "
         "paper); val takes training subjects for validation where the paper has no validation fold"

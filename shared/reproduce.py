@@ -107,7 +107,9 @@ def complete(
     if session.data == args.out / "faces":
         from .faces import draw_missing
 
-        draw_missing(session.data, (corpus for e in wanted for corpus in e.corpora))
+        if args.diff and not session.data.exists():
+            raise UserError(f"{args.out} holds no records of synthetic faces: without --diff, {name} makes them")
+        draw_missing(session.data, () if args.diff else (corpus for e in wanted for corpus in e.corpora))
     experiments = [e for e in wanted if not e.missing()]
     worker = launched()
     watch_signals()

@@ -71,7 +71,10 @@ def test_the_claim_of_the_toy(claim, casme2, tmp_path):
     assert len(list(out.rglob("pretraining/*/*/record.json"))) == 2
     code, again, err = claim(*shared, "--seeds", 2)
     assert code == 0 and "to run" not in err and again.partition("claims:")[0] == printed.partition("claims:")[0]
-    with open(out / "claims" / "claims.csv", newline="") as file:
+    assert claim(*shared, "--diff", "--seeds", 5)[0] == 0
+    with open(out / "claims" / "claims-paper.csv", newline="") as file:
+        assert [line["seeds"] for line in csv.DictReader(file)] == ["2", "2"]  # of five, these are done
+    with open(out / "claims" / "claims-paper.csv", newline="") as file:
         found = {int(line["people"]): line for line in csv.DictReader(file)}
     for people in (1, 2):
         means = {}
@@ -103,7 +106,7 @@ def test_killed_in_two_processes_it_ends_with_the_same_claims(casme2, tmp_path):
     )  # sizes, rows, folds; a pre-training
     for i in range(len(came["codes"]) - 1):
         assert records(tmp_path / str(i)) == quiet and not halves(tmp_path / str(i))
-        texts = {(tmp_path / folder / "claims" / "claims.csv").read_text() for folder in (str(i), "quiet")}
+        texts = {(tmp_path / folder / "claims" / "claims-smoke.csv").read_text() for folder in (str(i), "quiet")}
         assert len(texts) == 1
 
 
@@ -133,6 +136,20 @@ def test_what_cannot_be_claimed_is_said(claim, casme2, tmp_path, arguments, mess
 )
 def test_a_verdict(low, high, p, verdict):
     assert claims.verdict(low, high, p) == verdict
+
+
+def test_no_verdict_on_rows_that_learned_nothing():
+    """Both answer as the constant does: whatever their difference, it says nothing about the claim."""
+    line = {"p": 1.0, "low": 0.0, "high": 0.0, "constant": 0.1, "verdict": ""}
+    not_run = {"verdict": "not run: CASME2 not found"}
+    table = claims.tested([line | {"without": 0.1, "with": 0.1}, line | {"without": 0.1, "with": 0.2}, not_run])
+    assert table["verdict"].tolist() == ["undecided", "refuted", not_run["verdict"]]
+
+
+def test_without_records_diff_draws_nothing(claim, tmp_path):
+    code, printed, err = claim("--diff", "--out", tmp_path / "out")
+    assert code == 2 and "holds no records of synthetic faces: without --diff, claims makes them" in err
+    assert not printed and not list(tmp_path.rglob("*.jpg"))
 
 
 def test_power_in_closed_form():
