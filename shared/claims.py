@@ -61,7 +61,7 @@ def claims(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Sequ
     done = [[recorded(e) for e in row if e.records()] for row in rows]
     remarks = {f"{row[0].session.paper.title}: {line}": None for row in done if row for line in remarks_on(row)}
     corpora = {item: None for e in wanted for item in e.editions.items()}
-    said = [*circumstances(first, [seeds], corpora), *remarks, *LEGEND]
+    said = [*circumstances(first, sorted(set(table["seeds"])), corpora), *remarks, *LEGEND]
     print(as_text(table), "", *(f"  {line}" for line in (banner(first), *said) if line), sep="\n")
     name = f"claims-{first.folder.name}"
     csv = table.assign(remark=banner(first)).to_csv(index=False, float_format="%.6g", lineterminator="\n")
