@@ -63,7 +63,7 @@ def claims(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Sequ
     corpora = {item: None for e in wanted for item in e.editions.items()}
     said = [*circumstances(first, sorted(set(table["seeds"])), corpora), *remarks, *LEGEND]
     print(as_text(table), "", *(f"  {line}" for line in (banner(first), *said) if line), sep="\n")
-    name = f"claims-{first.folder.name}"
+    name = f"claims-{first.folder.name.removesuffix('-last')}"  # the rule of all papers here, of some their own
     csv = table.assign(remark=banner(first)).to_csv(index=False, float_format="%.6g", lineterminator="\n")
     write_files(args.out, {f"{name}.csv": csv, f"{name}.md": as_markdown(table, banner(first), said)})
     print(f"\n{args.out / name}.csv and .md\nclaims: {time.monotonic() - clock:.0f} s in all")
