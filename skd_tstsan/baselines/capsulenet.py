@@ -58,7 +58,7 @@ class CapsuleNet(nn.Module):
     @torch.no_grad()
     def load_imagenet(self, state_dict: Mapping[str, Tensor]) -> None:
         """Starts the trunk from the state dict of torchvision's ResNet-18. Raises ValueError where that is another."""
-        own = self.trunk.state_dict()
+        own = {n: v for n, v in self.trunk.state_dict().items() if not n.endswith("num_batches_tracked")}  # new in 2018
         if bad := [n for n, v in own.items() if n not in state_dict or state_dict[n].shape != v.shape]:
             raise ValueError(f"not the weights of a ResNet-18 of this width: {', '.join(bad[:3])} missing or unlike")
         self.trunk.load_state_dict({name: state_dict[name] for name in own})

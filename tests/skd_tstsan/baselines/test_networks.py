@@ -156,6 +156,8 @@ def test_the_trunk_starts_from_torchvisions_resnet():
     net = CapsuleNet(3)
     net.load_imagenet(state)
     assert all(torch.equal(value, state[name]) for name, value in net.trunk.state_dict().items())
+    (old := CapsuleNet(3)).load_imagenet({n: v for n, v in state.items() if not n.endswith("num_batches_tracked")})
+    assert all(torch.equal(value, state[name]) for name, value in old.trunk.state_dict().items())
     with pytest.raises(ValueError, match="not the weights of a ResNet-18"):
         CapsuleNet(3, width=8).load_imagenet(state)
 
