@@ -22,7 +22,7 @@ from .train import CLASSIFIERS, Left
 
 CPU = torch.device("cpu")
 PEOPLE = ("CASME2/sub01", "CASME2/sub12", "CASME3/spNO.142", "CASME3/spNO.176")  # of Figs. 8 and 11
-SHOWN = ("disgust", "happiness", "surprise")  # of Fig. 7
+SHOWN = ("disgust", "happiness", "surprise")  # of CASME II, in three classes: Fig. 7
 
 
 def figures(session: Session, experiments: Sequence[Experiment], results: Sequence[Result]) -> list[Figure]:
@@ -42,7 +42,7 @@ def figures(session: Session, experiments: Sequence[Experiment], results: Sequen
         return [pair] if len(pair) == 2 else []
 
     drawn = [confusions(own)] if own else []
-    drawn += [heat_maps(*pair) for pair in other(CASME2_FIVE, eca=False)]
+    drawn += [heat_maps(*pair) for pair in other("cde-3", eca=False)]
     drawn += [distillation(*pair) for pair in other(CASME2_FIVE, skd=False)]
     for result in results:
         if result.table.name.startswith("figure9"):
@@ -84,7 +84,8 @@ def confusions(experiments: Sequence[Experiment]) -> Figure:
 def heat_maps(with_eca: Experiment, without_eca: Experiment) -> Figure:
     """Figure 7: Grad-CAM of the S-stream's conv4, with and without ECA in the L-stream."""
     faces, samples = with_eca.data.faces, with_eca.samples
-    rows = [samples.index[samples["emotion"] == emotion][0] for emotion in SHOWN if emotion in set(samples["emotion"])]
+    own = samples[samples["corpus"] == "CASME2"]
+    rows = [own.index[own["emotion"] == emotion][0] for emotion in SHOWN if emotion in set(own["emotion"])]
     maps = [e.tested(lambda record: Left(**record["figures"]).heat) for e in (with_eca, without_eca)]
     plot, axes = grid(3, len(rows), width=2.2)
     for column, row in zip(axes.T, rows, strict=True):
