@@ -77,6 +77,9 @@ class Config(Settings):
     pretrain_epochs: int = setting(80, "pre-training", least=1)  # Sec. 4.3
     pretrain_batch: int = setting(32, "pre-training", least=2)  # Sec. 4.3
     pretrain_lr: float = setting(4e-4, "pre-training", above=0)  # Sec. 4.3
+    final: float = setting(
+        0.01, "pre-training", above=0, most=1
+    )  # last epoch's share of the learning rate; not in the paper: "an exponential rate"
     # fine-tuning
     tune: Literal["position", "action", "both"] = setting("both", "training")  # encoders (Table 2)
     reconstruct: bool = setting(False, "training")  # keep L_pre while fine-tuning (Table 2)
@@ -84,10 +87,7 @@ class Config(Settings):
     batch: int = setting(16, "training", least=2)  # Sec. 4.3
     lr: float = setting(4e-4, "training", above=0)  # Sec. 4.3
     weight_decay: float = setting(0.1, "training", least=0)  # Sec. 4.3
-    # in both stages
-    final: float = setting(
-        0.01, "pre-training", above=0, most=1
-    )  # last epoch's share of the learning rate; not in the paper: "an exponential rate"
+    tune_final: float = setting(1.0, "training", above=0, most=1)  # as `final`; Sec. 4.3 has no decay here
 
     def conflicts(self) -> Iterator[str]:
         if self.size > self.resize:
@@ -127,4 +127,5 @@ SMOKE = dict(
     epochs=26,
     batch=8,
     lr=3e-3,
+    tune_final=0.01,
 )

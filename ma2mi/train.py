@@ -146,7 +146,7 @@ def autoencoder(config: Config, weights_dir: Path) -> Autoencoder | PoolAutoenco
 def optimiser(
     model: nn.Module, *, lr: float, final: float, epochs: int, weight_decay: float
 ) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.ExponentialLR]:
-    """AdamW and its exponential decay, stepped once an epoch, to `final` × lr in the last one (Sec. 4.3)."""
+    """AdamW and its exponential decay, stepped once an epoch, to `final` × lr in the last one; 1: none (Sec. 4.3)."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     adamw = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
     return adamw, torch.optim.lr_scheduler.ExponentialLR(adamw, final ** (1 / max(epochs - 1, 1)))
@@ -263,7 +263,7 @@ def train(training: FoldTraining[Config, Store]) -> None:
     for encoder in frozen:
         encoder.requires_grad_(False)
     adamw, decay = optimiser(
-        parts, lr=config.lr, final=config.final, epochs=config.epochs, weight_decay=config.weight_decay
+        parts, lr=config.lr, final=config.tune_final, epochs=config.epochs, weight_decay=config.weight_decay
     )
     for epoch in training.epochs(config.epochs):
         parts.train()
