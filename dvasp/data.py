@@ -26,7 +26,8 @@ CACHED = 50_000  # images of EmotioNet without labels that are decoded once; mor
 def load(samples: pd.DataFrame, config: Config, cache: Path) -> Store:
     """Onset, apex and magnified apex of each sample (Sec. IV-C): (3N, resize, resize, 3) uint8.
 
-    The apex is spotted in the frequency domain [18] where the corpus has none.
+    The apex is the corpus's, or spotted in the frequency domain [18] where it has none; the paper has those "obtained
+    by [18]".
     """
     samples, problems = with_apex(samples, cache)
     pairs = list(zip(samples["onset"], samples["apex"], strict=True))
@@ -87,9 +88,10 @@ class Faces(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     """The teacher's images: each with AU labels, once an epoch, beside `each` others without, drawn anew (Sec. III-B).
 
     An item holds images (1 + each, resize, resize, 3) uint8, labels (1 + each, C) with NaN where none is known, and
-    draws in [0, 1) for the crops (1 + each, 3) and for a_c (1 + each, C), all from (seed, epoch, index). About a
-    third of the labelled images are `held_out` (Sec. IV-A: 15,000 of 20,722 train). Of the others, CACHED are decoded
-    into the cache, the rest are checked. Those that cannot be read are left out, each with an entry in `problems`.
+    draws in [0, 1) for the crops (1 + each, 3) and for a_c (1 + each, C), all from (seed, epoch, index). Of 20,722
+    labelled images 5,722, or as large a share, are `held_out`, which is not in the paper. Of the others, CACHED are
+    decoded into the cache, the rest are checked. Those that cannot be read are left out, each with an entry in
+    `problems`.
     """
 
     def __init__(self, images: pd.DataFrame, *, each: int, resize: int, cache: Path) -> None:

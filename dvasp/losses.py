@@ -256,9 +256,10 @@ def _unit(At: Tensor, eps: Tensor | float) -> Tensor:
 
 
 def at_loss(A_T: Features, A_S: Features, *, follow: Follow = "paper") -> Tensor:
-    """Attention transfer [15], p = 2: mean over layers of the squared distance of normalised maps of one H and W.
+    """Attention transfer [15], p = 2: squared distance of normalised maps of one H and W, summed over layers.
 
-    Divided by the number of elements, as its weight of 1000 assumes. Released code: 1e-6 is added to the norms.
+    Divided by the number of elements, as its weight of 1000 assumes. Released code: the mean over layers, and 1e-6 is
+    added to the norms.
     """
 
     def maps(A: Tensor) -> Tensor:
@@ -268,7 +269,8 @@ def at_loss(A_T: Features, A_S: Features, *, follow: Follow = "paper") -> Tensor
     pairs = _layers(A_T, A_S)
     if any(T.shape[2:] != S.shape[2:] for T, S in pairs):
         raise ValueError("AT compares maps: height and width of teacher and student have to agree in every layer")
-    return torch.stack([F.mse_loss(maps(S), maps(T)) for T, S in pairs]).mean()
+    each = torch.stack([F.mse_loss(maps(S), maps(T)) for T, S in pairs])
+    return each.mean() if is_release(follow) else each.sum()
 
 
 def fit_loss(A_T: Features, A_S: Features) -> Tensor:

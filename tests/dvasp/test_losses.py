@@ -124,7 +124,7 @@ def at_reference(A_T, A_S):
     def maps(A):
         return [np.array(At) / np.linalg.norm(At) for At in eq9(A)]
 
-    return np.mean([np.mean((np.array(maps(S)) - maps(T)) ** 2) for T, S in zip(A_T, A_S, strict=True)])
+    return sum(np.mean((np.array(maps(S)) - maps(T)) ** 2) for T, S in zip(A_T, A_S, strict=True))
 
 
 def fit_reference(A_T, A_S):
@@ -247,9 +247,10 @@ def test_eq_8(follow, share):
         (sp_loss, sp_reference, (4, 2)),
         (lambda T, S: sp_loss(T, S, follow="release"), lambda T, S: sp_reference(T, S) / 2, (4, 2)),
         (at_loss, at_reference, (4, 2)),
+        (lambda T, S: at_loss(T, S, follow="release"), lambda T, S: at_reference(T, S) / 2, (4, 2)),
         (fit_loss, fit_reference, (2, 3)),
     ],
-    ids=["Eq. 9-15", "Eq. 9-15, release", "SP", "SP, release", "AT", "Fit"],
+    ids=["Eq. 9-15", "Eq. 9-15, release", "SP", "SP, release", "AT", "AT, release", "Fit"],
 )
 def test_distillation(loss, reference, channels):
     assert_agrees(
