@@ -116,13 +116,18 @@ def measured(cell: Cell, row: Row, column: Column, seeds: Mapping[int, Sequence[
 
     A mean of folds is followed by the pooled number, which no paper prints."""
     rules = dict.fromkeys((cell.rule, "last", "best_on_test"))
-    runs = {rule: [pooled(records, rule, row.output, column) for records in seeds.values()] for rule in rules}
+    runs = {rule: [pooled(r, rule, row.output, column, _by(rule, r)) for r in seeds.values()] for rule in rules}
     if (runs[cell.rule][0].targets < 0).all():
         return [replace(cell, note=f"not scored: too few samples show it ({cell.note})")]
     samples = frozenset(sample for records in seeds.values() for record in records for sample in record["samples"])
     pool = replace(cell, joined="pooled", paper="", source="run")
     cells = [cell] if cell.joined == "pooled" else [cell, pool]
     return [_scored(each, column, runs, list(seeds), samples) for each in cells]
+
+
+def _by(rule: str, records: Sequence[Record]) -> str:
+    """The metric by which a rule chooses the epoch: "val" one network for all columns; "" each column's own."""
+    return records[0]["metrics"][0] if rule == "val" and records else ""
 
 
 def _scored(
