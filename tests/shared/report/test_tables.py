@@ -210,6 +210,18 @@ def test_interval_of_the_leak_is_that_of_the_difference_under_the_same_draws(tmp
     assert tables.texts(cell)[10] == f"+{cell.leak:.2f} [{cell.leak_low:.2f}, {cell.leak_high:.2f}]"
 
 
+@pytest.mark.parametrize(("rule", "uf1"), [("val", 2 / 9), ("best_on_test", 7 / 9)])
+def test_a_validated_row_is_one_network_in_all_columns(tmp_path, rule, uf1):
+    """The epoch "a", which accuracy chooses, says 0 0 0 0 of 0 0 1 2: UF1 2/9; "b", which UF1 chooses, 0 1 1 2: 7/9."""
+    said = {"a": [0, 0, 0, 0], "b": [0, 1, 1, 2]}
+    fold = record("", [0, 0, 1, 2], said["a"], said["a"])
+    fold["predictions"]["scores"] |= {epoch: {"": scores(*answers)} for epoch, answers in said.items()}
+    fold["predictions"]["epochs"][rule] = {"accuracy": {"": "a"}, "uf1": {"": "b"}}
+    found, _ = cells(tmp_path, table(ACC, UF1), [experiment([fold], folds=1)], rule=rule)
+    assert found["ours", "Acc (%)"].measured == pytest.approx(50)
+    assert found["ours", "UF1"].measured == pytest.approx(uf1)
+
+
 def test_where_the_last_epoch_is_the_best_the_leak_is_nothing(tmp_path):
     records = [record("s1", [0, 0], [0, 1], [0, 1]), record("s2", [1, 2], [1, 2], [1, 2])]
     found, _ = cells(tmp_path, table(ACC, UF1), [experiment(records)])
