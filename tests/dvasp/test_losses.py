@@ -247,10 +247,9 @@ def test_eq_8(follow, share):
         (sp_loss, sp_reference, (4, 2)),
         (lambda T, S: sp_loss(T, S, follow="release"), lambda T, S: sp_reference(T, S) / 2, (4, 2)),
         (at_loss, at_reference, (4, 2)),
-        (lambda T, S: at_loss(T, S, follow="release"), lambda T, S: at_reference(T, S) / 2, (4, 2)),
         (fit_loss, fit_reference, (2, 3)),
     ],
-    ids=["Eq. 9-15", "Eq. 9-15, release", "SP", "SP, release", "AT", "AT, release", "Fit"],
+    ids=["Eq. 9-15", "Eq. 9-15, release", "SP", "SP, release", "AT", "Fit"],
 )
 def test_distillation(loss, reference, channels):
     assert_agrees(
@@ -283,7 +282,7 @@ def test_asp_of_large_and_small_activations_in_float32():
         ("SP", "paper", lambda T, S: sp_reference(T[1:], S[1:]) / 2, 3000),
         ("SP", "release", lambda T, S: sp_reference(T, S) / 3, 100),
         ("AT", "paper", lambda T, S: at_reference(T[1:], S[1:]) / 2, 1000),
-        ("AT", "release", at_reference, 100),
+        ("AT", "release", lambda T, S: at_reference(T, S) / 3, 100),
         ("Fit", "paper", lambda T, S: fit_reference(T[1:], S[1:]) / 2, 100),
         ("Fit", "release", fit_reference, 100),
     ],
