@@ -40,8 +40,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def unpadded(name: str) -> str:
-    """A name without case and without padding: `Sub01` and `sub1` agree."""
-    return re.sub(r"0+(?=\d)", "", name.lower())
+    """A name without case and without padding: `Sub01` and `sub1` agree, `sub101` and `sub11` do not."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", name.lower())
 
 
 def normalised(name: str) -> str:
@@ -139,6 +139,8 @@ class CorpusFolder:
         if normalised(os.path.basename(self.root)) in own and listing.names:
             return
         if inside:
+            if others := ", ".join(inside[1:]):
+                self.notes.append(f"{inside[0]} is read, not {others} beside it")
             self.root, self.beside = os.path.join(self.root, inside[0]), self.root
         elif not known:
             places = ", ".join(os.path.join(self.root, name) for name in FOLDER_NAMES[corpus])

@@ -29,6 +29,10 @@ def read(root: Root, *, camera: str = "HS") -> Reading:
     apexes = _apexes(corpus, out)
     for person in tree.listing().directories():
         number = re.fullmatch(r"s0*(\d+)", person.lower())
+        others = [n for n in tree.listing(person).directories() if not re.fullmatch(EXTENDED, n, re.I)]
+        if number and others and not os.path.isdir(tree.path(person, "micro")):
+            what = f"no folder micro, but {', '.join(others[:3])}"
+            out.problem(tree.path(person), None, what, f"name them {person}/micro/{EMOTIONS[0]} and so on")
         for emotion in tree.listing(person, "micro").directories():
             folder = tree.path(person, "micro", emotion)
             if not number or emotion.lower() not in EMOTIONS:

@@ -24,6 +24,7 @@ from shared.corpora import (
     samm,
     smic,
 )
+from shared.corpora.folders import unpadded
 from shared.corpora.samples import COLUMNS, CorpusMissing, FrameMissing, Video
 from shared.corpora.sheets import SheetError
 from shared.report.counts import corpus_counts
@@ -452,6 +453,48 @@ def test_smic_cameras_and_apex_list(tmp_path):
     write(tmp_path / "SMIC/apex_frames.csv", "Filename,Apex\ns01_ne_01,1033\n")
     reading = smic.read(tmp_path)
     assert reading.samples["apex"].tolist() == [pd.NA, 1033] and reading.notes == ["apex list: 1 of 2 clips"]
+
+
+def test_a_person_of_smic_without_the_level_micro_is_named(tmp_path):
+    place = tmp_path / "SMIC/SMIC_all_cropped/HS"
+    images(place / "s1/micro/negative/s1_ne_01", "{}.bmp", 1, 3)
+    images(place / "s2/negative/s2_ne_01", "{}.bmp", 1, 3)
+    images(place / "s3/micros/negative/s3_ne_01", "{}.bmp", 1, 3)
+    images(place / "s4/non_micro/s4_non_01", "{}.bmp", 1, 3)
+    reading = smic.read(tmp_path)
+    assert reading.samples["subject"].tolist() == ["SMIC/s1"]
+    assert [(Path(p.where).name, p.what) for p in reading.problems] == [
+        ("s2", "no folder micro, but negative"),
+        ("s3", "no folder micro, but micros"),
+    ]
+
+
+def test_another_person_never_stands_in_for_one_whose_folder_is_missing(tmp_path):
+    """Padding is of a number's beginning: spNO.23 is not spNO.203."""
+    header = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"]
+    rows = [[person, "a", 30, 36, 44, "12", 2, "happy"] for person in ("spNO.23", "spNO.203")]
+    workbook(tmp_path / "CASME3/cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx", [header, *rows], "label")
+    images(tmp_path / "CASME3/part_A/spNO.23/a/color", "{}.jpg", 1, 60)
+    reading = casme3.read(tmp_path)
+    assert reading.samples["subject"].tolist() == ["CASME3/spNO.23"]
+    (problem,) = reading.problems
+    assert "spNO.203" in str(problem)
+    for one, other in (("S101", "S011"), ("10101", "00111"), ("1001", "0011"), ("sub10", "sub1"), ("a100", "a10")):
+        assert unpadded(one) != unpadded(other)
+    for one, other in (
+        ("sub01", "Sub1"),
+        ("s01_ne_01", "s1_ne_1"),
+        ("00007", "7"),
+        ("S000", "S0"),
+        ("006_1_2", "6_1_2"),
+    ):
+        assert unpadded(one) == unpadded(other)
+
+
+def test_of_two_folders_of_a_corpus_the_one_that_is_read_is_named(tmp_path):
+    for name in ("SMIC", "smic"):
+        images(tmp_path / name / "SMIC_all_cropped/HS/s1/micro/negative/s1_ne_01", "{}.bmp", 1, 3)
+    assert "SMIC is read, not smic beside it" in smic.read(tmp_path).notes
 
 
 def test_an_apex_list_that_counts_otherwise_is_named(tmp_path):
