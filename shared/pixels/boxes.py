@@ -47,26 +47,34 @@ class DetectorMissing(UserError):
 def boxed(reading: Reading, cache: str | Path) -> Reading:
     """The reading with a box on the frames of each sample, where its images show more than the face.
 
-    A clip's box comes from `boxes.csv` in the corpus's folder, otherwise from a file in `cache`. For clips that neither
-    names, a detector looks at the onset frame and adds the box to that file; a contact sheet lies beside it. A box that
-    was found in another image, or by other code, is found again. Clips without a face leave the samples and make one
-    problem, a count. Raises UserError for a broken file, DetectorMissing.
+    A clip's box comes from `boxes.csv` in the corpus's folder, which counts for images of faces alone, too; otherwise
+    from a file in `cache`. For clips that neither names, a detector looks at the onset frame and adds the box to that
+    file; a contact sheet lies beside it. A box that was found in another image, or by other code, is found again,
+    unless somebody has changed it. Clips without a face leave the samples and make one problem, a count. Raises
+    UserError for a broken file, DetectorMissing.
     """
-    samples = reading.samples
+    samples, own = reading.samples, Path(reading.root) / "boxes.csv"
+    given = load(own)
+    if odd := [sample for sample in given if not sample.startswith(f"{reading.corpus}/")]:
+        example = f", for example {samples['sample'].iloc[0]}" if len(samples) else ""
+        raise UserError(f"{own}: sample {odd[0]!r}: expected {reading.corpus}/ at the beginning{example}")
     if not has_background(samples):
-        return reading
+        frames = [
+            dataclasses.replace(f, box=given[s][0]) if s in given else f
+            for s, f in zip(samples["sample"], samples["frames"], strict=True)
+        ]
+        return dataclasses.replace(reading, samples=samples.assign(frames=frames)) if given else reading
     columns = (samples[name] for name in ("sample", "frames", "onset"))
     images = {s: f.path(f.numbers[0] if pd.isna(n) else n) for s, f, n in zip(*columns, strict=True)}
-    own = Path(reading.root) / "boxes.csv"
     place = f"{reading.corpus}-{hashlib.sha256(os.fsencode(reading.root)).hexdigest()[:8]}"
     made = Path(cache) / "boxes" / f"{place}.csv"
     with locked(made.with_suffix(".lock")):
         sweep(made.parent, f"{place}.*")
-        known, given = load(made), load(own)
+        known = load(made)
         wanted = {
             sample: image
             for sample, image in images.items()
-            if sample not in given and (sample not in known or known[sample][1] not in ("", _mark(image)))
+            if sample not in given and (sample not in known or _stale(*known[sample], image))
         }
         if wanted:
             if not importlib.util.find_spec("dlib"):
@@ -140,11 +148,15 @@ def load(path: Path) -> dict[str, Given]:
                 except (ValueError, OverflowError):
                     wrong.append(f"row {number} ({row['sample']}): {','.join(cells)}")
                     continue
-                boxes[row["sample"]] = box, row.get(FOUND) or ""
+                sample = row["sample"].strip()
+                if sample in boxes:
+                    wrong.append(f"row {number} ({sample}): a second row of this sample")
+                boxes[sample] = box, row.get(FOUND) or ""
     except csv.Error as error:
         raise UserError(f"{path} is not a CSV file ({error}); expected {','.join(COLUMNS)}") from error
     if wrong:
-        raise UserError(f"{path}: expected left < right and top < bottom, in pixels\n  " + "\n  ".join(wrong))
+        expected = "expected one row a sample, left < right and top < bottom, in pixels"
+        raise UserError(f"{path}: {expected}\n  " + "\n  ".join(wrong))
     return boxes
 
 
@@ -176,12 +188,18 @@ def _detector() -> Any:
     return _own.detector
 
 
-def _mark(image: str) -> str:
-    """A digest of what a detected box depends on: the image file and the code."""
+def _mark(image: str, box: Box | None) -> str:
+    """Digests of what a detected box depends on, the image file and the code, and of the box itself."""
     try:
-        return digest([fingerprint(image), code_key(__name__)])
+        return f"{digest([fingerprint(image), code_key(__name__)])}-{digest([box])}"
     except OSError:  # named when the clip's frames are prepared
         return ""
+
+
+def _stale(box: Box | None, mark: str, image: str) -> bool:
+    """Whether a detector found this box in another image, or by other code, and nobody has changed it since."""
+    _, _, of_box = mark.partition("-")
+    return mark not in ("", _mark(image, box)) and of_box in ("", digest([box]))
 
 
 def _detect(images: Mapping[str, str], corpus: str, made: Path, known: dict[str, Given]) -> None:
@@ -192,7 +210,8 @@ def _detect(images: Mapping[str, str], corpus: str, made: Path, known: dict[str,
 
     def one(sample: str, path: str) -> tuple[str, Given] | None:
         try:
-            return sample, (detect(np.asarray(load_image(path, "RGB"))), _mark(path))
+            box = detect(np.asarray(load_image(path, "RGB")))
+            return sample, (box, _mark(path, box))
         except UNREADABLE:
             return None
 

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -47,13 +48,13 @@ def detector(monkeypatch):
         return (int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1) if len(xs) else None
 
     monkeypatch.setattr(module, "detect", detect)
-    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: True)
+    monkeypatch.setattr(module, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: True)))
     return seen
 
 
 @pytest.fixture
 def no_detector(monkeypatch):
-    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(module, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: None)))
 
 
 def box(i):
@@ -88,6 +89,24 @@ def test_what_is_corrected_by_hand_holds(reading, detector, tmp_path):
     path = made(tmp_path)
     path.write_text(path.read_text().replace("X/2,20,8,36,24", "X/2,1.2,2,30,31"))
     assert found(boxed(reading, tmp_path / "cache"))["X/2"] == (1, 2, 30, 31) and len(detector) == N
+    for image in tmp_path.rglob("*.png"):  # as when the data are copied
+        os.utime(image, (1, 1))
+    again = found(boxed(reading, tmp_path / "cache"))
+    assert again == {f"X/{i}": box(i) for i in range(N)} | {"X/2": (1, 2, 30, 31)} and len(detector) == 2 * N - 1
+
+
+def test_given_boxes_count_for_released_crops_too(reading, no_detector, tmp_path):
+    for path in tmp_path.rglob("*.png"):
+        Image.new("L", (40, 40)).save(path)
+    write(tmp_path / "X/boxes.csv", ["X/1,5,5,25,25", "X/3 ,1,1,9,9"])
+    read = boxed(reading, tmp_path / "cache")
+    assert found(read) == {"X/0": None, "X/1": (5, 5, 25, 25), "X/2": None, "X/3": (1, 1, 9, 9)} and not read.problems
+
+
+def test_a_box_of_no_sample_of_the_corpus_is_named(reading, no_detector, tmp_path):
+    write(tmp_path / "X/boxes.csv", ["1,5,5,25,25"])
+    with pytest.raises(UserError, match="boxes.csv: sample '1': expected X/ at the beginning, for example X/0"):
+        boxed(reading, tmp_path / "cache")
 
 
 def test_the_users_own_file_goes_before_all(reading, no_detector, tmp_path):
@@ -191,10 +210,10 @@ def test_one_wide_image_among_portraits_shows_that_they_are_no_crops(reading, tm
 
 def test_every_wrong_row_is_named(tmp_path):
     path = tmp_path / "boxes.csv"
-    write(path, ["X/0,1,2,3,4", "X/1,5,2,3,4", "X/2,1,2,3", "X/3,1,2,x,4", "X/4,,,,", "X/5,inf,2,3,4"])
+    write(path, ["X/0,1,2,3,4", "X/1,5,2,3,4", "X/2,1,2,3", "X/3,1,2,x,4", "X/4,,,,", "X/5,inf,2,3,4", "X/4,1,2,3,4"])
     with pytest.raises(UserError) as error:
         load(path)
-    assert [line.split()[1] for line in str(error.value).splitlines()[1:]] == ["3", "4", "5", "7"]
+    assert [line.split()[1] for line in str(error.value).splitlines()[1:]] == ["3", "4", "5", "7", "8"]
     write(path, ["X/0,1,2,3"], "sample,left,top,right")
     with pytest.raises(UserError, match="row 1: no column bottom"):
         load(path)
