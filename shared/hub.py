@@ -22,7 +22,7 @@ def from_pretrained(name: str | Path) -> nn.Module:
     path = Path(name)
     if path.is_dir():
         path = path / FITTED
-    elif not path.exists() and not path.suffix and len(path.parts) == 2:
+    elif not path.exists() and path.suffix not in (".safetensors", ".json") and len(path.parts) == 2:
         from huggingface_hub import hf_hub_download
 
         try:

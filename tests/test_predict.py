@@ -204,6 +204,11 @@ def test_many_clips_are_scored_as_each_alone(trained, alone, tmp_path, toy):
         scores_of(row) == alone("--clip", clips[0], "--apex", 3, "--box", 1, 1, 8, 8) != scores_of(table[row["clip"]])
     )
     assert [row[c] for c in ("onset", "apex", "offset", "left", "bottom")] == ["1", "3", "3", "1", "8"]
+    loose = (tmp_path / "list.csv").read_text().replace("clip,apex,left", "Clip, Apex, left ")
+    (tmp_path / "loose.csv").write_text(loose)
+    before = (out / "predictions.csv").read_bytes()
+    assert toy("predict", trained.record, "--clip", tmp_path / "loose.csv", "--out", out)[0] == 0
+    assert (out / "predictions.csv").read_bytes() == before
     (out / "predictions.csv").rename(tmp_path / "again.csv")
     assert toy("predict", trained.record, "--clip", tmp_path / "again.csv", "--out", out)[0] == 0
     assert (out / "predictions.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
@@ -213,17 +218,29 @@ def test_a_clip_that_fails_is_named_and_the_others_are_scored(trained, tmp_path,
     (tmp_path / "short").mkdir()
     (tmp_path / "short" / "1.png").write_bytes((trained.clip / "img1.png").read_bytes())
     (tmp_path / "film.avi").write_bytes(b"none")
+    (tmp_path / "double").mkdir()
+    for name in ("a_1", "a_2", "b_1"):
+        (tmp_path / "double" / f"{name}.png").write_bytes((trained.clip / "img1.png").read_bytes())
     out = tmp_path / "out"
-    lines = [f"{trained.clip},", "short,", "film.avi,", "nowhere,", f"{trained.clip},high", f"{trained.clip},99"]
+    lines = [
+        f"{trained.clip},",
+        "short,",
+        "film.avi,",
+        "nowhere,",
+        f"{trained.clip},high",
+        f"{trained.clip},99",
+        "double,",
+    ]
     (tmp_path / "list.csv").write_text("\n".join(["clip,apex", *lines]))
     code, said, errors = toy("predict", trained.record, "--clip", tmp_path / "list.csv", "--out", out)
-    assert code == 1 and "1 clips scored, 5 not" in said and list(read_table(out)) == [str(trained.clip)]
+    assert code == 1 and "1 clips scored, 6 not" in said and list(read_table(out)) == [str(trained.clip)]
     for message in (
         f"{tmp_path}/short: {tmp_path}/short holds 1 numbered images; a clip needs at least two",
         f"{tmp_path}/film.avi: {tmp_path}/film.avi (film.avi): the video cannot be decoded",
         f"{tmp_path}/nowhere: {tmp_path}/list.csv, row 5: clip {tmp_path}/nowhere does not exist",
         f"{trained.clip}: {tmp_path}/list.csv, row 6: apex high: expected a frame number",
         f"{trained.clip}: {trained.clip}: no frame 99",
+        f"{tmp_path}/double: {tmp_path}/list.csv, row 8: two images of one frame number in {tmp_path}/double: a_1.png",
     ):
         assert f"not scored: {message}" in errors, errors
     code, said, errors = toy("predict", trained.record, "--clip", *[tmp_path / "short"] * 2, "--out", tmp_path / "no")

@@ -24,7 +24,7 @@ from shared.runs.weights import packed
 PUSH = "import sys; from toy.experiments import PAPER; from shared.cli import main; main(PAPER, sys.argv[1:])"
 LOAD = """
 from shared.hub import from_pretrained
-net = from_pretrained("me/net")
+net = from_pretrained("me/net-1.0")
 print(type(net).__name__, net.training, net.about["labels"], net.head.bias.tolist())
 from_pretrained("me/other")
 """
@@ -32,7 +32,7 @@ from_pretrained("me/other")
 
 @pytest.fixture
 def hub(tmp_path):
-    """An address, and what was sent to it: file -> content; it serves the files of tmp_path/served as me/net."""
+    """An address, and what was sent to it: file -> content; it serves the files of tmp_path/served as me/net-1.0."""
     sent: dict[str, bytes] = {}
 
     class Handler(BaseHTTPRequestHandler):
@@ -53,7 +53,7 @@ def hub(tmp_path):
 
         def do_GET(self):
             path = tmp_path / "served" / self.path.rpartition("/")[2]
-            if not self.path.startswith("/me/net/resolve/main/") or not path.exists():
+            if not self.path.startswith("/me/net-1.0/resolve/main/") or not path.exists():
                 return self.send_error(404)
             content = path.read_bytes()
             self.send_response(200)
@@ -115,13 +115,13 @@ def test_a_path_of_the_machine_is_not_published(tmp_path):
 
     weights, card = tmp_path / "model.safetensors", tmp_path / "README.md"
     for about, text in (
-        ({"config": {"start": "/home/me/net.pth"}}, ""),
+        ({"config": {"start": "/home/me/net-1.0.pth"}}, ""),
         ({"config": {}}, f"read from {tmp_path / 'data'}"),
     ):
         weights.write_bytes(packed({"w": torch.zeros(1)}, about))
         card.write_text(text, encoding="utf-8")
         with pytest.raises(UserError, match="a path of this machine: not published"):
-            publish(weights, "me/net", [tmp_path], yes=True)
+            publish(weights, "me/net-1.0", [tmp_path], yes=True)
 
 
 def test_a_network_comes_from_the_hub(hub, tmp_path):

@@ -71,7 +71,8 @@ def rows(path: Path) -> Iterator[Asked]:
     try:
         with opened(path) as binary, io.TextIOWrapper(binary, "utf-8-sig", "surrogateescape", newline="") as file:
             table = csv.DictReader(file)
-            if "clip" not in (table.fieldnames or ()):
+            table.fieldnames = [name.strip().lower() for name in table.fieldnames or ()]
+            if "clip" not in table.fieldnames:
                 raise UserError(f"{path}, row 1: no column clip; expected clip, {', '.join((*MOMENTS, 'fps', *SIDES))}")
             for row in table:
                 cells = {key: cell for key, cell in row.items() if key and cell and cell.strip()}
@@ -102,6 +103,8 @@ def frames_of(wanted: Asked, cache: Path) -> tuple[Frames, float]:
         if reading.problems:
             raise UserError(str(reading.problems[0]))
         frames, fps = reading.samples["frames"][0], rate(clip)
+    if frames.twice:
+        raise UserError(f"{where}two images of one frame number in {clip}: {frames.twice[0]}; keep one of each")
     if len(frames) < 2:
         raise UserError(f"{clip} holds {len(frames)} numbered images; a clip needs at least two")
     if wanted.get("fps") is not None:
