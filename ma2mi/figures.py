@@ -70,4 +70,5 @@ def heat_maps(experiment: Experiment) -> Figure:
         for axis, pixels, title in zip(line, (onset, apex, apex), titles, strict=True):
             image(axis, pixels, title)
         overlay(line[2], heat[sample["sample"]], len(apex), vmin=0, vmax=1)
-    return Figure("Figure 6: heat maps", "Onset, apex, Grad-CAM of F^a for the predicted class, last epoch", plot)
+    caption = "Onset, apex, Grad-CAM of F^a for the predicted class, at the epoch of the rule "
+    return Figure("Figure 6: heat maps", f"{caption}“{experiment.session.rule}”", plot)

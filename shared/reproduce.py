@@ -254,10 +254,11 @@ def check(session: Session, wanted: Collection[Experiment], experiments: list[Ex
         problems = session.problems(experiments)
     if problems:
         lines = "\n  ".join(map(str, problems))
-        left = "; ".join(
-            f"{e.task.name}: {len(e.session.selected(e.task)[0] if unseen else e.samples)} samples remain"
-            for e in {e.task: e for e in experiments}.values()
-        )
+        remain: dict[str, set[int]] = {}
+        for e in experiments:
+            remain.setdefault(e.task.name, set()).add(len(e.session.selected(e.task)[0] if unseen else e.samples))
+        counts = {name: " to ".join(map(str, dict.fromkeys((min(n), max(n))))) for name, n in remain.items()}
+        left = "; ".join(f"{name}: {count} samples remain" for name, count in counts.items())
         if not skip_broken:
             raise UserError(
                 f"{len(problems)} problems in {session.data}:\n  {lines}\n{left}{unseen}; --skip-broken runs with those"

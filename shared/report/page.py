@@ -111,20 +111,21 @@ def training_curves(runs: Runs) -> Iterator[Figure]:
 def subjects(runs: Runs) -> Iterator[Figure]:
     """The share of right predictions of each subject, a panel a task; those with most samples first."""
     for task in dict.fromkeys(experiment.task for experiment in runs):
-        shares = {}
+        shares, counts = {}, dict[str, int]()
         for experiment, row in runs.items():
             if experiment.task is task:
                 rule, column = experiment.session.rule, Column("", task.name, task.metric)
                 seed = pooled(experiment.found, rule, "", column, experiment.found[0]["metrics"][0])
                 right = np.ma.masked_array(seed.targets == seed.predictions, seed.targets < 0)
                 shares[row] = {s: right[seed.subjects == s].mean() for s in np.unique(seed.subjects)}
-        names, counts = np.unique(seed.subjects, return_counts=True)
-        order = names[np.argsort(-counts, kind="stable")]
+                for name, n in zip(*np.unique(seed.subjects, return_counts=True), strict=True):
+                    counts[name] = max(n, counts.get(name, 0))  # a row may have left out broken clips
+        order = sorted(counts, key=lambda name: (-counts[name], name))
         plot, ((axis,),) = grid(1, 1, width=max(4.5, 0.22 * len(order)), height=3.2)
         for k, (row, of) in enumerate(shares.items()):
             shift = (k - (len(shares) - 1) / 2) * 0.6 / len(shares)
-            axis.plot(np.arange(len(order)) + shift, [of[s] for s in order], "o", markersize=3.5, label=row)
-        labels = [f"{s.rpartition('/')[2]} ({n})" for s, n in zip(order, sorted(counts)[::-1], strict=True)]
+            axis.plot(np.arange(len(order)) + shift, [of.get(s, np.nan) for s in order], "o", markersize=3.5, label=row)
+        labels = [f"{s.rpartition('/')[2]} ({counts[s]})" for s in order]
         axis.set_xticks(range(len(order)), labels, rotation=90, fontsize=7)
         axis.set(ylim=(-0.05, 1.05), ylabel="share of right predictions", title=task.name)
         axis.grid(axis="x", linewidth=0.3)

@@ -18,7 +18,7 @@ from .paper import AnyPaper, Column, Row, changed
 from .session import Session
 from .yardstick import YARDSTICK, unfit
 
-TABLE = ("editions", "samples", "subjects", "table")  # of a record's data: the same for all settings of a task
+TABLE = ("samples", "subjects", "table")  # of a record's data: the same for all settings that use the same samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,9 @@ class Archive:
 
     def __init__(self, session: Session, *, data: bool):
         self.session, self.left_out, self._data = session, list[str](), data
-        self._tables: dict[Task, Mapping[str, Any]] = {}  # the data of a task
+        self._editions: dict[Task, Mapping[str, Any]] = {}
+        self._tables: dict[tuple[Task, frozenset[str]], Mapping[str, Any]] = {}  # settings may leave out broken clips
+        self._labels: dict[Task, dict[str, tuple[str, Any]]] = {}  # sample -> subject, target
         self._pixels: dict[tuple[Task, Settings], Mapping[str, Any]] = {}  # and under one configuration
         self._found: dict[tuple[Task, Settings], dict[int, Recorded]] = {}
         newest_first = sorted(self._folders(), key=lambda found: found[1][-1].get("times", {}).get("started", ""))[::-1]
@@ -115,7 +117,9 @@ class Archive:
         """The experiment that has left the records. Raises UserError where these are not all of one, or are stale."""
         session, first = self.session, records[0]
         task, config = TASKS[first["task"]], session.paper.recorded(first["config"])
-        known = self._pixels.get((task, config)) or {**first["data"], **self._tables.get(task, {})}
+        used = task, frozenset(first["train"] + first["val"] + first["samples"])
+        shared = {**self._tables.get(used, {}), **self._editions.get(task, {})}
+        known = self._pixels.get((task, config)) or {**first["data"], **shared}
         wanted = {name: first[name] for name in ("seed", "task", "config", "published", "pretraining", "folds")}
         wanted |= {
             "paper": session.paper.name,
@@ -144,9 +148,17 @@ class Archive:
                 lengths.add(len(predicted(record, rule, metric)))
             if len(lengths) > 1:
                 raise UserError(f"the record of {record['fold']} has lists of different lengths")
+        labels: dict[str, tuple[str, Any]] = {}
+        for record in records:
+            labels |= dict(zip(record["samples"], zip(record["subjects"], record["targets"], strict=True), strict=True))
+        elsewhere = self._labels.setdefault(task, {})
+        if other := [sample for sample, label in labels.items() if elsewhere.get(sample, label) != label]:
+            raise UserError(f"{other[0]}: recorded {labels[other[0]]}, elsewhere {elsewhere[other[0]]}")
         if self._data and not (live := session.experiment(task, config, first["seed"])).missing():
             live.records()
-        self._tables[task] = {name: first["data"][name] for name in TABLE}
+        elsewhere |= labels
+        self._editions[task] = {"editions": first["data"]["editions"]}
+        self._tables[used] = {name: first["data"][name] for name in TABLE}
         self._pixels[task, config] = first["data"]
         return Recorded(session, task, config, first["seed"], first["folds"], records, self._history(first))
 

@@ -18,6 +18,7 @@ from toy.experiments import PAPER
 from toy.shell import ENVIRONMENT, copy_repository
 
 from shared import cli, faces
+from shared.corpora.samples import Problem
 from shared.files import MARKER, read_json
 from shared.options import parse
 
@@ -116,6 +117,23 @@ def test_skip_broken_goes_on_without(toy, broken, tmp_path):
         for c in (1, 2, 3)
         if (s, c) not in ((1, 2), (2, 1), (4, 3))
     ]
+
+
+def test_rows_that_leave_out_other_clips_are_all_shown_and_not_paired(toy, casme2, tmp_path):
+    """As where a row reads frames that another does not: each loses a clip of its own."""
+
+    def load(samples, config, cache):
+        lost = samples["sample"].iloc[0 if config.pretrain else -1]
+        problem = Problem(lost, None, "a frame is cut off", "copy it again", lost)
+        return dataclasses.replace(PAPER.load(samples[samples["sample"] != lost], config, cache), problems=[problem])
+
+    arguments = ("table1", "--data", casme2, "--out", tmp_path / "out", "--skip-broken")
+    code, printed, said = toy(*arguments, paper=dataclasses.replace(PAPER, load=load), page=True)
+    assert code == 0 and "left out, 2 problems" in said and "is left out" not in printed, said
+    table = pd.read_csv(tmp_path / "out/toy/paper/tables.csv").set_index("row")
+    for row in ("plain", "w/ pre-training"):
+        assert table.loc[[row], "value"].notna().all()
+    assert table.loc[["w/ pre-training"], "over first row"].isna().all()
 
 
 def test_a_task_reads_the_edition_that_it_names_or_says_which_it_got(toy, casme2, tmp_path):
