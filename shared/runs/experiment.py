@@ -16,7 +16,7 @@ from torch import Tensor
 from .. import keys
 from ..corpora.samples import Reading
 from ..errors import UserError
-from ..files import digest, held, intact, jsonable, locked, read_json, write_json
+from ..files import digest, held, intact, jsonable, locked, read_json, sweep, write_json
 from ..protocols import Fold, with_people
 from ..tasks import TASKS, Task
 from .config import Settings
@@ -74,6 +74,7 @@ class Run:
             if there is not None and (any(self.folder.glob("*.json")) or any(held(p) for p in claims if p != lock)):
                 keys.refuse_others(path, there, self.settings, self.session.but)
             elif there != (wanted := jsonable(self.settings)):
+                sweep(path.parent, path.name)
                 write_json(path, wanted)
 
     def read(self, path: Path, **more: Any) -> Record | None:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from ..corpora import emotionet
 from ..corpora.samples import Problem
 from ..errors import UserError
-from ..files import digest, locked, read_json, write_json
+from ..files import digest, locked, read_json, sweep, write_json
 from ..keys import code_key
 from ..pixels.apex import with_apex
 from ..pixels.flow import tvl1
@@ -67,6 +67,7 @@ def kept(pairs: np.ndarray, folder: Path) -> np.ndarray:
     paths = [folder / f"{digest([pair.tobytes().hex(), code_key(__name__)])}.json" for pair in pairs]
     found: dict[int, Any] = {}
     with locked(folder.with_suffix(".lock")):
+        sweep(folder)
         for i, path in enumerate(paths):
             with suppress(UserError, OSError):  # damaged, or not there
                 found[i] = read_json(path)["flow"]

@@ -117,6 +117,21 @@ def test_killed_at_random_moments_it_ends_with_the_same_table(whole, tmp_path):
         assert not halves(tmp_path / str(i))
 
 
+def test_what_a_killed_run_half_wrote_is_swept(toy, casme2, tmp_path):
+    """The half of each file that a run leaves lies there before another run, which makes them all."""
+    paper, arguments = dataclasses.replace(PAPER, yardstick=True), ("table1", "--data", casme2, "--out")
+    assert toy(*arguments, tmp_path / "first", paper=paper)[0] == 0
+    files = [path.relative_to(tmp_path / "first") for path in (tmp_path / "first").rglob("*") if path.is_file()]
+    for path in files:
+        folder = tmp_path / "again" / path.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        if path.suffix != ".lock":
+            (folder / f".{path.name}.abc.tmp").touch()
+    assert len(halves(tmp_path / "again")) > 30
+    assert toy(*arguments, tmp_path / "again", paper=paper)[0] == 0
+    assert not halves(tmp_path / "again")
+
+
 def stopped_after(monkeypatch, toy, steps, *arguments):
     """Run with a checkpoint after every step, and stop a pre-training in the middle of step `steps` + 1."""
     taken, plain = [], Pretraining.log
