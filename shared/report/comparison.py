@@ -149,12 +149,13 @@ def compared(
     for column in columns:
         found: dict[str, Cell] = {}
         runs: dict[str, list[Predictions]] = {}
-        learned: dict[str, int] = {}
+        learned: dict[str, float] = {}  # method -> the share of its training and validation samples
         for entry in entries:
             cell, records = _measured(entry, column, seeds)
             found[entry.name] = cell
             if cell.measured is not None:
-                learned[entry.name] = sum(len(record["train"]) for record in records[0])
+                train, val = (sum(len(record[part]) for record in records[0]) for part in ("train", "val"))
+                learned[entry.name] = train / (train + val)
                 runs[entry.name] = [pooled(each, "last", entry.method.row.output, column) for each in records]
                 experiments = entry.session.experiments(entry.method.row, entry.method.on(column), seeds)
                 corpora |= dict.fromkeys(experiments[0].editions.items())
@@ -164,10 +165,10 @@ def compared(
         cells |= {(name, column.name): compared for name, compared in beside.items()}
         if rows := sum(compared.p is not None for compared in beside.values()):
             few |= dict.fromkeys(_too_few(column, runs[reference], rows))
-        for name, n in learned.items():
-            if n < (most := max(learned.values())):
-                share = f"{column.task}: learns from {n / most:.0%} of the samples that others learn from"
-                said.setdefault(f"{share}, and keeps the rest for validation", []).append(name)
+        for name, share in learned.items():
+            if share < max(learned.values()):
+                remark = f"learns from {share:.0%} of the samples that others learn from, and keeps the rest for validation"
+                said.setdefault(f"{column.task}: {remark}", []).append(name)
     session, names = entries[0].session, [entry.name for entry in entries]
     for entry in entries:
         if entry.method.tuned:
