@@ -167,8 +167,8 @@ def compared(
             few |= dict.fromkeys(_too_few(column, runs[reference], rows))
         for name, share in learned.items():
             if share < max(learned.values()):
-                remark = f"learns from {share:.0%} of the samples that others learn from, and keeps the rest for validation"
-                said.setdefault(f"{column.task}: {remark}", []).append(name)
+                remark = f"{column.task}: learns from {share:.0%} of the samples that others learn from, and keeps "
+                said.setdefault(f"{remark}the rest for validation", []).append(name)
     session, names = entries[0].session, [entry.name for entry in entries]
     for entry in entries:
         if entry.method.tuned:
