@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from shared.report.figures import Figure, grid, image, overlay, pictures
+from shared.report.figures import Figure, config_of, grid, image, overlay, pictures
 from shared.report.results import Result
 from shared.runs.experiment import Experiment
 from shared.runs.session import Session
@@ -47,12 +47,6 @@ def chosen(experiment: Experiment) -> list[tuple[int, int]]:
     return found
 
 
-def config_of(experiment: Experiment) -> Config:
-    """The experiment's settings, which are this paper's."""
-    assert isinstance(experiment.config, Config)
-    return experiment.config
-
-
 def frames(experiment: Experiment) -> np.ndarray:
     """Onset, apex and magnified apex of all samples (N, 3, resize, resize, 3)."""
     return experiment.data.stacked()
@@ -64,7 +58,7 @@ def magnified(experiment: Experiment) -> Figure:
     plot, axes = pictures(list(images[rows][:, [ONSET, APEX, MAGNIFIED]]), ("onset", "apex", "magnified"), width=1.9)
     for line, codes in zip(axes, experiment.samples["au_codes"].iloc[rows], strict=True):
         line[0].set_ylabel(f"AU {codes}", fontsize=8)
-    ratio = f"{config_of(experiment).ratio:g}"
+    ratio = f"{config_of(experiment, Config).ratio:g}"
     return Figure(f"Figure 1 (a), {experiment.task.name}", f"The motion from the onset times {ratio}", plot)
 
 
@@ -74,9 +68,9 @@ def activation_maps(task: Task, finished: Mapping[str, Experiment]) -> Figure:
     shown, images = chosen(first), frames(first)[:, MAGNIFIED]
     maps = {name: e.tested(lambda record: Left(**record["figures"]).maps) for name, e in finished.items()}
     scores = {name: e.scores() for name, e in finished.items()}
-    columns = [(name, v) for name, e in finished.items() for v in range(config_of(e).views)]
+    columns = [(name, v) for name, e in finished.items() for v in range(config_of(e, Config).views)]
     plot, axes = grid(len(shown), 1 + len(columns), width=1.8)
-    size = config_of(first).size
+    size = config_of(first, Config).size
     for line, (row, au) in zip(axes, shown, strict=True):
         sample = first.samples["sample"].iloc[row]
         face = central(torch.tensor(images[[row]]), size)[0].movedim(0, -1).numpy()
@@ -87,7 +81,7 @@ def activation_maps(task: Task, finished: Mapping[str, Experiment]) -> Figure:
             overlay(axis, maps[name][sample][str(au)][v], size, vmin=0, vmax=1)
             if scores[name][sample][au] <= 0.5:  # the paper's red rectangle
                 axis.spines[:].set(color="red", linewidth=3)
-            view = f", v{v + 1}" if config_of(finished[name]).views == 2 else ""
+            view = f", v{v + 1}" if config_of(finished[name], Config).views == 2 else ""
             axis.set_title(f"{name}{view}" if row == shown[0][0] else "", fontsize=9)
     what = f"Class activation maps of “present” in each view, {size // 32}×{size // 32}, on the magnified apex"
     caption = f"{what}; a red frame: the AU is missed"

@@ -3,7 +3,6 @@
 All take images (B, 3, H, W) in 0..1 and normalise them themselves, by `statistics`: see STATISTICS.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -11,7 +10,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models import ResNet18_Weights, ResNet34_Weights
 from torchvision.models.resnet import BasicBlock, conv1x1
 
 from .losses import AUS, Follow, Output, is_release
@@ -25,7 +23,6 @@ STATISTICS: dict[str, tuple[tuple[float, ...], tuple[float, ...]] | None] = {
     "emotionet": ((0.5355, 0.4249, 0.3801), (0.2832, 0.2578, 0.2548)),  # released code of co-training
     "none": None,
 }
-WEIGHTS = {18: ResNet18_Weights.IMAGENET1K_V1, 34: ResNet34_Weights.IMAGENET1K_V1}
 
 
 class Trunk(nn.Module):
@@ -242,27 +239,7 @@ def read_teacher(state: Mapping[str, Any], *, views: int = 2, **options: Any) ->
     return teacher
 
 
-def weights_file(depth: int) -> str:
-    """The name of torchvision's file of ImageNet weights."""
-    return os.path.basename(WEIGHTS[depth].url)
-
-
-def load_imagenet(net: Views, folder: str | os.PathLike[str] = ".") -> None:
-    """Loads ImageNet weights into every trunk, from torchvision's file in `folder`, else from torchvision's download.
-
-    Raises FileNotFoundError naming the file where it is missing and cannot be fetched.
-    """
-    weights = WEIGHTS[net.depth]
-    path = os.path.join(folder, weights_file(net.depth))
-    if os.path.isfile(path):
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    else:
-        try:
-            state = weights.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
-        except OSError as error:
-            raise FileNotFoundError(f"{path} is missing and {weights.url} cannot be fetched ({error})") from error
-    state = {key: value for key, value in state.items() if not key.startswith("fc.")}
-    if bad := [key for key, value in state.items() if not value.isfinite().all()]:
-        raise ValueError(f"not all of its values are finite numbers: {', '.join(bad[:3])}")
+def load_imagenet(net: Views, state: Mapping[str, Tensor]) -> None:
+    """Load torchvision's weights of ImageNet, those of a ResNet of the trunks' depth, into every trunk."""
     for trunk in net.trunks:
-        trunk.load_state_dict(state)
+        trunk.load_state_dict({name: w for name, w in state.items() if not name.startswith("fc.")})

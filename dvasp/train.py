@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial, reduce
-from operator import add
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch.nn import functional as F
 from shared.errors import UserError, log
 from shared.metrics import constant_baseline, score
 from shared.pixels.frames import Store
-from shared.runs.fold import FoldTraining, autocast
+from shared.runs.fold import FoldTraining, autocast, total
 from shared.runs.gradcam import gradcam, scaled
 from shared.runs.pretraining import Pretraining
 from shared.runs.weights import published_weights, read_tensors
@@ -69,10 +68,10 @@ def network(config: Config, N: int) -> "partial[Student]":
 
 
 def start(net: Views, config: Config, weights_dir: str | Path) -> None:
-    """Loads ImageNet's weights (Sec. IV-C) where training starts from them, from `weights_dir` or the internet."""
+    """Load ImageNet's weights (Sec. IV-C) where training starts from them, torchvision's file in `weights_dir`."""
     if config.start == "imagenet":
-        with published_weights(Path(weights_dir, IMAGENET[net.depth].name), IMAGENET[net.depth]):
-            load_imagenet(net, weights_dir)
+        with published_weights(path := Path(weights_dir, IMAGENET[net.depth].name), IMAGENET[net.depth]):
+            load_imagenet(net, read_tensors(path))
 
 
 def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
@@ -114,7 +113,7 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
             follow=config.follow,
         )
         adam.zero_grad()
-        pretraining.accelerator.backward(reduce(add, terms.values()))
+        pretraining.accelerator.backward(total(terms.values()))
         adam.step()
         pretraining.log(**terms)
     if pretraining.accelerator.is_main_process:
@@ -204,7 +203,7 @@ def train(training: FoldTraining[Config, Store]) -> None:
                 alpha=config.weight,
                 follow=config.follow,
             )
-            loss = reduce(add, terms.values())
+            loss = total(terms.values())
             sgd.zero_grad()
             loss.backward()
             sgd.step()

@@ -79,15 +79,12 @@ class Autoencoder(nn.Module):
         net.load_state_dict(found)
         return net
 
-    def encode(self, I: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Images (B, 3, H, W) -> Z (B, 4, H/8, W/8), Eq. (7): the posterior's mean or, given a generator, a draw.
+    def encode(self, I: Tensor) -> Tensor:
+        """Images (B, 3, H, W) -> Z (B, 4, H/8, W/8), Eq. (7): the posterior's mean.
 
         Raises ValueError for other shapes and for sides that are no multiple of 8."""
         divisible(I, self.factor)
-        mean, logvar = self.quant_conv(self.encoder(I)).chunk(2, dim=1)
-        if generator is not None:
-            noise = torch.randn(mean.shape, generator=generator, device=generator.device).to(mean)
-            mean = mean + (logvar.clamp(-30, 20) / 2).exp() * noise
+        mean, _ = self.quant_conv(self.encoder(I)).chunk(2, dim=1)
         return mean * self.scale
 
     def decode(self, Z: Tensor) -> Tensor:
@@ -106,8 +103,8 @@ class PoolAutoencoder(nn.Module):
         super().__init__()
         self.factor = factor
 
-    def encode(self, I: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Z (B, 4, H/factor, W/factor); there is no posterior to draw from, so `generator` is ignored."""
+    def encode(self, I: Tensor) -> Tensor:
+        """Images (B, 3, H, W) -> Z (B, 4, H/factor, W/factor)."""
         divisible(I, self.factor)
         small = F.avg_pool2d(I, self.factor) * self.scale
         return torch.cat([small, small.mean(dim=1, keepdim=True)], dim=1)

@@ -35,7 +35,7 @@ class DiT(nn.Module):
             raise ValueError(f"size {size} must be a multiple of patch {patch}, dim {dim} of heads {heads} and of 4")
         self.patch, self.shape, self.condition = patch, (channels, size, size), condition
         proj = nn.Conv2d(channels, dim, patch, stride=patch)
-        self.x_embedder = named(proj=proj)
+        self.x_embedder = nn.Sequential(OrderedDict(proj=proj))
         self.pos_embed = nn.Parameter(sincos_2d(size // patch, dim), requires_grad=False)
         self.blocks = nn.ModuleList(Block(dim, heads, condition) for _ in range(depth))
         self.final_layer = FinalLayer(dim, patch * patch * channels, condition)
@@ -70,7 +70,8 @@ class Block(nn.Module):
     def __init__(self, dim: int, heads: int, condition: int):
         super().__init__()
         self.attn = Attention(dim, heads)
-        self.mlp = named(fc1=nn.Linear(dim, 4 * dim), act=nn.GELU("tanh"), fc2=nn.Linear(4 * dim, dim))
+        fc1, act, fc2 = nn.Linear(dim, 4 * dim), nn.GELU("tanh"), nn.Linear(4 * dim, dim)
+        self.mlp = nn.Sequential(OrderedDict(fc1=fc1, act=act, fc2=fc2))
         self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(condition, 6 * dim))
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
@@ -121,8 +122,3 @@ def sincos_2d(side: int, dim: int) -> Tensor:
     angle = torch.arange(side, dtype=torch.float64)[:, None] * omega
     line = torch.cat([angle.sin(), angle.cos()], dim=1)  # (side, dim / 2)
     return torch.cat([line.repeat(side, 1), line.repeat_interleave(side, dim=0)], dim=1)[None].float()
-
-
-def named(**modules: nn.Module) -> nn.Sequential:
-    """A chain whose links have the names of the published weights."""
-    return nn.Sequential(OrderedDict(modules))

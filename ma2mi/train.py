@@ -1,10 +1,9 @@
 """Pre-training on macro-expressions, fine-tuning on micro-expressions (Sec. 3.2)."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial, reduce
-from operator import add
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +14,7 @@ from torch.nn import functional as F
 from shared.errors import UserError
 from shared.keys import code_key
 from shared.pixels.frames import Store
-from shared.runs.fold import FoldTraining, autocast
+from shared.runs.fold import FoldTraining, autocast, total
 from shared.runs.gradcam import gradcam, scaled
 from shared.runs.pretraining import Pretraining
 from shared.runs.weights import published_weights
@@ -199,11 +198,6 @@ def cache_latents(pretraining: Pretraining[Config], model: Reconstruction) -> No
 
     weights = hashlib.sha256(b"".join(v.cpu().numpy().tobytes() for v in net.state_dict().values())).hexdigest()
     pairs.encode(latents, [weights, config.precision, code_key(Autoencoder.__module__)], net.factor)
-
-
-def total(terms: Iterable[Tensor]) -> Tensor:
-    """The sum of the terms of a loss."""
-    return reduce(add, terms)
 
 
 def motion(epoch: Mapping[str, float]) -> str:

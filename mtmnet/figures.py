@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from shared.pixels.images import load
-from shared.report.figures import grid, label, pictures
+from shared.report.figures import config_of, grid, label, pictures
 from shared.report.results import Result
 from shared.runs.experiment import Experiment
 from shared.runs.paper import Figure
@@ -22,15 +22,9 @@ def figures(session: Session, experiments: Sequence[Experiment], results: Sequen
     compared = [r for r in results if len({c.row for c in r.cells if c.rule == "last" and c.measured is not None}) > 2]
     drawn = [ablation(result) for result in compared]
     for experiment in experiments:
-        if experiment.task.name == "casme2-5-2019" and settings(experiment).pretrain == "eid":
+        if experiment.task.name == "casme2-5-2019" and config_of(experiment, Config).pretrain == "eid":
             return [*drawn, *reconstructions(experiment), macro_reconstructions(experiment)]
     return drawn
-
-
-def settings(experiment: Experiment) -> Config:
-    """The experiment's Config."""
-    assert isinstance(experiment.config, Config)
-    return experiment.config
 
 
 def ablation(result: Result) -> Figure:
@@ -72,7 +66,7 @@ def reconstructions(experiment: Experiment, count: int = 4) -> list[Figure]:
         for part, who in (("test", "people that the fold never saw"), ("train", "people it was trained on"))
     )
     plot, _ = pictures(rows, titles, width=1.6)
-    by = settings(experiment).magnify
+    by = config_of(experiment, Config).magnify
     caption = f"MicroNet's; mean PSNR over all folds, {caption}" + f"; expressions magnified {by:g} times" * (by != 1)
     return [Figure("Figure 3: reconstructions", caption, plot)]
 
@@ -80,7 +74,7 @@ def reconstructions(experiment: Experiment, count: int = 4) -> list[Figure]:
 @torch.no_grad()
 def macro_reconstructions(experiment: Experiment) -> Figure:
     """MacroNet's reconstructions of its own training images, a row a class, with and without the expression."""
-    config, pretraining = settings(experiment), experiment.pretraining
+    config, pretraining = config_of(experiment, Config), experiment.pretraining
     assert pretraining is not None
     pairs = pretraining.data
     assert isinstance(pairs, ImagePairs)

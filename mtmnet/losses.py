@@ -3,18 +3,13 @@
 Every loss raises ValueError for an empty batch, which has no mean, and for tensors or labels that do not fit together.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .model import check_alike, marked
-
-if TYPE_CHECKING:
-    from .model import EIDOutput, MTMOutput
+from .model import EIDOutput, MTMOutput, check_alike, marked
 
 Norm = Literal["mean_square", "euclidean"]
 Per = Literal["batch", "sample"]

@@ -3,8 +3,7 @@
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
-from operator import add
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from torch.optim import Adam
 
 from shared.pixels.frames import Store
 from shared.runs.compiling import compiled
-from shared.runs.fold import FoldTraining, autocast
+from shared.runs.fold import FoldTraining, autocast, total
 from shared.runs.gradcam import gradcam
 from shared.runs.parallel import Alone, Processes
 from shared.runs.pretraining import Pretraining
@@ -101,7 +100,7 @@ class Disentangling:
             out = self.parallel(x_N, x_E)
         if not self.eid:
             terms = {"L_c": expression_loss(out, y)}
-            self.move(total(terms))
+            self.move(total(terms.values()))
             return terms
         if not config.reversal:
             for _ in range(config.steps_D_s):
@@ -123,7 +122,7 @@ class Disentangling:
                 norm=config.norm,
             )
         self.adam_s.zero_grad()
-        self.move(total(terms))
+        self.move(total(terms.values()))
         if config.reversal:
             self.move_D_s()
         return {**terms, "identity": identity_loss(logits.detach(), s)}
@@ -229,7 +228,7 @@ class Guidance:
             if self.due and guided.any():
                 E, self.due = self.net.E, False
                 self.gradients.append(gradient_norms(terms, [*E.backbone.parameters(), *E.branch_e.parameters()]))
-        move(self.adam, total(terms))
+        move(self.adam, total(terms.values()))
         return terms
 
     def lower_rates(self) -> None:
@@ -246,11 +245,6 @@ class Guidance:
         same, other = self.macro_labels == y[:, None], self.labels != y[:, None]
         guided = same.any(dim=1) & other.any(dim=1)
         return drawn(same, draws[0])[guided], drawn(other, draws[1])[guided], guided
-
-
-def total(terms: Mapping[str, Tensor]) -> Tensor:
-    """The sum of the terms of a loss."""
-    return reduce(add, terms.values())
 
 
 def gradient_norms(terms: Mapping[str, Tensor], parameters: Sequence[nn.Parameter]) -> dict[str, float]:

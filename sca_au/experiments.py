@@ -32,32 +32,15 @@ def remarks(config: Config, history: History = (), records: Sequence[Record] = (
     return [f"weights: {first}", *seen * config.subtract]
 
 
-# Printed F1 are means over folds, as their digits show.
-CASME2 = (
-    Column("AU1", "casme2-au8", "f1_binary", au=1, joined="mean of folds"),
-    Column("AU2", "casme2-au8", "f1_binary", au=2, joined="mean of folds"),
-    Column("AU4", "casme2-au8", "f1_binary", au=4, joined="mean of folds"),
-    Column("AU7", "casme2-au8", "f1_binary", au=7, joined="mean of folds"),
-    Column("AU12", "casme2-au8", "f1_binary", au=12, joined="mean of folds"),
-    Column("AU14", "casme2-au8", "f1_binary", au=14, joined="mean of folds"),
-    Column("AU15", "casme2-au8", "f1_binary", au=15, joined="mean of folds"),
-    Column("AU17", "casme2-au8", "f1_binary", au=17, joined="mean of folds"),
-    Column("AVG", "casme2-au8", "f1_binary", joined="mean of folds"),
-)
-CASME = (
-    Column("AU1", "casme-au4", "f1_binary", au=1, joined="mean of folds"),
-    Column("AU4", "casme-au4", "f1_binary", au=4, joined="mean of folds"),
-    Column("AU9", "casme-au4", "f1_binary", au=9, joined="mean of folds"),
-    Column("AU14", "casme-au4", "f1_binary", au=14, joined="mean of folds"),
-    Column("AVG", "casme-au4", "f1_binary", joined="mean of folds"),
-)
-SAMM = (
-    Column("AU2", "samm-au4", "f1_binary", au=2, joined="mean of folds"),
-    Column("AU4", "samm-au4", "f1_binary", au=4, joined="mean of folds"),
-    Column("AU7", "samm-au4", "f1_binary", au=7, joined="mean of folds"),
-    Column("AU12", "samm-au4", "f1_binary", au=12, joined="mean of folds"),
-    Column("AVG", "samm-au4", "f1_binary", joined="mean of folds"),
-)
+def columns(task: str, *aus: int) -> tuple[Column, ...]:
+    """F1 of "present" of each AU and their mean. Printed F1 are means over folds, as their digits show."""
+    each = ((f"AU{au}", au) for au in aus)
+    return tuple(Column(name, task, "f1_binary", au=au, joined="mean of folds") for name, au in (*each, ("AVG", None)))
+
+
+CASME2 = columns("casme2-au8", 1, 2, 4, 7, 12, 14, 15, 17)
+CASME = columns("casme-au4", 1, 4, 9, 14)
+SAMM = columns("samm-au4", 2, 4, 7, 12)
 
 
 def by(metric: str, columns: Sequence[Column]) -> tuple[Column, ...]:

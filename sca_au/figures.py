@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from shared.corpora.samples import Reading
-from shared.report.figures import grid, image, overlay
+from shared.report.figures import config_of, grid, image, overlay
 from shared.report.results import Result
 from shared.runs.experiment import Experiment
 from shared.runs.paper import Figure
@@ -21,7 +21,7 @@ from .train import Left
 def figures(session: Session, experiments: Sequence[Experiment], results: Sequence[Result]) -> list[Figure]:
     """Those of the figures that the finished experiments allow."""
     drawn = [accuracies(r) for r in results if r.table.name == "figure5" and any(c.measured for c in r.cells)]
-    networks = [e for e in experiments if settings(e).descriptor == "none"]
+    networks = [e for e in experiments if config_of(e, Config).descriptor == "none"]
     for task in dict.fromkeys(e.task for e in experiments):
         chosen = [e for e in networks if e.task == task]
         if task.name == "casme2-au8":
@@ -33,12 +33,6 @@ def figures(session: Session, experiments: Sequence[Experiment], results: Sequen
     if networks:
         drawn.append(cost(networks))
     return drawn
-
-
-def settings(experiment: Experiment) -> Config:
-    """The experiment's Config."""
-    assert isinstance(experiment.config, Config)
-    return experiment.config
 
 
 def correlations(samples: pd.DataFrame, macro: Reading | None, aus: tuple[int, ...]) -> Figure:
@@ -93,7 +87,7 @@ def accuracies(result: Result) -> Figure:
 
 def variant(experiment: Experiment) -> str:
     """The name of an experiment's method in Figure 6."""
-    attention, depth = settings(experiment).attention, settings(experiment).depth
+    attention, depth = config_of(experiment, Config).attention, config_of(experiment, Config).depth
     names = {"none": "baseline", "SA": "SA", "CA": "CA", "scalar": "SCA_Learn", "rows": "SCA_Learn by rows"}
     name = names.get(attention) or f"SCA_{attention.capitalize()}"
     return name if depth == 18 else f"{depth}: {name}"
@@ -122,7 +116,7 @@ def failures(experiments: Sequence[Experiment]) -> Figure:
 
 def maps_of(experiments: Sequence[Experiment], chosen: list[tuple[int, int]], title: str, caption: str) -> Figure:
     """The middle frames of the chosen (unit, sample index), under the unit's activation map of each experiment."""
-    first, size = experiments[0], settings(experiments[0]).size
+    first, size = experiments[0], config_of(experiments[0], Config).size
     samples, clips = first.samples, first.data.x
     maps = [e.tested(lambda record: Left(**record["figures"]).maps) for e in experiments]
     scores = [e.scores() for e in experiments]
@@ -152,7 +146,7 @@ def cost(experiments: Sequence[Experiment]) -> Figure:
     table = axis.table(lines, colLabels=("task", "method", "parameters", "MB", "s a step", "device"), loc="center")
     table.auto_set_font_size(False)
     table.set_fontsize(8)
-    batch = settings(experiments[0]).batch
+    batch = config_of(experiments[0], Config).batch
     paper = "the paper: 64 clips, 0.783 s on a Tesla K80, “260 M parameters” on average"
     caption = f"Batches of {batch} clips, means over the folds ({paper})"
     return Figure("Section 4.4: cost", caption, plot)

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from shared.runs.fold import FoldTraining, autocast
 from shared.runs.published import Published
-from shared.runs.weights import published_weights
+from shared.runs.weights import published_weights, read_tensors
 
 from .config import Config, zoo_file
 from .data import Prepared, augmented, central, floats
@@ -137,7 +137,7 @@ def start(net: SCANetwork, config: Config, weights_dir: Path) -> None:
     """Load the backbone's initial weights, the zoo's file in the folder `weights_dir`. UserError for another file."""
     if file := zoo(config):
         with published_weights(path := weights_dir / file.file.name, file.file):
-            if (classes := net.backbone.load_zoo(path)) != file.classes:
+            if (classes := net.backbone.load_zoo(read_tensors(path))) != file.classes:
                 found = "no classifier" if classes is None else f"a classifier of {classes} classes"
                 raise ValueError(f"it has {found}; that of {file.data} has {file.classes}")
 
@@ -158,7 +158,9 @@ def apply(net: SCANetwork, data: Prepared, config: Config) -> tuple[Tensor, Tens
     clips = central(torch.from_numpy(np.array(data.x)), config.size)
     scores, maps = predict(net, clips)
     maps = F.interpolate(maps, (config.size, config.size), mode="bilinear")
-    return scores, F.pad(maps, [(config.resize - config.size) // 2] * 4)
+    before = (config.resize - config.size) // 2
+    after = config.resize - config.size - before
+    return scores, F.pad(maps, [before, after, before, after])
 
 
 def classify(training: FoldTraining[Config, Prepared]) -> None:

@@ -1,7 +1,6 @@
 """The command `claims`: does the central claim of each paper hold, for training sets of several sizes?"""
 
 import argparse
-import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,7 +11,6 @@ import pandas as pd
 
 from .faces import draw_missing
 from .files import locked
-from .keys import VERIFY
 from .metrics import bootstrap, constant_baseline, exchanged, holm, interval, score
 from .report.cells import parts, pooled
 from .report.results import circumstances, remarks_on
@@ -41,8 +39,6 @@ def claims(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Sequ
     """The exit code of `claims`; `arguments` are those that processes launched here are given."""
     clock, seeds = time.monotonic(), args.seeds or SEEDS
     small, args.out = args.out / "faces", args.out / "claims"
-    if args.verify:
-        os.environ[VERIFY] = "1"
     sessions = {claim: open_session(p, args) for p in papers if (claim := p.claim)}
     pairs = {
         (claim, n): [session.experiments(row, claim.column(n), seeds) for row in (claim.over, claim.row)]

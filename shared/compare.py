@@ -1,11 +1,9 @@
 """The command `compare`: run what is missing of all papers' methods, and set them beside each other."""
 
 import argparse
-import os
 import time
 from collections.abc import Sequence
 
-from .keys import VERIFY
 from .report import comparison
 from .report.comparison import Entry
 from .reproduce import complete, open_session, write_files
@@ -20,8 +18,6 @@ def compare(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Seq
     methods = comparison.chosen_methods([YARDSTICK, *papers], args.kind, args.methods, args.reference)
     sessions = {paper.name: open_session(paper, args) for paper in dict.fromkeys(paper for paper, _ in methods)}
     entries = [Entry(sessions[paper.name], method) for paper, method in methods]
-    if args.verify:
-        os.environ[VERIFY] = "1"
     wanted = dict.fromkeys(
         experiment
         for column in columns

@@ -1,13 +1,11 @@
 """A row's network for use: trained on all subjects of a task, left with a model card, published if asked for."""
 
 import argparse
-import os
 from collections.abc import Sequence
 
 from .errors import UserError, unknown
 from .files import replacing
 from .hub import CARD, check_push, publish
-from .keys import VERIFY
 from .report.card import card
 from .reproduce import complete, open_session, refuse_overridden
 from .runs.experiment import FittedRun
@@ -20,8 +18,6 @@ def fit(paper: Paper, args: argparse.Namespace) -> int:
     if args.push:
         check_push(args.push, args.yes)
     table, row, column = chosen(paper, args.rows, args.task)
-    if args.verify:
-        os.environ[VERIFY] = "1"
     session = open_session(paper, args)
     refuse_overridden(session, [(table, row, column)])
     (experiment,) = session.experiments(row, column, 1)

@@ -14,8 +14,6 @@ from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from .errors import UserError
 from .files import digest, jsonable, opened
 
@@ -49,14 +47,10 @@ def sha256(path: str | os.PathLike) -> str:
 
 
 def weights_key(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """A digest of the content of each published file, or "missing".
-
-    A name is that of a file in `folder` or among torch's downloads, or a path.
-    """
-    downloads = Path(torch.hub.get_dir(), "checkpoints")
+    """A digest of the content of each published file, or "missing". A name is that of a file in `folder`, or a path."""
     found = {}
     for name in names:
-        path = next((p for p in (folder / name, downloads / name, Path(name)) if p.is_file()), None)
+        path = next((p for p in (folder / name, Path(name)) if p.is_file()), None)
         found[name] = _digest_of_large(path, size_and_time(path)) if path else "missing"
     return found
 

@@ -57,13 +57,6 @@ def at_least(least: int) -> Callable[[str], int]:
     return number
 
 
-def frame_rate(text: str) -> float:
-    """A frame rate: more than 0 and at most 10,000 frames per second."""
-    if not 0 < (value := float(text)) <= 10_000:
-        raise argparse.ArgumentTypeError(f"{text}: expected more than 0 and at most 10000 frames per second")
-    return value
-
-
 def setting(text: str) -> tuple[str, str]:
     """The two parts of KEY=VALUE."""
     key, equals, value = text.partition("=")
@@ -257,7 +250,7 @@ def _add_predict(p: argparse.ArgumentParser) -> None:
     for moment, default in MOMENTS.items():
         add(f"--{moment}", metavar="N|IMAGE", help=f"with --clip a frame number, else an image (default: {default})")
     text = "frame rate, used to find the apex (default: as a video's file says, else 200)"
-    add("--fps", type=frame_rate, metavar="N", help=text)
+    add("--fps", type=float, metavar="N", help=text)
     text = (
         "the face in pixels, cropped as in the released corpora (default: the whole image; of an image that is wider "
         "than a face, the face that dlib finds in the onset image)"

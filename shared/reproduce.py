@@ -40,8 +40,6 @@ def reproduce(paper: Paper, args: argparse.Namespace, arguments: Sequence[str]) 
     cells = [(table, row, column) for table, rows in chosen for row, column in table.cells() if row in rows]
     own, seeds = [(row, column) for _, row, column in cells if not row.records], args.seeds or 1
     refuse_overridden(session, cells)
-    if args.verify:
-        os.environ[VERIFY] = "1"
     wanted = dict.fromkeys(e for row, column in own for e in session.experiments(row, column, seeds))
     wanted |= dict.fromkeys(e for _, column in own for e in session.yardstick(column.task, seeds))
     start = f"from shared.cli import main; main({paper.name!r})"
@@ -198,6 +196,8 @@ def recorded_sessions(paper: Paper, args: argparse.Namespace) -> list[Session]:
 
 def open_session(paper: Paper, args: argparse.Namespace) -> Session:
     """The session that the arguments ask for, on synthetic faces in the output folder if they name no data."""
+    if args.verify:
+        os.environ[VERIFY] = "1"
     data = args.data or (Path(os.environ["MER_DATA"]) if os.environ.get("MER_DATA") else None)
     if data is not None and not data.is_dir():
         raise UserError(f"{data} is not a folder; --data names the folder that holds the corpora, one folder each")

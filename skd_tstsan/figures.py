@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from shared.report.cells import confusion_of
-from shared.report.figures import Figure, along_rows, draw_confusion, grid, image, overlay
+from shared.report.figures import Figure, along_rows, config_of, draw_confusion, grid, image, overlay
 from shared.report.results import Result
 from shared.runs.experiment import Experiment
 from shared.runs.fold import Record
@@ -29,7 +29,7 @@ def figures(session: Session, experiments: Sequence[Experiment], results: Sequen
     """The figures that the finished experiments allow."""
     base = session.base
     assert isinstance(base, Config)
-    own = [e for e in experiments if replace(config_of(e), batch=base.batch) == base]
+    own = [e for e in experiments if replace(config_of(e, Config), batch=base.batch) == base]
 
     def other(task: str, **changes: Any) -> list[list[Experiment]]:
         """The method and the same with `changes` on a task: one pair, or none."""
@@ -48,15 +48,9 @@ def figures(session: Session, experiments: Sequence[Experiment], results: Sequen
         if result.table.name.startswith("figure9"):
             drawn += along_rows(result, result.table.title, "UAR", only="UAR", linestyle="")
     of_task = [e for e in experiments if e.task.name == CASME2_FIVE]
-    domains = [e for e in of_task if replace(config_of(e), domains=base.domains) == base]
+    domains = [e for e in of_task if replace(config_of(e, Config), domains=base.domains) == base]
     drawn += [temporal_domains(domains)] if len(domains) > 1 else []
     return drawn + [classifiers(e) for e in sorted(own, key=lambda e: "CASME3" not in e.task.corpora)[:1]]
-
-
-def config_of(experiment: Experiment) -> Config:
-    """The experiment's settings, which are this paper's."""
-    assert isinstance(experiment.config, Config)
-    return experiment.config
 
 
 def confusions(experiments: Sequence[Experiment]) -> Figure:
@@ -149,17 +143,17 @@ def people(experiment: Experiment) -> list[str]:
 
 def temporal_domains(experiments: Sequence[Experiment]) -> Figure:
     """Figure 10: the T-stream's inputs, u above v, of one clip."""
-    experiments = sorted(experiments, key=lambda e: config_of(e).domains)
+    experiments = sorted(experiments, key=lambda e: config_of(e, Config).domains)
     clip = experiments[0].samples["sample"].iloc[0]
-    most = config_of(experiments[-1]).domains
+    most = config_of(experiments[-1], Config).domains
     plot, axes = grid(2 * len(experiments), most, width=1.1, height=1.15)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[], frame_on=False)
     for experiment, pair in zip(experiments, axes.reshape(len(experiments), 2, most), strict=True):
         data = experiment.data
-        flow = data.tensor(CPU, follow=config_of(experiment).follow)[data.ids.index(clip), 34:]
+        flow = data.tensor(CPU, follow=config_of(experiment, Config).follow)[data.ids.index(clip), 34:]
         for axis, component in zip(pair.T.flat, flow, strict=False):
             image(axis, component, cmap="gray")
-        pair[0, 0].set_ylabel(f"{config_of(experiment).domains}: u", fontsize=8)
+        pair[0, 0].set_ylabel(f"{config_of(experiment, Config).domains}: u", fontsize=8)
         pair[1, 0].set_ylabel("v", fontsize=8)
     return Figure("Figure 10: temporal domains", f"The flows of {clip} as the network sees them", plot)

@@ -16,7 +16,7 @@ _LAYER = re.compile(
     r"\.(?:net\.|conv\.)?(?P<rest>.+)"
 )
 _MAGNIFIER = re.compile(r"Aug_(?P<part>Encoder|Manipulator)_(?P<stream>[SLT])\.(?P<rest>.+)")
-_LAST = ("fc.", "AC_fc.")
+LAST = ("fc.", "AC_fc.")  # linear layers: never transferred (Sec. 4.2)
 Part = Literal["network", "magnifier"]
 
 
@@ -51,7 +51,7 @@ def load_released(
     given = {name for places in account.values() for name in places.split(", ")}
     for name in model.state_dict():
         if name not in given:
-            last = transfer and name.startswith(_LAST)
+            last = transfer and name.startswith(LAST)
             why = "a last linear layer is not transferred" if last else "the file does not give it"
             account[name] = f"stays as it was: {why}"
     return model, account
@@ -90,7 +90,7 @@ def _load_network(
         name = _name(key)
         if name is None:
             problems.append(f"{key}: no part of the network is called this")
-        elif transfer and name.startswith(_LAST):
+        elif transfer and name.startswith(LAST):
             account[key] = "not used: a last linear layer is not transferred"
         elif name not in own:
             account[key] = f"not used: this model has no {name}"
@@ -98,7 +98,7 @@ def _load_network(
             problems.append(f"{key}: {tuple(value.shape)} in the file, {tuple(own[name].shape)} in the model's {name}")
         else:
             account[key], loaded[name] = name, value
-    expected = {name for name in own if not (transfer and name.startswith(_LAST))}
+    expected = {name for name in own if not (transfer and name.startswith(LAST))}
     problems += [f"{name}: not in the file" for name in sorted(expected - {_name(key) for key in weights})]
     if problems:
         raise ValueError("\n  ".join([f"{path} does not fit this model:", *problems]))

@@ -2,15 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from functools import partial, reduce
-from operator import add
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from shared.runs.fold import FoldTraining, autocast
+from shared.runs.fold import FoldTraining, autocast, total
 from shared.runs.gradcam import gradcam, scaled
 from shared.runs.parallel import Processes
 from shared.runs.pretraining import Pretraining
@@ -23,9 +22,8 @@ from .config import MAGNIFIER, RELEASED, Config
 from .data import MACRO, FacesAndFlow, MacroExpressions
 from .losses import class_weights, skd_loss
 from .model import SKD_TSTSAN, TSCNN
-from .release import Part, load_released
+from .release import LAST, Part, load_released
 
-LAST = ("fc.", "AC_fc.")  # linear layers: never transferred (Sec. 4.2)
 CLASSIFIERS = ("AC1", "AC2", "")  # outputs by name, the deepest last
 
 
@@ -108,7 +106,7 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
         with autocast(config, pretraining.device):
             terms = criterion(parallel, x, y, alpha, config)
         optimiser.zero_grad()
-        pretraining.accelerator.backward(reduce(add, of_all(terms, alpha, y, pretraining.accelerator, config).values()))
+        pretraining.accelerator.backward(total(of_all(terms, alpha, y, pretraining.accelerator, config).values()))
         optimiser.step()
         pretraining.log(**terms)
     return {name: value for name, value in net.state_dict().items() if not name.startswith(LAST)}
@@ -158,7 +156,7 @@ def train(training: FoldTraining[Config, Any]) -> None:
             with autocast(config, training.device):
                 terms = criterion(net, x[batch], y[batch], alpha, config)
             optimiser.zero_grad()
-            reduce(add, terms.values()).backward()
+            total(terms.values()).backward()
             optimiser.step()
             training.note(batch, **terms)
         decay.step()

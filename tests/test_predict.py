@@ -134,7 +134,7 @@ def test_a_box_is_cut_out(trained, tmp_path, toy):
         (["--clip", "CLIP", "--apex", "9", "--offset", "3"], "apex 9 lies after offset 3"),
         (["--clip", "CLIP", "--onset", "9", "--offset", "3"], "onset 9 lies after offset 3"),
         (["--clip", "CLIP", "--apex", "²"], "--apex ²: expected a frame number"),
-        (["--clip", "CLIP", "--fps", "-25"], "-25: expected more than 0 and at most 10000 frames per second"),
+        (["--clip", "CLIP", "--fps", "-25"], "-25.0: expected more than 0 and at most 10000 frames per second"),
         (["--clip", "CLIP", "--fps", "nan"], "nan: expected more than 0"),
         (["--clip", "CLIP", "--fps", "9000"], "no apex can be found in"),
     ],

@@ -1,11 +1,13 @@
 """Building blocks of the papers' figures."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..runs.config import Settings
+from ..runs.experiment import Experiment
 from ..runs.paper import Figure
 from .results import Result
 
@@ -14,6 +16,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
 
 METRIC = {"accuracy": "accuracy", "uf1": "UF1", "uar": "UAR", "f1_macro": "macro F1", "f1_binary": "binary F1"}
+
+
+C = TypeVar("C", bound=Settings)
+
+
+def config_of(experiment: Experiment, kind: type[C]) -> C:
+    """The experiment's settings, which are of the paper's Config."""
+    assert isinstance(experiment.config, kind)
+    return experiment.config
 
 
 def grid(

@@ -58,8 +58,7 @@ class Predictor:
                 origin.append({"file": str(path), **{key: about[key] for key in MADE_BY}})
                 if about["labels"] != task.outputs:
                     raise ValueError(f"its labels are {about['labels']}, those of {task.name} are {task.outputs}")
-                values = {k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()}
-                made = task, paper.config(**values)
+                made = task, paper.recorded(about["config"])
             if (common := common or made) != made:
                 raise UserError(f"{path} has another task or other settings than {files[0]}: they are not averaged")
         assert common

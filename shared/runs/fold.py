@@ -2,9 +2,10 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
@@ -228,6 +229,11 @@ def made(make: partial[Any], **input: Any) -> dict[str, Any]:
 def autocast(config: Settings, device: torch.device) -> torch.autocast:
     """Around forward passes in training: in bfloat16 where `config.precision` says so (not in the papers)."""
     return torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16")
+
+
+def total(terms: Iterable[Tensor]) -> Tensor:
+    """The sum of the terms of a loss."""
+    return reduce(add, terms)
 
 
 def seed_of(*parts: Any) -> int:

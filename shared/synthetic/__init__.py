@@ -8,6 +8,5 @@ them. `labels` maps emotions to action units.
 from .render.actions import AUS
 from .render.anatomy import Person
 from .render.clip import Clip
-from .render.contact_sheet import contact_sheet
 
-__all__ = ["AUS", "Clip", "Person", "contact_sheet"]
+__all__ = ["AUS", "Clip", "Person"]

@@ -74,17 +74,10 @@ class CapsuleNet(nn.Module):
         if "weight" not in given:
             raise ValueError("digitcaps.weight, which gives the number of classes, is not among CapsuleNet's weights")
         net = cls(len(given["weight"]))
-        own = net.state_dict()
-        problems = [f"{name}: no part of the network" for name in given if name not in own]
-        problems += [f"{name}: missing" for name in own if name not in given]
-        problems += [
-            f"{name}: {tuple(given[name].shape)} where {tuple(value.shape)} is expected"
-            for name, value in own.items()
-            if name in given and given[name].shape != value.shape
-        ]
-        if problems:
-            raise ValueError("\n  ".join(["these weights are not those of CapsuleNet:", *problems]))
-        net.load_state_dict(given)
+        try:
+            net.load_state_dict(given)
+        except RuntimeError as error:
+            raise ValueError(f"these weights are not those of CapsuleNet: {error}") from error
         return net
 
 

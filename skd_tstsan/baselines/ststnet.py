@@ -61,15 +61,8 @@ class STSTNet(nn.Module):
         if "fc.weight" not in given:
             raise ValueError("fc.weight, which gives the number of classes, is not among the weights of STSTNet")
         net = cls(len(given["fc.weight"]))
-        own = net.state_dict()
-        problems = [f"{name}: no part of the network" for name in given if name not in own]
-        problems += [f"{name}: missing" for name in own if name not in given]
-        problems += [
-            f"{name}: {tuple(given[name].shape)} where {tuple(value.shape)} is expected"
-            for name, value in own.items()
-            if name in given and given[name].shape != value.shape
-        ]
-        if problems:
-            raise ValueError("\n  ".join(["these weights are not those of STSTNet:", *problems]))
-        net.load_state_dict(given)
+        try:
+            net.load_state_dict(given)
+        except RuntimeError as error:
+            raise ValueError(f"these weights are not those of STSTNet: {error}") from error
         return net

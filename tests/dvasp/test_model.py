@@ -16,21 +16,11 @@ def state(net):
     return {key: value.clone() for key, value in net.state_dict().items()}
 
 
-@pytest.fixture
-def imagenet(tmp_path):
-    """A folder with torchvision's two files, of random weights."""
-    torch.manual_seed(1)
-    for build, name in ((resnet18, "resnet18-f37072fd.pth"), (resnet34, "resnet34-b627a593.pth")):
-        torch.save(build(weights=None).state_dict(), tmp_path / name)
-    return tmp_path
-
-
 @pytest.mark.parametrize("depth", [18, 34])
-def test_features_are_torchvisions(depth, imagenet):
+def test_features_are_torchvisions(depth):
     net = SingleView(8, depth=depth).eval()
-    load_imagenet(net, imagenet)
     reference = {18: resnet18, 34: resnet34}[depth](weights=None)
-    reference.load_state_dict(torch.load(next(imagenet.glob(f"resnet{depth}*")), weights_only=True))
+    load_imagenet(net, reference.state_dict())
     nodes = ["conv1", "layer1", "layer2", "layer3", "layer4", "flatten"]
     x = images(size=224) if depth == 18 else images()
     with torch.no_grad():
@@ -49,21 +39,11 @@ def test_features_are_torchvisions(depth, imagenet):
         ]
 
 
-def test_imagenet_weights_go_into_every_trunk(imagenet):
+def test_imagenet_weights_go_into_every_trunk():
     teacher = Teacher()
-    load_imagenet(teacher, imagenet)
+    load_imagenet(teacher, resnet34(weights=None).state_dict())
     one, two = (trunk.layer4[0].conv1.weight for trunk in teacher.trunks)
     assert torch.equal(one, two)
-
-
-def test_a_missing_file_that_cannot_be_fetched_is_named(monkeypatch, tmp_path):
-    def offline(*args, **options):
-        raise OSError("no network")
-
-    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="folder/resnet18-f37072fd.pth is missing and .* cannot be fetched"):
-        load_imagenet(DualView(8), "folder")
 
 
 @pytest.mark.parametrize(("follow", "D"), [("paper", 512), ("release", 513)])

@@ -300,9 +300,9 @@ def small(monkeypatch):
         def __init__(self):
             super().__init__(channels=(32, 32, 32, 32))
 
-        def encode(self, I, generator=None):
+        def encode(self, I):
             encoded.append(len(I))
-            return super().encode(I, generator)
+            return super().encode(I)
 
     monkeypatch.setattr("ma2mi.train.Autoencoder", Small)
     return encoded

@@ -14,7 +14,7 @@ from tiny import session_of
 from sca_au import Res3D
 from sca_au.experiments import ABLATION, METHODS, NETWORKS, PAPER
 from sca_au.svm import PENALTIES, svm_scores
-from sca_au.train import classify, network, start
+from sca_au.train import apply, classify, network, start
 from shared.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -181,3 +181,10 @@ def test_svms_that_do_not_converge_are_counted_under_the_table(monkeypatch):
     _, unsure = PAPER.remarks(PAPER.config(descriptor="HOG3D"), (), [record, record])
     assert unsure.startswith(f"HOG3D: {2 * count} SVMs have not converged")
     assert len(PAPER.remarks(PAPER.config(descriptor="HOG3D"), (), [{"figures": {"not_converged": 0, "C": []}}])) == 1
+
+
+def test_maps_cover_the_face_where_the_margins_differ():
+    config = PAPER.config(size=40, resize=47, width=8, reduced=8)
+    clips = np.random.default_rng(0).integers(0, 256, (2, 4, 47, 47, 3), np.uint8)
+    scores, maps = apply(network(config, 3)(), SimpleNamespace(x=clips), config)
+    assert scores.shape == (2, 3) and maps.shape == (2, 3, 47, 47)

@@ -1,13 +1,10 @@
 """Synthetic faces: what a seed fixes, how action units move and shade, and that the truth is what pictures show."""
 
-import importlib
-
 import numpy as np
 import pytest
-from PIL import Image
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from shared.synthetic import AUS, Clip, Person, contact_sheet
+from shared.synthetic import AUS, Clip, Person
 
 SIZE = 96
 
@@ -233,11 +230,3 @@ def test_noise_grows_with_the_signal_and_changes_every_frame():
     assert 0.5 < spread.mean() < 4
     assert spread[level > np.quantile(level, 0.9)].mean() > 1.2 * spread[level < np.quantile(level, 0.1)].mean()
     assert (still.render(SIZE) == still.render(SIZE)[0]).all()
-
-
-def test_contact_sheet_is_a_picture(tmp_path, monkeypatch):
-    monkeypatch.setattr(importlib.import_module(contact_sheet.__module__), "SIDE", 76)  # half of what it is
-    contact_sheet(tmp_path / "sheet.png")
-    assert [p.name for p in tmp_path.iterdir()] == ["sheet.png"]
-    with Image.open(tmp_path / "sheet.png") as sheet:
-        assert sheet.format == "PNG" and min(sheet.size) > 500

@@ -140,12 +140,12 @@ def test_weights_of_another_network(released, name):
     first, *_, last = [key for key in weights if not key.startswith(("timeembed", "head."))]
     changed = {key: w for key, w in weights.items() if key != first}
     changed |= {"layer9.weight": torch.zeros(1), "fc8.bias": torch.zeros(2)}
-    with pytest.raises(ValueError, match=r"(?s)layer9.weight: no part.*fc8.bias: no part.*: missing"):
+    with pytest.raises(ValueError, match=r"(?s)Missing key.*Unexpected key.*layer9.weight.*fc8.bias"):
         RELEASES[name].from_released(changed)
     with pytest.raises(ValueError, match=r"gives the number of classes"):
         RELEASES[name].from_released({"layer9.weight": torch.zeros(1)})
     key = next(k for k in weights if weights[k].ndim == 4 and not k.startswith(("timeembed", "pos.", "digitcaps")))
-    with pytest.raises(ValueError, match=r"\(1, 2, 3, 4\) where \("):
+    with pytest.raises(ValueError, match=r"torch.Size\(\[1, 2, 3, 4\]\)"):
         RELEASES[name].from_released(weights | {key: torch.zeros(1, 2, 3, 4)})
 
 
