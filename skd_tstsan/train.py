@@ -147,7 +147,7 @@ def train(training: FoldTraining[Config, Any]) -> None:
     if training.pretrained:
         net.load_state_dict({**net.state_dict(), **training.pretrained})  # the last linear layers stay as they are
     optimiser = adam(net, config)
-    alpha = frequencies(y if config.follow == "release" else y[rows], len(training.task.classes))
+    alpha = frequencies(y[rows], len(training.task.classes))
     epochs = math.ceil(config.iterations / math.ceil(len(rows) / config.batch))
     decay = torch.optim.lr_scheduler.MultiStepLR(optimiser, [round(config.full_rate * epochs)], gamma=0.1)
     for epoch in training.epochs(epochs):
