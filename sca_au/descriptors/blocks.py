@@ -8,8 +8,10 @@ import numpy as np
 def checked(volume: np.ndarray, **counts: int | Sequence[int]) -> np.ndarray:
     """The volume as an array. ValueError where it is not (T, H, W), or where a count is not a whole number above 0."""
     volume = np.asarray(volume)
-    if volume.ndim != 3 or not np.isfinite(volume).all():
-        raise ValueError(f"expected a grey volume (T, H, W) of finite numbers, got an array of {volume.shape}")
+    if volume.ndim != 3 or volume.dtype.kind not in "buif" or not np.isfinite(volume).all():
+        raise ValueError(
+            f"expected a grey volume (T, H, W) of finite real numbers, got an array of {volume.shape}, {volume.dtype}"
+        )
     for name, given in counts.items():
         if not all(isinstance(n, (int, np.integer)) and n > 0 for n in np.ravel(np.array(given, dtype=object))):
             raise ValueError(f"{name} must be whole numbers of 1 or more, got {given}")

@@ -38,6 +38,7 @@ LEGEND = (
     "after it: the difference to the reference row, with a 95 % interval under the same draws of subjects",
     f"*: the difference is not 0: its interval leaves out 0, and p < {LEVEL} by exchanges of the two rows' "
     "predictions, subject by subject and network by network, after Holm's correction over the rows of the column",
+    "folds are pooled; leaving one corpus out, a task and its units have the mean over the corpora",
     "with one seed a number is that of the networks trained here, and other seeds give others",
     "published: numbers of others, as their source prints them; their samples, folds and choice of epoch may differ",
 )
@@ -103,7 +104,7 @@ def columns_of(kind: str) -> dict[str, tuple[Column, ...]]:
         means: dict[str, Any] = {"joined": "mean of folds"} if task.protocol == LEAVE_CORPUS_OUT else {}
         parts: dict[str, dict[str, Any]] = {task.name: means}
         parts |= {f"{task.name}/{c}": {"corpus": c} for c in task.corpora if len(task.corpora) > 1}
-        parts |= {f"{task.name}/AU{au}": {"au": au} for au in task.aus}
+        parts |= {f"{task.name}/AU{au}": means | {"au": au} for au in task.aus}
         for key, part in parts.items():
             found[key] = tuple(
                 Column(f"{key} {METRIC[m]}", task.name, m, **part) for m in task.metrics if m != "accuracy"

@@ -219,8 +219,9 @@ def test_flat_volumes_are_all_of_one_kind_and_small_ones_an_error(descriptor):
     ("mistake", "message"),
     [
         (lambda v: lbp_top(v[0]), r"grey volume \(T, H, W\)"),
-        (lambda v: lpq_top(np.where(v > 0.5, np.nan, v)), "finite numbers"),
+        (lambda v: lpq_top(np.where(v > 0.5, np.nan, v)), "finite real numbers"),
         (lambda v: hog3d(v[..., None]), "grey volume"),
+        (lambda v: lbp_top(v * 1j), "real numbers, got an array of .*complex128"),
         (lambda v: lbp_top(v, radii=(0, 3, 3)), "radii must be whole numbers of 1 or more"),
         (lambda v: lbp_sip(v, radii=(3, 3, 1.5)), "radii"),
         (lambda v: lbp_sip(v, blocks=0), "blocks"),
