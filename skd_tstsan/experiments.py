@@ -153,7 +153,7 @@ TABLES = (
     Table(
         "baselines",
         "The baselines of Table 3 on CASME II and the composite task (ours)",
-        (*both("CASME II, 5 classes", CASME2_FIVE), *both("Full, 3 classes", "cde-3")),
+        (*both("CASME II, 5 classes (ours)", CASME2_FIVE), *both("Full, 3 classes", "cde-3")),
         (
             Row("CapsuleNet (ours)", **CAPSULENET),
             Row("MMNet (ours)", **MMNET),
