@@ -25,10 +25,12 @@ def prepare(
 
 
 def check_images(x: Tensor) -> None:
-    """Raises ValueError where images are not (B, C, H, W) or not in 0..1."""
+    """Raises ValueError where images are not (B, C, H, W) or not in 0..1.
+
+    Values are checked on the CPU alone, since a check would wait for a GPU, and not in a compiled graph."""
     if x.ndim != 4 or not x.is_floating_point() or not x.numel():
         raise ValueError(f"images {tuple(x.shape)} of {x.dtype}: expected (B, C, H, W), floats in 0..1")
-    if torch.compiler.is_compiling():  # values are not known in a compiled or exported graph
+    if torch.compiler.is_compiling() or not x.is_cpu:
         return
     if x.min() < -1e-3 or x.max() > 1 + 1e-3 or x.isnan().any():
         raise ValueError(f"images from {x.min():g} to {x.max():g}: expected values in 0..1 (divide bytes by 255)")

@@ -95,6 +95,7 @@ class Views(nn.Module):
         if self.size and x.shape[2:] != (self.size, self.size):
             raise ValueError(f"images of {tuple(x.shape[2:])}: this network learned from {self.size} × {self.size}")
         if self.statistics:
+            check_images(x)
             x = (x - self.mean) / self.std
         f, features = zip(*(trunk(x) for trunk in self.trunks), strict=True)
         z = torch.stack([FC(f_i) for FC, f_i in zip(self.FC, f, strict=True)])
@@ -183,7 +184,6 @@ class Student(Views):
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
         """Images (B, 3, H, W) in 0..1 -> the probability of each AU (B, N)."""
-        check_images(x)
         return self(x).fused.softmax(-1)[..., 1]
 
 

@@ -76,13 +76,18 @@ class MIACNet(nn.Module):
     def encode(self, I_t: Tensor, I_td: Tensor) -> tuple[Tensor | None, Tensor]:
         """F^p of I_t (None without the branch) and F^a_Δ of I_{t+δ} − I_t, Eq. (1), each (B, 8 width, H/32, W/32).
 
-        Raises ValueError unless both are (B, 3, H, W) of floating point: bytes would wrap around in the difference."""
+        Raises ValueError unless both are (B, 3, H, W) of floating point in [-1, 1]. Values are checked on the CPU
+        alone, since a check would wait for a GPU, and not in a compiled graph."""
         if I_t.shape != I_td.shape or I_t.ndim != 4 or I_t.shape[1] != 3:
             raise ValueError(f"I_t and I_td must both be (B, 3, H, W), not {tuple(I_t.shape)} and {tuple(I_td.shape)}")
         if not (I_t.is_floating_point() and I_td.is_floating_point()):
             raise ValueError(f"images must be floating point in [-1, 1], not {I_t.dtype} and {I_td.dtype}")
         if self.size and I_t.shape[2:] != (self.size, self.size):
             raise ValueError(f"images of {tuple(I_t.shape[2:])}: this network learned from {self.size} × {self.size}")
+        if I_t.numel() and I_t.is_cpu and not torch.compiler.is_compiling():
+            for low, high in (I.detach().aminmax() for I in (I_t, I_td)):
+                if not (low >= -1.001 and high <= 1.001):
+                    raise ValueError(f"images between {low:g} and {high:g}: expected [-1, 1], bytes as I / 127.5 - 1")
         F_p = None if self.E_p is None else self.E_p(I_t)
         return F_p, self.E_a(I_td - I_t)
 

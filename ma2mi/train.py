@@ -241,7 +241,11 @@ def train(training: FoldTraining[Config, Store]) -> None:
     config = training.config
     frames = torch.tensor(training.data.stacked(), device=training.device)
     train, test, target = training.indices("train"), training.indices("test"), training.targets
-    net = channels_last(training.build(network(config, len(training.task.classes)), **taken(config)))
+    prepared = "whole frames of `resize`, made smaller by ma2mi.data.whole, which smooths them"
+    made = training.build(
+        network(config, len(training.task.classes)), resize=config.resize, prepared=prepared, **taken(config)
+    )
+    net = channels_last(made)
     criterion = None
     if config.reconstruct:
         criterion = Reconstruction(config, autoencoder(config, training.weights_dir)).to(training.device)

@@ -135,7 +135,7 @@ class SKD_TSTSAN(nn.Module):
 
         Channels of x: apex, onset, 16 apex patches, 16 onset patches, all in [0, 1], then u, v of each temporal
         domain's flow (Sec. 4.2). auxiliary: run the auxiliary classifiers, too (None: in training only; Table 7 needs
-        them). Raises ValueError for other shapes of x.
+        them). Raises ValueError for other shapes of x and, on the CPU, for grey values outside [0, 1].
         """
         auxiliary = self.skd and (self.training if auxiliary is None else auxiliary)
         channels = [1, 1, PATCHES, PATCHES, 2 * self.domains]
@@ -145,6 +145,10 @@ class SKD_TSTSAN(nn.Module):
                 f"inputs (B, {', '.join(map(str, expected))}) expected for {self.domains} temporal "
                 f"domains, not {tuple(x.shape)}"
             )
+        if x.numel() and x.is_cpu and not torch.compiler.is_compiling():
+            low, high = x[:, : -2 * self.domains].detach().aminmax()
+            if not (low >= -0.001 and high <= 1.001):
+                raise ValueError(f"frames and patches between {low:g} and {high:g}: expected [0, 1]")
         x = x.contiguous(memory_format=torch.channels_last)
         apex, onset, apex_patches, onset_patches, flow = x.split(channels, 1)
         flow = flow.unflatten(1, (self.segments, -1)).flatten(0, 1)

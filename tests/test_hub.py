@@ -77,6 +77,14 @@ def test_a_network_refuses_images_of_another_size_than_it_learned_from(name):
         net(*(torch.rand(size) for size in inputs))
 
 
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "ststnet"])  # which takes 0..255
+def test_a_network_refuses_bytes(name):
+    arguments, _, inputs, _ = NETWORKS[name]
+    net = torch.hub.load(str(ROOT), name, source="local", **arguments).eval()
+    with pytest.raises(ValueError, match=r"in \[0, 1\]|expected .*\[-?[01], 1\]|expected values in 0..1"):
+        net(*(255 * torch.rand(size) for size in inputs))
+
+
 def test_every_paper_has_an_entry_with_help():
     module = import_module("hubconf")
     listed = {name for name, entry in vars(module).items() if callable(entry) and not name.startswith("_")}

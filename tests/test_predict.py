@@ -32,6 +32,8 @@ def test_a_fold_s_weights_say_what_its_record_says(package, four_people, tmp_pat
         assert about["config"] == record["config"] and about["fold"] == record["fold"]
         assert about["labels"] == experiment.task.outputs
         inputs = (torch.rand(2, *shape) for shape in about["input"]["shapes"].values())
+        sides = {key: getattr(experiment.config, key) for key in ("resize", "size") if hasattr(experiment.config, key)}
+        assert "frames" in about["input"] and about["input"].items() >= sides.items()
         assert net.predict(*inputs).shape == (2, len(about["labels"]))
         scores, maps = paper.apply(net, data, experiment.config)
         rows = [list(samples["sample"]).index(sample) for sample in record["samples"]]

@@ -20,7 +20,7 @@ class CapsuleNet(nn.Module):
 
     forward: RGB frames (B, 3, size, size) in [0, 1], neither mean nor deviation taken away -> lengths (B, classes) of
     the class capsules, each in [0, 1). size: 224 in the released code; width: channels of the trunk's first stage, 64
-    there. Raises ValueError for other shapes.
+    there. Raises ValueError for other shapes and, on the CPU, for bytes.
     """
 
     def __init__(self, classes: int = 3, *, size: int = 224, width: int = 64, routings: int = 3) -> None:
@@ -43,6 +43,8 @@ class CapsuleNet(nn.Module):
         """(B, 1152, 8): those of a position are neighbours, each of eight neighbouring channels."""
         if x.ndim != 4 or x.shape[1:] != (3, self.size, self.size):
             raise ValueError(f"CapsuleNet takes apex frames (B, 3, {self.size}, {self.size}), not {tuple(x.shape)}")
+        if x.numel() and x.is_cpu and not torch.compiler.is_compiling() and not x.detach().abs().amax() < 2:
+            raise ValueError("CapsuleNet takes frames in [0, 1]: divide bytes by 255")
         maps = self.primary(self.conv(self.trunk(x)).relu())
         return squash(maps.permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, PRIMARY)))
 

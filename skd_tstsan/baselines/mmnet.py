@@ -70,6 +70,9 @@ class MMNet(nn.Module):
                 f"MMNet takes onset and apex, each (B, 3, {self.size}, {self.size}), not {tuple(onset.shape)} and "
                 f"{tuple(apex.shape)}"
             )
+        looked_at = onset.numel() and onset.is_cpu and not torch.compiler.is_compiling()
+        if looked_at and not max(x.detach().abs().amax() for x in (onset, apex)) < 10:
+            raise ValueError("MMNet takes frames in [0, 1] less ImageNet's mean, over its deviation: not bytes")
         return self.fc((self.motion(onset, apex) + self.where(onset)).flatten(1))
 
     def predict(self, onset: Tensor, apex: Tensor) -> Tensor:

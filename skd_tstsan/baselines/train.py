@@ -16,7 +16,7 @@ from shared.runs.weights import published_weights, read_tensors
 from ..config import TRUNK, Config
 from .augment import cropped, jittered, turned
 from .capsulenet import CapsuleNet, capsule_loss
-from .data import NEAR, ApexFrames, Data, FlowImages, KeyFrames
+from .data import NEAR, ApexFrames, Data, FlowImages, KeyFrames, resized
 from .mmnet import MMNet
 from .ststnet import SIDE, STSTNet
 
@@ -57,8 +57,15 @@ def train_ststnet(training: FoldTraining[Config, FlowImages]) -> None:
     """Cross-entropy; always in the same order and without augmentation."""
     config, y, rows = training.config, training.targets, training.indices("train")
     x = torch.tensor(training.data.images, device=training.device).float()
-    taken = {"shapes": {"x": [3, SIDE, SIDE]}, "made_by": MADE_BY}
-    net = training.build(partial(STSTNet, classes=len(training.task.classes)), **taken)
+    net = training.build(
+        partial(STSTNet, classes=len(training.task.classes)),
+        frames="onset, apex",
+        channels="u, v and strain of the flow between grey frames of `resize`, as images",
+        resize=config.resize,
+        range=[0, 255],
+        shapes={"x": [3, SIDE, SIDE]},
+        made_by=MADE_BY,
+    )
     adam = optimiser(torch.optim.Adam, net, training)
     for epoch in training.epochs(config.ststnet_epochs):
         net.train()
@@ -73,8 +80,16 @@ def train_capsulenet(training: FoldTraining[Config, ApexFrames]) -> None:
     """The capsules' loss; classes balanced by frames near the apex. Test frames are rotated at random too."""
     config, y, rows = training.config, training.targets, training.indices("train")
     frames = torch.tensor(training.data.frames, device=training.device)
-    taken = {"size": config.image, "shapes": {"x": [3, config.image, config.image]}, "made_by": MADE_BY}
-    net = training.build(capsulenet(config, len(training.task.classes)), **taken)
+    net = training.build(
+        capsulenet(config, len(training.task.classes)),
+        frames="apex",
+        colour="RGB",
+        resize=resized(config.image),  # height and width; then the middle
+        size=config.image,
+        range=[0, 1],
+        shapes={"x": [3, config.image, config.image]},
+        made_by=MADE_BY,
+    )
     start(net, config, training.weights_dir)
     adam = optimiser(torch.optim.Adam, net, training)
 
@@ -101,8 +116,16 @@ def train_mmnet(training: FoldTraining[Config, KeyFrames]) -> None:
     config, data, y, rows = training.config, training.data, training.targets, training.indices("train")
     frames = torch.tensor(data.frames, device=training.device)
     shape = [3, config.image, config.image]
-    taken = {"size": config.image, "shapes": {"onset": shape, "apex": shape}, "made_by": MADE_BY}
-    net = training.build(mmnet(config, len(training.task.classes)), **taken)
+    net = training.build(
+        mmnet(config, len(training.task.classes)),
+        frames="onset, apex",
+        colour="RGB in [0, 1], less ImageNet's mean and over its deviation",
+        size=config.image,
+        mean=MEAN,
+        std=STD,
+        shapes={"onset": shape, "apex": shape},
+        made_by=MADE_BY,
+    )
     adam = optimiser(torch.optim.AdamW, net, training)
     padding = round(MMNET_PADDING * config.image / 224)
 

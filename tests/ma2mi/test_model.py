@@ -7,7 +7,7 @@ from ma2mi.model import Encoder, MIACNet
 
 
 def pair(size=64, batch=2):
-    return torch.randn(2, batch, 3, size, size, generator=torch.Generator().manual_seed(0)).unbind()
+    return (2 * torch.rand(2, batch, 3, size, size, generator=torch.Generator().manual_seed(0)) - 1).unbind()
 
 
 def test_encoder_is_torchvisions_resnet18_without_its_head():
@@ -47,10 +47,10 @@ def test_joining_written_out(join):
 
 
 def test_action_branch_sees_the_difference_alone():
-    I_t, I_td = pair()
+    I_t, I_td = (I / 2 for I in pair())
     net = MIACNet(width=4).eval()
     _, F_a = net.encode(I_t, I_td)
-    _, moved = net.encode(I_t + 3, I_td + 3)
+    _, moved = net.encode(I_t + 0.5, I_td + 0.5)
     torch.testing.assert_close(F_a, moved, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(F_a, net.E_a(I_td - I_t))
     torch.testing.assert_close(net.encode(I_t, I_td)[0], net.E_p(I_t))

@@ -80,17 +80,6 @@ def test_both_spellings_give_the_other_librarys_numbers(tmp_path, reference, ren
     torch.testing.assert_close(net.decode(Z), reference.decode(Z / 0.18215).sample, rtol=1e-4, atol=1e-5)
 
 
-def test_draws_follow_the_posterior(reference):
-    net = Small()
-    net.load_state_dict(reference.state_dict())
-    I = (torch.rand(1, 3, 8, 8) * 2 - 1).expand(2000, 3, 8, 8)
-    posterior = reference.encode(I[:1]).latent_dist
-    Z = net.encode(I, torch.Generator().manual_seed(0))
-    torch.testing.assert_close(Z, net.encode(I, torch.Generator().manual_seed(0)), rtol=0, atol=0)
-    torch.testing.assert_close(Z.std(0), posterior.std[0] * 0.18215, rtol=0.1, atol=0)
-    assert ((Z.mean(0) - posterior.mean[0] * 0.18215).abs() < 4 * Z.std(0) / 2000**0.5).all()
-
-
 def test_it_is_frozen():
     I = torch.rand(1, 3, 16, 16, requires_grad=True)
     net = Small()
