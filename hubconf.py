@@ -13,7 +13,7 @@ import typing
 
 from torch import nn
 
-dependencies = ["torch", "torchvision", "safetensors"]
+dependencies = ["torch", "torchvision", "safetensors", "numpy", "einops", "tqdm"]
 
 
 def _entry(name: str, package: str, network: type[nn.Module]) -> collections.abc.Callable[..., nn.Module]:

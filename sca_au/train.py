@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 from torch.nn import functional as F
 
+from shared.errors import UserError
 from shared.runs.fold import FoldTraining, autocast
 from shared.runs.published import Published
 from shared.runs.weights import published_weights, read_tensors
@@ -165,6 +166,8 @@ def apply(net: SCANetwork, data: Prepared, config: Config) -> tuple[Tensor, Tens
 
 def classify(training: FoldTraining[Config, Prepared]) -> None:
     """The SVMs of Sec. 4.3, one for each AU, on the descriptor; C is the best on the validation fold."""
+    if not training.fold.val:
+        raise UserError(f"{training.config.descriptor}: SVMs need a validation fold and leave no network")
     x, y = np.asarray(training.data.x), training.targets.cpu().numpy()
     train, val = (training.indices(part).cpu().numpy() for part in ("train", "val"))
     with warnings.catch_warnings(record=True) as caught:

@@ -43,7 +43,8 @@ def fit(paper: Paper, args: argparse.Namespace) -> int:
 def chosen(paper: Paper, names: Sequence[str], task: str | None) -> tuple[Table, Row, Column]:
     """The row that is named, by default the last of the headline, and its column of `task`, by default its first.
 
-    A task of which its table has no column is taken from another table. Raises UserError for anything but one row.
+    A column that the row's table lacks is taken from another table, if possible from one that has the row, too. Raises
+    UserError for anything but one row.
     """
     tables = paper.choose(list(names) or [paper.headline[-1]])
     table, rows = tables[-1]
@@ -55,7 +56,10 @@ def chosen(paper: Paper, names: Sequence[str], task: str | None) -> tuple[Table,
         raise UserError(f"{table.name}/{row.name} is a row of another paper: fit {row.records.replace('/', ' ', 1)}")
     own = [(table, c) for r, c in table.cells() if r is row]
     others = [(t, c) for t in paper.tables for r, c in t.cells() if not r.records]
+    here = {t.name for t in paper.tables if row.name in {r.name for r in t.rows}}
+    others.sort(key=lambda found: found[0].name not in here)
     found = [(t, c) for t, c in own + others if task in (None, c.task)]
     if not found:
         raise unknown(f"task of {paper.name}", task or "", dict.fromkeys(c.task for _, c in own + others))
-    return found[0][0], row, found[0][1]
+    other, column = found[0]
+    return other if other.name in here else table, row, column

@@ -77,7 +77,8 @@ def test_the_card_says_what_is_known(fitted, toy):
         "“plain” of “Table 1: the toy”",
         "CASME2 (2014): 12 samples",
         "weights: random",
-        'Not known. 0 of 4 folds of this row were run; `bash reproduce.sh toy "table1/plain"` measures it.',
+        "Not known. 0 of 4 folds of this row were run; "
+        '`bash reproduce.sh toy "table1/plain" --data DIR --scale paper` measures it.',
         "happiness, surprise, disgust, repression, others",
         "licence of its own",
         "Not to be used for",
@@ -121,11 +122,15 @@ def test_mistakes_are_said_before_anything_is_read(given, message, tmp_path, toy
 
 def test_rows_are_chosen_with_their_task():
     """That of the row's first column; a task of another table brings the settings of its column."""
+    from ma2mi.experiments import PAPER as MA2MI
     from mtmnet.experiments import PAPER as MTMNET
     from sca_au.experiments import PAPER as SCA
 
     table, row, column = chosen(MTMNET, ["table2/L_MTM"], "cde-3")
     assert (table.name, row.name, column.task) == ("table3", "L_MTM", "cde-3")
+    assert chosen(MTMNET, ["table4/ours"], "cde-3")[0].name == "table5"
+    table, row, column = chosen(MA2MI, ["table5/MA2MI (Ours)"], "mmew-6")
+    assert (table.name, column.task) == ("table6", "mmew-6") and row.name in {r.name for r in table.rows}
     table, row, column = chosen(MTMNET, [], None)
     assert (table.name, row.name, column.task) == ("table2", "L_EID, L_MTM", "casme2-5-2019")
     assert chosen(SCA, [], None)[1].changes.get("descriptor") is None

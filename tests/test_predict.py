@@ -257,6 +257,8 @@ def test_an_average_over_the_folds(trained, alone, tmp_path, toy):
     for record in (records[1], records[0].parent):
         mean = alone(*clip, "--ensemble", record=record)
         assert list(mean.values()) == pytest.approx(np.mean([list(e.values()) for e in each], axis=0), abs=1e-6)
+    code, _, errors = toy("predict", records[0], *clip, "--ensemble", "--out", tmp_path / "out")
+    assert code == 0 and "--ensemble: the scores are means over 4 of 4 networks" in errors
     made = json.loads((tmp_path / "alone" / "prediction.json").read_text(encoding="utf-8"))["weights"]
     assert [m["file"] for m in made] == [str(r.with_suffix(".safetensors")) for r in records]
 
@@ -397,7 +399,6 @@ def too_large(tensors, about):
         (lambda tensors, about: about.update(arguments={"classes": 3}), "size mismatch"),
         (lambda tensors, about: about.update(arguments=[5]), "argument after ** must be a mapping"),
         *[(lambda tensors, about, key=key: about.pop(key), repr(key)) for key in ABOUT],
-        (lambda tensors, about: about.update(needs={}), "it is of a pre-training"),
     ],
 )
 def test_weights_that_do_not_fit_their_header(spoil, message, trained, tmp_path, toy):
@@ -416,6 +417,15 @@ def test_weights_that_do_not_fit_their_header(spoil, message, trained, tmp_path,
     assert code == 2 and not said and not (tmp_path / "out").exists()
     assert f"{tmp_path}/fold.safetensors does not hold a network that a run left: " in errors
     assert message in errors and errors.strip().endswith("rerun its row")
+
+
+def test_a_network_of_a_pretraining_predicts_nothing(trained, tmp_path, toy):
+    weights = trained.record.with_suffix(".safetensors")
+    with safe_open(weights, "pt") as file:
+        about = json.loads(file.metadata()["about"]) | {"needs": {}}
+        (tmp_path / "fold.safetensors").write_bytes(packed({k: file.get_tensor(k) for k in file.offset_keys()}, about))
+    code, _, errors = toy("predict", tmp_path / "fold.safetensors", "--clip", trained.clip, "--out", tmp_path / "out")
+    assert code == 2 and "fold.safetensors is of a pre-training, which torch.hub" in errors
 
 
 def test_weights_are_kept_only_where_they_are_wanted(casme2, tmp_path, toy):

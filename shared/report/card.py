@@ -21,7 +21,9 @@ def card(fitted: FittedRun, table: Table, row: Row, weights: Path, repository: s
     stage = fitted.pretraining
     counts = fitted.samples["corpus"].value_counts()
     editions = record["data"]["editions"]
-    place = f'"{table.name}/{row.name}"'
+    again = [f'bash reproduce.sh {paper.name} "{table.name}/{row.name}"', *["--data DIR"] * (not session.generated)]
+    again += [f"--scale {session.scale}", *(f"--edition {k}={v}" for k, v in session.editions.items())]
+    again += [f"--set {k}={v}" for k, v in session.overrides.items()]
     return rendered(
         "card.md.j2",
         paper=paper,
@@ -39,9 +41,7 @@ def card(fitted: FittedRun, table: Table, row: Row, weights: Path, repository: s
         settings=len(fields(fitted.config)),
         scores=[dict(zip(HEADER, texts(cell), strict=True)) for cell in cells],
         why=why,
-        again=" ".join(
-            [f"bash reproduce.sh {paper.name} {place}", *(f"--set {k}={v}" for k, v in session.overrides.items())]
-        ),
+        again=" ".join(again) if fitted.task.name in {c.task for c in table.columns} else "",
         name=repository or "FOLDER",
     )
 

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from ..corpora.samples import Frames
 from ..errors import UserError, log
-from ..files import check_writable, replacing, write_text
+from ..files import check_writable, read_json, replacing, write_text
 from ..pixels.images import read
 from ..runs.paper import AnyPaper
 from ..runs.weights import load_network, named_weights, weights_of_a_run
@@ -49,11 +49,11 @@ class Predictor:
         networks, origin, common = {}, [], None
         for path in files:
             networks[path], about = load_network(path, paper.name)
+            if "needs" in about:
+                raise UserError(
+                    f"{path} is of a pre-training, which torch.hub and shared.hub load, and predicts nothing"
+                )
             with weights_of_a_run(path):
-                if "needs" in about:
-                    raise ValueError(
-                        "it is of a pre-training, which torch.hub and shared.hub load, and predicts nothing"
-                    )
                 task = TASKS[about["task"]]
                 origin.append({"file": str(path), **{key: about[key] for key in MADE_BY}})
                 if about["labels"] != task.outputs:
@@ -127,6 +127,9 @@ def files_of(record: Path, ensemble: bool) -> list[Path]:
         return [weights]
     if len(found := sorted(weights.parent.glob("*.safetensors"))) < 2:
         raise UserError(f"--ensemble averages the networks of all folds: {weights.parent} holds {len(found)}")
+    record = weights.with_suffix(".json")
+    folds = f" of {read_json(record)['folds']}" if record.exists() else ""
+    log(f"--ensemble: the scores are means over {len(found)}{folds} networks")
     return found
 
 
