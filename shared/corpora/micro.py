@@ -41,7 +41,6 @@ class Erratum:
 _FULL_LIST = "the full list of the same release has {}"
 ERRATA = (
     Erratum("CASME2/sub04/EP12_01f", "Apex", "/", None, "the release prints no apex"),
-    Erratum("SAMM/028/028_4_1", "Apex", "1143", None, "the release prints an apex after the offset"),
     Erratum("SAMM/032/032_3_1", "Apex", "1930", None, "the release prints an apex before the onset"),
     Erratum("CASME3/spNO.216/d/3647", "Onset", "3647", 2647, _FULL_LIST.format(2647)),
     Erratum("CASME3/spNO.40/e/1812", "Offset", "0", 1845, _FULL_LIST.format(1845)),

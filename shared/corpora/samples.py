@@ -175,6 +175,7 @@ class Collector:
         self.edition, self.editions = edition, tuple(editions) or (edition,)
         self.rows: list[tuple] = []
         self.sources: dict[str, str] = {}
+        self.spans: dict[tuple, str] = {}  # the images and key frames of a sample
         self.corrections: list[Correction] = []
         self.problems: list[Problem] = []
 
@@ -223,6 +224,10 @@ class Collector:
             faults.append((f"{sample} is there already ({self.sources[sample]})", "keep one of the two"))
         faults += out_of_order(onset, apex, offset)
         if isinstance(frames, Frames):
+            first = self.spans.setdefault((frames.folder, frames.names[:1], onset, offset), sample)
+            if first != sample and len(frames):
+                what = f"the images {onset}..{offset} of {frames.folder} are those of {first}"
+                faults.append((what, "correct one of the two rows"))
             faults += _missing(frames, {"onset": onset, "apex": apex, "offset": offset})
         for what, remedy in faults:
             self.problem(where, row, what, remedy, sample)

@@ -20,13 +20,14 @@ def read(root: Root, *, camera: str = "HS") -> Reading:
     """The micro-expressions of one camera under `root`: onset is the first frame, offset the last.
 
     The apex comes from a list of the user's: `*apex*.csv` (or .xlsx) in the corpus folder, columns Filename and Apex.
+    The cameras share names of clips, but count frames on their own: a list is of HS, unless its name has VIS or NIR.
     Raises CorpusMissing, SheetError."""
     signs = ("SMIC_all_cropped", "SMIC_all_raw")
     corpus = CorpusFolder(root, NAME, signs=signs, data=r"s\d+", never=EXTENDED)
     tree = corpus.get(*(place.format(camera) for place in IMAGES), anywhere=False)
     out = Collector(corpus, camera)
     note_raw(corpus, tree.folder)
-    apexes = _apexes(corpus, out)
+    apexes, used = _apexes(corpus, camera, out), set()
     for person in tree.listing().directories():
         number = re.fullmatch(r"s0*(\d+)", person.lower())
         others = [n for n in tree.listing(person).directories() if not re.fullmatch(EXTENDED, n, re.I)]
@@ -43,6 +44,7 @@ def read(root: Root, *, camera: str = "HS") -> Reading:
                 frames = list_frames(os.path.join(folder, name))
                 sample, subject = f"{NAME}/{camera}/{name}", f"{NAME}/s{number[1]}"
                 apex, listed, row = apexes.get(unpadded(name), (None, "", 0))
+                used.add(unpadded(name))
                 if apex is not None and len(frames) and apex not in frames:
                     what = f"apex {apex} is none of the frames {frames.first}..{frames.last} of {frames.folder}: the "
                     what += "list counts from elsewhere, as lists for the long recordings do"
@@ -52,13 +54,19 @@ def read(root: Root, *, camera: str = "HS") -> Reading:
     reading = out.reading()
     if apexes:
         out.notes.append(f"apex list: {reading.samples['apex'].count()} of {len(reading.samples)} clips")
+    if unused := [(listed, row) for clip, (_, listed, row) in apexes.items() if clip not in used]:
+        listed, row = unused[0]
+        out.notes.append(f"apex list: {len(unused)} rows name no clip here, the first of them row {row} of {listed}")
     return reading
 
 
-def _apexes(corpus: CorpusFolder, out: Collector) -> dict[str, tuple[int | None, str, int]]:
-    """clip → (apex, list, row) from the lists in the corpus's folder; clips are matched whatever their padding."""
+def _apexes(corpus: CorpusFolder, camera: str, out: Collector) -> dict[str, tuple[int | None, str, int]]:
+    """clip → (apex, list, row) from a camera's lists in the corpus's folder, whatever the padding of a clip's name."""
     apexes: dict[str, tuple[int | None, str, int]] = {}
-    for path in [path for path in corpus.files(*EXTENSIONS) if "apex" in os.path.basename(path).lower()]:
+    for path in corpus.files(*EXTENSIONS):
+        name = os.path.basename(path).upper()
+        if "APEX" not in name or next((c for c in ("VIS", "NIR") if c in name), "HS") != camera:
+            continue
         sheet = read_sheet(path, APEXES)
         for row in sheet.rows:
             clip, apex = row.text("Filename"), row.whole("Apex", "a frame number")

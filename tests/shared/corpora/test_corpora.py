@@ -439,8 +439,18 @@ def test_casme3_extracted_clips(tmp_path):
     assert len(casme3.read(tmp_path).samples["frames"][0]) == 12
 
 
+def test_two_rows_of_the_same_images_are_named(tmp_path):
+    """A folder that is missing is not replaced by another row's whose name differs in padding alone."""
+    rows = [[5, "S05-01-001", 1, 20, 40, "4", "disgust"], [5, "S05-01-01", 1, 20, 40, "4", "disgust"]]
+    workbook(tmp_path / "MMEW/MMEW_Micro_Exp.xlsx", [MMEW_HEADER, *rows])
+    images(tmp_path / "MMEW/Micro_Expression/disgust/S05-01-001", "{}.jpg", 1, 59)
+    reading = mmew.read(tmp_path)
+    (problem,) = reading.problems
+    assert len(reading.samples) == 1 and problem.row == 3 and "are those of MMEW/S05/S05-01-001" in problem.what
+
+
 def test_smic_cameras_and_apex_list(tmp_path):
-    for camera, clip in (("HS", "s1_ne_01"), ("HS", "s11_sur_02"), ("VIS", "s11_po_01")):
+    for camera, clip in (("HS", "s1_ne_01"), ("HS", "s11_sur_02"), ("VIS", "s11_po_01"), ("VIS", "s1_ne_01")):
         emotion = {"ne": "negative", "po": "positive", "sur": "surprise"}[clip.split("_")[1]]
         person = tmp_path / "SMIC/SMIC_all_cropped" / camera / clip.split("_")[0]
         images(person / "micro" / emotion / clip, "reg_image{:06d}.bmp", 1020, 1050)
@@ -449,10 +459,15 @@ def test_smic_cameras_and_apex_list(tmp_path):
     assert table["sample"].tolist() == ["SMIC/HS/s11_sur_02", "SMIC/HS/s1_ne_01"]
     assert table["emotion"].tolist() == ["surprise", "negative"] and table["apex"].isna().all()
     assert table["onset"].tolist() == [1020, 1020] and table["offset"].tolist() == [1050, 1050]
-    assert smic.read(tmp_path, camera="VIS").samples["subject"].tolist() == ["SMIC/s11"]
-    write(tmp_path / "SMIC/apex_frames.csv", "Filename,Apex\ns01_ne_01,1033\n")
+    assert smic.read(tmp_path, camera="VIS").samples["subject"].tolist() == ["SMIC/s11", "SMIC/s1"]
+    write(tmp_path / "SMIC/apex_frames.csv", "Filename,Apex\ns01_ne_01,1033\ns11_sur_2b,1034\n")
     reading = smic.read(tmp_path)
-    assert reading.samples["apex"].tolist() == [pd.NA, 1033] and reading.notes == ["apex list: 1 of 2 clips"]
+    assert reading.samples["apex"].tolist() == [pd.NA, 1033] and reading.notes[0] == "apex list: 1 of 2 clips"
+    assert reading.notes[1].startswith("apex list: 1 rows name no clip here, the first of them row 3 of ")
+    assert smic.read(tmp_path, camera="VIS").samples["apex"].isna().all()
+    write(tmp_path / "SMIC/apex_vis.csv", "Filename,Apex\ns01_ne_01,1022\n")
+    assert smic.read(tmp_path, camera="VIS").samples["apex"].tolist() == [pd.NA, 1022]
+    assert smic.read(tmp_path).samples["apex"].tolist() == [pd.NA, 1033]
 
 
 def test_a_person_of_smic_without_the_level_micro_is_named(tmp_path):
