@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -68,13 +69,21 @@ def pretraining_of(package: str, with_macro: Callable[..., Path], out: Path) -> 
     return stage
 
 
-def trained(package: str, data, out, *changes: str) -> FoldTraining:
-    """The first fold's training, in this process."""
+def trained(package: str, data, out, *changes: str, **fields: Any) -> FoldTraining:
+    """The first fold's training, in this process; `fields` of it beside those that all have."""
     experiment = experiment_of(package, data, out, *changes)
     samples, inputs = experiment.session.inputs(experiment.task, experiment.config)
     torch.manual_seed(0)
     training = FoldTraining(
-        package, experiment.config, experiment.task, experiment.folds[0], inputs, samples, 0, torch.device("cpu")
+        package,
+        experiment.config,
+        experiment.task,
+        experiment.folds[0],
+        inputs,
+        samples,
+        0,
+        torch.device("cpu"),
+        **fields,
     )
     experiment.paper.train(training)
     return training

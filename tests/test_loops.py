@@ -1,0 +1,252 @@
+"""What every training loop keeps to: nothing is learned from the test part's labels, each step has a gradient of its
+own, what was pre-trained is there, and training alone sees augmented inputs."""
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny import PRETRAININGS, ROWS, experiment_of, pretraining_of, trained
+from torch import nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from shared.runs import engine
+from shared.runs.fold import FoldTraining
+from shared.runs.parallel import Alone
+
+METHODS = {package: (package, "") for package in ROWS}
+METHODS |= {  # what their tiny rows leave out
+    "TSCNN": ("skd_tstsan", "mag=false eca=false tsm=false skd=false"),
+    "STSTNet": ("skd_tstsan", "method=STSTNet ststnet_epochs=1"),
+    "CapsuleNet": ("skd_tstsan", "method=CapsuleNet capsulenet_epochs=2 resize=40 size=40"),
+    "MMNet": ("skd_tstsan", "method=MMNet mmnet_epochs=2 resize=40 size=40"),
+    "LBP-TOP": ("sca_au", "descriptor=LBP-TOP"),
+    "ASP": ("dvasp", ""),
+    "L_EID": ("mtmnet", "pretrain_epochs=1"),
+    "L_EID, reversed": ("mtmnet", "pretrain_epochs=1 reversal=true"),
+    "L_MTM": ("mtmnet", ""),
+    "L_pre": ("ma2mi", "reconstruct=true weight_decay=0.0 dit_dim=12 dit_depth=1"),
+    "MA2MI": ("ma2mi", ""),
+}
+OF = {  # rows that are not those of ROWS
+    "ASP": "table1/Lv+Lmv+Lasp",
+    "L_EID": "table2/L_EID, L_cls, guided batch (ours)@CASME2(CK+)",
+    "L_EID, reversed": "table2/L_EID, L_cls, guided batch (ours)@CASME2(CK+)",
+    "L_MTM": "table2/L_MTM@CASME2(CK+)",
+}
+AUGMENTED = "dvasp", "sca_au", "ma2mi", "CapsuleNet", "MMNet"  # their networks' first input
+
+
+def teacher(config: Any) -> nn.Module:
+    from dvasp.train import build_teacher
+
+    return build_teacher(config, "emotionet")()
+
+
+def macronet(config: Any) -> nn.Module:
+    from mtmnet import EIDNet
+
+    return EIDNet(5, 2, width=config.width)
+
+
+def predictor(config: Any) -> nn.Module:
+    from ma2mi.train import Reconstruction
+
+    return Reconstruction(config, None)
+
+
+def transferred(config: Any) -> nn.Module:
+    from skd_tstsan.train import network
+
+    return network(config, 5, 2)()
+
+
+STARTS: dict[str, Callable[[Any], nn.Module]] = {  # what methods take from a pre-training
+    "ASP": teacher,
+    "L_MTM": macronet,
+    "L_pre": predictor,
+    "MA2MI": predictor,
+    "skd_tstsan": transferred,
+}
+KEPT = "ASP", "L_MTM"  # and leave as it is
+
+
+def pretrained(method: str, config: Any) -> dict[str, torch.Tensor] | None:
+    """Random weights of the network that a method starts from."""
+    if method not in STARTS:
+        return None
+    state = STARTS[method](config).state_dict()
+    unused = {"skd_tstsan": ("fc.", "AC_fc."), "ma2mi": ("miacnet.fc.", *["dit."] * (method == "MA2MI"))}
+    state = {k: v for k, v in state.items() if not k.startswith(unused.get(METHODS[method][0], "none"))}
+    return {k: v + 0.1 * torch.rand_like(v) if v.is_floating_point() else v for k, v in state.items()}
+
+
+def macro() -> Any:
+    """Macro-expressions of noise."""
+    from mtmnet.data import ImagePairs
+
+    x = torch.randint(0, 256, (2, 10, 32, 32, 3), dtype=torch.uint8)
+    return ImagePairs(*x, torch.arange(10) % 5, torch.arange(10) % 2)
+
+
+def run(method: str, data: Any, out: Any, monkeypatch: Any) -> FoldTraining:
+    """A method's training of the first fold."""
+    package, changes = METHODS[method]
+    monkeypatch.setitem(ROWS, package, (OF.get(method, ROWS[package][0]), ROWS[package][1]))
+    epochs = f"epochs={1 + (method in AUGMENTED)}"
+    settings = [*changes.split(), "iterations=2" if package == "skd_tstsan" else epochs]
+    weights = pretrained(method, experiment_of(package, data, out, *settings).config)
+    return trained(package, data, out, *settings, pretrained=weights, pretraining_data=macro)
+
+
+class Watch:
+    """What happens while trainings run."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.events: list[tuple[str, int]] = []  # zero_grad, backward or step, and of which optimiser
+        self.optimisers: list[torch.optim.Optimizer] = []
+        self.before: list[list[torch.Tensor]] = []  # the parameters of each when it was made
+        self.seen: dict[bool, list[torch.Tensor]] = {True: [], False: []}  # a network's inputs in training, and not
+        self.held: list[set[bytes]] = []  # at each step, the tensors of all networks there are
+        self.again: list[tuple[Any, Any]] = []  # what is predicted of the same rows twice
+        self.monkeypatch = monkeypatch
+        zero_grad, backward = torch.optim.Optimizer.zero_grad, torch.Tensor.backward
+        init, build, score = torch.optim.Optimizer.__init__, FoldTraining.build, FoldTraining.score
+
+        def made(optimiser, *arguments, **options):
+            init(optimiser, *arguments, **options)
+            self.optimisers.append(optimiser)
+            self.before.append([p.detach().clone() for group in optimiser.param_groups for p in group["params"]])
+
+        def zeroed(optimiser, *arguments, **options):
+            self.events.append(("zero_grad", id(optimiser)))
+            return zero_grad(optimiser, *arguments, **options)
+
+        def went_back(loss, *arguments, **options):
+            self.events.append(("backward", 0))
+            return backward(loss, *arguments, **options)
+
+        def built(training, *arguments, **options):
+            network = build(training, *arguments, **options)
+            network.register_forward_pre_hook(lambda net, inputs: self.seen[net.training].extend(inputs[0].clone()))
+            return network
+
+        def scored(training, epoch, predict, **losses):
+            rows = training.indices("test")
+            self.again.append((predict(rows), predict(rows)))
+            stepped = {id(p) for o in self.optimisers for group in o.param_groups for p in group["params"]}
+            pulled = [p for net in networks() for p in net._parameters.values() if p is not None and p.grad is not None]
+            assert all(id(p) in stepped for p in pulled if p.grad.any()), "a gradient that no optimiser follows"
+            return score(training, epoch, predict, **losses)
+
+        monkeypatch.setattr(torch.optim.Optimizer, "__init__", made)
+        monkeypatch.setattr(torch.optim.Optimizer, "zero_grad", zeroed)
+        monkeypatch.setattr(torch.Tensor, "backward", went_back)
+        monkeypatch.setattr(FoldTraining, "build", built)
+        monkeypatch.setattr(FoldTraining, "score", scored)
+
+    def step(self, optimiser: torch.optim.Optimizer, *_: Any) -> None:
+        self.events.append(("step", id(optimiser)))
+
+    def hold(self, *_: Any) -> None:
+        tensors = (
+            t for net in networks() for t in (*net._parameters.values(), *net._buffers.values()) if t is not None
+        )
+        self.held.append({content(t) for t in tensors})
+
+    def __enter__(self) -> "Watch":
+        self.hook = register_optimizer_step_pre_hook(self.step)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.hook.remove()
+        self.monkeypatch.undo()
+
+    def check(self) -> None:
+        """Each step follows a backward pass that follows the zeroing of gradients; each group of parameters moves."""
+        for optimiser, before in zip(self.optimisers, self.before, strict=True):
+            own = [kind for kind, whose in self.events if whose in (0, id(optimiser))]
+            steps = " ".join(own).split("step")[:-1]
+            assert steps, "an optimiser that takes no step"
+            assert all("zero_grad" in s and "backward" in s.rpartition("zero_grad")[2] for s in steps), steps
+            values = iter(before)
+            for group in optimiser.param_groups:
+                moved = [not torch.equal(p, next(values)) for p in group["params"]]
+                assert any(moved), "a group of parameters that never moves"
+
+
+def networks() -> list[nn.Module]:
+    """All that there are."""
+    return [o for o in gc.get_objects() if issubclass(type(o), nn.Module)]
+
+
+def content(tensor: torch.Tensor) -> bytes:
+    return tensor.detach().contiguous().numpy().tobytes()
+
+
+@pytest.fixture
+def watch(monkeypatch):
+    return Watch(monkeypatch)
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "LBP-TOP"])
+def test_each_step_has_a_gradient_of_its_own(method, four_people, tmp_path, watch, monkeypatch):
+    """And what is augmented is that in training alone: no input comes twice, and at test the same ones do."""
+    with watch:
+        run(method, four_people, tmp_path, monkeypatch)
+    watch.check()
+    if method != "CapsuleNet":  # which rotates test frames at random
+        assert all(torch.equal(a, b) if torch.is_tensor(a) else a.keys() == b.keys() for a, b in watch.again)
+    else:
+        assert not any(torch.equal(a, b) for a, b in watch.again)
+    if method in AUGMENTED:
+        shown = [content(x) for x in watch.seen[True]]
+        assert len(set(shown)) > 0.75 * len(shown)
+
+
+@pytest.mark.parametrize("package", PRETRAININGS)
+def test_each_step_of_a_pretraining_has_a_gradient_of_its_own(package, with_macro, tmp_path, watch):
+    stage = pretraining_of(package, with_macro, tmp_path)
+    with watch:
+        engine._pretrain(stage, Alone(torch.device("cpu")), 0)
+    watch.check()
+
+
+@pytest.mark.parametrize("method", STARTS)
+def test_what_was_pretrained_is_there(method, four_people, tmp_path, watch, monkeypatch):
+    """Before the first step, in networks that are used; where it only teaches, before the last one, too."""
+    given: dict[str, torch.Tensor] = {}
+    make = pretrained
+    monkeypatch.setattr(f"{__name__}.pretrained", lambda *of: given.update(make(*of)) or given)
+    monkeypatch.setattr(Watch, "step", Watch.hold)
+    with watch:
+        run(method, four_people, tmp_path, monkeypatch)
+    for held in watch.held[: None if method in KEPT else 1]:
+        lost = [name for name, value in given.items() if value.is_floating_point() and content(value) not in held]
+        assert not [name for name in lost if method in KEPT or "running" not in name]
+
+
+def spoil(training: FoldTraining) -> None:
+    """Give each sample of the test part another class, or each unit's opposite."""
+    tested = training.samples["sample"].isin(training.fold.test).to_numpy()
+    labels = training.samples["target"].tolist()
+    other = [(1 - np.array(t)).tolist() if training.task.aus else (t + 1) % len(training.task.classes) for t in labels]
+    targets = [o if test else t for t, o, test in zip(labels, other, tested, strict=True)]
+    training.samples = training.samples.assign(target=targets)
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m not in ("L_EID", "L_EID, reversed", "MA2MI")])
+def test_nothing_is_learned_from_labels_of_the_test_part(method, four_people, tmp_path, monkeypatch):
+    torch.manual_seed(1)
+    made = run(method, four_people, tmp_path, monkeypatch)
+    init = FoldTraining.__post_init__
+    monkeypatch.setattr(FoldTraining, "__post_init__", lambda training: (init(training), spoil(training)))
+    torch.manual_seed(1)
+    again = run(method, four_people, tmp_path, monkeypatch)
+    assert list(again.samples["target"]) != list(made.samples["target"])
+    last = str(len(made.history))
+    assert again.predictions["scores"][last] == made.predictions["scores"][last]
+    assert all(torch.equal(value, made.learned[name]) for name, value in again.learned.items())
+    assert {**again.history[-1], "test": 0} == {**made.history[-1], "test": 0}
