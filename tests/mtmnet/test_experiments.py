@@ -264,6 +264,29 @@ def test_the_second_stage_shifts_its_images():
         assert {round(float(place)) for place in places} == set(range(13, 20))
 
 
+@pytest.mark.parametrize("guided", [True, False])
+def test_the_neutral_face_is_shifted_as_the_expression_is(guided):
+    """Of pairs that do not differ both images stay the same: a shift of one alone would look like an expression."""
+    config = replace(Config(**SMOKE), **TINY)
+    pixels = torch.randint(0, 256, (6, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    y, seen = torch.arange(6) % 3, []
+    same = ImagePairs(pixels, pixels, y, y)
+    micro = EIDNet(5, 3, width=4)
+    guidance = Guidance(micro, same, config, (EIDNet(5, 3, width=4), same) if guided else None)
+    if guided:
+        guidance.guided.register_forward_pre_hook(
+            lambda _, given, named: seen.append((given[0], named["x_N"][0], given[2], named["x_N"][1])),
+            with_kwargs=True,
+        )
+    else:
+        classify, micro.classify = micro.classify, lambda E, N: seen.append((E, N)) or classify(E, N)
+    for _ in range(3):
+        guidance.step(torch.arange(6))
+    assert len(seen) == 3 and all(
+        torch.equal(E, N) for step in seen for E, N in zip(step[::2], step[1::2], strict=True)
+    )
+
+
 def test_the_row_without_guidance_is_one_experiment_in_all_columns():
     table = PAPER.table("table2")
     configs = {tiny(table.rows[0], column) for column in table.columns}

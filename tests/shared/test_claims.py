@@ -2,7 +2,9 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from toy.left import answered, halves, records
 from shared import claims, cli
 from shared.metrics import bootstrap, interval
 from shared.protocols import ProtocolError, kfold, with_people
+from shared.runs.paper import Column
 from shared.tasks import HALVES, TASKS
 
 
@@ -93,6 +96,45 @@ def test_the_claim_of_the_toy(claim, casme2, tmp_path):
         assert found[people]["verdict"] in ("shown", "refuted", "undecided")
         (record, *_) = out.glob(f"claims/toy/*/casme2-5-halves/people={people}/seed-0/*.json")
         assert json.loads(record.read_text())["config"]["people"] == people
+
+
+def experiment(*seeds: str):
+    """Experiments, a seed each, in which each of two networks answers for two people: r is right, w is wrong."""
+    classes, found = TASKS["casme2-5"].classes, []
+    for answers in seeds:
+        records = []
+        for fold, people in (("fold1", "ab"), ("fold2", "cd")):
+            scores = [np.eye(len(classes))[int(answers["abcd".index(p)] == "w")].tolist() for p in people]
+            predictions = {"epochs": {"last": {"accuracy": {"": "1"}}}, "scores": {"1": {"": scores}}}
+            of = dict(fold=fold, subjects=list(people), corpora=["CASME2"] * 2, targets=[0, 0], predictions=predictions)
+            records.append(of)
+        title = SimpleNamespace(title="a paper")
+        found.append(SimpleNamespace(paper=title, missing=list, folds=records, records=lambda records=records: records))
+    return found
+
+
+def claimed(over: Sequence[str], row: Sequence[str]) -> dict:
+    side = SimpleNamespace(output="")
+    column = Column("accuracy", "casme2-5", "accuracy")
+    made = SimpleNamespace(text="", metric="accuracy", task="casme2-5", over=side, row=side, column=lambda _: column)
+    return claims.measured(made, 3, experiment(*over), experiment(*row))
+
+
+def test_p_is_by_people_and_by_networks_and_the_interval_over_seeds():
+    """Of four people by two networks, all right against all wrong, 2 of 4 exchanges of networks leave the difference;
+    over two seeds 2 of 16. Of one seed that is all right and one all wrong a draw is right in 0, 1/2 or all."""
+    assert claimed(["wwww"], ["rrrr"])["p"] == 1 / 2
+    assert claimed(["wwww"] * 2, ["rrrr"] * 2)["p"] == 1 / 8
+    line = claimed(["wwww"] * 2, ["rrrr", "wwww"])
+    assert (line["low"], line["difference"], line["high"]) == (0, 0.5, 1)
+
+
+def test_p_of_all_lines_is_corrected_together():
+    line = dict(paper="", claim="", metric="uf1", people=3, seeds=5, low=0.01, high=0.1, constant=0.1)
+    line |= {"verdict": "", "without": 0.2, "with": 0.3, "difference": 0.1, "standard error": 0.1, "power": 0.1}
+    table = claims.tested([line | {"p": p} for p in (0.03, 0.04)])
+    assert table["p"].tolist() == pytest.approx([0.06, 0.06]) and set(table["verdict"]) == {"undecided"}
+    assert claims.tested([line | {"p": 0.03}])["verdict"].tolist() == ["shown"]
 
 
 def test_killed_in_two_processes_it_ends_with_the_same_claims(casme2, tmp_path):

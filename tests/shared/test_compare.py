@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from shared.report import comparison
 from shared.report.cells import Cell, Predictions
 from shared.report.comparison import chosen_columns, chosen_methods, columns_of
 from shared.runs import yardstick
+from shared.runs.paper import Column
 from shared.runs.yardstick import YARDSTICK
 from shared.tasks import TASKS
 
@@ -199,6 +201,19 @@ def test_columns_by_their_names():
         mean = column.task.startswith("corpora-") and not column.corpus
         assert column.joined == ("mean of folds" if mean else "pooled"), name
     assert all(len(columns) == 2 for kind in comparison.KINDS for columns in columns_of(kind).values())
+
+
+def test_p_of_a_column_is_by_networks_too_and_corrected_over_its_rows():
+    """Four people by two networks: right against wrong, 2 of 4 exchanges of networks leave the difference as large, so
+    p is 1/2, and twice that for two rows."""
+    people, folds = np.array(list("abcd")), list("xxyy")
+    wrong, right = (Predictions(people, np.ones(4, int), np.full(4, v), folds, 2) for v in (0, 1))
+    first, cell = (SimpleNamespace(over=lambda _, gain=gain: SimpleNamespace(gain=gain)) for gain in (None, 1.0))
+    column = Column("accuracy", "casme2-5", "accuracy")
+    for methods, p in (("a", 0.5), ("ab", 1.0)):
+        cells, runs = {"reference": first} | dict.fromkeys(methods, cell), {"reference": [wrong]}
+        found = comparison._differences(cells, runs | dict.fromkeys(methods, [right]), column, "reference")
+        assert {name: found[name].p for name in methods} == dict.fromkeys(methods, p)
 
 
 def test_every_method_of_the_issue_is_declared_and_has_its_settings():

@@ -8,7 +8,7 @@ import pytest
 from shared.corpora.aus import parse
 from shared.corpora.samples import COLUMNS, sample_table
 from shared.protocols import ProtocolError
-from shared.tasks import LEAVE_CORPUS_OUT, PROTOCOLS, TASKS
+from shared.tasks import HALVES, LEAVE_CORPUS_OUT, PROTOCOLS, TASKS
 
 
 def row(
@@ -43,6 +43,28 @@ def test_every_task_is_whole(task):
     assert not task.protocol or task.protocol in PROTOCOLS
     assert not task.protocol or set(task.expected) == set(task.corpora) or not task.expected
     assert task.expected or task.apex_after_onset or task.protocol in ("", LEAVE_CORPUS_OUT)
+
+
+def test_valence_is_that_of_megc_2019():
+    negative = ("anger", "angry", "contempt", "disgust", "fear", "sad", "sadness", "negative")
+    expected = dict.fromkeys(negative, "negative") | dict.fromkeys(("happy", "happiness", "positive"), "positive")
+    expected["surprise"] = "surprise"
+    found = classes("samm-3", *(row(f"SAMM/006/{word}", word) for word in (*expected, "other", "others")))
+    assert found == {f"SAMM/006/{word}": valence for word, valence in expected.items()}
+    words = ("happiness", "disgust", "repression", "surprise", "sadness", "fear", "others")
+    found = classes("casme2-3", *(row(f"CASME2/sub01/{word}", word) for word in words))
+    assert found == {
+        "CASME2/sub01/happiness": "positive",
+        "CASME2/sub01/disgust": "negative",
+        "CASME2/sub01/repression": "negative",
+        "CASME2/sub01/surprise": "surprise",
+    }
+
+
+def test_halves_are_others_for_another_seed():
+    people = sample_table([row(f"CASME2/sub{i:02d}/a", "disgust") for i in range(12)])
+    halves = {PROTOCOLS[HALVES](people, seed)[0].test for seed in range(5)}
+    assert len(halves) > 2
 
 
 def test_labels_and_classes():

@@ -32,6 +32,10 @@ def test_a_face_that_moves_as_a_whole_has_no_flow_and_a_cell_that_moves_has():
     assert some[0, 5:7, 4:6].min() > 0.5 and some[0, 5:7, 4:6].mean() > 5 * np.abs(some[1]).mean()
     assert np.abs(some[0, :4]).max() < 0.3
 
+    part[40:95, 40:104] = np.roll(still, 8, axis=1)[40:95, 40:104]  # a quarter, which would move a mean by 2 pixels
+    far = flow_on_grid(np.stack([[still, part]])).reshape(2, 10, 8)
+    assert np.abs(np.median(far[0])) < 0.1
+
 
 def test_flow_is_computed_once_a_clip(tmp_path, monkeypatch):
     """Other tasks of the same clips find it; other pixels are another clip; a damaged file is computed again."""
