@@ -2,6 +2,8 @@
 # Checks the arguments, makes the environment on first use, then hands over to Python. --help lists the commands.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+case "${MER_DATA:-/}" in /*) ;; *) export MER_DATA="$PWD/$MER_DATA" ;; esac
+[ "$PWD" = "$here" ] || export MER_CALLED_FROM="$PWD" # paths among the arguments are taken from there
 cd "$here"
 
 complete() { # does the interpreter $1 have the packages that the file $2 names, in versions that pyproject.toml allows?

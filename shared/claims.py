@@ -1,6 +1,7 @@
 """The command `claims`: does the central claim of each paper hold, for training sets of several sizes?"""
 
 import argparse
+import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 
+from .errors import UserError
 from .faces import draw_missing
 from .files import locked
 from .metrics import bootstrap, constant_baseline, exchanged, holm, interval, score
@@ -19,10 +21,12 @@ from .reproduce import complete, open_session, write_files
 from .runs.experiment import Experiment
 from .runs.paper import AnyPaper, Claim
 from .runs.recorded import recorded
+from .runs.stopping import watch_signals
 from .tasks import TASKS
 
 MARGIN, LEVEL, SEEDS = 0.05, 0.05, 5
 TESTED = "CASME2"  # the corpus of the tasks in two halves
+MOST = 12  # people of a half of the 26 that are drawn, which are divided by their numbers of clips
 LEGEND = (
     "people: in training; both rows are tested on the other half of all people, at the last epoch; means over seeds",
     "constant: the answer that is the same for everybody",
@@ -47,6 +51,11 @@ def claims(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Sequ
     }
     wanted = dict.fromkeys(e for both in pairs.values() for row in both for e in row)
     first = next(iter(sessions.values()))
+    if first.generated and max(args.people) > MOST:
+        raise UserError(
+            f"--people {max(args.people)}: a half of the people drawn has {MOST} or more; give at most {MOST}"
+        )
+    watch_signals()
     if first.data == args.out / "faces" and not args.diff:
         draw(first.data, small, dict.fromkeys(corpus for e in wanted for corpus in e.corpora))
     code = complete(first, wanted, args, "claims", "from shared.cli import main; main()", arguments)
@@ -73,8 +82,9 @@ def draw(root: Path, small: Path, corpora: Iterable[str]) -> None:
     draw_missing(root, [TESTED], scale="full")
     with locked(root.with_name(".links.lock")):
         for corpus in others:
-            if not (root / corpus).exists():
-                (root / corpus).symlink_to((small / corpus).resolve())
+            if not (link := root / corpus).exists():
+                link.unlink(missing_ok=True)  # one that leads nowhere
+                link.symlink_to(os.path.relpath(small / corpus, root))
 
 
 def measured(claim: Claim, people: int, over: Sequence[Experiment], row: Sequence[Experiment]) -> dict[str, object]:

@@ -84,7 +84,7 @@ def run(arguments: list[str], paper: "Paper | None" = None) -> int:
         case "all":
             return run_all(args.out, arguments[1:])
         case "list":
-            return list_rows(map(load, args.papers))
+            return list_rows([load(name) for name in args.papers])
         case "digits":
             return print_digits(map(load, args.papers))
         case "data":
@@ -162,8 +162,10 @@ def run_all(out: Path, arguments: list[str]) -> int:
     return max(codes.values())
 
 
-def list_rows(chosen: "Iterable[Paper]") -> int:
-    """Print papers, tables and rows, and the corpora that each row needs."""
+def list_rows(chosen: "Sequence[Paper]") -> int:
+    """Print papers, tables and rows, the corpora that each row needs, and the columns and methods of `compare`."""
+    from .report.comparison import KINDS, columns_of
+
     for paper in chosen:
         print(f"{paper.name}: {paper.title}; headline: {', '.join(paper.headline)}")
         for table in paper.tables:
@@ -172,6 +174,11 @@ def list_rows(chosen: "Iterable[Paper]") -> int:
                 needs = dict.fromkeys(c for r, column in table.cells() if r is row for c in paper.corpora(row, column))
                 lent = f"the records of {row.records}, which need " if row.records else ""
                 print(f"    {table.name}/{row.name}: needs {lent}{', '.join(needs)}")
+    for kind in KINDS:
+        print(f"compare {kind}: columns {', '.join(columns_of(kind))}")
+        for paper in chosen:
+            if methods := [method.row.name for method in paper.comparison.get(kind, ())]:
+                print(f"  methods of {paper.name}: {', '.join(methods)}")
     return 0
 
 

@@ -4,6 +4,7 @@ It needs the standard library alone: reproduce.sh checks arguments and prints he
 """
 
 import argparse
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,25 @@ def parse(program: str, papers: Mapping[str, str], arguments: Sequence[str]) -> 
     if command == "diff" and not rest:
         raise UserError(f"diff needs a paper: {', '.join(papers)}")
     args = commands[command].parse_intermixed_args(rest)
+    for name in [*getattr(args, "papers", []), *([args.paper] if "paper" in args else [])]:
+        if name not in papers:
+            raise unknown("paper", name, papers)
+    if getattr(args, "intervals", False) and not args.format:
+        raise UserError("--intervals is of --format: it adds the intervals to a manuscript's table")
     args.command = command
+    return from_here(args, commands[command])
+
+
+def from_here(args: argparse.Namespace, parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The arguments with the paths that were given taken from where reproduce.sh was called, which it leaves."""
+    here = Path(os.environ.get("MER_CALLED_FROM", ""))
+    for key, value in vars(args).items():
+        if key in MOMENTS and value is not None and not value.isdigit():
+            setattr(args, key, str(here / value))  # an image
+        elif isinstance(value, Path) and value is not parser.get_default(key):
+            setattr(args, key, here / value)
+        elif isinstance(value, list) and value and isinstance(value[0], Path):
+            setattr(args, key, [here / path for path in value])
     return args
 
 
@@ -68,20 +87,15 @@ def setting(text: str) -> tuple[str, str]:
 def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) -> dict[str, argparse.ArgumentParser]:
     commands = parser.add_subparsers(metavar="COMMAND", title="papers and other commands")
 
-    def known(name: str) -> str:
-        if name not in papers:
-            raise unknown("paper", name, papers)
-        return name
-
     def add(name: str, text: str, **how: Any) -> argparse.ArgumentParser:
         sentence = f"{text[:1].upper()}{text[1:]}."
         added: argparse.ArgumentParser = commands.add_parser(
-            name, help=text.replace("%", "%%"), description=sentence, **how
+            name, help=text.replace("%", "%%"), description=sentence, allow_abbrev=False, **how
         )
         return added
 
     run, program = f"[{ROWS} ...] [option ...]", parser.prog
-    one: dict[str, Any] = {"metavar": "PAPER", "type": known, "help": f"one of {', '.join(papers)}"}
+    one: dict[str, Any] = {"metavar": "PAPER", "help": f"one of {', '.join(papers)}"}
     several = one | {"nargs": "*", "default": list(papers), "help": f"{one['help']} (default: all)"}
     for name, text in papers.items():
         more = f"`{name} predict --help` explains how to apply a trained network to your own clip."
@@ -98,7 +112,7 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
     )
     p.set_defaults(diff=True)
     p.add_argument("paper", **one)
-    _add_run(p, "all of which there are records")
+    _add_run(p, "all of which there are records; whole tables are printed")
     p = add(
         "predict",
         "apply a trained network to your own clips: give --clip, or two images as --onset and --apex",
@@ -142,9 +156,9 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
     )
     p.set_defaults(rule="", set=[])
     p.add_argument("kind", choices=("emotion", "aus"), help="classes of emotions, or action units")
-    text = "a task, TASK/CORPUS, or TASK/AUn for a single unit (default: all tasks)"
+    text = "a task, TASK/CORPUS, or TASK/AUn for a single unit, as `list` prints them (default: all tasks)"
     p.add_argument("columns", nargs="*", metavar="COLUMN", help=text)
-    text = "methods to compare, by their names (default: all)"
+    text = "methods to compare, by their names, as `list` prints them (default: all)"
     p.add_argument("--methods", nargs="+", metavar="NAME", default=[], help=text)
     text = "method that the others are compared with (default: linear SVM on flow)"
     p.add_argument("--reference", metavar="NAME", default="linear SVM on flow", help=text)
@@ -159,7 +173,7 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
     )
     p.set_defaults(rule="last", set=[])
     p.add_argument("papers", **several)
-    text = "sizes of the training set (default: 3 6 12)"
+    text = "sizes of the training set, on synthetic faces at most 12 (default: 3 6 12)"
     p.add_argument("--people", type=at_least(1), nargs="+", metavar="N", default=[3, 6, 12], help=text)
     p.add_argument("--diff", action="store_true", help="test them on the records there are, without running anything")
     _add_run(p, paper=False, seeds=5)

@@ -81,7 +81,8 @@ def with_people(folds: Sequence[Fold], samples: pd.DataFrame, people: int, seed:
     for fold in folds:
         there = sorted({subjects[i] for i in fold.train})
         if len(there) < people:
-            raise ProtocolError(f"fold {fold.name}: {people} people are to be trained on, and there are {len(there)}")
+            what = f"fold {fold.name}: {people} people are to be trained on, and there are {len(there)}"
+            raise ProtocolError(f"{what}; give a smaller --people, or --set people=")
         order = np.random.default_rng([seed, *fold.name.encode()]).permutation(len(there))
         chosen = {there[i] for i in order[:people]}
         made.append(replace(fold, train=tuple(i for i in fold.train if subjects[i] in chosen)))

@@ -102,6 +102,7 @@ def complete(
     if not args.diff:
         check_writable(session.folder)
     processes = process_count(args.gpus, args.processes)
+    watch_signals()
     if session.data == args.out / "faces":
         from .faces import draw_missing
 
@@ -110,7 +111,6 @@ def complete(
         draw_missing(session.data, () if args.diff else (corpus for e in wanted for corpus in e.corpora))
     experiments = [e for e in wanted if not e.missing()]
     worker = launched()
-    watch_signals()
     if PARENT in os.environ:
         follow_parent()
     else:

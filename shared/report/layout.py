@@ -142,7 +142,8 @@ def _frame(table: Layout, body: Sequence[Sequence[str]], names: Sequence[str]) -
 
 
 def manuscript(archive: Archive, results: Sequence[Result], form: str, intervals: bool) -> str:
-    """The measured numbers of each table as LaTeX, Markdown or CSV, under a line that says what they are."""
+    """The measured numbers of each table as LaTeX, Markdown or CSV, with lines that say what they are, all
+    its remarks, and which records are left out."""
     warning, parts = banner(archive.session), []
     for result in results:
         table = layout(result, comparable=False)
@@ -150,18 +151,22 @@ def manuscript(archive: Archive, results: Sequence[Result], form: str, intervals
         body = [[f"{c.measured} {c.interval}".strip() if intervals else c.measured for c in cells] for _, cells in rows]
         said = [f"{archive.session.paper.title}, {result.table.title}", warning, rule_line(result)]
         frame = _frame(table, body, [name for name, _ in rows])
-        parts.append(_written(frame, ". ".join(filter(None, said)), form))
+        remarks = [*([] if rows else ["no row has records"]), *filter(None, result.remarks), *archive.left_out]
+        parts.append(_written(frame, ". ".join(filter(None, said)), "\n".join(remarks).splitlines(), form))
     return "\n".join(parts)
 
 
-def _written(frame: pd.DataFrame, said: str, form: str) -> str:
-    """The table in a form of `manuscript`, with what is said of it."""
+def _written(frame: pd.DataFrame, said: str, remarks: Sequence[str], form: str) -> str:
+    """The table in a form of `manuscript`, with what is said of it; remarks are comments where the form has them."""
     if form == "latex":
         caption = re.sub(r"([&%$#_{}])", r"\\\1", said).replace("−", "$-$")
         columns = "l" + "c" * frame.shape[1]
-        return str(frame.to_latex(caption=caption, escape=True, multicolumn_format="c", column_format=columns))
+        noted = "".join(f"% {line}\n" for line in remarks)
+        return noted + str(frame.to_latex(caption=caption, escape=True, multicolumn_format="c", column_format=columns))
     flat = frame.set_axis([" ".join(name).strip() if isinstance(name, tuple) else name for name in frame], axis=1)
     if form == "csv":
-        return f"# {said}\n" + str(flat.to_csv(index_label="row", lineterminator="\n"))
+        return "".join(f"# {line}\n" for line in (said, *remarks)) + str(
+            flat.to_csv(index_label="row", lineterminator="\n")
+        )
     lines = markdown(["", *flat.columns], ([name, *row] for name, *row in flat.itertuples()), align="---:")
-    return "\n".join([said, "", *lines, ""])
+    return "\n".join([said, "", *lines, "", *(f"- {line}" for line in remarks), ""])

@@ -152,6 +152,24 @@ def test_killed_in_two_processes_it_ends_with_the_same_claims(casme2, tmp_path):
         assert len(texts) == 1
 
 
+def test_more_people_than_half_of_those_drawn_are_refused_before_any_is_drawn(claim, tmp_path):
+    code, _, err = claim("--people", 3, 13, "--out", tmp_path / "out")
+    assert code == 2 and "give at most 12" in err and not (tmp_path / "out").exists()
+
+
+def test_an_output_folder_can_be_moved(tmp_path):
+    """The corpora that it shares with other runs are linked within it; a link that leads nowhere is made anew."""
+    for name in ("claims/faces", "faces/SAMM", "claims/faces/CASME2"):
+        (tmp_path / "a" / name).mkdir(parents=True, exist_ok=True)
+    claims.draw(tmp_path / "a/claims/faces", tmp_path / "a/faces", ["CASME2", "SAMM"])
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert (tmp_path / "b/claims/faces/SAMM").samefile(tmp_path / "b/faces/SAMM")
+    (tmp_path / "b/claims/faces/SAMM").unlink()
+    (tmp_path / "b/claims/faces/SAMM").symlink_to("/nowhere")
+    claims.draw(tmp_path / "b/claims/faces", tmp_path / "b/faces", ["CASME2", "SAMM"])
+    assert (tmp_path / "b/claims/faces/SAMM").samefile(tmp_path / "b/faces/SAMM")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -158,10 +158,16 @@ def test_manuscripts_hold_the_measured_numbers(tmp_path, generated):
     assert read.to_numpy().tolist() == wanted
     assert list(read) == ["row", *(column.name for column in results[0].table.columns)]
     markdown = manuscript(made, results, "markdown", intervals=False).splitlines()
-    assert [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in markdown[4:] if line] == wanted
+    lines = [line for line in markdown if line.startswith("|")][2:]
+    assert [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines] == wanted
     latex = manuscript(made, results, "latex", intervals=True)
     assert r"\multicolumn{2}{c}{CASME II}" in latex and r"Acc (\%)" in latex
     cell = table.rows[0][2][0]
     assert f"{cell.measured} {cell.interval} &" in latex
     for text in (csv, "\n".join(markdown), latex):
         assert ("synthetic faces: not comparable" in text) == generated and "rule: last" in text
+        assert all(remark in text for remark in results[0].remarks) and results[0].remarks
+
+    made.left_out.append("a record: another code")
+    for form in ("csv", "markdown", "latex"):
+        assert "a record: another code" in manuscript(made, results, form, intervals=False)
