@@ -15,6 +15,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from shared.runs import engine
 from shared.runs.fold import FoldTraining
 from shared.runs.parallel import Alone
+from shared.runs.pretraining import Pretraining
 
 METHODS = {package: (package, "") for package in ROWS}
 METHODS |= {  # what their tiny rows leave out
@@ -110,10 +111,17 @@ class Watch:
         self.before: list[list[torch.Tensor]] = []  # the parameters of each when it was made
         self.seen: dict[bool, list[torch.Tensor]] = {True: [], False: []}  # a network's inputs in training, and not
         self.held: list[set[bytes]] = []  # at each step, the tensors of all networks there are
+        self.losses: list[float] = []
+        self.logged: list[dict[str, float]] = []  # the terms of each step of a pre-training
         self.again: list[tuple[Any, Any]] = []  # what is predicted of the same rows twice
         self.monkeypatch = monkeypatch
         zero_grad, backward = torch.optim.Optimizer.zero_grad, torch.Tensor.backward
         init, build, score = torch.optim.Optimizer.__init__, FoldTraining.build, FoldTraining.score
+        log = Pretraining.log
+
+        def logged(pretraining, **terms):
+            self.logged.append({name: term.item() for name, term in terms.items()})
+            log(pretraining, **terms)
 
         def made(optimiser, *arguments, **options):
             init(optimiser, *arguments, **options)
@@ -126,6 +134,7 @@ class Watch:
 
         def went_back(loss, *arguments, **options):
             self.events.append(("backward", 0))
+            self.losses.append(loss.item())
             return backward(loss, *arguments, **options)
 
         def built(training, *arguments, **options):
@@ -145,6 +154,7 @@ class Watch:
         monkeypatch.setattr(torch.optim.Optimizer, "zero_grad", zeroed)
         monkeypatch.setattr(torch.Tensor, "backward", went_back)
         monkeypatch.setattr(FoldTraining, "build", built)
+        monkeypatch.setattr(Pretraining, "log", logged)
         monkeypatch.setattr(FoldTraining, "score", scored)
 
     def step(self, optimiser: torch.optim.Optimizer, *_: Any) -> None:
@@ -212,6 +222,10 @@ def test_each_step_of_a_pretraining_has_a_gradient_of_its_own(package, with_macr
     with watch:
         engine._pretrain(stage, Alone(torch.device("cpu")), 0)
     watch.check()
+    beside = ("identity", "copying", "foreign", "own")  # logged, and not minimised with the others
+    sums = [sum(term for name, term in terms.items() if name not in beside) for terms in watch.logged]
+    each = len(watch.losses) // len(sums)  # of a game's losses the last one is that of the network
+    assert watch.losses[each - 1 :: each] == pytest.approx(sums, rel=1e-5)
 
 
 @pytest.mark.parametrize("method", STARTS)

@@ -4,8 +4,12 @@ from collections.abc import Callable
 from contextlib import contextmanager
 
 import pytest
-from tiny import paper_of, trained
+import torch
+from tiny import STAGES, paper_of, pretraining_of, trained
 from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from shared.runs import engine
+from shared.runs.parallel import Alone
 
 Rate = Callable[[int], float]
 SCHEDULES: dict[str, tuple[str, str, int, Rate]] = {  # package, changes, epochs, the rate of an epoch (from 0)
@@ -38,6 +42,18 @@ def test_the_rate_of_each_step(name, four_people, tmp_path):
     assert len(training.history) == epochs and len(rates) % epochs == 0
     for step, found in enumerate(rates):
         assert list(found) == pytest.approx([rate(step * epochs // len(rates))]), step
+
+
+def test_the_rate_of_each_step_of_ma2mis_pretraining(with_macro, tmp_path, monkeypatch):
+    """It falls to `final` of its first value over the epochs, here 3."""
+    monkeypatch.setitem(STAGES, "ma2mi", STAGES["ma2mi"].replace("pretrain_epochs=1", "pretrain_epochs=3"))
+    stage = pretraining_of("ma2mi", with_macro, tmp_path)
+    with stepping() as rates:
+        engine._pretrain(stage, Alone(torch.device("cpu")), 0)
+    each, first, final = len(rates) // 3, stage.config.pretrain_lr, stage.config.final
+    assert final < 1 and each >= 1
+    for step, found in enumerate(rates):
+        assert list(found) == pytest.approx([first * final ** (step // each / 2)]), step
 
 
 @pytest.mark.parametrize("package", ["mtmnet", "skd_tstsan"])

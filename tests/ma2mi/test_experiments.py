@@ -119,6 +119,24 @@ def test_the_reconstruction_reaches_the_position_encoder_only_without_its_own_lo
     assert model.miacnet.E_a.conv1.weight.grad.abs().sum() > 0
 
 
+def test_L_pos_is_of_the_first_frame_and_reaches_its_encoder(monkeypatch):
+    """Each of its terms (Eq. 6), and those of the branches come apart: L_rec does not reach E_p through F^p."""
+    from ma2mi import train as module
+
+    seen, position_loss = [], module.position_loss
+    monkeypatch.setattr(
+        module, "position_loss", lambda E, I, tau, **how: seen.append(I) or position_loss(E, I, tau, **how)
+    )
+    torch.manual_seed(0)
+    model = Reconstruction(BASE, autoencoder(BASE, None))
+    I_t, I_td = torch.rand(2, 4, 3, 64, 64).unbind()
+    terms = model(I_t, I_td, draw_tau(4))
+    assert len(seen) == 1 and torch.equal(seen[0], I_t)
+    weight = model.miacnet.E_p.conv1.weight
+    for name in ("L_1", "L_2", "L_3"):
+        assert torch.autograd.grad(terms[name], weight, retain_graph=True)[0].any(), name
+
+
 def test_what_L_rec_is_compared_with():
     """The loss of copying Z_t, and that of the first eighth of the batch under C_Δ of the next clip, written out."""
     torch.manual_seed(0)

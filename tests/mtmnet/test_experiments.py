@@ -264,6 +264,23 @@ def test_the_second_stage_shifts_its_images():
         assert {round(float(place)) for place in places} == set(range(13, 20))
 
 
+def test_each_part_has_its_own_rate():
+    """In the first stage E, D_e and D_r, and D_s; in the second E and D_e."""
+    rates = dict(pretrain_lr_E=1.0, pretrain_lr_classifiers=2.0, pretrain_lr_D_r=3.0, lr_E=4.0, lr_D_e=5.0)
+    config = replace(Config(**SMOKE), **TINY, **rates, pretrain="eid")
+    net = EIDNet(5, 3, width=4)
+    game = Disentangling(net, config, Alone(torch.device("cpu")))
+    pixels = torch.zeros(6, 32, 32, 3, dtype=torch.uint8)
+    second = Guidance(net, ImagePairs(pixels, pixels, torch.zeros(6).long(), torch.zeros(6).long()), config, None)
+    of = {id(p): name.partition(".")[0] for name, p in net.named_parameters()}
+    for adams, expected in (
+        ([game.adam, game.adam_s], {("E", 1.0), ("D_e", 2.0), ("D_s", 2.0), ("D_r", 3.0)}),
+        ([second.adam], {("E", 4.0), ("D_e", 5.0)}),
+    ):
+        groups = [group for adam in adams for group in adam.param_groups]
+        assert {(of[id(p)], group["lr"]) for group in groups for p in group["params"]} == expected
+
+
 @pytest.mark.parametrize("guided", [True, False])
 def test_the_neutral_face_is_shifted_as_the_expression_is(guided):
     """Of pairs that do not differ both images stay the same: a shift of one alone would look like an expression."""

@@ -167,6 +167,7 @@ def test_svms_that_do_not_converge_are_counted_under_the_table(monkeypatch):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(40, 9)), torch.from_numpy(rng.integers(0, 2, (40, 2))).float()
     training = SimpleNamespace(
+        fold=SimpleNamespace(val=["a"]),
         data=SimpleNamespace(x=x),
         targets=y,
         indices=lambda part: torch.arange(20) + 20 * (part == "val"),
@@ -181,6 +182,33 @@ def test_svms_that_do_not_converge_are_counted_under_the_table(monkeypatch):
     _, unsure = PAPER.remarks(PAPER.config(descriptor="HOG3D"), (), [record, record])
     assert unsure.startswith(f"HOG3D: {2 * count} SVMs have not converged")
     assert len(PAPER.remarks(PAPER.config(descriptor="HOG3D"), (), [{"figures": {"not_converged": 0, "C": []}}])) == 1
+
+
+def test_svms_learn_from_the_training_part_and_choose_C_on_the_validation_part(monkeypatch):
+    given = []
+
+    def noted(train, val, x):
+        given.extend([train, val, x])
+        return np.zeros((len(x), 2)), np.ones(2)
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 4)), rng.integers(0, 2, (30, 2))
+    rows = {"train": np.arange(0, 30, 3), "val": np.arange(1, 30, 3), "test": np.arange(2, 30, 3)}
+    training = SimpleNamespace(
+        config=SimpleNamespace(descriptor="HOG3D"),
+        fold=SimpleNamespace(val=["a"]),
+        data=SimpleNamespace(x=x),
+        targets=torch.from_numpy(y).float(),
+        indices=lambda part: torch.from_numpy(rows[part]),
+        device=torch.device("cpu"),
+        score=lambda epoch, predict: None,
+        figures={},
+    )
+    monkeypatch.setattr("sca_au.train.svm_scores", noted)
+    classify(training)
+    for part, (features, units) in zip(("train", "val"), given[:2], strict=True):
+        assert np.array_equal(features, x[rows[part]]) and np.array_equal(units, y[rows[part]])
+    assert np.array_equal(given[2], x)
 
 
 def test_maps_cover_the_face_where_the_margins_differ():

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from tiny import trained
 
 from shared.corpora.samples import Frames
 from shared.errors import UserError
@@ -134,3 +135,29 @@ def test_capsulenet_starts_from_imagenet(corpus, tmp_path):
     torch.save([1, 2], tmp_path / "resnet18.pth")
     with pytest.raises(UserError, match="does not hold torchvision's"):
         loops.start(net, training.config, tmp_path)
+
+
+def test_mmnet_is_given_the_onset_first(four_people, tmp_path, monkeypatch):
+    """In training and in testing: frames that stand for the onset are dark here, those for the apex light."""
+    seen, train = [], loops.train_mmnet
+
+    def coded(training):
+        data, frames = training.data, np.full_like(training.data.frames, 230)
+        for first, onsets in zip(data.start.tolist(), data.onsets.tolist(), strict=False):
+            frames[first : first + onsets] = 20
+        training.data = replace(data, frames=frames)
+        build = training.build
+
+        def built(*arguments, **options):
+            net = build(*arguments, **options)
+            net.register_forward_pre_hook(
+                lambda net, given: seen.append((net.training, given[0].mean() < given[1].mean()))
+            )
+            return net
+
+        training.build = built
+        train(training)
+
+    monkeypatch.setattr(loops, "train_mmnet", coded)
+    trained("skd_tstsan", four_people, tmp_path, "method=MMNet", "mmnet_epochs=1", "resize=40", "size=40")
+    assert {kind for kind, _ in seen} == {True, False} and all(darker for _, darker in seen)
