@@ -19,7 +19,7 @@ BATCH = 32
 
 def step(model: torch.nn.Module, batch: int, size: int, device: str) -> torch.Tensor:
     """L_pre of random pairs."""
-    I_t, I_td = torch.randn(2, batch, 3, size, size, device=device)
+    I_t, I_td = 2 * torch.rand(2, batch, 3, size, size, device=device) - 1
     return sum(model(I_t, I_td, draw_tau(batch)).values())
 
 
