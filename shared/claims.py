@@ -53,7 +53,7 @@ def claims(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Sequ
     first = next(iter(sessions.values()))
     if first.generated and max(args.people) > MOST:
         raise UserError(
-            f"--people {max(args.people)}: a half of the people drawn has {MOST} or more; give at most {MOST}"
+            f"--people {max(args.people)}: halves of the 26 people drawn have {MOST} or more; give at most {MOST}"
         )
     watch_signals()
     if first.data == args.out / "faces" and not args.diff:
