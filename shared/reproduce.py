@@ -3,7 +3,7 @@
 import argparse
 import os
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -228,8 +228,9 @@ def open_session(paper: Paper, args: argparse.Namespace) -> Session:
     return session
 
 
-def refuse_overridden(session: Session, cells: Iterable[Cell]) -> None:
-    """Raises UserError for a --set that has no effect, because a chosen row or column sets the same field itself."""
+def refuse_overridden(session: Session, cells: Sequence[Cell]) -> None:
+    """Raises UserError for a --set that has no effect, because a chosen row or column sets the same field itself, and
+    for one that belies a row's name."""
     for table, row, column in cells:
         for kind, part in (("row", row), ("column", column)):
             for key in session.overrides.keys() & part.changes.keys():
@@ -237,6 +238,9 @@ def refuse_overridden(session: Session, cells: Iterable[Cell]) -> None:
                     f"--set {key}={session.overrides[key]}: {kind} “{part.name}” of {table.name} sets "
                     f"{key}={part.changes[key]} itself; leave the setting out, or choose other rows and columns"
                 )
+    for table, row, _ in cells:
+        if not row.records and (why := session.misnamed(row)):
+            raise UserError(f"{why} of {table.name}; leave the setting out, or choose other rows")
 
 
 def check(session: Session, wanted: Collection[Experiment], experiments: list[Experiment], skip_broken: bool) -> None:

@@ -4,7 +4,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from ..errors import UserError
-from ..runs.experiment import FittedRun, differences
+from ..runs.config import differences
+from ..runs.experiment import FittedRun
 from ..runs.paper import Row, Table
 from ..runs.weights import load_network
 from .cells import Cell, measured

@@ -76,6 +76,12 @@ def pretraining_settings(config: Settings) -> dict[str, Any]:
     return {name: getattr(config, name) for name, d in found.items() if d.part != "training" and d.when(config)}
 
 
+def differences(config: Any, base: Any) -> dict[str, Any]:
+    """The fields of `config` that are not as in `base`."""
+    names = (f.name for f in fields(config))
+    return {name: getattr(config, name) for name in names if getattr(config, name) != getattr(base, name)}
+
+
 def _wrong(f: "Field[Any]", value: Any, kind: Any) -> Iterator[str]:
     """A line when a setting's value is not of its type or outside its bounds."""
     declared: Declared = f.metadata["declared"]

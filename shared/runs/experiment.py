@@ -19,7 +19,7 @@ from ..errors import UserError
 from ..files import digest, held, intact, jsonable, locked, read_json, sweep, write_json
 from ..protocols import Fold, with_people
 from ..tasks import TASKS, Task
-from .config import Settings
+from .config import Settings, differences
 from .fold import Record, Rule
 from .paper import AnyPaper, PretrainingData
 from .weights import weights_fault, weights_of_a_run
@@ -291,15 +291,6 @@ def predicted(record: Mapping, rule: str, metric: str, output: str = "") -> list
     """The scores of a fold's test samples at the epoch that a rule chooses by a metric for an output."""
     predictions = record["predictions"]
     return predictions["scores"][predictions["epochs"][rule][metric][output]][output]
-
-
-def differences(config: Any, base: Any) -> dict[str, Any]:
-    """The fields of `config` that are not as in `base`."""
-    return {
-        f.name: getattr(config, f.name)
-        for f in dataclasses.fields(config)
-        if getattr(config, f.name) != getattr(base, f.name)
-    }
 
 
 def slug(changes: Mapping[str, Any]) -> str:

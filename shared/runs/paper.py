@@ -1,6 +1,7 @@
 """The declaration of a paper: tables, columns and rows, and the functions that make them run."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from importlib import import_module
@@ -170,6 +171,19 @@ class Paper(Generic[C, D, N]):
             for t in self.tables
             if t.name in rows
         ]
+
+    @cache  # noqa: B019 (a paper lives as long as its process)
+    def neighbours(self, row: Row) -> dict[str, dict[Any, str]]:
+        """The settings that alone make another row of its tables of a row: {setting: {its value: the row's name}}."""
+        own, found = changed(self.config(), row.changes), dict[str, dict[Any, str]]()
+        for other in (other for table in self.tables if row in table.rows for other in table.rows):
+            theirs = changed(self.config(), other.changes)
+            for key in other.changes.keys() - row.changes.keys():
+                value = getattr(theirs, key)
+                with suppress(UserError):  # values that do not go together
+                    if replace(own, **{key: value}) == theirs != own:
+                        found.setdefault(key, {}).setdefault(value, other.name)
+        return found
 
     def corpora(self, row: Row, column: Column) -> tuple[str, ...]:
         """The corpora that a cell needs, its pre-training's included."""

@@ -86,6 +86,8 @@ class Archive:
         if row.records:
             owner, (_, row, column) = self.owner(row), self.session.paper.lent(row, column)
             return owner.experiments(row, column)
+        if self.session.misnamed(row):
+            return []
         try:
             config = changed(self.session.base, {**row.changes, **column.changes})
         except UserError:  # --set and this row, of those not asked for, do not go together

@@ -17,8 +17,8 @@ from ..errors import UserError
 from ..pixels.boxes import DetectorMissing, boxed
 from ..pixels.videos import decoded
 from ..tasks import TASKS, Task
-from .config import Settings
-from .experiment import Experiment, differences
+from .config import Settings, differences
+from .experiment import Experiment
 from .fold import Record, Rule
 from .paper import AnyPaper, Column, PretrainingData, Row, changed
 from .pretraining import Needs
@@ -52,6 +52,16 @@ class Session:
         own = self.paper.base(self.scale, {})
         parts = {f.name: f.metadata["declared"].part for f in dataclasses.fields(own)}
         return [f"{k}={v}" for k, v in differences(self.base, own).items() if parts[k] != "machine"]
+
+    def misnamed(self, row: Row) -> str:
+        """The --set that makes of a row another of its table, or one that the table varies; "" where there is none."""
+        usual = self.paper.base(self.scale, {})
+        for key, others in self.paper.neighbours(row).items() if self.overrides else ():
+            value = getattr(self.base, key)
+            if value != getattr(usual, key) and (value in others or not isinstance(value, float)):
+                other = others.get(value) or next(iter(others.values()))
+                return f"--set {key}={self.overrides[key]}: {key} tells row “{row.name}” from row “{other}”"
+        return ""
 
     @property
     def rule(self) -> Rule:

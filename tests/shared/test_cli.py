@@ -22,6 +22,7 @@ from shared import cli, faces
 from shared.corpora.samples import Problem
 from shared.files import MARKER, read_json
 from shared.options import parse
+from shared.runs.paper import Row, Table
 
 
 @pytest.fixture
@@ -532,14 +533,27 @@ COLUMN_SETS = dataclasses.replace(
     [
         (["table1"], "pretrain=true", "--set pretrain=true: row “w/ pre-training” of table1 sets pretrain=True itself"),
         (["table1/plain"], "delta=(3, 4)", "--set delta=(3, 4): column “Acc (%)” of table1 sets delta=(1, 2) itself"),
-        (["table1/plain"], "pretrain=true", ""),
+        (["table1/plain"], "pretrain=true", "=true: pretrain tells row “plain” from row “w/ pre-training” of table1"),
+        (["table1/plain"], "pretrain=false", ""),
         (["table1/plain"], "lr=0.01", ""),
     ],
     ids=str,
 )
 def test_a_setting_that_a_chosen_row_or_column_sets_is_refused(toy, casme2, tmp_path, names, given, said):
-    """It would have no effect, yet be printed as if it had. Other settings are accepted."""
+    """It would have no effect, yet be printed as if it had, or make another row of it. Other settings are accepted."""
     paper = dataclasses.replace(PAPER, tables=(COLUMN_SETS, *PAPER.tables[1:]))
     code, printed, errors = toy(*names, "--set", given, "--data", casme2, "--out", tmp_path / "out", paper=paper)
     assert code == (2 if said else 0) and said in errors and (f"set: {given}" in printed) == (not said)
     assert said or list((tmp_path / "out").rglob("CASME2_sub01.json"))
+
+
+def test_no_row_of_another_table_stands_under_a_setting_that_its_name_excludes(toy, casme2, tmp_path):
+    """What `free` runs with pre-training is that of the row with pre-training, and not of `plain` beside it."""
+    free = Table("table3", "Table 3: anything", COLUMN_SETS.columns, (Row("free"),))
+    paper = dataclasses.replace(PAPER, tables=(COLUMN_SETS, *PAPER.tables[1:], free))
+    for setting, rows in (("pretrain=true", {"free", "w/ pre-training"}), ("lr=0.01", {"free", "plain"})):
+        out = tmp_path / setting
+        code, _, errors = toy("table3", "--set", setting, "--data", casme2, "--out", out, paper=paper)
+        assert code == 0, errors
+        table = pd.read_csv(out / "toy" / "paper" / "tables.csv")
+        assert set(table.dropna(subset="value")["row"]) == rows | {"constant baseline (largest class)"}

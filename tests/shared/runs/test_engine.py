@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from shared.files import locked
 from shared.runs.engine import set_precision
 from shared.runs.experiment import predicted
 from shared.runs.fold import FoldTraining
+from shared.runs.paper import Row
 from shared.runs.pretraining import Pretraining
 from shared.tasks import TASKS
 
@@ -182,7 +184,9 @@ def test_what_another_team_pretrains_is_waited_for(whole, toy, tmp_path):
 
 
 def test_a_checkpoint_of_other_settings_is_refused(casme2, toy, monkeypatch, tmp_path):
-    arguments = ("table1/plain", "--set", "pretrain=true", "--data", casme2, "--out", tmp_path / "out")
+    only = dataclasses.replace(PAPER.tables[0], rows=(Row("any"),))
+    toy = partial(toy, paper=dataclasses.replace(PAPER, tables=(only,), headline=("table1",)))
+    arguments = ("--set", "pretrain=true", "--data", casme2, "--out", tmp_path / "out")
     stopped_after(monkeypatch, toy, 2, *arguments)
     code, _, said = toy(*arguments, "--set", "lr=0.01")
     assert code == 2 and "checkpoint.pt was made under other settings" in said
