@@ -72,8 +72,11 @@ def adam(net: nn.Module, config: Config) -> torch.optim.Adam:
 
 
 def frequencies(y: Tensor, classes: int) -> Tensor:
-    """alpha_k of Eq. (7) for labels y (n,); a class without samples, of unused weight, counts as one sample."""
-    return class_weights(torch.bincount(y, minlength=classes).clamp_min(1).tolist()).to(y.device)
+    """alpha_k of Eq. (7) for labels y (n,), over the classes that there are; a class without samples has 0."""
+    n = torch.bincount(y, minlength=classes)
+    alpha = torch.zeros(classes, device=y.device)
+    alpha[n > 0] = class_weights(n[n > 0].tolist()).to(y.device)
+    return alpha
 
 
 def criterion(net: nn.Module, x: Tensor, y: Tensor, alpha: Tensor, config: Config) -> dict[str, Tensor]:

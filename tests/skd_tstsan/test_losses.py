@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from skd_tstsan.losses import class_weights, feature_loss, focal_loss, kl_loss, skd_loss
+from skd_tstsan.train import frequencies
 
 B, K = 6, 4
 GENERATOR = torch.Generator().manual_seed(0)
@@ -86,6 +87,11 @@ def test_kl_loss(T):
 def test_feature_loss():
     assert feature_loss(*FEATURES[:2]).item() == pytest.approx(l2(*FEATURES[:2]))
     assert feature_loss(*FEATURES[:2], follow="paper").item() == pytest.approx(l2(*FEATURES[:2]) / B)
+
+
+def test_a_class_that_is_missing_takes_no_weight_from_the_others():
+    weights = frequencies(torch.tensor([0, 2, 2, 2, 2, 0]), 4)  # 1/2 and 1/4 of classes 0 and 2
+    torch.testing.assert_close(weights, torch.tensor([2 / 3, 0, 1 / 3, 0]))
 
 
 def test_class_weights():
