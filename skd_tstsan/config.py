@@ -106,6 +106,8 @@ class Config(Settings):
         if self.magnifier != "random" and (self.start != "random" or not self.mag):
             why = f"start={self.start} brings one" if self.mag else "a row without Mag has no place for one"
             yield f"magnifier={self.magnifier} is not used: {why}; --set magnifier=random"
+        if self.magnifier != "random" and self.follow == "paper":
+            yield f"magnifier={self.magnifier}: its g is 7×7, the paper's 3×3; --set follow=release or magnifier=random"
 
     @property
     def pretrained(self) -> bool:

@@ -228,6 +228,7 @@ def test_each_classifier_is_scored_at_its_own_best_epoch(corpora):
         (dict(start="x.pth", **PLAIN, modified=False), "start=x.pth: a row without Mag, TSM, batch norm"),
         (dict(start="x.pth", follow="paper"), "without the released g of 7×7"),
         (dict(start="x.pth", magnifier="m.pth"), "magnifier=m.pth is not used: start=x.pth brings one"),
+        (dict(magnifier="m.pth", follow="paper"), "magnifier=m.pth: its g is 7×7, the paper's 3×3"),
         (dict(magnifier="m.pth", mag=False), "magnifier=m.pth is not used: a row without Mag"),
         (dict(modified=False), "modified=False: expected mag, eca, tsm and skd to be False"),
         (dict(resize=33), "resize=33: expected a multiple of 4"),
