@@ -23,7 +23,8 @@ def figures(session: Session, experiments: Sequence[Experiment], results: Sequen
     drawn = [ablation(result) for result in compared]
     for experiment in experiments:
         if experiment.task.name == "casme2-5-2019" and config_of(experiment, Config).pretrain == "eid":
-            return [*drawn, *reconstructions(experiment), macro_reconstructions(experiment)]
+            drawn += reconstructions(experiment)
+            return [*drawn, macro_reconstructions(experiment)] if experiment.pretraining else drawn
     return drawn
 
 

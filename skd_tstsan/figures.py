@@ -29,6 +29,8 @@ def figures(session: Session, experiments: Sequence[Experiment], results: Sequen
     """The figures that the finished experiments allow."""
     base = session.base
     assert isinstance(base, Config)
+    if base.method != "SKD-TSTSAN":
+        return []
     own = [e for e in experiments if replace(config_of(e, Config), batch=base.batch) == base]
 
     def other(task: str, **changes: Any) -> list[list[Experiment]]:
@@ -39,7 +41,7 @@ def figures(session: Session, experiments: Sequence[Experiment], results: Sequen
             for e in experiments
             if e.task.name == task and e.config == config
         ]
-        return [pair] if len(pair) == 2 else []
+        return [pair] if len(pair) == 2 and pair[0] is not pair[1] else []
 
     drawn = [confusions(own)] if own else []
     drawn += [heat_maps(*pair) for pair in other("cde-3", eca=False)]
@@ -50,7 +52,9 @@ def figures(session: Session, experiments: Sequence[Experiment], results: Sequen
     of_task = [e for e in experiments if e.task.name == CASME2_FIVE]
     domains = [e for e in of_task if replace(config_of(e, Config), domains=base.domains) == base]
     drawn += [temporal_domains(domains)] if len(domains) > 1 else []
-    return drawn + [classifiers(e) for e in sorted(own, key=lambda e: "CASME3" not in e.task.corpora)[:1]]
+    if base.skd:  # else there is one classifier
+        drawn += [classifiers(e) for e in sorted(own, key=lambda e: "CASME3" not in e.task.corpora)[:1]]
+    return drawn
 
 
 def confusions(experiments: Sequence[Experiment]) -> Figure:

@@ -181,7 +181,7 @@ class Paper(Generic[C, D, N]):
             for key in other.changes.keys() - row.changes.keys():
                 value = getattr(theirs, key)
                 with suppress(UserError):  # values that do not go together
-                    if replace(own, **{key: value}) == theirs != own:
+                    if changed(self.config(**{key: value}), row.changes) == theirs != own:
                         found.setdefault(key, {}).setdefault(value, other.name)
         return found
 
