@@ -22,7 +22,7 @@ def pretraining(config: Config, task: Task) -> dict[str, Any] | None:
 
 def files(config: Config) -> tuple[str, ...]:
     """The published files that the networks start from, by name."""
-    depths = {config.depth}
+    depths = {config.depth} if config.method != "fine-tune" else set[int]()  # which starts from the teacher
     if config.method != "none" and not config.teacher:
         depths.add(config.teacher_depth)
     imagenet = tuple(IMAGENET[depth].name for depth in sorted(depths)) if config.start == "imagenet" else ()
@@ -39,8 +39,9 @@ def remarks(config: Config, history: History = (), records: Sequence[Record] = (
     if config.teacher:
         view = "" if config.views == 2 else ", its first view alone (net1, or trunks.0), co-trained or not"
         origin = f"from {config.teacher}{view}; its F1 is not known here"
-    then = f"; {'then' if config.method == 'fine-tune' else 'taught by'} the teacher {origin}"
-    lines = [f"weights: {first}{then}"]
+    lines = [f"weights: {first}; taught by the teacher {origin}"]
+    if config.method == "fine-tune":
+        lines = [f"weights: the teacher's, {origin}" + f"; the teacher's first: {first}" * (not config.teacher)]
     if history:
         f1, constant = history[-1][train.HELD_OUT], history[-1][train.CONSTANT]
         nothing = "; it has learned nothing" if f1 <= constant else ""

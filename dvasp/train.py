@@ -172,7 +172,8 @@ def train(training: FoldTraining[Config, Store]) -> None:
         shapes={"x": [3, config.size, config.size]},
     )
     student = made.to(memory_format=torch.channels_last)
-    start(student, config, training.weights_dir)
+    if config.method != "fine-tune":  # which starts from the teacher
+        start(student, config, training.weights_dir)
     teacher = trained_teacher(config, training.weights_dir, training.pretrained)
     if teacher and config.method == "fine-tune":
         student.trunks.load_state_dict(teacher.trunks.state_dict())
