@@ -79,8 +79,9 @@ class Config(Settings):
         return {"Fit": self.alpha_fit, "AT": self.alpha_at, "SP": self.alpha_sp}.get(self.method, self.alpha)
 
 
-# L_asp and L_sp are divided by the batch: their weights here are 8/56 of the usual ones. From random weights the views
-# have to learn before they agree, hence the small lambda_cr.
+# L_asp and L_sp are divided by the batch: their weights here are 8/56 of the usual ones. L_at is divided by the
+# positions, of which there are (64/224)² as many. From random weights the views have to learn before they agree, hence
+# the small lambda_cr.
 SMOKE = dict(
     start="random",
     resize=72,
@@ -90,6 +91,7 @@ SMOKE = dict(
     drop=30,
     batch=8,
     alpha=14.0,
+    alpha_at=80.0,
     alpha_sp=430.0,
     lambda_cr=2.0,
     unlabelled_each=1,
