@@ -31,7 +31,8 @@ def L_2(F_1: Tensor, F_2: Tensor) -> Tensor:
 
     Raises ValueError for maps of different sizes, and as L_1."""
     check_alike(F_1=F_1, F_2=F_2)
-    S = unit(F_1).mT @ unit(F_2)  # (B, HW, HW)
+    with torch.autocast(F_1.device.type, enabled=False):  # which would take the products in half precision
+        S = unit(F_1).mT @ unit(F_2)  # (B, HW, HW)
     HW = S.shape[2]
     best = S.max(dim=2).values.sum(1)  # at j*, Eq. (4): no gradient through the choice
     others = S.sum((1, 2)) - best

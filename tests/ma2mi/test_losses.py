@@ -189,6 +189,14 @@ def test_losses_and_gradients_are_finite_in_every_precision(dtype, value):
     assert terms[0].item() == pytest.approx(float(value > 0), abs=1e-3)
 
 
+def test_similarities_are_not_rounded_by_autocast():
+    """The j* of Eq. (4) are then those of float32."""
+    F_1, F_2 = torch.randn(2, 2, 16, 4, 4, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = L_1(F_1), L_2(F_1, F_2)
+    assert rounded == (L_1(F_1), L_2(F_1, F_2))
+
+
 def one(*shape):
     return torch.ones(shape)
 
