@@ -94,6 +94,8 @@ class Config(Settings):
             yield f"size={self.size}: expected at most resize={self.resize}, from which training crops"
         if self.delta[0] > self.delta[1]:
             yield f"delta={self.delta[0]},{self.delta[1]}: expected the lower bound first"
+        if self.tune == "position" and not self.position:
+            yield "tune=position: expected position=true, whose encoder it tunes"
         if self.reconstruct and self.pretrain == "recognition":
             yield "reconstruct=True: expected pretrain=latents, pixels or none; recognition leaves no DiT"
         if not (self.reconstruct or reconstructs(self)):

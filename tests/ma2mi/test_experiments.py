@@ -207,6 +207,7 @@ def test_the_learning_rate_ends_at_its_share():
         ({"pretrain": "pixels", "patch_pixels": 12}, "patch_pixels=12: expected a divisor of 64"),
         ({"dit_dim": 14}, "dit_dim=14: expected a multiple of dit_heads=3 and of 4"),
         ({"size": 32}, "size=32: expected more than 32: L_pos"),
+        ({"position": False, "tune": "position"}, "tune=position: expected position=true"),
         ({"delta": (8, 3)}, "delta=8,3: expected the lower bound first"),
         ({"pretrain": "recognition", "reconstruct": True}, "reconstruct=True: expected pretrain=latents"),
         ({"lr": float("nan")}, "lr=nan: expected a finite number"),
