@@ -157,7 +157,7 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
     if config.pretrain == "recognition":
         return recognise(pretraining)
     predictor = partial(FramePredictor, miacnet=network(config).keywords, dit=dit(config).keywords)
-    pretraining.leaves(predictor, **taken(config))
+    pretraining.leaves(predictor, **taken(config) | {"frames": "I_t, I_td"})
     model = pretraining.synchronised(Reconstruction(config, autoencoder(config, pretraining.weights_dir)))
     adamw, decay = optimiser(
         model, lr=config.pretrain_lr, final=config.final, epochs=config.pretrain_epochs, weight_decay=0.0
@@ -215,7 +215,8 @@ def recognise(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
     """MAER of Table 1: MIACNet learns the macro-expressions by cross-entropy."""
     config, clips = pretraining.config, pretraining.data
     assert isinstance(clips, LabelledPairs)
-    pretraining.leaves(partial(FramePredictor, miacnet=network(config).keywords), **taken(config))
+    taken_here = taken(config) | {"frames": "the first, the most different from it"}
+    pretraining.leaves(partial(FramePredictor, miacnet=network(config).keywords), **taken_here)
     model = pretraining.synchronised(channels_last(network(config, len(clips.classes))()))
     adamw, decay = optimiser(
         model, lr=config.pretrain_lr, final=config.final, epochs=config.pretrain_epochs, weight_decay=0.0
