@@ -165,6 +165,7 @@ def run_all(out: Path, arguments: list[str]) -> int:
 def list_rows(chosen: "Sequence[Paper]") -> int:
     """Print papers, tables and rows, the corpora that each row needs, and the columns and methods of `compare`."""
     from .report.comparison import KINDS, columns_of
+    from .runs.yardstick import YARDSTICK
 
     for paper in chosen:
         print(f"{paper.name}: {paper.title}; headline: {', '.join(paper.headline)}")
@@ -176,7 +177,7 @@ def list_rows(chosen: "Sequence[Paper]") -> int:
                 print(f"    {table.name}/{row.name}: needs {lent}{', '.join(needs)}")
     for kind in KINDS:
         print(f"compare {kind}: columns {', '.join(columns_of(kind))}")
-        for paper in chosen:
+        for paper in (YARDSTICK, *chosen):
             if methods := [method.row.name for method in paper.comparison.get(kind, ())]:
                 print(f"  methods of {paper.name}: {', '.join(methods)}")
     return 0

@@ -216,6 +216,17 @@ def test_p_of_a_column_is_by_networks_too_and_corrected_over_its_rows():
         assert {name: found[name].p for name in methods} == dict.fromkeys(methods, p)
 
 
+def test_every_method_and_column_is_listed(capsys):
+    assert cli.run(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for kind in ("emotion", "aus"):
+        start = lines.index(f"compare {kind}: columns {', '.join(columns_of(kind))}") + 1
+        listed = [name for line in lines[start:] for name in re.sub(r"  methods of \w+: ", "", line).split(", ")]
+        methods = chosen_methods([YARDSTICK, *map(cli.load, cli.papers())], kind, [], "linear SVM on flow")
+        names = [method.row.name for _, method in methods]
+        assert listed[: len(names)] == names
+
+
 def test_every_method_of_the_issue_is_declared_and_has_its_settings():
     papers = [YARDSTICK, *map(cli.load, cli.papers())]
     names = {
