@@ -253,6 +253,29 @@ def test_an_unrotated_crop_is_a_window_of_the_image_or_of_its_mirror():
     torch.testing.assert_close(steps.abs(), torch.ones_like(steps), atol=1e-3, rtol=0)
 
 
+def test_crops_flips_and_rotations_have_their_whole_range():
+    """Where pixels come from, read off images of their columns and rows."""
+    places = torch.stack([torch.arange(36).expand(36, 36), torch.arange(36)[:, None].expand(36, 36)])
+    pairs = places[None, :, :, :, None].expand(600, 2, -1, -1, 3).to(torch.uint8)
+    generator = torch.Generator().manual_seed(0)
+    x, y = ((I[:, 0] + 1) * 127.5 for I in data.augmented(pairs, 32, degrees=10, generator=generator))
+    across = [(at[:, 16, 22] - at[:, 16, 10]) / 12 for at in (x, y)]
+    flipped = across[0].sign()
+    degrees = torch.atan2(across[1] * flipped, across[0] * flipped).rad2deg()
+    shifts = [at[:, 15:17, 15:17].mean(dim=(1, 2)) - 17.5 for at in (x, y)]
+    for values, reach in ((degrees, 10), (shifts[0], 2), (shifts[1], 2)):
+        assert -reach - 0.01 <= values.min() < -0.95 * reach and 0.95 * reach < values.max() <= reach + 0.01
+        assert values.mean().abs() < 0.1 * reach
+    assert flipped.mean().abs() < 0.1
+
+
+def test_images_are_made_smaller_as_pillow_does():
+    pair = torch.randint(0, 256, (1, 2, 72, 72, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for found, image in zip(data.whole(pair, 32), pair[0].numpy(), strict=True):
+        expected = np.asarray(Image.fromarray(image).resize((32, 32), Image.Resampling.BILINEAR), dtype=np.float32)
+        np.testing.assert_allclose((found[0].movedim(0, -1) + 1) * 127.5, expected, atol=1)
+
+
 def test_pairs_are_drawn_from_seed_epoch_and_clip(corpora):
     cache, _, macro = corpora
     pairs = data.FramePairs(macro, size=36, delta=(3, 8), cache=cache)
