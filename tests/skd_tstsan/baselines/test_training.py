@@ -120,6 +120,36 @@ def test_mmnet_meets_frames_near_onset_and_apex_in_training_alone(corpus):
         assert set(values.tolist()) == expected and (counts / counts.sum() - 1 / 3).abs().max() < 0.03
 
 
+@pytest.mark.parametrize(
+    ("method", "changes", "margin"),
+    [
+        ("CapsuleNet", [("turned", 8, True), ("jittered", 0.2, None), ("cropped", 144, None)], 10),
+        ("MMNet", [("turned", 3, True), ("cropped", 144, None)], 20),
+    ],
+)
+def test_images_of_training_are_changed_as_released(method, changes, margin, corpus, monkeypatch):
+    """In each step, by the generator of the augmentation; crops are of images that have a margin."""
+    seen, margins, training = [], [], fold_of(config_of(method), corpus)
+
+    def watch(name):
+        plain = getattr(loops, name)
+
+        def watched(images, by, generator=None, **flip):
+            if generator is training.augmentation:
+                seen.append((name, by, flip.get("flip")))
+                margins.extend([images.shape[-1] - by] * (name == "cropped"))
+            return plain(images, by, generator, **flip)
+
+        monkeypatch.setattr(loops, name, watched)
+
+    for name in ("turned", "jittered", "cropped"):
+        watch(name)
+    loops.train(training)
+    steps = len(margins)
+    assert steps > 3 and seen == changes * steps
+    assert set(margins) == {margin}
+
+
 def test_capsulenet_starts_from_imagenet(corpus, tmp_path):
     from torchvision.models import resnet18
 
