@@ -3,12 +3,12 @@
 Methods stand down, columns across. Every number is the mean over seeds at the last epoch, with a 95 % interval over
 subjects; its difference to the reference has an interval over the same draws of subjects."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from ..errors import unknown
 from ..metrics import exchanged, holm
@@ -264,26 +264,20 @@ def as_text(made: Comparison, *, leak: bool, wide: int = 4) -> str:
 
 def as_csv(made: Comparison) -> str:
     """The comparison as CSV, a line a cell, then a line a published number."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    head = ("method", "column", "mean", "low", "high", "reference", "difference", "low of difference")
-    more = ("high of difference", "p (Holm)", "differs", "leak", "low of leak", "high of leak", "seeds", "records")
-    writer.writerow((*head, *more, "published value", "published", "remark"))
+    lines = []
     for (name, column), found in made.cells.items():
         c = found.cell
-        own, gain, leak = (
-            [decimal(value, 4) for value in numbers]
-            for numbers in (
-                (c.measured, c.low, c.high),
-                (c.gain, c.gain_low, c.gain_high, found.p),
-                (c.leak, c.leak_low, c.leak_high),
-            )
-        )
-        there = made.reference * (c.gain is not None), *gain, "yes" * found.differs, *leak, len(c.seeds) or "", c.note
-        writer.writerow((name, column, *own, *there, "", "", made.banner))
+        line: dict[str, object] = {"method": name, "column": column}
+        line |= {"mean": c.measured, "low": c.low, "high": c.high}
+        line |= {"reference": made.reference * (c.gain is not None), "difference": c.gain}
+        line |= {"low of difference": c.gain_low, "high of difference": c.gain_high, "p (Holm)": found.p}
+        line |= {"differs": "yes" * found.differs, "leak": c.leak, "low of leak": c.leak_low}
+        line |= {"high of leak": c.leak_high, "seeds": len(c.seeds) or None, "records": c.note}
+        lines.append(line | {"published value": "", "published": "", "remark": made.banner})
     for p in made.published:
-        writer.writerow((p["method"], p["column"], *[""] * 14, p["value"], published_text(p), ""))
-    return out.getvalue()
+        published = {"published value": p["value"], "published": published_text(p)}
+        lines.append({"method": p["method"], "column": p["column"], **published})
+    return pd.DataFrame(lines).astype({"seeds": "Int64"}).to_csv(index=False, float_format="%.4f", lineterminator="\n")
 
 
 def as_markdown(made: Comparison, *, leak: bool) -> str:
