@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from .errors import UserError, unknown
-from .files import replacing
+from .files import write_text
 from .hub import CARD, check_push, publish
 from .report.card import card
 from .reproduce import complete, open_session, refuse_overridden
@@ -31,9 +31,9 @@ def fit(paper: Paper, args: argparse.Namespace) -> int:
     if record["kept weights"] is None:
         raise UserError(f"{table.name}/{row.name} trains no network: there is nothing to give to others")
     weights = weights_path(fitted.record_path(fitted.folds[0]))
-    with replacing(weights.with_name(CARD)) as temporary:
-        temporary.write_text(card(fitted, table, row, weights, args.push), encoding="utf-8")
-    print(f"{weights}: the network\n{weights.with_name(CARD)}: its card, to read before you use or share it")
+    card_path = weights.with_name(CARD)
+    write_text(card_path, card(fitted, table, row, weights, args.push))
+    print(f"{weights}: the network\n{card_path}: its card, to read before you use or share it")
     if args.push:
         private = [session.out, session.data, session.weights_dir]
         publish(weights, args.push, private, args.yes)
