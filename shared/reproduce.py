@@ -16,6 +16,7 @@ from .keys import VERIFY
 from .report import tables
 from .report.layout import as_text, manuscript
 from .report.results import Result, all_results, finished
+from .report.survey import data_dir
 from .runs.engine import run
 from .runs.experiment import Experiment
 from .runs.paper import Column, Paper, Row, Table
@@ -198,9 +199,7 @@ def open_session(paper: Paper, args: argparse.Namespace) -> Session:
     """The session that the arguments ask for, on synthetic faces in the output folder if they name no data."""
     if args.verify:
         os.environ[VERIFY] = "1"
-    data = args.data or (Path(os.environ["MER_DATA"]) if os.environ.get("MER_DATA") else None)
-    if data is not None and not data.is_dir():
-        raise UserError(f"{data} is not a folder; --data names the folder that holds the corpora, one folder each")
+    data = data_dir(args.data)
     generated = data is None or (data / MARKER).exists()
     data = data or args.out / "faces"
     editions = dict(args.edition)

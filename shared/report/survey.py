@@ -174,18 +174,23 @@ def runnable(parts: Iterable[Part], papers: "Iterable[Paper]") -> list[tuple[str
     return found
 
 
+def data_dir(named: Path | None) -> Path | None:
+    """The folder that --data names, else $MER_DATA, if that is set. Raises UserError where it is no folder."""
+    data = named or (Path(os.environ["MER_DATA"]) if os.environ.get("MER_DATA") else None)
+    if data is not None and not data.is_dir():
+        raise UserError(f"{data} is not a folder; --data names the folder that holds the corpora, one folder each")
+    return data
+
+
 def print_survey(
     data: Path | None, csv_path: Path | None = None, verify: bool = False, papers: "Iterable[Paper]" = ()
 ) -> int:
     """Print the survey of a folder (default: $MER_DATA); 0, or 2 if it holds no corpus. Raises UserError for none."""
-    data = data or (Path(os.environ["MER_DATA"]) if os.environ.get("MER_DATA") else None)
-    if data is None:
+    if (data := data_dir(data)) is None:
         raise UserError(
             "which folder holds the corpora? Name it with --data DIR or in $MER_DATA; it may hold any of the folders "
             + ", ".join(f"{corpus}/" for corpus in CORPORA)
         )
-    if not data.is_dir():
-        raise UserError(f"{data} is not a folder; --data names the folder that holds the corpora, one folder each")
     if csv_path:
         check_writable(csv_path.parent)
     parts = survey(data)
