@@ -33,6 +33,12 @@ class Shown(NamedTuple):
     over_first: str = ""
     mark: str = ""
 
+    @property
+    def bracketed(self) -> str:
+        """The printed number in parentheses, with the sign of its mark."""
+        sign = {"inside": "= ", "outside": "≠ "}.get(self.mark, "")
+        return f"({sign}{self.printed})" if self.printed else ""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -117,18 +123,13 @@ def as_text(archive: Archive, results: Sequence[Result]) -> str:
         table = layout(result, not warning)
         body, names = [], []
         for name, _, cells in table.rows:
-            parts = [[c.measured for c in cells], [c.interval for c in cells], [_bracketed(c) for c in cells]]
+            parts = [[c.measured for c in cells], [c.interval for c in cells], [c.bracketed for c in cells]]
             filled = [part for part in parts if any(part)] or parts[:1]
             body += filled
             names += [_short(name), *[""] * (len(filled) - 1)]
         lines += [_frame(table, body, names).to_string(line_width=width)]
         lines += [f"  {line}" for line in (rule_line(result), *result.remarks) if line]
     return "\n".join([*lines, "", *archive.left_out, NO_COMPARISON if warning else HOW]).lstrip("\n")
-
-
-def _bracketed(cell: Shown) -> str:
-    sign = {"inside": "= ", "outside": "≠ "}.get(cell.mark, "")
-    return f"({sign}{cell.printed})" if cell.printed else ""
 
 
 def _short(name: str, most: int = 48) -> str:
