@@ -105,9 +105,9 @@ def _of_unit(column: Column, values: np.ndarray) -> np.ndarray:
     return values if column.au is None else values[:, [TASKS[column.task].aus.index(column.au)]]
 
 
-def confusion_of(records: Sequence[Record], rule: Rule, column: Column, output: str = "") -> np.ndarray:
+def confusion_of(records: Sequence[Record], rule: Rule, column: Column) -> np.ndarray:
     """The pooled confusion matrix, of units (A, 2, 2), of one seed at the epochs whose weights are kept."""
-    seed = pooled(records, rule, output, column, records[0]["metrics"][0])
+    seed = pooled(records, rule, "", column, records[0]["metrics"][0])
     return confusion(seed.targets, seed.predictions, seed.classes)
 
 
