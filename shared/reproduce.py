@@ -28,8 +28,6 @@ from .runs.stopping import watch_signals
 
 CHECKED = "MER_CHECKED"  # digest of the data that the process that launched this one has checked
 
-Cell = tuple[Table, Row, Column]
-
 
 def reproduce(paper: Paper, args: argparse.Namespace, arguments: Sequence[str]) -> int:
     """The exit code of `PAPER` and `diff PAPER`; `arguments` are those that processes launched here are given."""
@@ -227,7 +225,7 @@ def open_session(paper: Paper, args: argparse.Namespace) -> Session:
     return session
 
 
-def refuse_overridden(session: Session, cells: Sequence[Cell]) -> None:
+def refuse_overridden(session: Session, cells: Sequence[tuple[Table, Row, Column]]) -> None:
     """Raises UserError for a --set that has no effect, because a chosen row or column sets the same field itself, and
     for one that belies a row's name."""
     for table, row, column in cells:
