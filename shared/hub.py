@@ -55,10 +55,10 @@ def publish(weights: Path, repository: str, private: Sequence[Path], yes: bool) 
 
     folder, names = weights.parent, [weights.name, CARD]
     with safe_open(weights, "pt") as file:
-        about = file.metadata()["about"]
-    texts = {weights.name: about, CARD: (folder / CARD).read_text(encoding="utf-8")}
+        about = json.loads(file.metadata()["about"])
+    texts = {weights.name: json.dumps(about, ensure_ascii=False), CARD: (folder / CARD).read_text(encoding="utf-8")}
     secrets = {str(path.resolve()) for path in (*private, Path.home())} - {"/"}
-    secrets |= {v for v in json.loads(about)["config"].values() if isinstance(v, str) and "/" in v}
+    secrets |= {v for v in about["config"].values() if isinstance(v, str) and "/" in v}
     for name, text in texts.items():
         for secret in secrets:
             if secret in text:

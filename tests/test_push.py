@@ -116,6 +116,7 @@ def test_a_path_of_the_machine_is_not_published(tmp_path):
     weights, card = tmp_path / "model.safetensors", tmp_path / "README.md"
     for about, text in (
         ({"config": {"start": "/home/me/net-1.0.pth"}}, ""),
+        ({"config": {"start": "/home/jörg/net-1.0.pth"}}, ""),
         ({"config": {}}, f"read from {tmp_path / 'data'}"),
     ):
         weights.write_bytes(packed({"w": torch.zeros(1)}, about))
