@@ -75,9 +75,8 @@ def heading(column: Column) -> tuple[str, str]:
 def decimals_of(cells: Sequence[Cell]) -> int:
     """How many decimals the numbers of a column have: as many as are printed, else as many as fit the measured."""
     own = [c for c in cells if c.row != POSITIVES]
-    return max(
-        (c.decimals for c in [c for c in own if c.paper] or [c for c in own if c.measured is not None]), default=2
-    )
+    numbers = [c for c in own if c.paper] or [c for c in own if c.measured is not None]
+    return max((c.decimals for c in numbers), default=2)
 
 
 def shown(cell: Cell | None, d: int, comparable: bool) -> Shown:
