@@ -40,12 +40,13 @@ def state(file: Published, path: Path, namesakes: Iterable[Published]) -> str:
     """Whether `path` holds the file, or another one of its name."""
     if not path.is_file():
         return f"not in {path.parent}"
-    if not file.fault(path) and file.known:
+    fault = file.fault(path)
+    if file.known and not fault:
         return f"{path}: this file"
     for other in namesakes:
         if other.known and not other.fault(path):
             return f"{path}: another file of this name, {other.what}"
-    if fault := file.fault(path):
+    if fault:
         return f"{path}: not this file, because {fault}"
     return f"{path}: there; nothing is known by which to tell whether it is this file"
 
