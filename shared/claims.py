@@ -58,7 +58,7 @@ def claims(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Sequ
     watch_signals()
     if first.data == args.out / "faces" and not args.diff:
         draw(first.data, small, dict.fromkeys(corpus for e in wanted for corpus in e.corpora))
-    code = complete(first, wanted, args, "claims", "from shared.cli import main; main()", arguments)
+    code = complete(first, wanted, args, "claims", ["-m", "shared", *arguments])
     if code is not None:
         return code
     table = tested([measured(*place, *both) for place, both in pairs.items()])

@@ -24,7 +24,7 @@ def compare(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Seq
         for entry in entries
         for experiment in entry.session.experiments(entry.method.row, entry.method.on(column), seeds)
     )
-    code = complete(entries[0].session, wanted, args, "compare", "from shared.cli import main; main()", arguments)
+    code = complete(entries[0].session, wanted, args, "compare", ["-m", "shared", *arguments])
     if code is not None:
         return code
     made = comparison.compared(args.kind, entries, columns, reference=args.reference, seeds=seeds, papers=papers)

@@ -24,7 +24,7 @@ def fit(paper: Paper, args: argparse.Namespace) -> int:
     if experiment.config.people:
         raise UserError(f"--set people={experiment.config.people}: fit trains on all subjects; leave the setting out")
     fitted = FittedRun(session, experiment.task, experiment.config, 0)
-    code = complete(session, [fitted], args, paper.name, "", ())  # one fold: one process, none is launched
+    code = complete(session, [fitted], args, paper.name)
     if code is not None:
         return code
     (record,) = fitted.records()

@@ -41,8 +41,7 @@ def reproduce(paper: Paper, args: argparse.Namespace, arguments: Sequence[str]) 
     refuse_overridden(session, cells)
     wanted = dict.fromkeys(e for row, column in own for e in session.experiments(row, column, seeds))
     wanted |= dict.fromkeys(e for _, column in own for e in session.yardstick(column.task, seeds))
-    start = f"from shared.cli import main; main({paper.name!r})"
-    code = complete(session, wanted, args, paper.name, start, arguments)
+    code = complete(session, wanted, args, paper.name, ["-m", paper.name, *arguments])
     if code is not None:
         return code
     archive = Archive(session, data=True)
@@ -88,16 +87,11 @@ def held_against(session: Session, results: list[Result]) -> int:
 
 
 def complete(
-    session: Session,
-    wanted: Collection[Experiment],
-    args: argparse.Namespace,
-    name: str,
-    start: str,
-    arguments: Sequence[str],
+    session: Session, wanted: Collection[Experiment], args: argparse.Namespace, name: str, command: Sequence[str] = ()
 ) -> int | None:
     """Check everything, then run what is missing of the experiments; the exit code where this process is to end.
 
-    Processes launched here run the Python code `start` with `arguments`."""
+    Processes launched here run Python with `command`; for one fold there are none."""
     if not args.diff:
         check_writable(session.folder)
     processes = process_count(args.gpus, args.processes)
@@ -139,7 +133,6 @@ def complete(
         most = min(processes * (args.folds_per_gpu or MOST), folds) if gpus else processes
         log(f"{name}: {len(todo)} experiments to run in {most} process{'es' * (most > 1)}")
         if most > 1:
-            command = ["-c", start, *arguments]
             stages = any(e.pretraining and not e.pretraining.done() for e in todo)
             apart = stages and (gpus > 0 or args.data_parallel)
             if apart and (code := launch(command, processes, environment={CHECKED: checked, PLACES: ""})):
