@@ -65,14 +65,12 @@ def test_strings_met_in_the_corpora(cell, units):
     }.items(),
 )
 def test_alternatives_left_out(cell, firm):
-    assert parse(cell).aus(alternatives=False) == firm
+    assert parse(cell).firm == set(firm)
 
 
-def test_kinds():
+def test_only_as_an_alternative():
     assert parse("(R6 or R12)+R15").undecided() == (6, 12)
     assert parse("6 or 12+6").undecided() == (12,)
-    assert parse("ref(7B)+43C").references == {7}
-    assert parse("4?+5").doubtful == {4}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +120,7 @@ def test_composed_strings(parts, join):
         else:
             either |= set(members)
     coding = parse(join.join(texts))
-    assert coding.aus(alternatives=False) == tuple(sorted(firm))
+    assert coding.firm == firm
     assert coding.aus() == tuple(sorted(firm | either))
     assert coding.undecided() == tuple(sorted(either - firm))
     assert not coding.unread
