@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from ..errors import log
-from ..files import locked, replacing
+from ..files import locked, write_text
 
 PLACES = "MER_PLACES"  # the folder of the places, for processes launched for folds; "" for those launched to pre-train
 MOST = 8  # places on a GPU, unless --folds-per-gpu asks for more
@@ -27,12 +27,8 @@ class Places:
 
     def open(self, number: int | None) -> "Places":
         """Make `number` places; without one, as many as the device's memory will allow."""
-        self._write(str(number) if number else "1 first")
+        write_text(self.path, str(number) if number else "1 first")
         return self
-
-    def _write(self, number: str) -> None:
-        with replacing(self.path) as temporary:
-            temporary.write_text(number)
 
     @property
     def number(self) -> int:
@@ -58,7 +54,7 @@ class Places:
                 return
             free, total = torch.cuda.mem_get_info()
             number = min(1 + int(0.95 * free / max(total - free, 1)), MOST)
-            self._write(str(number))
+            write_text(self.path, str(number))
         taken = f"{(total - free) / 2**30:.1f} of {total / 2**30:.1f} GiB"
         log(f"GPU {self.device}: a fold took {taken}; {number} at a time (--folds-per-gpu)")
 
@@ -67,7 +63,7 @@ class Places:
         with locked(self.folder / f"{self.device}.lock"):
             if (number := self.number - 1) < 1:
                 return False
-            self._write(str(number))
+            write_text(self.path, str(number))
         log(f"{reason}; going on with {number} folds at a time")
         return True
 
