@@ -245,7 +245,9 @@ def explained_memory(name: str, batch: str) -> Iterator[None]:
 
 def prepare_process(seed: int, config: Settings) -> None:
     """Seed everything, and compute in the precision that the setting says."""
-    seed_everything(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
     set_precision(config)
 
 
@@ -253,12 +255,6 @@ def set_precision(config: Settings) -> None:
     """Let a GPU compute float32 products in TF32 where the setting says so; by default, as in torch, convolutions."""
     torch.backends.cuda.matmul.allow_tf32 = config.precision == "tf32"
     torch.backends.cudnn.allow_tf32 = config.precision in ("default", "tf32")
-
-
-def seed_everything(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
 
 
 def surroundings(device: torch.device, started: datetime, times: Mapping[str, float]) -> dict[str, Any]:
