@@ -35,11 +35,8 @@ COLUMNS = {
 }
 
 
-class FrameMissing(UserError, KeyError):
+class FrameMissing(UserError):
     """A frame number that is not in a folder."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class CorpusMissing(UserError, FileNotFoundError):
