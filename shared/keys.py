@@ -64,8 +64,8 @@ def _digest_of_large(path: Path, seen: str) -> str:
 def table_key(samples: "pd.DataFrame") -> dict[str, Any]:
     """Counts of a table of samples, and a digest of its ids, labels, key frames, clip lengths and boxes."""
     columns = [c for c in LABELS if c in samples]
-    clips = [(len(f), getattr(f, "box", None)) if hasattr(f, "__len__") else (0, None) for f in samples["frames"]]
-    rows = samples[columns].astype(str).assign(clip=[str(c) for c in clips]).sort_values("sample")
+    clips = [str((len(frames), frames.box)) for frames in samples["frames"]]
+    rows = samples[columns].astype(str).assign(clip=clips).sort_values("sample")
     return {"samples": len(rows), "subjects": int(rows["subject"].nunique()), "table": digest(rows.values.tolist())}
 
 
