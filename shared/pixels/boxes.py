@@ -100,10 +100,8 @@ def boxed(reading: Reading, cache: str | Path) -> Reading:
     if faceless := list(samples["sample"][~seen]):
         count = f", nor in {len(faceless) - 1} more of {len(frames)} clips" if len(faceless) > 1 else ""
         where = own if faceless[0] in given else made
-        what, remedy = (
-            f"no face found in {images[faceless[0]]}{count}",
-            "write the boxes there, in the rows without one",
-        )
+        what = f"no face found in {images[faceless[0]]}{count}"
+        remedy = "write the boxes there, in the rows without one"
         problems.append(Problem(str(where), None, what, remedy, faceless[0]))
     samples = samples.assign(frames=frames)[seen].reset_index(drop=True)
     return dataclasses.replace(reading, samples=samples, problems=problems)
