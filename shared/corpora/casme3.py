@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import cache
 
 from . import micro
 from .annotations import annotated
@@ -29,14 +30,12 @@ def read(root: Root, *, edition: str | None = None) -> Reading:
     corpus = CorpusFolder(root, NAME, signs=signs, data=r"spno\.?\d+(_.*)?", never=never)
     out, sheet = annotated(corpus, micro.COLUMNS, EDITIONS, _edition, edition, like="part_?a.?me", title="label")
     tree = corpus.get(*IMAGES)
-    recordings: dict[str, Frames] = {}
+    frames_of = cache(list_frames)  # a recording holds several clips
 
     def images(clip: micro.Clip) -> Frames:
         own = tree.listing().find(*(f"{clip.subject}_{clip.name}_{onset}" for onset in (clip.printed, clip.onset)))
         folder = own or tree.listing(clip.subject, clip.name).find("color") or tree.path(clip.subject, clip.name)
-        if folder not in recordings:
-            recordings[folder] = list_frames(folder)
-        return recordings[folder]
+        return frames_of(folder)
 
     subject, sample = "spNO.{}", "{subject}/{name}/{onset}"
     reading = micro.read_clips(

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any
 
 from .samples import CorpusMissing, Frames
@@ -93,18 +94,14 @@ class Listing:
 
 
 class Tree:
-    """A folder and what lies below it; each folder is listed once."""
+    """A folder and what lies below it; `listed` gives the entries of each folder."""
 
-    def __init__(self, folder: str, listings: dict[str, Listing] | None = None) -> None:
-        self.folder = folder
-        self._listings: dict[str, Listing] = {} if listings is None else listings
+    def __init__(self, folder: str, listed: Callable[[str], Listing]) -> None:
+        self.folder, self._listed = folder, listed
 
     def listing(self, *steps: str | tuple[str, ...]) -> Listing:
         """The entries of the folder that `path` finds."""
-        folder = self.path(*steps)
-        if folder not in self._listings:
-            self._listings[folder] = Listing(folder)
-        return self._listings[folder]
+        return self._listed(self.path(*steps))
 
     def path(self, *steps: str | tuple[str, ...]) -> str:
         """The path down these steps, each a name or alternatives; where one is missing, where the first would be."""
@@ -129,7 +126,7 @@ class CorpusFolder:
     def __init__(self, root: Root, corpus: str, *, signs: Iterable[str], data: str, never: str = "(?!)") -> None:
         self.corpus, self.data, self.never = corpus, re.compile(data, re.I), re.compile(never, re.I)
         self.notes: list[str] = []
-        self._listings: dict[str, Listing] = {}
+        self.listing: Callable[[str], Listing] = cache(Listing)  # the entries of a folder, each listed once
         own = {normalised(name) for name in FOLDER_NAMES[corpus]}
         self._others = {normalised(name) for names in FOLDER_NAMES.values() for name in names} - own
         self.root, self.beside = os.path.abspath(root), ""  # `beside`: the folder that holds this one and others
@@ -145,10 +142,6 @@ class CorpusFolder:
         elif not known:
             places = ", ".join(os.path.join(self.root, name) for name in FOLDER_NAMES[corpus])
             raise CorpusMissing(f"{corpus} not found; looked for {places}; {_found(listing)}")
-
-    def listing(self, folder: str) -> Listing:
-        """The entries of a folder; each folder is listed once."""
-        return Tree(folder, self._listings).listing()
 
     def below(self) -> Iterator[Listing]:
         """The corpus's folder and those below it, the nearest first."""
@@ -203,7 +196,7 @@ class CorpusFolder:
         if twice := [other for r, _, other in sorted(found) if r == rank and other != path]:
             also = ", ".join(map(self._place, twice))
             self.notes.append(f"{what} of {self._place(path)} are read, not those of {also}")
-        return Tree(self._place(path), self._listings)
+        return Tree(self._place(path), self.listing)
 
     def get(self, *places: str, flat: bool = False, **how: Any) -> Tree:
         """`find`; without a result a place that exists and is empty, so that each missing clip is named.
@@ -212,7 +205,7 @@ class CorpusFolder:
         found = self.find(*places, flat=flat, **how)
         if found is None and not flat:
             empty = (listing.folder for listing in self.below() if os.path.relpath(listing.folder, self.root) in places)
-            found = next((Tree(folder, self._listings) for folder in empty if folder != self.root), None)
+            found = next((Tree(folder, self.listing) for folder in empty if folder != self.root), None)
         if found is None:
             raise self.missing(*places)
         return found
