@@ -7,7 +7,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -79,9 +78,7 @@ def weights_of_a_run(path: str | Path) -> Iterator[None]:
 
 
 def load_network(path: str | Path, package: str = "") -> tuple[nn.Module, dict[str, Any]]:
-    """The network of `package`, or of any paper, that a run left in `path`, in eval mode; and its header.
-
-    The header is also the network's `about`.
+    """The network of `package`, or of any paper, that a run left in `path`, in eval mode; and its header, its `about`.
 
     Only what the package exports is ever made, whatever the file asks for. Raises UserError for any other file, and for
     weights that are not finite.
@@ -113,11 +110,13 @@ def read_tensors(path: Path) -> Any:
 
     For use within `published_weights`.
     """
+    content: Any
     if path.suffix == ".safetensors":
-        content: Any = load_file(path)
+        content = load_file(path)
+    elif zipfile.is_zipfile(path):
+        content = load_zip(path)
     else:
-        read = load_zip if zipfile.is_zipfile(path) else partial(torch.load, map_location="cpu", weights_only=True)
-        content = read(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
     tensors = content.get("state_dict", content) if isinstance(content, dict) else {}
     refuse_infinite({name: value for name, value in tensors.items() if isinstance(value, Tensor)})
     return content
