@@ -5,6 +5,7 @@ Facial position features F_p are (B, C, H, W); every loss is a scalar, the mean 
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Literal
 
 import torch
@@ -31,7 +32,9 @@ def L_2(F_1: Tensor, F_2: Tensor) -> Tensor:
 
     Raises ValueError for maps of different sizes, and as L_1."""
     check_alike(F_1=F_1, F_2=F_2)
-    with torch.autocast(F_1.device.type, enabled=False):  # which would take the products in half precision
+    kind = F_1.device.type
+    rounds = torch.amp.is_autocast_available(kind)  # and would take the products in half precision; not on "meta"
+    with torch.autocast(kind, enabled=False) if rounds else nullcontext():
         S = unit(F_1).mT @ unit(F_2)  # (B, HW, HW)
     HW = S.shape[2]
     best = S.max(dim=2).values.sum(1)  # at j*, Eq. (4): no gradient through the choice
