@@ -39,9 +39,10 @@ def remarks(config: Config, history: History = (), records: Sequence[Record] = (
     if config.teacher:
         view = "" if config.views == 2 else ", its first view alone (net1, or trunks.0), co-trained or not"
         origin = f"from {config.teacher}{view}; its F1 is not known here"
-    lines = [f"weights: {first}; taught by the teacher {origin}"]
-    if config.method == "fine-tune":
-        lines = [f"weights: the teacher's, {origin}" + f"; the teacher's first: {first}" * (not config.teacher)]
+    then = f"; {'then' if config.method == 'fine-tune' else 'taught by'} the teacher {origin}"
+    lines = [f"weights: {first}{then}"]
+    if config.method == "fine-tune" and config.teacher:
+        lines = [f"weights: the teacher's, {origin}"]
     if history:
         f1, constant = history[-1][train.HELD_OUT], history[-1][train.CONSTANT]
         nothing = "; it has learned nothing" if f1 <= constant else ""
