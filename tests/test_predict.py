@@ -2,9 +2,11 @@
 
 import csv
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -14,6 +16,7 @@ from tiny import ROWS, experiment_of, options, paper_of
 from shared.report.predict import MADE_BY, Predictor
 from shared.runs.experiment import predicted
 from shared.runs.weights import load_network, packed
+from shared.tasks import TASKS
 
 ABOUT = ("package", "network", "arguments", "task", "labels", "config", *MADE_BY)
 
@@ -271,6 +274,20 @@ def test_an_average_over_the_folds(trained, alone, tmp_path, toy):
     (tmp_path / "b.safetensors").write_bytes(packed(tensors, about))
     code, _, errors = toy("predict", tmp_path / "a.json", *clip, "--ensemble")
     assert code == 2 and f"{tmp_path}/b.safetensors has another task or other settings than" in errors
+
+
+def test_maps_of_an_average_are_of_the_networks_that_agree_with_it():
+    """Two of three say the first class, as their mean does: .6, .1, .1, .1, .1."""
+    said = [[0.9, 0.0, 0.1, 0.0, 0.0], [0.8, 0.0, 0.0, 0.1, 0.1], [0.1, 0.3, 0.2, 0.2, 0.2]]
+    paper = SimpleNamespace(
+        load=lambda *_: SimpleNamespace(problems=[]),
+        apply=lambda net, *_: (torch.tensor([said[net]]), torch.full((1, 1, 2, 2), [1.0, 3.0, 50.0][net])),
+    )
+    networks = {Path(str(i)): i for i in range(3)}
+    predictor = Predictor(paper, networks, [], TASKS["casme2-5"], None)
+    _, mean, maps = predictor.scores(pd.DataFrame([{}]), Path())
+    torch.testing.assert_close(mean, torch.tensor([0.6, 0.1, 0.1, 0.1, 0.1]))
+    assert maps.unique().tolist() == [2] and predictor.found(mean) == ["happiness"]
 
 
 def test_a_long_clip_is_scored_window_by_window(trained, alone, tmp_path, toy):

@@ -15,7 +15,7 @@ from toy.left import answered, halves, records
 
 from shared import claims, cli
 from shared.metrics import bootstrap, interval
-from shared.protocols import ProtocolError, kfold, with_people
+from shared.protocols import ProtocolError, kfold, loso, with_people
 from shared.runs.paper import Column
 from shared.tasks import HALVES, TASKS
 
@@ -59,6 +59,13 @@ def test_fewer_people_are_among_more_and_nothing_else_changes(seed):
     assert len({with_people(whole, samples, 2, s)[0].train for s in range(20)}) > 3
     with pytest.raises(ProtocolError, match="fold1: 6 people are to be trained on, and there are"):
         with_people(whole, samples, 6, seed)
+
+
+def test_each_fold_draws_its_people_for_itself():
+    """Of nine people eight train in a fold: two of each eight, and not the same two places of all."""
+    samples = people_of()
+    folds = with_people(loso(samples), samples, 2)
+    assert len({frozenset(i.partition("/")[0] for i in fold.train) for fold in folds}) > 4
 
 
 def test_the_claim_of_the_toy(claim, casme2, tmp_path):

@@ -116,6 +116,15 @@ def test_a_row_of_other_samples_says_that_it_is_not_compared():
 
 
 @pytest.mark.parametrize(
+    ("p", "low", "high", "star"),
+    [(0.01, 0.1, 0.3, "*"), (0.01, -0.3, -0.1, "*"), (0.05, 0.1, 0.3, ""), (0.01, -0.1, 0.3, ""), (None, 0.1, 0.3, "")],
+)
+def test_a_star_takes_both_the_interval_and_p(p, low, high, star):
+    cell = Cell("one", "UF1", measured=0.5, gain=0.2, gain_low=low, gain_high=high)
+    assert comparison.Compared(cell, p).lines(intervals=False) == ["0.500", f"+0.200{star}"]
+
+
+@pytest.mark.parametrize(
     ("folds", "seeds", "said"),
     [
         (["a"] * 9 + ["b"] * 9, 1, "with 2 networks and Holm's correction over 3 rows, p is 1 or more"),

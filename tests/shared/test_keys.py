@@ -19,7 +19,9 @@ from shared.corpora.samples import Frames
 from shared.errors import UserError
 from shared.files import locked, read_json, write_json
 from shared.keys import code_key, pixels_key, refuse_others, table_key
+from shared.runs.experiment import PretrainingRun
 from shared.runs.session import Session
+from shared.tasks import TASKS
 
 FOLD = "toy/paper/casme2-5/default/seed-0/CASME2_sub0{}"
 
@@ -79,6 +81,13 @@ def test_other_pixels_are_noticed_by_folds_and_pretrainings(ran):
         ended, _, said = diff(row=row)
         assert ended == 2 and "pixels" in said
     assert "pretraining.data.CASME2.pixels.size and time of change: recorded" in said
+
+
+def test_the_key_of_a_pretraining_has_each_of_its_corpora(tmp_path, monkeypatch):
+    monkeypatch.setattr(Session, "key", lambda session, corpus: {"table": corpus})
+    session = Session(PAPER, tmp_path, tmp_path, "smoke", False, {})
+    stage = PretrainingRun(session, TASKS["casme2-5"], session.base, 0, {"corpora": ("CK+", "DFEW")})
+    assert stage.settings["data"] == {corpus: {"table": corpus} for corpus in ("CK+", "DFEW")}
 
 
 def test_pixels_of_the_same_size_and_time_are_noticed_by_verify(ran):
@@ -263,7 +272,10 @@ def test_the_key_of_a_table_sees_ids_labels_key_frames_lengths_and_boxes_but_not
             "subject": ["s1", "s2"],
             "target": [0, 1],
             "emotion": ["x", "y"],
+            "aus": [(4,), (12,)],
             "au_codes": ["4", "12"],
+            "edition": ["2014", "2014"],
+            "fps": [200.0, 200.0],
             "onset": [1, 1],
             "apex": [2, 2],
             "offset": [3, 3],
@@ -275,6 +287,7 @@ def test_the_key_of_a_table_sees_ids_labels_key_frames_lengths_and_boxes_but_not
     assert table_key(samples.iloc[::-1]) == found
     shorter, boxed = Frames("", clip.names[:2], (1, 2)), Frames("", clip.names, clip.numbers, (0, 0, 4, 4))
     others = dict(sample="c", subject="s3", target=2, emotion="z", au_codes="4", onset=0, apex=3, offset=4)
+    others |= dict(aus=(4, 12), edition="2019", fps=30.0)
     for column, value in [*others.items(), ("frames", shorter), ("frames", boxed)]:
         changed = samples.copy()
         changed.at[1, column] = value

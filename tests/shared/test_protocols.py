@@ -65,6 +65,13 @@ def test_holdout_keeps_its_share():
     assert (len(fold.train), len(fold.test)) == (750, 250)
 
 
+def test_a_holdout_is_of_its_seed_and_the_same_in_any_order_of_rows():
+    samples = table(*[2] * 30)
+    (first,), *others = (holdout(samples, 0.75, seed) for seed in range(5))
+    assert len({first.test, *(fold.test for (fold,) in others)}) == 5
+    assert holdout(samples.iloc[::-1], 0.75) == [first]
+
+
 def test_too_few_subjects():
     with pytest.raises(ProtocolError, match="4 subject-independent folds need 4 subjects, found 3"):
         kfold(table(5, 5, 5), 4)
@@ -112,6 +119,11 @@ def test_seeds_and_folds_draw_other_validation_subjects():
     first, second = (with_validation(before, table(*[2] * 12), seed=seed) for seed in (0, 1))
     assert first != second
     assert len({fold.val for fold in first}) > 3
+
+
+def test_a_fifth_of_the_training_samples_validates_by_default():
+    samples = table(*[1] * 11)
+    assert [len(fold.val) for fold in with_validation(loso(samples), samples)] == [2] * 11
 
 
 def test_a_single_training_subject_is_not_split():

@@ -5,6 +5,7 @@ import dataclasses
 import pandas as pd
 import pytest
 
+from shared.corpora import casme
 from shared.corpora.aus import parse
 from shared.corpora.samples import COLUMNS, sample_table
 from shared.protocols import ProtocolError
@@ -61,10 +62,38 @@ def test_valence_is_that_of_megc_2019():
     }
 
 
-def test_halves_are_others_for_another_seed():
-    people = sample_table([row(f"CASME2/sub{i:02d}/a", "disgust") for i in range(12)])
-    halves = {PROTOCOLS[HALVES](people, seed)[0].test for seed in range(5)}
-    assert len(halves) > 2
+PEOPLE = sample_table([row(f"CASME2/sub{i:02d}/a", "disgust") for i in range(30)])
+DRAWN = {HALVES: 2, "5-fold": 5, "4-fold with validation": 4, "holdout 15000/20722": 1}  # protocol -> folds
+
+
+@pytest.mark.parametrize(("protocol", "folds"), DRAWN.items())
+def test_folds_that_are_drawn_are_others_for_another_seed(protocol, folds):
+    found = [PROTOCOLS[protocol](PEOPLE, seed) for seed in range(5)]
+    assert {len(each) for each in found} == {folds} and len({each[0].test for each in found}) > 2
+    assert {*PROTOCOLS} == {*DRAWN, "loso", LEAVE_CORPUS_OUT}
+
+
+def test_people_who_validate_are_others_for_another_seed():
+    assert len({TASKS["casme2-5"].folds(PEOPLE, seed, validation=True)[0].val for seed in range(5)}) > 2
+
+
+def test_of_20722_images_15000_are_learned_from():
+    names = [f"EmotioNet/{i}" for i in range(20722)]
+    (fold,) = PROTOCOLS["holdout 15000/20722"](pd.DataFrame({"sample": names, "subject": names}), 0)
+    assert (len(fold.train), len(fold.test)) == (15000, 5722)
+
+
+@pytest.mark.parametrize(
+    ("halves", "whole"), [("casme2-5-halves", "casme2-5-apex"), ("casme2-au8-halves", "casme2-au8")]
+)
+def test_halves_are_of_the_samples_and_labels_of_the_whole_task(halves, whole):
+    rows = [
+        row("CASME2/sub04/EP12_01f", "disgust", "4"),
+        row("CASME2/sub05/EP09_05f", "disgust", "4+7"),
+        row("CASME2/sub01/a", "happiness", "6"),
+        *(row(f"CASME2/sub02/{unit:02d}", "others", str(unit)) for unit in range(1, 28)),
+    ]
+    pd.testing.assert_frame_equal(*(TASKS[name].select(sample_table(rows)) for name in (halves, whole)))
 
 
 def test_labels_and_classes():
@@ -107,7 +136,11 @@ def test_three_classes_of_every_corpus():
 def test_macro_expressions_in_the_classes_of_a_micro_task():
     rows = [row("CK+/S1/1", "happy"), row("MMI/1/1", "happiness"), row("Oulu-CASIA/P1/Fear", "fear"), row("CK+/S1/2")]
     assert list(classes("macro-3", *rows).values()) == ["positive", "positive", "negative"]
-    assert list(classes("macro-casme2-5", *rows).values()) == ["happiness", "happiness"]
+    for micro in ("casme2-5", "samm-5", "samm-7", "mmew-4"):
+        assert list(classes(f"macro-{micro}", *rows[:2]).values()) == ["happiness", "happiness"], micro
+    rows += [row("CK+/S1/3", "sadness"), row("CK+/S1/4", "contempt")]
+    assert list(classes("macro-casme3-7", *rows).values()) == ["happy", "sad", "happy", "fear"]
+    assert list(classes("macro-casme3-4", *rows).values()) == ["positive", *["negative"] * 2, "positive", "negative"]
     assert TASKS["macro-casme2-5"].classes == TASKS["casme2-5"].classes
     assert TASKS["macro-samm-7"].classes == TASKS["samm-7"].classes
 
@@ -123,18 +156,21 @@ def test_units_and_alternatives():
     assert chosen["sample"].tolist() == ["SAMM/006/a"] and chosen["target"].tolist() == [(0, 1, 0, 1)]
     counted = dataclasses.replace(TASKS["samm-au4"], drop_undecided=False).select(sample_table(rows))
     assert counted["target"].tolist() == [(0, 1, 0, 1), (0, 0, 0, 1), (1, 1, 0, 1)]
+    assert TASKS["corpora-au8"].select(sample_table(rows))["sample"].tolist() == ["SAMM/006/a", "SAMM/006/c"]
 
 
 def test_units_of_given_emotions_only():
-    cells = [("a", "tense", "4"), ("b", "happiness", "4"), ("c", "tense", "2")]
-    rows = [row(f"CASME/sub01/{name}", emotion, codes) for name, emotion, codes in cells]
-    assert TASKS["casme-au4"].select(sample_table(rows))["sample"].tolist() == ["CASME/sub01/a"]
+    """Of all that CASME has, those that the paper names; and only where one of the units is shown."""
+    rows = [row(f"CASME/sub01/{emotion}", emotion, "4") for emotion in casme.EMOTIONS]
+    found = TASKS["casme-au4"].select(sample_table([*rows, row("CASME/sub02/a", "tense", "2")]))
+    assert found["emotion"].tolist() == ["disgust", "repression", "surprise", "tense"]
 
 
 def test_units_not_scored():
     rows = [row("EmotioNet/N_1", codes="1=1 12=0", aus=(1,)), row("EmotioNet/N_2"), row("EmotioNet/N_3", codes="60=1")]
-    (target,) = TASKS["emotionet-au12"].select(sample_table(rows))["target"]
-    assert target == (1, -1, -1, -1, -1, -1, 0, -1, -1, -1, -1, -1)
+    rows.append(row("EmotioNet/N_4", codes="4=0"))  # scored, and none is there
+    first, absent = TASKS["emotionet-au12"].select(sample_table(rows))["target"]
+    assert first == (1, -1, -1, -1, -1, -1, 0, -1, -1, -1, -1, -1) and absent == (-1, -1, 0, *[-1] * 9)
 
 
 def test_the_order_of_rows_and_an_empty_table_do_not_matter():
@@ -150,6 +186,8 @@ def test_another_edition_is_remarked():
     assert task.remarks({"CASME2": "2014", "SAMM": ""}) == []
     (remark,) = task.remarks({"CASME2": "2019"})
     assert "2019" in remark and "2014" in remark
+    for name in ("casme3-3", "casme3-4", "casme3-7-apex", "corpora-3"):
+        assert TASKS[name].edition["CASME3"] == "v2"  # the first names wrong micro-expressions
 
 
 @pytest.mark.parametrize(

@@ -432,6 +432,26 @@ def test_casme3_and_its_rules(tmp_path, base):
     assert "1 clips with their apex at the onset" in reading.notes[-1]
 
 
+ERRATA = [  # recording, onset, apex, offset as printed, and as in the full list of the release
+    ("spNO.216", "d", (3647, 2655, 2660), (2647, 2655, 2660)),
+    ("spNO.40", "e", (1812, 1830, 0), (1812, 1830, 1845)),
+    ("spNO.40", "e", (2327, 2363, 0), (2327, 2363, 2403)),
+    ("spNO.149", "d", (112, 83, 170), (112, 160, 170)),
+    ("spNO.214", "c", (5, 20, 3460), (5, 20, 34)),
+]
+
+
+@pytest.mark.parametrize(("person", "clip", "given", "right"), ERRATA)
+def test_errata_of_casme3(tmp_path, person, clip, given, right):
+    header = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"]
+    row = [person, clip, *given, "4", 1, "disgust"]
+    workbook(tmp_path / "CASME3/cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx", [header, row], "label")
+    images(tmp_path / "CASME3/part_A" / person / clip / "color", "{}.jpg", right[0], right[2])
+    reading = casme3.read(tmp_path)
+    assert reading.samples[["onset", "apex", "offset"]].to_numpy().tolist() == [list(right)]
+    assert len(reading.corrections) == 1 and not reading.problems
+
+
 def test_casme3_extracted_clips(tmp_path):
     header = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"]
     workbook(tmp_path / "CASME3/label.xlsx", [header, CASME3_ROWS[0]], "label")
@@ -545,6 +565,17 @@ def test_ckplus(tmp_path):
     assert len(reading.problems) == 1 and "no emotion from 0 to 7" in reading.problems[0].what
 
 
+def test_the_numbers_of_emotions_of_ckplus_and_its_peak(tmp_path):
+    """A label is named after the peak, where a sequence goes on, too."""
+    words = "neutral", "anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise"
+    for number in range(8):
+        images(tmp_path / f"CK+/cohn-kanade-images/S{number:03d}/001", "S_001_{:08d}.png", 1, 11)
+        write(tmp_path / f"CK+/Emotion/S{number:03d}/001/S_001_00000009_emotion.txt", f"   {number}.0000000e+00\n")
+    samples = ckplus.read(tmp_path).samples
+    assert samples["emotion"].tolist() == list(words)
+    assert set(samples["apex"]) == set(samples["offset"]) == {9}
+
+
 def test_action_units_that_are_missed_are_said(tmp_path):
     images(tmp_path / "CK+/cohn-kanade-images/S005/001", "S005_001_{:08d}.png", 1, 11)
     write(tmp_path / "CK+/Emotion/S005/001/S005_001_00000011_emotion.txt", "3.0\n")
@@ -567,6 +598,16 @@ def test_mmi_frontal_clips(tmp_path):
     assert (row["sample"], row["subject"], row["emotion"]) == ("MMI/1/S002-001", "MMI/S002", "happiness")
     assert isinstance(row["frames"], Video)
     assert reading.notes == ["left out: 1 clips of other views, 1 without one of the six emotions"]
+
+
+def test_the_numbers_of_emotions_of_mmi(tmp_path):
+    for number in range(1, 7):
+        folder = tmp_path / "MMI/Sessions" / str(number)
+        write(folder / "S002-001.avi", "")
+        write(folder / "S002-001.xml", f'<clip><Metatag Name="Emotion" Value="{number}"/></clip>')
+        write(folder / "session.xml", '<session><subject id="2"/><track view="0" filename="S002-001.avi"/></session>')
+    words = ["anger", "disgust", "fear", "happiness", "sadness", "surprise"]
+    assert mmi.read(tmp_path).samples["emotion"].tolist() == words
 
 
 @pytest.mark.parametrize("base", ["PreProcess_Img/VL_Acropped", "PreProcess/VL_Acropped", "OriginalImg/VL"])
@@ -627,10 +668,12 @@ def test_dfew_contradictions(tmp_path):
 def test_ferv39k_and_afew(tmp_path):
     images(tmp_path / "FERV39k/2_ClipsforFaceCrop/Action/Happy/0267", "{}.jpg", 0, 5)
     write(tmp_path / "FERV39k/4_setups/All_scenes/train_All.csv", "Action/Happy/0267 Happy\nnonsense\n")
-    write(tmp_path / "FERV39k/4_setups/All_scenes/test_All.csv", "")
+    images(tmp_path / "FERV39k/2_ClipsforFaceCrop/Crime/Sad/0001", "{}.jpg", 0, 5)
+    write(tmp_path / "FERV39k/4_setups/All_scenes/test_All.csv", "Crime/Sad/0001 Fear\n")
     reading = ferv39k.read(tmp_path)
     assert reading.samples[["sample", "emotion", "split"]].to_numpy().tolist() == [
-        ["FERV39k/Action/Happy/0267", "happy", "train"]
+        ["FERV39k/Action/Happy/0267", "happy", "train"],
+        ["FERV39k/Crime/Sad/0001", "fear", "test"],  # the list's word
     ]
     assert [problem.row for problem in reading.problems] == [2]
     write(tmp_path / "AFEW/Train_AFEW/Angry/000046280.avi", "")

@@ -311,3 +311,12 @@ def test_all_corpora_side_by_side_and_one_without_a_folder(tmp_path):
     for corpus, module in CORPORA.items():
         reading = module.read(tmp_path)
         assert len(reading.samples) == 2 and not reading.problems, corpus
+
+
+RATES = {"CASME": 60, "CASME2": 200, "SAMM": 200, "SMIC": 100, "MMEW": 90, "CASME3": 30, "CK+": 30, "Oulu-CASIA": 25}
+
+
+@pytest.mark.parametrize(("corpus", "fps"), RATES.items())
+def test_frame_rates_are_those_printed_by_the_releases(tmp_path, corpus, fps):
+    write(tmp_path, corpus, {})
+    assert CORPORA[corpus].read(tmp_path).samples["fps"].tolist() == [fps] * 2

@@ -240,6 +240,27 @@ def test_the_file_holds_what_is_documented(reading, detector, tmp_path):
     assert found == "found in" and mark  # what the box depends on: the image and the code
 
 
+def test_a_face_is_looked_for_at_the_onset(reading, detector, tmp_path):
+    """Where the images begin long before it, too."""
+    for i in range(N):
+        Image.new("L", (60, 40)).save(tmp_path / f"X/{i}/3.png")
+    later = dataclasses.replace(reading, samples=reading.samples.assign(onset=4))
+    assert found(boxed(later, tmp_path / "cache")) == {f"X/{i}": box(i) for i in range(N)}
+
+
+def test_the_largest_face_is_widened_in_pixels_of_the_image(monkeypatch):
+    """In an image of 1280 × 960, of which half the size is looked at; as in dlib, right and bottom belong to a face."""
+
+    def face(left, top, side):
+        sides = {"left": left, "top": top, "right": left + side - 1, "bottom": top + side - 1}
+        sides |= {"width": side, "height": side, "area": side**2}
+        return SimpleNamespace(**{name: lambda value=value: value for name, value in sides.items()})
+
+    faces = [face(10, 10, 20), face(100, 150, 100)]
+    monkeypatch.setattr(module, "_detector", lambda: lambda image, times: faces if image.shape == (480, 640, 3) else [])
+    assert module.detect(np.zeros((960, 1280, 3), np.uint8)) == (180, 280, 420, 520)
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_dlib_finds_the_face_of_a_generated_frame(seed):
     clip = Clip(Person.draw(seed), {}, frames=3, onset=0, apex=1, offset=2, fps=30, seed=seed, sway=0)

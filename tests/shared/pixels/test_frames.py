@@ -203,6 +203,31 @@ def test_the_cache_is_used_and_a_changed_file_or_setting_is_decoded_anew(samples
     assert digest()[1]
 
 
+def test_frames_are_of_the_samples_and_the_code_that_ask(samples, tmp_path, decoded, monkeypatch):
+    """The same images as clips of other names; and prepared, or derived, by other code."""
+
+    def made(samples):
+        store = prepare(samples, key_frames(samples), size=8, cache=tmp_path / "cache")
+        return store, derive(store, "count", {}, count)
+
+    def count(clip):
+        asked.append(1)
+        return np.array(len(clip))
+
+    asked = []
+    made(samples), made(samples)
+    assert (len(decoded), len(asked)) == (24, 12)
+    renamed = samples.assign(sample=samples["sample"].str.replace("CASME2", "X"))
+    assert made(renamed)[0].ids == tuple(renamed["sample"])
+    before = len(decoded), len(asked)
+    monkeypatch.setattr(module, "code_key", lambda *names: "other")
+    made(samples)
+    assert (len(decoded), len(asked)) == (before[0] + 24, before[1] + 12)
+    monkeypatch.setattr(module, "code_key", lambda name: "other" if name == module.__name__ else "of `count`")
+    made(samples)
+    assert (len(decoded), len(asked)) == (before[0] + 24, before[1] + 24)
+
+
 @pytest.mark.parametrize("file", ["frames.u8", "frames.json"])
 @pytest.mark.parametrize(
     "spoil",
@@ -314,6 +339,7 @@ def test_samples_that_cannot_be_streamed_are_found_once(samples, tmp_path, monke
         with pytest.raises(pytest.fail.Exception):  # of another file
             unreadable(clips, tmp_path / "cache")
     assert not unreadable(samples, tmp_path / "cache")
+    assert unreadable(clips, tmp_path / "cache") == found[1:]
     for kept in (tmp_path / "cache").glob("checked-*.json"):
         kept.write_text("spoilt")
     assert unreadable(clips, tmp_path / "cache") == found[1:]

@@ -10,6 +10,7 @@ import pytest
 
 from shared.metrics import METRICS, bootstrap, confusion, interval
 from shared.report import printed, tables
+from shared.report.cells import confusion_of
 from shared.report.layout import as_text
 from shared.report.page import page
 from shared.report.results import result
@@ -222,6 +223,44 @@ def test_a_validated_row_is_one_network_in_all_columns(tmp_path, rule, uf1):
     assert found["ours", "UF1"].measured == pytest.approx(uf1)
 
 
+def of_rows(tmp_path, column=ACC, rule="last", **rows):
+    """The cells of rows with an experiment each."""
+    made = archive(tmp_path, rows, rule=rule, of=lambda found: lambda row, column: found[row.name])
+    cells = result(made, table(column, rows=tuple(map(Row, rows)))).cells
+    return {(c.row, c.joined): c for c in cells}
+
+
+@pytest.mark.parametrize(
+    ("rule", "numbers", "own", "ends"),
+    [("last", (75, 50), (0, 100), (-100, 50)), ("best_on_test", (100, 75), (50, 100), (-50, 0))],
+)
+def test_a_gain_by_hand(tmp_path, rule, numbers, own, ends):
+    """Of s1 and s2 the first row has right, last, 1/2 and all, the second all and none; best, all and all, all and
+    1/2. Both are drawn, or one of them twice."""
+    first, second = ([experiment(records)] for records in SEEDS)
+    found = of_rows(tmp_path, rule=rule, first=first, second=second)
+    a, b = (found[row, "pooled"] for row in ("first", "second"))
+    assert (a.measured, b.measured) == pytest.approx(numbers) and (b.low, b.high) == pytest.approx(own)
+    assert a.seeds == {0: pytest.approx(numbers[0])} and b.seeds == {0: pytest.approx(numbers[1])}
+    assert a.gain is None and b.gain == pytest.approx(-25) and (b.gain_low, b.gain_high) == pytest.approx(ends)
+
+
+@pytest.mark.parametrize("other", ["samples", "seed"])
+def test_rows_of_other_samples_or_seeds_are_not_paired(tmp_path, other):
+    records = [record("s1", [0, 0], [0, 1], [0, 0]), record("s3", [1, 2], [1, 2], [1, 2])]
+    second = experiment(records) if other == "samples" else experiment(SEEDS[1], seed=1)
+    found = of_rows(tmp_path, first=[experiment(SEEDS[0])], second=[second])["second", "pooled"]
+    assert found.measured is not None and found.gain is found.gain_low is None
+
+
+def test_a_confusion_matrix_is_of_the_network_that_is_kept():
+    """By the first metric of its record, whatever the column's."""
+    fold = record("", [0, 0, 1, 2], [0, 0, 0, 0], [0, 1, 1, 2])
+    fold["predictions"]["epochs"]["best_on_test"] = {"accuracy": {"": "last"}, "uf1": {"": "best_on_test"}}
+    counts = confusion_of([fold], "best_on_test", UF1)
+    assert counts.tolist() == [[2, 0, 0], [1, 0, 0], [1, 0, 0]]
+
+
 def test_where_the_last_epoch_is_the_best_the_leak_is_nothing(tmp_path):
     records = [record("s1", [0, 0], [0, 1], [0, 1]), record("s2", [1, 2], [1, 2], [1, 2])]
     found, _ = cells(tmp_path, table(ACC, UF1), [experiment(records)])
@@ -298,6 +337,23 @@ def test_beside_a_mean_of_folds_stands_the_pooled_number_which_no_paper_prints(t
     assert (mean.low, mean.high) == (pytest.approx(0), pytest.approx(1))
     all_present = [(c.joined, c.measured) for c in made.cells if c.row.startswith("constant baseline")]
     assert all_present == [("mean of folds", pytest.approx(5 / 6)), ("pooled", pytest.approx(6 / 7))]
+
+
+def test_a_gain_is_over_the_number_that_joins_the_folds_alike(tmp_path):
+    """Of AU1, as above: .5 and pooled 2/3; said of all, 5/6 and pooled 6/7."""
+    some, every = (of_units([[p] * 4 for p in said]) for said in ((0.9, 0.9, 0.9, 0.1), (0.9,) * 4))
+    found = of_rows(tmp_path, F1[0], some=[some], every=[every])
+    assert found["every", "mean of folds"].gain == pytest.approx(5 / 6 - 1 / 2)
+    assert found["every", "pooled"].gain == pytest.approx(6 / 7 - 2 / 3)
+
+
+def test_units_that_are_not_scored_are_no_positives(tmp_path):
+    """AU1 of the second of four samples, three of which show it."""
+    units = of_units([[0.9] * 4] * 4)
+    units.found[0]["targets"] = [SHOWN[0], [-1, *SHOWN[1][1:]]]
+    write_printed(tmp_path, "Number of samples,AU1,2,run")
+    found, _ = cells(tmp_path, table(F1[0]), [units])
+    assert found["Number of samples", "AU1"].measured == 2
 
 
 def test_strict_compares_a_printed_mean_of_folds_with_the_measured_one(tmp_path):

@@ -96,6 +96,20 @@ def test_seeds_are_runs_of_their_own_and_the_first_is_as_without(whole, toy, tmp
     assert first != second
 
 
+def test_a_pretraining_draws_its_weights_and_its_batches_by_its_seed(casme2, toy, tmp_path):
+    weights, batches = [], []
+
+    def pretrain(training):
+        weights.append(torch.rand(3).tolist())
+        batches.append([x.flatten().tolist() for _, _, (x, _) in training.batches(epochs=1, batch=4)])
+        return {"none": torch.zeros(1)}
+
+    paper = dataclasses.replace(PAPER, pretrain=pretrain)
+    arguments = ("table1/w/ pre-training", "--data", casme2, "--out", tmp_path, "--seeds", 2)
+    assert toy(*arguments, paper=paper)[0] == 0
+    assert weights[0] != weights[1] and batches[0] != batches[1] and len(weights) == 2
+
+
 def test_two_processes_leave_the_records_of_one(whole, tmp_path):
     data, out = whole
     done = python("toy", "table1", "--data", data, "--out", tmp_path / "two", "--processes", 2)
@@ -231,6 +245,16 @@ def test_of_action_units_the_epoch_with_the_best_f1_is_kept_not_the_most_accurat
     assert [(entry["test"], entry["val"]) for entry in training.history] == [(2 / 8, 2 / 8), (0, 0)]
     epochs = training.predictions["epochs"]
     assert epochs["val"] == epochs["best_on_test"] == {"f1_binary": {"": "1"}}
+
+
+def test_units_that_too_few_samples_show_choose_no_epoch(casme2):
+    """All clips show 4 and 12; the other units are not scored, however often they are said to be shown."""
+    task = TASKS["corpora-au8"]
+    samples = task.select(corpus.read(casme2).samples)
+    fold = TASKS["casme2-au8"].folds(samples)[0]
+    training = FoldTraining("toy", None, task, fold, None, samples, 0, torch.device("cpu"), metrics=("f1_binary",))
+    training.score(0, lambda rows: torch.ones(len(rows), 8))
+    assert training.history[0]["test"] == 1
 
 
 def test_rows_and_targets_are_those_of_the_fold(training):

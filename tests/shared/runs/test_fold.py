@@ -1,5 +1,8 @@
 """Rows are paired, and the epoch that a rule scores is the one whose weights are kept and figures are drawn."""
 
+from functools import partial
+from types import SimpleNamespace
+
 import pytest
 import torch
 from tiny import ROWS, trained
@@ -10,7 +13,7 @@ from shared.corpora import casme2 as corpus
 from shared.errors import UserError
 from shared.protocols import with_validation
 from shared.runs import engine
-from shared.runs.experiment import predicted
+from shared.runs.experiment import Experiment, predicted
 from shared.runs.fold import FoldTraining
 from shared.tasks import TASKS
 
@@ -52,6 +55,16 @@ def test_jobs_of_one_seed_meet_the_same_batches_and_augmentation(make):
     first, one, second, other, guidance, _ = met[0]
     assert first != second and one != other and guidance != first
     assert len(set(sum(first, []))) == 8 and set(sum(first, [])) < {0, 1, 2, 6, 7, 8, 9, 10, 11}  # one is left over
+
+
+def test_jobs_of_other_seeds_meet_other_batches_and_augmentation(make):
+    batches, augmented = [], []
+    for seed in range(3):
+        training = make()
+        training.config, training.seed = Batches, seed
+        batches.append([b.tolist() for b in training.shuffled(training.indices("train"))])
+        augmented.append(torch.rand(3, generator=training.augmentation).tolist())
+    assert all(met[0] != met[1] != met[2] != met[0] for met in (batches, augmented))
 
 
 @pytest.mark.parametrize("package", ROWS)
@@ -129,6 +142,16 @@ def test_the_scored_epoch_is_the_one_whose_weights_are_kept_and_drawn(make, rule
         scores = torch.tensor(predicted({"predictions": training.predictions}, by_rule, by_metric))
         assert scores.argmax(dim=1).tolist() == EPOCHS["test"][epoch - 1]
     assert set(training.predictions["scores"]) == {"1", "2", "3", "4", "5"}
+
+
+@pytest.mark.parametrize(("rule", "metric"), CHOSEN)
+def test_scores_for_figures_are_of_the_scored_epoch(make, rule, metric):
+    training = scored(make(validation=True, rule=rule, metrics=(metric,)), EPOCHS)
+    record = {"samples": training.fold.test, "predictions": training.predictions}
+    run = SimpleNamespace(session=SimpleNamespace(rule=rule), metrics=(metric,), records=lambda: [record])
+    run.tested = partial(Experiment.tested, run)
+    said = [torch.tensor(Experiment.scores(run)[sample]).argmax().item() for sample in training.fold.test]
+    assert said == EPOCHS["test"][CHOSEN[rule, metric] - 1]
 
 
 @pytest.mark.parametrize("rule", ["val", "best_on_test"])

@@ -4,12 +4,15 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import torch
 from tiny import session_of
 from toy.experiments import PAPER
 
 from shared.corpora import casme2 as corpus
+from shared.files import read_json
 from shared.report.cells import Cell, baselines, measured
 from shared.report.results import circumstances
+from shared.runs import engine
 from shared.runs.experiment import Experiment
 from shared.runs.paper import Column, Row
 from shared.runs.session import Session
@@ -76,3 +79,23 @@ def test_a_unit_that_too_few_show_has_no_number(experiment):
     assert [(c.measured, c.note) for c in none] == [(None, "not scored: too few samples show it (2 of 2 folds)")]
     fake = SimpleNamespace(task=TASKS["corpora-au8"], found=records)
     assert baselines(replace(column, corpus="SAMM", joined="pooled"), fake) == []
+
+
+def test_a_record_has_the_targets_as_they_are_scored(experiment):
+    """Of eight units those that the toy's clips show, 4 and 12."""
+    session, task = experiment("CASME2", "SAMM").session, TASKS["corpora-au8"]
+    session.paper = replace(PAPER, train=lambda training: training.score(0, lambda rows: torch.ones(len(rows), 8)))
+    run = Experiment(session, task, session.base, 0)
+    engine._train(run, run.folds[0], torch.device("cpu"))
+    record = read_json(run.record_path(run.folds[0]))
+    assert record["targets"] == [[-1, -1, 1, -1, 1, -1, -1, -1]] * 12
+
+
+def test_halves_and_their_people_are_drawn_by_the_seed(casme2, tmp_path):
+    """Of four people two are tested, and one of the other two is learned from."""
+    session = session_of(PAPER, ["--data", str(casme2), "--out", str(tmp_path), "--set", "people=1"])
+    learned = {}
+    for seed in range(20):
+        for fold in session.experiment(TASKS["casme2-5-halves"], session.base, seed).folds:
+            learned.setdefault((fold.name, fold.test), set()).add(fold.train)
+    assert len(learned) > 4 and max(map(len, learned.values())) == 2

@@ -3,13 +3,19 @@
 import json
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from sklearn.svm import SVC
 from toy.experiments import PAPER
 
+from shared.corpora import casme2 as corpus
+from shared.pixels.images import read
 from shared.runs import yardstick
+from shared.runs.experiment import predicted
+from shared.runs.fold import FoldTraining
 from shared.runs.yardstick import Config, answers, flow_on_grid, kept, unfit
 from shared.tasks import TASKS
 
@@ -110,3 +116,37 @@ def test_with_few_people_it_has_as_few(toy, casme2, tmp_path, monkeypatch):
     records = [json.loads(path.read_text()) for path in tmp_path.glob("*/*/casme2-5/*/seed-*/*.json")]
     assert code == 0 and len(records) == 2 * 4 and "left out" not in printed and "yardstick (" in printed
     assert {len({sample.split("/")[1] for sample in r["train"]}) for r in records} == {1}
+
+
+def test_flow_is_from_the_onset_to_the_apex(casme2, tmp_path, monkeypatch):
+    """Of the toy's clips the middle one of three images is the apex."""
+    asked = []
+    monkeypatch.setattr(yardstick, "kept", lambda pairs, folder: asked.extend(pairs) or np.zeros((len(pairs), 160)))
+    samples = corpus.read(casme2).samples
+    data = yardstick.load(samples, Config(), tmp_path)
+    assert data.ids == tuple(samples["sample"])
+    for pair, frames in zip(asked, samples["frames"], strict=True):
+        np.testing.assert_array_equal(pair, [read(frames.path(n), yardstick.SIZE, gray=True)[..., 0] for n in (1, 2)])
+
+
+def test_flow_of_other_code_is_computed_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(yardstick, "flow_on_grid", lambda pairs: np.ones((len(pairs), 160)))
+    pairs = np.zeros((1, 2, 136, 112), np.uint8)
+    assert kept(pairs, tmp_path / "flow").max() == 1
+    monkeypatch.setattr(yardstick, "flow_on_grid", lambda pairs: np.full((len(pairs), 160), 2.0))
+    assert kept(pairs, tmp_path / "flow").max() == 1
+    monkeypatch.setattr(yardstick, "code_key", lambda *_: "other")
+    assert kept(pairs, tmp_path / "flow").max() == 2
+
+
+@pytest.mark.parametrize("answer", ["svm", "largest class"])
+def test_a_fold_learns_from_its_training_part_alone(casme2, answer):
+    """Of its samples, all of one class; those tested are of another."""
+    task, samples = TASKS["casme2-5"], TASKS["casme2-5"].select(corpus.read(casme2).samples)
+    fold = task.folds(samples)[1]
+    samples["target"] = np.where(samples["sample"].isin(fold.test), 0, 3)
+    data = SimpleNamespace(x=np.random.default_rng(0).random((12, 4)))
+    training = FoldTraining("", Config(answer=answer), task, fold, data, samples, 0, torch.device("cpu"))
+    yardstick.train(training)
+    scores = predicted({"predictions": training.predictions}, "last", "accuracy")
+    assert np.argmax(scores, axis=1).tolist() == [3, 3, 3]
