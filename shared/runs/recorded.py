@@ -21,6 +21,11 @@ from .yardstick import YARDSTICK, unfit
 TABLE = ("samples", "subjects", "table")  # of a record's data: the same for all settings that use the same samples
 
 
+def _started(found: tuple[Path, list[Record]]) -> str:
+    """When the newest record of a folder was begun."""
+    return max(record.get("times", {}).get("started", "") for record in found[1])
+
+
 @dataclass(frozen=True, eq=False)
 class Recorded:
     """One configuration on one task with one seed; `folds` is how many it has, finished or not."""
@@ -58,7 +63,7 @@ class Archive:
         self._labels: dict[Task, dict[str, tuple[str, Any]]] = {}  # sample -> subject, target
         self._pixels: dict[tuple[Task, Settings], Mapping[str, Any]] = {}  # and under one configuration
         self._found: dict[tuple[Task, Settings], dict[int, Recorded]] = {}
-        newest_first = sorted(self._folders(), key=lambda found: found[1][-1].get("times", {}).get("started", ""))[::-1]
+        newest_first = sorted(self._folders(), key=_started)[::-1]
         for folder, records in newest_first:
             try:
                 made = self._checked(records)

@@ -121,6 +121,13 @@ def test_what_is_stale_is_left_out_and_the_reason_given(toy, out, change, which,
     assert rows(toy, out, "--scale", "paper") == ["w/ pre-training", CONSTANT]
 
 
+def test_a_fold_that_was_trained_again_makes_its_folder_the_newest(toy, out):
+    spoil(out, STALE["data"][0], ALL)
+    assert rows(toy, out, "--scale", "paper") == ["w/ pre-training", CONSTANT]
+    spoil(out, lambda r: {"times": r["times"] | {"started": "2999-01-01"}}, slice(0, 1))
+    assert rows(toy, out, "--scale", "paper") == ["plain", CONSTANT]
+
+
 def test_a_damaged_record_is_named_and_its_experiment_is_not_done(toy, out):
     path = out / f"toy/paper/{PLAIN}/seed-0/CASME2_sub02.json"
     path.write_bytes(path.read_bytes()[:-9])
