@@ -56,28 +56,16 @@ def distance(u, v):
 
 
 @pytest.mark.parametrize(
-    "pairs", [lambda: warps(6), lambda: warps(4, amplitude=0.3, seed=1), faces], ids=["warps", "small warps", "faces"]
+    ("pairs", "most"),
+    [(lambda: warps(6), 0.002), (lambda: warps(4, amplitude=0.3, seed=1), 0.004), (faces, 0.02)],
+    ids=["warps", "small warps", "faces"],
 )
-def test_agrees_with_opencv(pairs):
+def test_agrees_with_opencv(pairs, most):
     I0, I1, truth = pairs()
     flow, reference = tvl1(I0, I1), opencv(I0, I1)
-    assert distance(flow, reference).median() <= 0.05
+    assert distance(flow, reference).median() <= most
     assert distance(flow, truth).mean() <= 1.01 * distance(reference, truth).mean()
     assert distance(flow, truth).mean() < 0.8 * truth.norm(dim=1).mean()
-
-
-def test_the_flow_is_filtered_before_each_of_the_outer_iterations(monkeypatch):
-    filtered, plain = [], module._median5
-    monkeypatch.setattr(module, "_median5", lambda x: filtered.append(1) or plain(x))
-    tvl1(*warps(1, size=32)[:2], scales=1, warps=2, inner=4, outer=3, epsilon=0.0)
-    assert len(filtered) == 2 * 3
-
-
-def test_a_coarser_level_s_flow_is_taken_over_in_pixels_of_the_finer(monkeypatch):
-    """If each of three levels finds one pixel more, at half the size each: 1, 2 · 1 + 1, 2 · 3 + 1."""
-    monkeypatch.setattr(module, "_level", lambda I0, I1, u: u + 1)
-    I = torch.zeros(1, 64, 80)
-    torch.testing.assert_close(module._pyramid(I, I, 3, 0.5, {}), torch.full((1, 2, 64, 80), 7.0))
 
 
 def test_odd_sizes_and_floating_images():
