@@ -215,8 +215,8 @@ def recognise(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
     """MAER of Table 1: MIACNet learns the macro-expressions by cross-entropy."""
     config, clips = pretraining.config, pretraining.data
     assert isinstance(clips, LabelledPairs)
-    taken_here = taken(config) | {"frames": "the first, the most different from it"}
-    pretraining.leaves(partial(FramePredictor, miacnet=network(config).keywords), **taken_here)
+    seen = taken(config) | {"frames": "the first, the most different from it"}
+    pretraining.leaves(partial(FramePredictor, miacnet=network(config).keywords), **seen)
     model = pretraining.synchronised(channels_last(network(config, len(clips.classes))()))
     adamw, decay = optimiser(
         model, lr=config.pretrain_lr, final=config.final, epochs=config.pretrain_epochs, weight_decay=0.0

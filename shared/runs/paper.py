@@ -174,7 +174,7 @@ class Paper(Generic[C, D, N]):
 
     @cache  # noqa: B019 (a paper lives as long as its process)
     def neighbours(self, row: Row) -> dict[str, dict[Any, str]]:
-        """The settings that alone make another row of its tables of a row: {setting: {its value: the row's name}}."""
+        """The settings each of which alone turns a row into another of its tables: {setting: {value: other's name}}."""
         own, found = changed(self.config(), row.changes), dict[str, dict[Any, str]]()
         for other in (other for table in self.tables if row in table.rows for other in table.rows):
             theirs = changed(self.config(), other.changes)

@@ -54,7 +54,10 @@ class Session:
         return [f"{k}={v}" for k, v in differences(self.base, own).items() if parts[k] != "machine"]
 
     def misnamed(self, row: Row) -> str:
-        """The --set that makes of a row another of its table, or one that the table varies; "" where there is none."""
+        """What is wrong with --set where a row would no longer be what its name says beside the others of its table.
+
+        That is where it changes a setting that alone tells the row from another; a number, such as a rate or a weight,
+        only where it takes the other row's value. "" where there is nothing wrong."""
         usual = self.paper.base(self.scale, {})
         for key, others in self.paper.neighbours(row).items() if self.overrides else ():
             value = getattr(self.base, key)
