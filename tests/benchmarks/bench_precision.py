@@ -36,6 +36,7 @@ LIMITS = {  # Tflop/s that the makers print, dense: float32, TF32, bf16
     "NVIDIA H200": (66.9, 494.7, 494.7, 989.4),
     "NVIDIA A100-SXM4-80GB": (19.5, 156.0, 156.0, 312.0),
 }
+PACKAGES = {p.__name__: p for p in (dvasp, skd_tstsan, mtmnet, sca_au, ma2mi)}
 SMALL = {"size": 64, "resize": 72, "frames": 2, "width": 8, "batch": 2, "pretrain_batch": 2}
 SMALL |= {"dit_dim": 48, "dit_depth": 1, "dit_heads": 3, "patch": 4}
 
@@ -122,6 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
     p.add_argument("--small", action="store_true", help="small networks: to see that it runs")
     p.add_argument("--steps", type=int, default=20)
     p.add_argument("--compile", action="store_true", help="a compiled step in bf16, too")
+    p.add_argument("--packages", nargs="+", default=list(PACKAGES), choices=PACKAGES)
     args = p.parse_args(arguments)
     before = 10  # steps that do not count
     if args.small:
@@ -130,7 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
     card = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
     limits = dict(zip(("float32", "default", "tf32", "bf16"), LIMITS.get(card, [float("nan")] * 4), strict=True))
     print(f"{card}, torch {torch.__version__}, {'small' if args.small else 'the papers'} sizes, {args.steps} steps")
-    for package in (dvasp, skd_tstsan, mtmnet, sca_au, ma2mi):
+    for package in map(PACKAGES.get, args.packages):
         base = package.experiments.Config()
         if package is ma2mi:
             base = vary(base, autoencoder="pool" if args.small else "random")  # of the published one's size
