@@ -174,7 +174,7 @@ class Guidance:
         self.net = MicroNet
         self.pairs, self.config, self.generator = pairs, config, generator
         self.due = False
-        self.gradients: list[dict[str, float]] = []
+        self.gradients: list[dict[str, Tensor]] = []
         self.adam = Adam(
             [
                 {"params": MicroNet.E.parameters(), "lr": config.lr_E},
@@ -247,10 +247,10 @@ class Guidance:
         return drawn(same, draws[0])[guided], drawn(other, draws[1])[guided], guided
 
 
-def gradient_norms(terms: Mapping[str, Tensor], parameters: Sequence[nn.Parameter]) -> dict[str, float]:
-    """The norm of each term's gradient on all the parameters together."""
+def gradient_norms(terms: Mapping[str, Tensor], parameters: Sequence[nn.Parameter]) -> dict[str, Tensor]:
+    """The norm (), where the parameters are, of each term's gradient on all of them together."""
     gradients = {name: torch.autograd.grad(term, parameters, retain_graph=True) for name, term in terms.items()}
-    return {name: torch.nn.utils.get_total_norm(parts).item() for name, parts in gradients.items()}
+    return {name: torch.nn.utils.get_total_norm(parts) for name, parts in gradients.items()}
 
 
 def macronet(weights: dict[str, Tensor], config: Config) -> EIDNet:
@@ -310,7 +310,8 @@ def train(training: FoldTraining[Config, Store]) -> None:
         guidance.due = not config.compile
         if epoch + 1 == round(config.full_rate * config.epochs):
             guidance.lower_rates()
-    training.figures = Left(first_stage, shown, psnr, neutral, guidance.gradients)
+    gradients = [{name: norm.item() for name, norm in norms.items()} for norms in guidance.gradients]
+    training.figures = Left(first_stage, shown, psnr, neutral, gradients)
 
 
 def run(

@@ -8,6 +8,7 @@ import argparse
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from mtmnet.config import Config
 from mtmnet.data import ImagePairs
@@ -33,7 +34,7 @@ def faces(people: int, size: int, strength: float, first: int) -> ImagePairs:
     return ImagePairs.of(torch.stack(clips), y, [str(i // len(SHOWN)) for i in range(len(clips))])
 
 
-def printed(title: str, steps: list[dict[str, float]]) -> None:
+def printed(title: str, steps: list[dict[str, Tensor]]) -> None:
     first, *others = steps[0]
     ratios = {name: [norms[name] / norms[first] for norms in steps] for name in others}
     terms = ", ".join(f"{name} ratio {min(v):.3g} to {max(v):.3g}" for name, v in ratios.items())

@@ -51,7 +51,7 @@ def main(method: str, data: str, out: str) -> None:
     waits = Counter(
         f"{Path(w.filename).parent.name}/{Path(w.filename).name}:{w.lineno}"
         for w in caught
-        if "synchroniz" in str(w.message)
+        if "called a synchronizing" in str(w.message)
     )
     print(json.dumps({"steps": steps, "waits": waits, "kept": training.scored_epoch}))
 
