@@ -45,7 +45,7 @@ def remarks(config: Config, history: History = (), records: Sequence[Record] = (
 def shares(records: Sequence[Record]) -> list[str]:
     """The share of each term in the gradient norms on E: the mean over the epochs of all folds, one batch each."""
     norms = [epoch for record in records if record["figures"] for epoch in train.Left(**record["figures"]).gradients]
-    if not norms:
+    if not any(norm for epoch in norms for name, norm in epoch.items() if name != "L_cls"):  # no guidance
         return []
     means = {name: sum(n[name] / sum(n.values()) for n in norms) / len(norms) for name in norms[0]}
     terms = ", ".join(f"{name} {value:.2g}" for name, value in means.items())
