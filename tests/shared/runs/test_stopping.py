@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,9 @@ def test_processes_that_are_asked_to_stop_end_and_resume(casme2, tmp_path):
     run = Running(as_python, arguments)
     waited_for(lambda: list(out.glob("toy/*/pretraining/*/*/.claims/*")) or run.poll() is not None)
     time.sleep(1.0)
-    os.kill(run.pid, signal.SIGTERM)
+    with suppress(ProcessLookupError):
+        while run.poll() is None:
+            os.killpg(run.pid, signal.SIGTERM)  # its processes, too, as `timeout` does, and more often
     done = run.ended(60)
     said = done.stderr
     assert done.returncode == 128 + signal.SIGTERM, said
