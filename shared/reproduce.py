@@ -100,7 +100,9 @@ def complete(
         from .faces import draw_missing
 
         if args.diff and not session.data.exists():
-            raise UserError(f"{args.out} holds no records of synthetic faces: without --diff, {name} makes them")
+            raise UserError(
+                f"{session.data}, whose faces the records are of, is not there: without --diff, {name} draws it"
+            )
         draw_missing(session.data, () if args.diff else (corpus for e in wanted for corpus in e.corpora))
     experiments = [e for e in wanted if not e.missing()]
     worker = launched()

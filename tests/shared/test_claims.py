@@ -215,7 +215,7 @@ def test_no_verdict_on_rows_that_learned_nothing():
 
 def test_without_records_diff_draws_nothing(claim, tmp_path):
     code, printed, err = claim("--diff", "--out", tmp_path / "out")
-    assert code == 2 and "holds no records of synthetic faces: without --diff, claims makes them" in err
+    assert code == 2 and "is not there: without --diff, claims draws it" in err
     assert not printed and not list(tmp_path.rglob("*.jpg"))
 
 
