@@ -175,9 +175,10 @@ class Paper(Generic[C, D, N]):
     @cache  # noqa: B019 (a paper lives as long as its process)
     def neighbours(self, row: Row) -> dict[str, dict[Any, str]]:
         """The settings each of which alone turns a row into another of its tables: {setting: {value: other's name}}."""
-        own, found = changed(self.config(), row.changes), dict[str, dict[Any, str]]()
+        plain, found = self.config(), dict[str, dict[Any, str]]()
+        own = changed(plain, row.changes)
         for other in (other for table in self.tables if row in table.rows for other in table.rows):
-            theirs = changed(self.config(), other.changes)
+            theirs = changed(plain, other.changes)
             for key in other.changes.keys() - row.changes.keys():
                 value = getattr(theirs, key)
                 with suppress(UserError):  # values that do not go together

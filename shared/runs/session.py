@@ -47,21 +47,24 @@ class Session:
     def base(self) -> Settings:
         return self.paper.base(self.scale, self.overrides)
 
+    @cached_property
+    def usual(self) -> Settings:
+        """What `base` is without --set."""
+        return self.paper.base(self.scale, {})
+
     def changes(self) -> list[str]:
         """The settings that --set has changed, as "name=value"; not those of the machine, which change no method."""
-        own = self.paper.base(self.scale, {})
-        parts = {f.name: f.metadata["declared"].part for f in dataclasses.fields(own)}
-        return [f"{k}={v}" for k, v in differences(self.base, own).items() if parts[k] != "machine"]
+        parts = {f.name: f.metadata["declared"].part for f in dataclasses.fields(self.base)}
+        return [f"{k}={v}" for k, v in differences(self.base, self.usual).items() if parts[k] != "machine"]
 
     def misnamed(self, row: Row) -> str:
         """What is wrong with --set where a row would no longer be what its name says beside the others of its table.
 
         That is where it changes a setting that alone tells the row from another; a number, such as a rate or a weight,
         only where it takes the other row's value. "" where there is nothing wrong."""
-        usual = self.paper.base(self.scale, {})
         for key, others in self.paper.neighbours(row).items() if self.overrides else ():
             value = getattr(self.base, key)
-            if value != getattr(usual, key) and (value in others or not isinstance(value, float)):
+            if value != getattr(self.usual, key) and (value in others or not isinstance(value, float)):
                 other = others.get(value) or next(iter(others.values()))
                 return f"--set {key}={self.overrides[key]}: {key} tells row “{row.name}” from row “{other}”"
         return ""
