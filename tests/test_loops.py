@@ -247,6 +247,36 @@ def test_what_was_pretrained_is_there(method, four_people, tmp_path, watch, monk
         assert not [name for name in lost if method in KEPT or "running" not in name]
 
 
+class Reached(Exception):
+    """The first step."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "package"),  # not ma2mi, whose networks start at random
+    [(kind, p) for kind, those in (("pretraining", PRETRAININGS), ("fold", ROWS)) for p in those if p != "ma2mi"],
+)
+def test_published_weights_are_where_training_starts(kind, package, with_macro, tmp_path, watch, monkeypatch):
+    given: dict[str, torch.Tensor] = {}
+
+    def hold(*_: Any) -> None:
+        watch.hold()
+        raise Reached
+
+    def start(net: nn.Module, *_: Any) -> None:
+        for name, parameter in net.named_parameters():
+            given[name] = parameter.data.add_(0.1 * torch.rand_like(parameter)).clone()
+
+    monkeypatch.setattr(f"{package}.train.start", start)
+    monkeypatch.setattr(f"{__name__}.STARTS", {})
+    monkeypatch.setattr(watch, "step", hold)
+    with pytest.raises(Reached), watch:
+        if kind == "pretraining":
+            engine._pretrain(pretraining_of(package, with_macro, tmp_path), Alone(torch.device("cpu")), 0)
+        else:
+            run(package, with_macro(), tmp_path, monkeypatch)
+    assert given and not [name for name, value in given.items() if content(value) not in watch.held[0]]
+
+
 def spoil(training: FoldTraining) -> None:
     """Give each sample of the test part another class, or each unit's opposite."""
     tested = training.samples["sample"].isin(training.fold.test).to_numpy()
