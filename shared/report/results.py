@@ -175,11 +175,15 @@ def remarks_on(experiments: Sequence[Recorded]) -> list[str]:
 
 
 def scope(places: Sequence[tuple[str, str]], everywhere: Sequence[tuple[str, str]]) -> str:
-    """The rows, or else the columns, that a remark is about; nothing where it is about all cells."""
+    """The rows, or else the columns, that a remark is about, or the rows with the columns of those that it is about in
+    part; nothing where it is about all cells."""
     if not (others := [place for place in everywhere if place not in places]):
         return ""
     for axis, name in enumerate(("rows", "columns")):
         mine, left = (list(dict.fromkeys(place[axis] for place in part)) for part in (places, others))
         if not set(mine) & set(left):
             return f" [all {name} but {'; '.join(left)}]" if len(left) < len(mine) else f" [{name}: {'; '.join(mine)}]"
-    return f" [{'; '.join(f'{row}, {column}' for row, column in dict.fromkeys(places))}]"
+    rows = {row: [c for r, c in dict.fromkeys(places) if r == row] for row, _ in places}
+    whole = rows.keys() - {row for row, _ in others}
+    named = (row if row in whole else f"{row} ({', '.join(columns)})" for row, columns in rows.items())
+    return f" [rows: {'; '.join(named)}]"

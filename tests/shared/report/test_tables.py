@@ -13,7 +13,7 @@ from shared.report import printed, tables
 from shared.report.cells import confusion_of
 from shared.report.layout import as_text
 from shared.report.page import page
-from shared.report.results import result
+from shared.report.results import result, scope
 from shared.runs.paper import Column, Row, Table
 from shared.runs.recorded import Recorded
 from shared.tasks import TASKS
@@ -510,6 +510,12 @@ def test_under_a_table_stands_what_it_was_made_with(tmp_path):
     )
     _, made = cells(tmp_path, table(ACC), [])
     assert made.remarks == ("not run: no records",)
+
+
+def test_a_remark_on_cells_names_the_rows_that_are_whole():
+    every = [(row, column) for row in ("a", "b", "c") for column in ("x", "y", "z")]
+    assert scope([*every[:3], ("c", "z"), ("b", "y"), ("b", "z")], every) == " [rows: a; c (z); b (y, z)]"
+    assert scope([(row, "y") for row in "abc"], every) == " [columns: y]" and scope(every, every) == ""
 
 
 def test_a_remark_on_some_of_the_rows_names_them(tmp_path):
