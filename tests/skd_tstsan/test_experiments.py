@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+import skd_tstsan.train
 from shared.corpora.samples import Frames
 from shared.errors import UserError
 from shared.pixels.flow import tvl1
@@ -174,6 +175,15 @@ def test_macro_expressions_end_where_they_began(corpora):
     back = torch.nn.functional.interpolate(tvl1(end, start), (20, 20), mode="bilinear")
     paper = data.MacroExpressions(macro, replace(BASE, follow="paper"), cache)
     torch.testing.assert_close(paper[0, 0, list(macro["sample"]).index(macro["sample"][0])][0][36:], back[0])
+
+
+def test_a_pretraining_weighs_a_class_by_its_clips(corpora, monkeypatch):
+    """One clip of the first class, two of each other: 1 and six times 1/2, divided by their sum."""
+    cache, micro, macro = corpora
+    seen, criterion = [], skd_tstsan.train.criterion
+    monkeypatch.setattr(skd_tstsan.train, "criterion", lambda *given: seen.append(given[3]) or criterion(*given))
+    pretrained(BASE, (cache / "uneven", micro, macro[1:]))
+    torch.testing.assert_close(seen[0], torch.tensor([2.0] + [1.0] * 6) / 8)
 
 
 def test_transfer_takes_all_but_the_last_layers(corpora):
