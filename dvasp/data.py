@@ -59,7 +59,7 @@ def augmented(images: Tensor, draws: Tensor, size: int, *, flip: bool = True) ->
 
 
 def central(images: Tensor, size: int) -> Tensor:
-    """The crop at test: (B, R, R, 3) uint8 -> its middle (B, 3, size, size) in 0..1."""
+    """Test: the middle of images (B, R, R, 3) uint8 -> (B, 3, size, size) in 0..1."""
     start = (images.shape[1] - size) // 2
     return images[:, start : start + size, start : start + size].movedim(-1, 1) / 255
 

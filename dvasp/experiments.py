@@ -1,4 +1,4 @@
-"""Tables of the paper: a line a row."""
+"""The paper's tables, one line per row, and the functions that run them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ def pretraining(config: Config, task: Task) -> dict[str, Any] | None:
 
 
 def files(config: Config) -> tuple[str, ...]:
-    """The published files that the networks start from, by name."""
+    """The names of the published files that the networks start from."""
     depths = {config.depth} if config.method != "fine-tune" else set[int]()  # which starts from the teacher
     if config.method != "none" and not config.teacher:
         depths.add(config.teacher_depth)

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from shared.report.figures import Figure, config_of, grid, image, overlay, pictures
+from shared.report.figures import config_of, grid, image, overlay, pictures
 from shared.report.results import Result
 from shared.runs.experiment import Experiment
+from shared.runs.paper import Figure
 from shared.runs.session import Session
 from shared.tasks import Task
 
@@ -18,7 +19,7 @@ from .train import Left
 
 
 def figures(session: Session, experiments: Sequence[Experiment], results: Sequence[Result]) -> list[Figure]:
-    """The parts of Figures 1 (a) and 5 that the finished experiments allow."""
+    """The figures that the finished experiments allow."""
     base = session.base
     assert isinstance(base, Config)
     compared = {
@@ -47,14 +48,9 @@ def chosen(experiment: Experiment) -> list[tuple[int, int]]:
     return found
 
 
-def frames(experiment: Experiment) -> np.ndarray:
-    """Onset, apex and magnified apex of all samples (N, 3, resize, resize, 3)."""
-    return experiment.data.stacked()
-
-
 def magnified(experiment: Experiment) -> Figure:
     """Figure 1 (a): the apex before and after its motion is magnified."""
-    rows, images = [row for row, _ in chosen(experiment)][:4], frames(experiment)
+    rows, images = [row for row, _ in chosen(experiment)][:4], experiment.data.stacked()
     plot, axes = pictures(list(images[rows][:, [ONSET, APEX, MAGNIFIED]]), ("onset", "apex", "magnified"), width=1.9)
     for line, codes in zip(axes, experiment.samples["au_codes"].iloc[rows], strict=True):
         line[0].set_ylabel(f"AU {codes}", fontsize=8)
@@ -65,7 +61,7 @@ def magnified(experiment: Experiment) -> Figure:
 def activation_maps(task: Task, finished: Mapping[str, Experiment]) -> Figure:
     """Figure 5: for each AU a sample that shows it and each network's maps, of people whom the fold never saw."""
     first = next(iter(finished.values()))
-    shown, images = chosen(first), frames(first)[:, MAGNIFIED]
+    shown, images = chosen(first), first.data.stacked()[:, MAGNIFIED]
     maps = {name: e.tested(lambda record: Left(**record["figures"]).maps) for name, e in finished.items()}
     scores = {name: e.scores() for name, e in finished.items()}
     columns = [(name, v) for name, e in finished.items() for v in range(config_of(e, Config).views)]

@@ -34,12 +34,12 @@ def is_release(follow: Follow) -> bool:
     return follow == "release"
 
 
-def _wide(x: Tensor) -> Tensor:
-    """x in float32 where it is narrower: squares of activations of 22, summed over channels, overflow float16."""
-    return x if x.dtype == torch.float64 else x.float()
+def at_least_single(x: Tensor) -> Tensor:
+    """Half precision as float32: squares of activations of 22, summed over channels, overflow float16."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def _same(**tensors: Tensor) -> None:
+def check_alike(**tensors: Tensor) -> None:
     """Raises ValueError where the tensors differ in shape or are empty."""
     if len({x.shape for x in tensors.values()}) > 1 or not next(iter(tensors.values())).numel():
         shapes = ", ".join(f"{name} {tuple(x.shape)}" for name, x in tensors.items())
@@ -47,8 +47,8 @@ def _same(**tensors: Tensor) -> None:
 
 
 def _check_labels(p: Tensor, *, missing: bool) -> None:
-    """Raises ValueError where labels are not 1, 0 or, if they may be missing, NaN; not checked on a GPU, which it would
-    stall."""
+    """Raises ValueError where labels are not 1, 0 or, if they may be missing, NaN; checked on the CPU alone, since a
+    check would wait for a GPU."""
     if not p.is_cpu:
         return
     known = (p == 0) | (p == 1) | (p.isnan() if missing else False)
@@ -81,7 +81,7 @@ def selective_weights(
     _check_labels(p, missing=True)
     positive, negative = p == 1, p == 0
     noise = torch.rand(p.shape, device=p.device) if noise is None else noise
-    _same(labels=p, noise=noise)
+    check_alike(labels=p, noise=noise)
     N = (positive | negative).sum(0)
     w = torch.tensor(ratios, dtype=torch.float64).to(p.device, non_blocking=True)
     wanted = (N * w).round(decimals=6)  # 10 × 0.3 is 3, not a little more
@@ -108,9 +108,9 @@ def teacher_view_loss(z: Tensor, p: Tensor, a: Tensor, *, follow: Follow = "pape
 
     The released code has no 1/C: it takes the sum over AUs.
     """
-    _same(logits=z, labels=p, weights=a)
+    check_alike(logits=z, labels=p, weights=a)
     _check_labels(p, missing=True)
-    known, z = ~p.isnan(), _wide(z)
+    known, z = ~p.isnan(), at_least_single(z)
     total = F.binary_cross_entropy_with_logits(z, p.nan_to_num().to(z.dtype), weight=a * known, reduction="sum")
     return total / ((1 if is_release(follow) else p.shape[1]) * known.any(1).sum().clamp(min=1))
 
@@ -121,8 +121,8 @@ def co_regularization_loss(z_1: Tensor, z_2: Tensor, *, follow: Follow = "paper"
     The released code takes the absolute difference of mean entropies instead: each of the three means leaves out the
     probabilities below .001 and above .999, and .001 is added to 1 - p and to the mean probability.
     """
-    _same(logits=z_1, others=z_2)
-    z_1, z_2 = _wide(z_1), _wide(z_2)
+    check_alike(logits=z_1, others=z_2)
+    z_1, z_2 = at_least_single(z_1), at_least_single(z_2)
     if is_release(follow):
         p_1, p_2 = z_1.sigmoid(), z_2.sigmoid()
         H = _mean_entropy((p_1 + p_2) / 2, 1e-3) - (_mean_entropy(p_1, 0) + _mean_entropy(p_2, 0)) / 2
@@ -139,7 +139,7 @@ def _divergence(z_1: Tensor, z_2: Tensor) -> Tensor:
 
 
 def _mean_entropy(p: Tensor, more: float) -> Tensor:
-    """Of the probabilities in [.001, .999] (released code); 0 where there is none."""
+    """Mean entropy of the probabilities p in [.001, .999], `more` added to p (released code); 0 where there is none."""
     kept = (p >= 1e-3) & (p <= 1 - 1e-3)
     p = torch.where(kept, p, 0.5)  # not p[kept], of which a GPU would have to tell the length
     p, q = p + more, 1 - p + 1e-3
@@ -147,13 +147,13 @@ def _mean_entropy(p: Tensor, more: float) -> Tensor:
 
 
 def multi_view_loss(W_1: Tensor, W_2: Tensor) -> Tensor:
-    """L_mv, Eq. (3) and (7): mean |cos| of the two views' classifiers (C, D), an AU a row.
+    """L_mv, Eq. (3) and (7): mean |cos| of the two views' classifiers (C, D), one row per AU.
 
     Printed without the absolute value, Eq. (3) is least where the classifiers are opposite, not where they are
     orthogonal as the text says; the released code takes the absolute value.
     """
-    _same(classifiers=W_1, others=W_2)
-    return F.cosine_similarity(_wide(W_1), _wide(W_2), dim=1).abs().mean()
+    check_alike(classifiers=W_1, others=W_2)
+    return F.cosine_similarity(at_least_single(W_1), at_least_single(W_2), dim=1).abs().mean()
 
 
 def teacher_loss(
@@ -183,7 +183,7 @@ def teacher_loss(
             L_cr = co_regularization_loss(*output.views, follow=follow)
         else:
             among = p.isnan().all(1, keepdim=True)
-            each = _divergence(*map(_wide, output.views)) * among
+            each = _divergence(*map(at_least_single, output.views)) * among
             L_cr = each.sum() / (among.sum() * each.shape[1]).clamp(min=1)  # without images: 0
         terms["L_cr"] = lambda_cr * L_cr
     return terms
@@ -200,7 +200,7 @@ def student_view_loss(z: Tensor, p: Tensor) -> Tensor:
     if z.shape != (*p.shape, 2) or p.ndim != 2 or not p.numel():
         raise ValueError(f"logits {tuple(z.shape)} and labels {tuple(p.shape)}: expected (B, N, 2) and (B, N)")
     _check_labels(p, missing=False)
-    return F.cross_entropy(_wide(z).flatten(0, 1), p.flatten().long())
+    return F.cross_entropy(at_least_single(z).flatten(0, 1), p.flatten().long())
 
 
 # Sec. III-C-2: knowledge distillation
@@ -208,7 +208,7 @@ def student_view_loss(z: Tensor, p: Tensor) -> Tensor:
 
 def attention(A: Tensor) -> Tensor:
     """At, Eq. (9) and (10): A (B, C, H, W) -> (B, 1, H, W)."""
-    return _wide(A).square().sum(1, keepdim=True)
+    return at_least_single(A).square().sum(1, keepdim=True)
 
 
 def similarity(Q: Tensor) -> Tensor:
@@ -219,8 +219,8 @@ def similarity(Q: Tensor) -> Tensor:
 
 
 def _scaled(A: Tensor) -> tuple[Tensor, Tensor]:
-    """A over its largest magnitude, and that: G and normalised At ignore scale, and |A|^12 overflows float32."""
-    A = _wide(A)
+    """A / max |A|, and max |A|: G and normalised At ignore scale, and |A|^12 overflows float32."""
+    A = at_least_single(A)
     most = A.detach().abs().amax().clamp(min=torch.finfo(A.dtype).tiny)
     return A / most, most
 
@@ -251,7 +251,7 @@ def _distance(G: Callable[[Tensor], Tensor], A_T: Features, A_S: Features, follo
 
 
 def _unit(At: Tensor, eps: Tensor | float) -> Tensor:
-    """Maps (B, 1, H, W) over their L2 norm plus eps."""
+    """Maps (B, 1, H, W) divided by their L2 norm plus eps."""
     return At / (At.flatten(1).norm(dim=1)[:, None, None, None] + eps)
 
 
@@ -278,7 +278,7 @@ def fit_loss(A_T: Features, A_S: Features) -> Tensor:
     T, S = _layers(A_T, A_S)[-1]
     if T.shape != S.shape:
         raise ValueError(f"Fit compares activations: {tuple(T.shape)} of the teacher, {tuple(S.shape)} of the student")
-    return F.mse_loss(_wide(S), _wide(T))
+    return F.mse_loss(at_least_single(S), at_least_single(T))
 
 
 def _layers(A_T: Features, A_S: Features) -> list[tuple[Tensor, Tensor]]:

@@ -40,9 +40,9 @@ def magnify(onset: Tensor, apex: Tensor, *, ratio: float = 30.0, lambda_c: float
     """The apex as if it had moved `ratio` times as far from the onset: images (B, C, H, W) in 0..1 -> the same.
 
     ratio 1 gives the apex. Each band of apex - onset is multiplied; bands of wavelengths under lambda_c (pixels) in
-    proportion less, since a linear method cannot move so fine a structure so far. The finest band,
-    mostly noise, and the mean brightness stay as they are, as in the code of [31]. lambda_c is not in the paper: with 8
-    brows and lids are still magnified wholly in images of 240 x 240.
+    proportion less, since a linear method cannot move so fine a structure so far. The finest band, mostly noise, and
+    the mean brightness stay as they are, as in the code of [31]. lambda_c is not in the paper: with 8, brows and lids
+    are still magnified fully in images of 240 x 240.
     """
     for images in onset, apex:
         check_images(images)

@@ -55,13 +55,10 @@ class Trunk(nn.Module):
         return x.mean((2, 3)), A
 
 
-def stage(inplanes: int, planes: int, *, blocks: int, stride: int) -> nn.Sequential:
+def stage(C_in: int, C: int, *, blocks: int, stride: int) -> nn.Sequential:
     """Basic blocks; the first changes stride and width (He et al. 2016)."""
-    shortcut = None
-    if stride != 1:
-        shortcut = nn.Sequential(conv1x1(inplanes, planes, stride), nn.BatchNorm2d(planes))
-    first = BasicBlock(inplanes, planes, stride, shortcut)
-    return nn.Sequential(first, *(BasicBlock(planes, planes) for _ in range(blocks - 1)))
+    shortcut = nn.Sequential(conv1x1(C_in, C, stride), nn.BatchNorm2d(C)) if stride > 1 else None
+    return nn.Sequential(BasicBlock(C_in, C, stride, shortcut), *(BasicBlock(C, C) for _ in range(blocks - 1)))
 
 
 class Views(nn.Module):
@@ -102,7 +99,7 @@ class Views(nn.Module):
         return torch.stack(f), z, list(features)
 
     def classifiers(self, *, bias: bool) -> Tensor:
-        """(V, outputs, 8 width), or one more with the bias (released code)."""
+        """W: the weights (V, outputs, 8 width), with the bias (released code) one column more."""
         heads = [FC for FC in self.FC if isinstance(FC, nn.Linear)]
         rows = [torch.cat((FC.weight, FC.bias[:, None]), 1) if bias else FC.weight for FC in heads]
         return torch.stack(rows)

@@ -8,13 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from shared.errors import UserError, log
 from shared.metrics import constant_baseline, score
 from shared.pixels.frames import Store
 from shared.runs.fold import FoldTraining, autocast, total
-from shared.runs.gradcam import gradcam, scaled
+from shared.runs.gradcam import gradcam, on_face, scaled
 from shared.runs.pretraining import Pretraining
 from shared.runs.weights import published_weights, read_tensors
 
@@ -30,13 +29,13 @@ Maps = dict[str, list[list[list[float]]]]  # by the index of an AU, the activati
 
 @dataclass(frozen=True)
 class Left:
-    """What a fold leaves for the figures, at the scored epoch."""
+    """The part of a record that the figures read, at the scored epoch."""
 
     maps: list[Maps]  # of each test sample, for the AUs that it shows (Fig. 5)
 
 
 def build_teacher(config: Config, statistics: Statistics = "emotionet") -> partial[Teacher]:
-    """A call that makes a teacher with random weights, for images normalised by `statistics`."""
+    """The teacher, to be built, with random weights, for images normalised by `statistics`."""
     return partial(
         Teacher,
         depth=config.teacher_depth,
@@ -48,8 +47,8 @@ def build_teacher(config: Config, statistics: Statistics = "emotionet") -> parti
     )
 
 
-def network(config: Config, N: int) -> "partial[Student]":
-    """A call that makes the student. DVFT normalises images as its teacher did; released code does not normalise."""
+def network(config: Config, N: int) -> partial[Student]:
+    """The student, to be built. DVFT normalises images as its teacher did; released code does not normalise."""
     statistics: Statistics
     statistics = "none" if is_release(config.follow) else "emotionet" if config.method == "fine-tune" else "imagenet"
     student: Callable[..., Student] = DualView if config.views == 2 else SingleView
@@ -67,6 +66,12 @@ def network(config: Config, N: int) -> "partial[Student]":
     )
 
 
+def taken(config: Config) -> dict[str, Any]:
+    """The networks' input, for those who load one."""
+    shapes = {"x": [3, config.size, config.size]}
+    return {"size": config.size, "colour": "RGB", "range": [0, 1], "shapes": shapes}
+
+
 def start(net: Views, config: Config, weights_dir: str | Path) -> None:
     """Load ImageNet's weights (Sec. IV-C) where training starts from them, torchvision's file in `weights_dir`."""
     if config.start == "imagenet":
@@ -78,19 +83,13 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
     """Co-training (Sec. III-B): the teacher's weights. With one view, it learns from the labelled images alone."""
     config, faces = pretraining.config, pretraining.data
     assert isinstance(faces, Faces)
-    if (
-        config.views == 2
-        and config.start == "random"
-        and config.lambda_cr > 10
-        and pretraining.accelerator.is_main_process
-    ):
+    too_soon = config.views == 2 and config.start == "random" and config.lambda_cr > 10
+    if too_soon and pretraining.accelerator.is_main_process:
         log(
             f"{pretraining.name}: with random initial weights, L'_cr times {config.lambda_cr:g} makes the views agree "
             "before they have learned anything; the teacher's held-out F1 will show it; --set lambda_cr=2 avoids this"
         )
-    taken: dict[str, Any] = {"size": config.size, "colour": "RGB", "range": [0, 1]}
-    taken["shapes"] = {"x": [3, config.size, config.size]}
-    pretraining.leaves(build_teacher(config), [f"AU{au}" for au in AUS], **taken)
+    pretraining.leaves(build_teacher(config), [f"AU{au}" for au in AUS], **taken(config))
     start(made := build_teacher(config)(), config, pretraining.weights_dir)
     teacher = pretraining.synchronised(made)
     adam = torch.optim.Adam(teacher.parameters(), lr=config.teacher_lr, fused=pretraining.device.type == "cuda")
@@ -164,12 +163,9 @@ def train(training: FoldTraining[Config, Store]) -> None:
     made = training.build(
         network(config, len(training.task.aus)),
         frames="onset, apex",
-        colour="RGB",
         resize=config.resize,
         magnified=f"{config.ratio:g} times, by dvasp.prepare(onset, apex, **net.input)",
-        size=config.size,
-        range=[0, 1],
-        shapes={"x": [3, config.size, config.size]},
+        **taken(config),
     )
     student = made.to(memory_format=torch.channels_last)
     if config.method != "fine-tune":  # which starts from the teacher
@@ -244,7 +240,5 @@ def apply(student: Student, data: Store, config: Config) -> tuple[Tensor, Tensor
     x = central(torch.tensor(data.stacked()[:, MAGNIFIED]), config.size)
     scores = predict(student, x)
     each = [torch.tensor([m[str(au)] for au in range(student.N)]) for m in activation_maps(student, x, scores + 1)]
-    maps = F.interpolate(torch.stack(each).mean(dim=2), (config.size, config.size), mode="bilinear")  # of the views
-    before = (config.resize - config.size) // 2
-    after = config.resize - config.size - before
-    return scores, F.pad(maps, [before, after, before, after])
+    maps = torch.stack(each).mean(dim=2)  # of the views
+    return scores, on_face(maps, size=config.size, resize=config.resize)

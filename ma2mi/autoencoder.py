@@ -120,14 +120,12 @@ class Residual(nn.Module):
         super().__init__()
         self.norm1, self.conv1 = group_norm(C_in), conv(C_in, C_out)
         self.norm2, self.conv2 = group_norm(C_out), conv(C_out, C_out)
-        if C_in != C_out:
-            self.conv_shortcut = nn.Conv2d(C_in, C_out, 1)
+        self.conv_shortcut = nn.Identity() if C_in == C_out else nn.Conv2d(C_in, C_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, H, W) -> (B, C_out, H, W)."""
         y = self.conv1(F.silu(self.norm1(x)))
-        y = self.conv2(F.silu(self.norm2(y)))
-        return y + (self.conv_shortcut(x) if hasattr(self, "conv_shortcut") else x)
+        return self.conv2(F.silu(self.norm2(y))) + self.conv_shortcut(x)
 
 
 class Attention(nn.Module):

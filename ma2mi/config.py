@@ -55,19 +55,16 @@ class Config(Settings):
     dim: int = setting(768, "network", least=1)  # length of C_Δ; not in the paper: the width of DiT-B
     join: Literal["concat", "add"] = setting("concat", "network")  # of F^p and F^a; only drawn in Fig. 2
     position: bool = setting(True, "network")  # the position branch (Table 4)
-    # pre-training
-    pretrain: Literal["none", "recognition", "pixels", "latents"] = setting(
-        "latents", "pre-training"
-    )  # "w/o", "MAER", "MA2MI†" and "MA2MI" of Table 1
+    # pre-training: "w/o", "MAER", "MA2MI†" and "MA2MI" of Table 1
+    pretrain: Literal["none", "recognition", "pixels", "latents"] = setting("latents", "pre-training")
     source: Literal["AFEW", "FERV39k", "DFEW"] = setting("DFEW", "pre-training")  # Sec. 4.3; others in Table 3
     delta: tuple[int, int] = setting((3, 8), "pre-training", least=1, when=reconstructs)  # Sec. 4.3; others in Fig. 4
     position_loss: bool = setting(True, "pre-training", when=positioned)  # L_pos (Table 4)
     norm: Literal["position", "map"] = setting(
         "position", "pre-training", when=lambda config: positioned(config) and config.position_loss
     )  # of L_3; not in the paper: mean over positions
-    autoencoder: Literal["published", "random", "pool"] = setting(
-        "published", "pre-training", when=in_latents
-    )  # Sec. 3.2: as DiT's
+    # Sec. 3.2: as DiT's
+    autoencoder: Literal["published", "random", "pool"] = setting("published", "pre-training", when=in_latents)
     cache_latents: bool = setting(True, "machine", when=in_latents)  # compute each frame's Z once; not in the paper
     patch: int = setting(2, "pre-training", least=1, when=in_latents)  # of DiT on latents; not in the paper
     patch_pixels: int = setting(16, "pre-training", least=1, when=in_pixels)  # of DiT on pixels; not in the paper
@@ -77,9 +74,8 @@ class Config(Settings):
     pretrain_epochs: int = setting(80, "pre-training", least=1)  # Sec. 4.3
     pretrain_batch: int = setting(32, "pre-training", least=2)  # Sec. 4.3
     pretrain_lr: float = setting(4e-4, "pre-training", above=0)  # Sec. 4.3
-    final: float = setting(
-        0.01, "pre-training", above=0, most=1
-    )  # last epoch's share of the learning rate; not in the paper: "an exponential rate"
+    # last epoch's share of the learning rate; not in the paper: "an exponential rate"
+    final: float = setting(0.01, "pre-training", above=0, most=1)
     # fine-tuning
     tune: Literal["position", "action", "both"] = setting("both", "training")  # encoders (Table 2)
     reconstruct: bool = setting(False, "training")  # keep L_pre while fine-tuning (Table 2)
@@ -122,7 +118,6 @@ SMOKE = dict(
     dit_dim=192,
     dit_depth=1,
     dit_heads=3,
-    patch=2,
     pretrain_epochs=60,
     pretrain_batch=8,
     pretrain_lr=3e-3,  # at 4e-3 positions of F^p fall to 0 under some seeds, and L_2 with them

@@ -84,7 +84,7 @@ def pretraining_data(samples: Mapping[str, pd.DataFrame], config: Config, cache:
 
 
 class FramePairs(torch.utils.data.Dataset[tuple[Tensor, ...]]):
-    """Pairs (I_t, I_{t+δ}) of macro-expression clips, uint8 (size, size, 3): one pair a clip an epoch (Sec. 3.2).
+    """Pairs (I_t, I_{t+δ}) of macro-expression clips, uint8 (size, size, 3): one pair per clip and epoch (Sec. 3.2).
 
     t and δ are drawn from (seed, epoch, clip), δ from `delta` = (low, high), both included; clips shorter than δ
     give their first and last frame. A clip with an image that cannot be read is left out, with an entry in `problems`.

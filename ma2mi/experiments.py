@@ -1,4 +1,4 @@
-"""The paper's tables, a line a row, and the functions that run them."""
+"""The paper's tables, one line per row, and the functions that run them."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from shared.report.figures import along_rows, grid, image, overlay, pictures
+from shared.report.figures import along_rows, config_of, grid, image, overlay, pictures
 from shared.report.results import Result
 from shared.runs.experiment import Experiment
 from shared.runs.paper import Figure
@@ -17,7 +17,7 @@ from .train import Left, Reconstruction, autoencoder, motion, take
 
 
 def figures(session: Session, experiments: Sequence[Experiment], results: Sequence[Result]) -> list[Figure]:
-    """Those of Figures 4-6 that the finished experiments allow."""
+    """The figures that the finished experiments allow."""
     drawn = []
     for result in results:
         if result.table.name == "figure4":
@@ -38,8 +38,8 @@ def chosen(experiment: Experiment, count: int = 4) -> list[int]:
 @torch.no_grad()
 def reconstructions(experiment: Experiment) -> Figure:
     """Figure 5: I_t, I_{t+δ} and its reconstruction from I_t and C_Δ, on CASME II, which pre-training never saw."""
-    config, rows, pretraining = experiment.config, chosen(experiment), experiment.pretraining
-    assert isinstance(config, Config) and pretraining is not None
+    config, rows, pretraining = config_of(experiment, Config), chosen(experiment), experiment.pretraining
+    assert pretraining is not None
     weights = pretraining.load()
     model = Reconstruction(config, autoencoder(config, experiment.session.weights_dir))
     take(model.miacnet, weights, "miacnet.")

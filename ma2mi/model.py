@@ -33,12 +33,10 @@ class Encoder(nn.Module):
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
 
-def stage(inplanes: int, planes: int, *, stride: int) -> nn.Sequential:
+def stage(C_in: int, C: int, *, stride: int) -> nn.Sequential:
     """Two basic blocks; the first changes stride and width (He et al. 2016)."""
-    shortcut = None
-    if stride != 1:
-        shortcut = nn.Sequential(conv1x1(inplanes, planes, stride), nn.BatchNorm2d(planes))
-    return nn.Sequential(BasicBlock(inplanes, planes, stride, shortcut), BasicBlock(planes, planes))
+    shortcut = nn.Sequential(conv1x1(C_in, C, stride), nn.BatchNorm2d(C)) if stride > 1 else None
+    return nn.Sequential(BasicBlock(C_in, C, stride, shortcut), BasicBlock(C, C))
 
 
 class MIACNet(nn.Module):

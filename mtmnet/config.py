@@ -27,26 +27,21 @@ class Config(Settings):
     frames: int = setting(5, "training", least=1)  # centred at the apex (Sec. 4.1)
     magnify: float = setting(1.0, "training", above=0)  # of micro-expressions' x_E − x_N before E; not in the paper
     macro_frames: int = setting(3, "input", least=1)  # at the peak; not in the paper
-    macro: Literal["CK+", "MMI", "Oulu-CASIA", "none"] = setting(
-        "CK+", "training"
-    )  # the macro-expressions; others in Tables 2 and 3, "none" where nothing guides
+    # the macro-expressions; others in Tables 2 and 3, "none" where nothing guides
+    macro: Literal["CK+", "MMI", "Oulu-CASIA", "none"] = setting("CK+", "training")
     width: int = setting(64, "network", least=1)  # ResNet-18 (Sec. 4.1)
-    start: str = setting(
-        IMAGENET.name, "network"
-    )  # the encoder's initial weights: a file of torchvision's, or "random"; not in the paper
+    # the encoder's initial weights: a file of torchvision's, or "random"; not in the paper
+    start: str = setting(IMAGENET.name, "network")
     batch: int = setting(32, "pre-training", least=2)  # in all stages; not in the paper
-    # first stage: EIDNets (Sec. 3.1)
-    pretrain: Literal["eid", "classification", "none"] = setting(
-        "eid", "pre-training"
-    )  # of MicroNet; MacroNet classifies under "none" too
+    # first stage: EIDNets (Sec. 3.1); `pretrain` is MicroNet's: MacroNet classifies under "none", too
+    pretrain: Literal["eid", "classification", "none"] = setting("eid", "pre-training")
     pretrain_epochs: int = setting(20, "training", least=1)  # MicroNet's, Sec. 4.1
     macro_epochs: int = setting(20, "pre-training", least=1)  # MacroNet's; not in the paper: as MicroNet's
     lambda_rec: float = setting(0.1, "pre-training", least=0, when=eid)  # λ_{1,1}, Sec. 4.1
     lambda_sim: float = setting(0.1, "pre-training", least=0, when=eid)  # λ_{1,2}, Sec. 4.1
     lambda_s: float = setting(0.1, "pre-training", least=0, when=eid)  # λ_{1,3}, Sec. 4.1
-    norm: Literal["mean_square", "euclidean"] = setting(
-        "mean_square", "pre-training", when=eid
-    )  # of Eq. (1), (2); not in the paper: "euclidean" is as printed
+    # of Eq. (1), (2); not in the paper: "euclidean" is as printed
+    norm: Literal["mean_square", "euclidean"] = setting("mean_square", "pre-training", when=eid)
     reversal: bool = setting(False, "pre-training", when=eid)  # one backward pass for Eq. (5); not in the paper: turns
     steps_D_s: int = setting(1, "pre-training", least=1, when=eid)  # of D_s before each of E; not in the paper
     pretrain_lr_E: float = setting(1e-4, "pre-training", above=0)  # Sec. 4.1; of Adam, which is not in the paper
@@ -81,15 +76,12 @@ class Config(Settings):
 
 SMOKE = dict(
     size=128,
-    frames=5,
     magnify=5.0,
-    macro_frames=3,
     width=16,
     start="random",
     batch=8,
     norm="euclidean",
     pretrain_epochs=8,
-    macro_epochs=20,
     pretrain_lr_E=1e-3,
     pretrain_lr_classifiers=1e-3,
     pretrain_lr_D_r=2e-3,

@@ -1,4 +1,4 @@
-"""The paper's tables, a line a row, and the functions that run them."""
+"""The paper's tables, one line per row, and the functions that run them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,12 +18,8 @@ def pretraining(config: Config, task: Task) -> dict[str, Any] | None:
     if config.macro == "none":
         return None
     how = "eid" if config.pretrain == "eid" else "classification"
-    return {
-        "corpora": (config.macro,),
-        "labels": data.LABELS[task.name],
-        **pretraining_settings(config),
-        "pretrain": how,
-    }
+    key = {"corpora": (config.macro,), "labels": data.LABELS[task.name]}
+    return key | pretraining_settings(config) | {"pretrain": how}
 
 
 def files(config: Config) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def figures(session: Session, experiments: Sequence[Experiment], results: Sequen
 
 
 def ablation(result: Result) -> Figure:
-    """Tables 2 and 3 as bars with their intervals, a panel a column."""
+    """Tables 2 and 3 as bars with their intervals, one panel per column."""
     cells = [c for c in result.cells if c.measured is not None]
     columns, rows = dict.fromkeys(c.column for c in cells), list(dict.fromkeys(c.row for c in cells))
     N, R = len(columns), len(rows)
@@ -74,7 +74,7 @@ def reconstructions(experiment: Experiment, count: int = 4) -> list[Figure]:
 
 @torch.no_grad()
 def macro_reconstructions(experiment: Experiment) -> Figure:
-    """MacroNet's reconstructions of its own training images, a row a class, with and without the expression."""
+    """MacroNet's reconstructions of its own training images, one row per class, with and without the expression."""
     config, pretraining = config_of(experiment, Config), experiment.pretraining
     assert pretraining is not None
     pairs = pretraining.data

@@ -1,5 +1,6 @@
 """EIDNet (Sec. 3.1), and MTMNet (Sec. 3.2): a MicroNet that a frozen MacroNet guides, both of them EIDNets."""
 
+from itertools import pairwise
 from typing import NamedTuple, overload
 
 import torch
@@ -102,7 +103,7 @@ class Decoder(nn.Sequential):
         widths = [max(channels >> i, 16) for i in range(doublings + 1)]  # 512 to 16 at the width of the paper
         blocks = [
             nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), conv_block(C_in, C, nn.ReLU()))
-            for C_in, C in zip(widths[:-1], widths[1:], strict=True)
+            for C_in, C in pairwise(widths)
         ]
         super().__init__(*blocks, nn.Conv2d(widths[-1], 3, 3, padding=1), nn.Sigmoid())
 
@@ -137,8 +138,8 @@ class EIDNet(nn.Module):
     """Expression-Identity Disentangle Network, Sec. 3.1: neutral and expression images x_N, x_E (B, 3, H, W) in [0, 1].
 
     `forward` leaves D_s out: it plays against E in turns (see `oppose`). Not in the paper: `magnify`, the factor by
-    which the difference of x_E from x_N is multiplied before E (see `shown`). With
-    `size`, images of another side are refused.
+    which the difference of x_E from x_N is multiplied before E (see `shown`). With `size`, images of another side are
+    refused.
     """
 
     def __init__(self, classes: int, subjects: int, *, width: int = 64, magnify: float = 1.0, size: int | None = None):
@@ -200,9 +201,7 @@ class Discriminator(nn.Module):
     def __init__(self, channels: int = 256):
         super().__init__()
         widths = [channels, channels, channels // 2, channels // 4]  # not in the paper: how many layers, how wide
-        self.convs = nn.Sequential(
-            *(conv_block(C_in, C, nn.LeakyReLU(0.2)) for C_in, C in zip(widths[:-1], widths[1:], strict=True))
-        )
+        self.convs = nn.Sequential(*(conv_block(C_in, C, nn.LeakyReLU(0.2)) for C_in, C in pairwise(widths)))
         self.logit = Classifier(widths[-1], 1)
 
     def forward(self, f_pos: Tensor, f_anc: Tensor) -> tuple[Tensor, Tensor]:

@@ -34,7 +34,7 @@ class Left:
     shown: dict[str, str]  # "test", "train" -> the sample whose reconstruction is drawn; none without L_EID
     psnr: dict[str, float]  # "test", "train" -> dB of the reconstructions to x_E, the mean over clips
     neutral: dict[str, float]  # the same of x_N
-    gradients: list[dict[str, float]]  # norm of each term's gradient on E, one batch an epoch
+    gradients: list[dict[str, float]]  # norm of each term's gradient on E, one batch per epoch
 
 
 def network(config: Config, classes: int, subjects: int, magnify: float = 1.0) -> partial[EIDNet]:
@@ -175,13 +175,12 @@ class Guidance:
         self.pairs, self.config, self.generator = pairs, config, generator
         self.due = False
         self.gradients: list[dict[str, Tensor]] = []
-        self.adam = Adam(
-            [
-                {"params": MicroNet.E.parameters(), "lr": config.lr_E},
-                {"params": MicroNet.D_e.parameters(), "lr": config.lr_D_e},
-            ],
-            fused=(fused := pairs.y.is_cuda),
-        )
+        groups = [
+            {"params": MicroNet.E.parameters(), "lr": config.lr_E},
+            {"params": MicroNet.D_e.parameters(), "lr": config.lr_D_e},
+        ]
+        fused = pairs.y.is_cuda
+        self.adam = Adam(groups, fused=fused)
         self.labels = pairs.y.cpu()  # companions are chosen on the CPU: no step waits for a GPU
         self.macro = macro[1] if macro else None
         self.macro_labels = macro[1].y.cpu() if macro else None
@@ -285,8 +284,9 @@ def train(training: FoldTraining[Config, Store]) -> None:
     first_stage: list[dict[str, float]] = []
     if config.pretrain != "none":
         game = Disentangling(MicroNet, config, Alone(training.device))
-        step = lambda batch: game.step(*pairs.pixels(batch))  # noqa: E731
-        epochs = run(training, MicroNet, step, rows, config.pretrain_epochs, "first")
+        epochs = run(
+            training, MicroNet, lambda batch: game.step(*pairs.pixels(batch)), rows, config.pretrain_epochs, "first"
+        )
         first_stage = [terms for _, terms in epochs]
     shown: dict[str, str] = {}
     psnr: dict[str, float] = {}

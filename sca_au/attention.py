@@ -55,7 +55,7 @@ class ChannelAttention(nn.Module):
     """Scales each channel by a weight drawn from the covariance of channels: (B, C, H, W) -> same. Sec. 3.2.
 
     Maps (B, C, T, H, W) are taken too: the weight is that of their mean over T. reduced: c', the channels that the
-    covariance is taken of (not in the paper; 128 as in the network it follows). k: filters a row. Raises ValueError
+    covariance is taken of (not in the paper; 128 as in the network it follows). k: filters per row. Raises ValueError
     for a map of one position or of other channels.
     """
 
@@ -83,7 +83,7 @@ class SpatialAttention(nn.Module):
     """Scales each position by a weight drawn from the covariance of positions: (B, C, H, W) -> same. Sec. 3.3.
 
     Maps (B, C, T, H, W) are taken too: the weight is that of their mean over T. size: (H, W) of the maps, fixed because
-    every position has filters of its own; ValueError for another size, or for a single channel. k: filters a row.
+    every position has filters of its own; ValueError for another size, or for a single channel. k: filters per row.
     relu: after the row convolution, as in the group's public code and in the network that it follows; the paper's text
     has none.
     """

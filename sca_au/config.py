@@ -32,19 +32,16 @@ class Config(Settings):
     frames: int = setting(10, "input", least=1)  # sampled from those (Sec. 4.2)
     # network
     depth: Literal[18, 50, 101] = setting(18, "network")  # of Res3D (Sec. 4.3)
-    attention: Literal["none", "SA", "CA", "max", "avg", "concat", "scalar", "rows"] = setting(
-        "scalar", "network"
-    )  # Sec. 3.4, Eq. (3)
+    # Sec. 3.4, Eq. (3)
+    attention: Literal["none", "SA", "CA", "max", "avg", "concat", "scalar", "rows"] = setting("scalar", "network")
     reduced: int = setting(128, "network", least=1)  # c'; not in the paper: as in second-order pooling, its model
-    k: int = setting(4, "network", least=1)  # filters a row (Sec. 3.2)
-    relu: bool = setting(
-        False, "network"
-    )  # after the spatial row convolution; none in Sec. 3.3, one in the group's code
+    k: int = setting(4, "network", least=1)  # filters per row (Sec. 3.2)
+    # after the spatial row convolution; none in Sec. 3.3, one in the group's code
+    relu: bool = setting(False, "network")
     width: int = setting(64, "network", least=1)  # channels of the first stage, as in the zoo
     dropout: float = setting(0.5, "network", least=0, below=1)  # Sec. 4.2
-    start: Literal["zoo", "kinetics", "kinetics-ucf101", "random"] = setting(
-        "zoo", "network"
-    )  # initial weights; "zoo": of Kinetics and UCF-101 (Sec. 4.2) at depth 18, of Kinetics at the others
+    # initial weights; "zoo": of Kinetics and UCF-101 (Sec. 4.2) at depth 18, of Kinetics at the others
+    start: Literal["zoo", "kinetics", "kinetics-ucf101", "random"] = setting("zoo", "network")
     subtract: bool = setting(False, "network")  # the first frame from all others; not in the paper
     # training
     flip: bool = setting(True, "training")  # not in the paper

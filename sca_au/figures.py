@@ -19,7 +19,7 @@ from .train import Left
 
 
 def figures(session: Session, experiments: Sequence[Experiment], results: Sequence[Result]) -> list[Figure]:
-    """Those of the figures that the finished experiments allow."""
+    """The figures that the finished experiments allow."""
     drawn = [accuracies(r) for r in results if r.table.name == "figure5" and any(c.measured for c in r.cells)]
     networks = [e for e in experiments if config_of(e, Config).descriptor == "none"]
     for task in dict.fromkeys(e.task for e in experiments):
@@ -94,13 +94,14 @@ def variant(experiment: Experiment) -> str:
 
 
 def activation_maps(experiments: Sequence[Experiment]) -> Figure:
-    """Figure 6: class activation maps of each method, an action unit a row."""
+    """Figure 6: class activation maps of each method, one row per action unit."""
     samples, aus = experiments[0].samples, experiments[0].task.aus
     target = np.array(samples["target"].tolist())
     rng = np.random.default_rng(0)
     chosen = [(unit, int(rng.choice(np.flatnonzero(t)))) for unit, t in enumerate(target.T) if t.any()][:4]
     title = f"Figure 6: activation maps, {experiments[0].task.name}"
-    return maps_of(experiments, chosen, title, f"A clip an action unit, drawn at random of those that show it ({aus})")
+    caption = f"One clip per action unit, drawn at random from those that show it ({aus})"
+    return maps_of(experiments, chosen, title, caption)
 
 
 def failures(experiments: Sequence[Experiment]) -> Figure:
@@ -122,7 +123,7 @@ def maps_of(experiments: Sequence[Experiment], chosen: list[tuple[int, int]], ti
     scores = [e.scores() for e in experiments]
     plot, axes = grid(len(chosen), 1 + len(experiments), width=1.7, height=1.9)
     for (unit, row), line in zip(chosen, axes, strict=True):
-        clip = central(torch.from_numpy(np.array(clips[row : row + 1])), size)[0].numpy()
+        clip = central(torch.tensor(clips[row : row + 1]), size)[0].numpy()
         sample = samples["sample"][row]
         image(line[0], clip[len(clip) // 2], f"AU{first.task.aus[unit]} of {samples['au_codes'][row]}")
         for axis, experiment, heat, score in zip(line[1:], experiments, maps, scores, strict=True):

@@ -152,7 +152,7 @@ class Res3D(nn.Module):
 
 
 class SCANetwork(nn.Module):
-    """AU detector: RGB clips (B, 3, T, H, W) with values in [0, 1] -> logits (B, M), one an AU. Fig. 2.
+    """AU detector: RGB clips (B, 3, T, H, W) with values in [0, 1] -> logits (B, M), one per AU. Fig. 2.
 
     attention: "SA", "CA", a key of FUSIONS (for SCA), or None for the plain Res3D of the baseline rows.
     size: height and width of the clips in pixels, for which spatial attention is made. width: as in Res3D. reduced, k,

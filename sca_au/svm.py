@@ -1,4 +1,4 @@
-"""The classifier of the hand-crafted features: a linear SVM an AU, C chosen on the validation fold. Sec. 4.3."""
+"""The classifier of the hand-crafted features: one linear SVM per AU, C chosen on the validation fold. Sec. 4.3."""
 
 import warnings
 

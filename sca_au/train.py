@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
-from torch.nn import functional as F
 
 from shared.errors import UserError
 from shared.runs.fold import FoldTraining, autocast
+from shared.runs.gradcam import on_face
 from shared.runs.published import Published
 from shared.runs.weights import published_weights, read_tensors
 
@@ -36,7 +36,7 @@ class Left:
 
 @dataclass(frozen=True)
 class LeftBySVMs:
-    """The part of a record that is read, of a fold of SVMs."""
+    """The part of a record that the remarks read, of a fold of SVMs."""
 
     not_converged: int  # SVMs, over all AUs and Cs
     C: list[float | None]  # the C chosen for each AU; None where no SVM was needed
@@ -51,12 +51,38 @@ class Zoo(NamedTuple):
 
 
 def zoo(config: Config) -> Zoo | None:
-    """The file of `config.start`. Of the files of UCF-101 only that of depth 18 has a known source."""
+    """The file of `config.start`; None for random weights."""
     if config.start == "random":
         return None
     if config.start == "kinetics" or (config.start == "zoo" and config.depth != 18):
         return Zoo(zoo_file(config.depth), "Kinetics", 400)
     return Zoo(zoo_file(config.depth, ucf101=True), "Kinetics and UCF-101", 101)
+
+
+def network(config: Config, M: int) -> partial[SCANetwork]:
+    """The detector of M action units with the settings of `config`, to be built."""
+    return partial(
+        SCANetwork,
+        M=M,
+        depth=config.depth,
+        attention=None if config.attention == "none" else config.attention,
+        size=config.size,
+        width=config.width,
+        reduced=config.reduced,
+        k=config.k,
+        relu=config.relu,
+        dropout=config.dropout,
+        subtract=config.subtract,
+    )
+
+
+def start(net: SCANetwork, config: Config, weights_dir: Path) -> None:
+    """Load the backbone's initial weights, the zoo's file in the folder `weights_dir`. UserError for another file."""
+    if file := zoo(config):
+        with published_weights(path := weights_dir / file.file.name, file.file):
+            if (classes := net.backbone.load_zoo(read_tensors(path))) != file.classes:
+                found = "no classifier" if classes is None else f"a classifier of {classes} classes"
+                raise ValueError(f"it has {found}; that of {file.data} has {file.classes}")
 
 
 def train(training: FoldTraining[Config, Prepared]) -> None:
@@ -70,7 +96,7 @@ def train(training: FoldTraining[Config, Prepared]) -> None:
 def detect(training: FoldTraining[Config, Prepared]) -> None:
     """The network of Sec. 4.2, scored on the validation and the test fold after every epoch."""
     config = training.config
-    clips = torch.from_numpy(np.array(training.data.x)).to(training.device)
+    clips = torch.tensor(training.data.x, device=training.device)
     train, test, target = training.indices("train"), training.indices("test"), training.targets
 
     def held_out(rows: Tensor) -> Tensor:
@@ -117,53 +143,6 @@ def detect(training: FoldTraining[Config, Prepared]) -> None:
     training.times["step"] = round(seconds / max(steps, 1), 4)
 
 
-def network(config: Config, M: int) -> partial[SCANetwork]:
-    """The detector of M action units with the settings of `config`, to be built."""
-    return partial(
-        SCANetwork,
-        M=M,
-        depth=config.depth,
-        attention=None if config.attention == "none" else config.attention,
-        size=config.size,
-        width=config.width,
-        reduced=config.reduced,
-        k=config.k,
-        relu=config.relu,
-        dropout=config.dropout,
-        subtract=config.subtract,
-    )
-
-
-def start(net: SCANetwork, config: Config, weights_dir: Path) -> None:
-    """Load the backbone's initial weights, the zoo's file in the folder `weights_dir`. UserError for another file."""
-    if file := zoo(config):
-        with published_weights(path := weights_dir / file.file.name, file.file):
-            if (classes := net.backbone.load_zoo(read_tensors(path))) != file.classes:
-                found = "no classifier" if classes is None else f"a classifier of {classes} classes"
-                raise ValueError(f"it has {found}; that of {file.data} has {file.classes}")
-
-
-@torch.no_grad()
-def predict(net: SCANetwork, clips: Tensor) -> tuple[Tensor, Tensor]:
-    """The probability of each AU (B, M) and its class activation map (B, M, h, w), Fig. 6.
-
-    clips: (B, T, size, size, 3) uint8, as from `central`."""
-    net.eval()
-    F_sc = torch.cat([net.features(floats(part)) for part in clips.split(64)])
-    maps = torch.einsum("mc,bchw->bmhw", net.head.weight, F_sc)
-    return net.head(F_sc.mean((2, 3))).sigmoid(), maps
-
-
-def apply(net: SCANetwork, data: Prepared, config: Config) -> tuple[Tensor, Tensor]:
-    """For a user's clips: the probability of each AU (N, M) and its map on the face (N, M, resize, resize)."""
-    clips = central(torch.from_numpy(np.array(data.x)), config.size)
-    scores, maps = predict(net, clips)
-    maps = F.interpolate(maps, (config.size, config.size), mode="bilinear")
-    before = (config.resize - config.size) // 2
-    after = config.resize - config.size - before
-    return scores, F.pad(maps, [before, after, before, after])
-
-
 def classify(training: FoldTraining[Config, Prepared]) -> None:
     """The SVMs of Sec. 4.3, one for each AU, on the descriptor; C is the best on the validation fold."""
     if not training.fold.val:
@@ -179,3 +158,21 @@ def classify(training: FoldTraining[Config, Prepared]) -> None:
         not_converged=sum(issubclass(w.category, ConvergenceWarning) for w in caught),
         C=[None if math.isnan(c) else c for c in C.tolist()],
     )
+
+
+@torch.no_grad()
+def predict(net: SCANetwork, clips: Tensor) -> tuple[Tensor, Tensor]:
+    """The probability of each AU (B, M) and its class activation map (B, M, h, w), Fig. 6.
+
+    clips: (B, T, size, size, 3) uint8, as from `central`.
+    """
+    net.eval()
+    F_sc = torch.cat([net.features(floats(part)) for part in clips.split(64)])
+    maps = torch.einsum("mc,bchw->bmhw", net.head.weight, F_sc)
+    return net.head(F_sc.mean((2, 3))).sigmoid(), maps
+
+
+def apply(net: SCANetwork, data: Prepared, config: Config) -> tuple[Tensor, Tensor]:
+    """For a user's clips: the probability of each AU (N, M) and its map on the face (N, M, resize, resize)."""
+    scores, maps = predict(net, central(torch.tensor(data.x), config.size))
+    return scores, on_face(maps, size=config.size, resize=config.resize)

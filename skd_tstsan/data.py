@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from shared.tasks import TASKS
 
 from .baselines import data as baselines
 from .config import Config
+from .losses import Follow
 from .model import GRID
 
 CASME2_FIVE = "casme2-5-apex"  # the released code's 244 clips: two have no apex after their onset
@@ -39,7 +40,7 @@ class FacesAndFlow:
     problems: list[Problem]
     digest: str
 
-    def tensor(self, device: torch.device, *, follow: Literal["release", "paper"]) -> Tensor:
+    def tensor(self, device: torch.device, *, follow: Follow) -> Tensor:
         """The network's x (N, 34 + 2 D, size, size). follow "release" stretches each flow's components to [0, 1] in
         256 steps, so that no motion is an arbitrary grey; "paper" keeps signed pixels."""
         faces, flow = (torch.tensor(array, device=device) for array in (self.faces, self.flow))

@@ -1,4 +1,4 @@
-"""Tables of the paper: a line a row."""
+"""The paper's tables, one line per row, and the functions that run them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ def pretraining(config: Config, task: Task) -> dict[str, Any] | None:
 
 
 def files(config: Config) -> tuple[str, ...]:
-    """The published files that the networks start from, by name."""
+    """The names of the published files that the networks start from."""
     used = {"SKD-TSTSAN": (config.start, config.magnifier), "CapsuleNet": (config.trunk,)}.get(config.method, ())
     return tuple(name for name in used if name != "random")
 
@@ -76,9 +76,7 @@ EVERY = (
 PLAIN: dict[str, Any] = dict(mag=False, eca=False, tsm=False, skd=False)
 OURS = Row("SKD-TSTSAN (ours)", method="SKD-TSTSAN")
 TSCNN: dict[str, Any] = dict(modified=False, **PLAIN)  # its layers as Sec. 4.5.1 implies them
-ADAM: dict[str, Any] = dict(
-    betas=(0.9, 0.999)
-)  # torch's default; of the following, all else is from their released code
+ADAM: dict[str, Any] = dict(betas=(0.9, 0.999))  # torch's default; all else below is from their released code
 STSTNET: dict[str, Any] = dict(method="STSTNet", lr=5e-5, weight_decay=0.0, batch=256, **ADAM)
 CAPSULENET: dict[str, Any] = dict(method="CapsuleNet", lr=1e-4, weight_decay=0.0, batch=32, **ADAM)
 MMNET: dict[str, Any] = dict(method="MMNet", lr=8e-4, weight_decay=0.6, batch=32, **ADAM)

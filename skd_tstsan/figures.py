@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from shared.report.cells import confusion_of
-from shared.report.figures import Figure, along_rows, config_of, draw_confusion, grid, image, overlay
+from shared.report.figures import along_rows, config_of, draw_confusion, grid, image, overlay
 from shared.report.results import Result
 from shared.runs.experiment import Experiment
 from shared.runs.fold import Record
-from shared.runs.paper import Column
+from shared.runs.paper import Column, Figure
 from shared.runs.session import Session
 
 from .config import Config
@@ -111,7 +111,7 @@ def classifiers(experiment: Experiment) -> Figure:
 
 
 def embeddings(title: str, panels: Mapping[str, tuple[Experiment, str]]) -> Figure:
-    """t-SNE of a classifier's features of clips of people whom its fold never saw: a row a person, a column a panel."""
+    """t-SNE of a classifier's features of people whom its fold never saw: one row per person, one column per panel."""
     from sklearn.manifold import TSNE  # here, because it takes a second
 
     first = next(iter(panels.values()))[0]

@@ -1,7 +1,7 @@
-"""Sec. 3.4, self-knowledge distillation: one function an equation.
+"""Sec. 3.4, self-knowledge distillation: one function per equation.
 
 follow: "release" or "paper", where the released code and the equation as printed differ. Each raises ValueError for an
-empty batch and for shapes that do not fit; values are checked on the CPU only, because that would stall a GPU.
+empty batch and for shapes that do not fit; values are checked on the CPU alone, since a check would wait for a GPU.
 """
 
 from collections.abc import Sequence

@@ -1,11 +1,9 @@
 """Sec. 3.1, motion magnification: the shape encoder and the manipulator of Oh et al. (2018), without their decoder."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
-Follow = Literal["release", "paper"]
+from .losses import Follow, check_follow
 
 
 def _conv(c_in: int, c_out: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
@@ -50,8 +48,7 @@ class Manipulator(nn.Module):
 
     def __init__(self, width: int = 32, *, alpha: float = 2.0, follow: Follow = "release") -> None:
         super().__init__()
-        if follow not in ("paper", "release"):
-            raise ValueError(f'follow is "paper" or "release", not {follow!r}')
+        check_follow(follow)
         self.alpha, self.follow = alpha, follow
         self.g = _conv(width, width, 7 if follow == "release" else 3)
         self.h_conv = _conv(width, width)

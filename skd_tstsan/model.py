@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import ECA
-from .magnify import Follow, MotionMagnification
+from .losses import Follow
+from .magnify import MotionMagnification
 from .shift import TemporalShift
 
 STREAMS = ("L", "S", "T")  # their order in the features, and in the columns of the released linear layers

@@ -142,12 +142,6 @@ def _load_magnifier(path: str | PathLike[str], weights: dict[str, Tensor], model
             account[key] = ", ".join(places)
         account.setdefault(key, "not used: neither shape encoder nor manipulator")
     if all(place.startswith("not used") for place in account.values()):
-        raise ValueError(
-            "\n  ".join(
-                [
-                    f"{path}: nothing of this magnifier fits the model:",
-                    *(f"{key}: {place}" for key, place in account.items()),
-                ]
-            )
-        )
+        lines = (f"{key}: {place}" for key, place in account.items())
+        raise ValueError("\n  ".join([f"{path}: nothing of this magnifier fits the model:", *lines]))
     return account

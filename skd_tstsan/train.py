@@ -29,14 +29,14 @@ CLASSIFIERS = ("AC1", "AC2", "")  # outputs by name, the deepest last
 
 @dataclass(frozen=True)
 class Left:
-    """What a fold leaves for the figures, of each test sample, at the scored epoch."""
+    """The part of a record that the figures read, of each test sample, at the scored epoch."""
 
     features: dict[str, list[list[float]]]  # (n, 384) of each classifier (Figs. 8 and 11)
     heat: list[list[list[float]]]  # (n, h, w) activation maps (Fig. 7)
 
 
-def network(config: Config, classes: int, domains: int = 2) -> "partial[SKD_TSTSAN]":
-    """A call that makes the network."""
+def network(config: Config, classes: int, domains: int = 2) -> partial[SKD_TSTSAN]:
+    """SKD-TSTSAN or TSCNN with the settings of `config`, to be built."""
     if not config.modified:
         return partial(TSCNN, classes=classes, size=config.size, width=config.width)
     return partial(
@@ -56,7 +56,7 @@ def network(config: Config, classes: int, domains: int = 2) -> "partial[SKD_TSTS
 
 
 def start(net: SKD_TSTSAN, config: Config, weights_dir: Path) -> None:
-    """Loads the released weights that training starts from, if any, from files in `weights_dir`. Raises UserError."""
+    """Load the released weights that training starts from, if any, from files in `weights_dir`. Raises UserError."""
     parts: tuple[tuple[Part, str, Published], ...] = (
         ("network", config.start, RELEASED),
         ("magnifier", config.magnifier, MAGNIFIER),
@@ -68,6 +68,7 @@ def start(net: SKD_TSTSAN, config: Config, weights_dir: Path) -> None:
 
 
 def adam(net: nn.Module, config: Config) -> torch.optim.Adam:
+    """Adam with the settings of Sec. 4.2."""
     return torch.optim.Adam(net.parameters(), config.lr, config.betas, weight_decay=config.weight_decay, fused=True)
 
 

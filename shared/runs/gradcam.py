@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def gradcam(activation: Tensor, score: Tensor) -> Tensor:
@@ -18,3 +19,10 @@ def gradcam(activation: Tensor, score: Tensor) -> Tensor:
 def scaled(maps: Tensor) -> Tensor:
     """Maps (..., H, W) >= 0, each to a maximum of 1 (one of zeros stays), in three decimals."""
     return (maps / maps.amax(dim=(-2, -1), keepdim=True).clamp_min(1e-12)).double().round(decimals=3)
+
+
+def on_face(maps: Tensor, *, size: int, resize: int) -> Tensor:
+    """Maps (B, C, h, w) of a face's central crop of side `size`, on the whole face: (B, C, resize, resize)."""
+    before = (resize - size) // 2
+    after = resize - size - before
+    return F.pad(F.interpolate(maps, (size, size), mode="bilinear"), [before, after, before, after])

@@ -89,11 +89,9 @@ def trunk(width: int) -> nn.Sequential:
     State-dict names are torchvision's; its initial weights are drawn alike.
     """
 
-    def stage(inplanes: int, planes: int, stride: int) -> nn.Sequential:
-        shortcut = None
-        if stride > 1:
-            shortcut = nn.Sequential(conv1x1(inplanes, planes, stride), nn.BatchNorm2d(planes))
-        return nn.Sequential(BasicBlock(inplanes, planes, stride, shortcut), BasicBlock(planes, planes))
+    def stage(C_in: int, C: int, stride: int) -> nn.Sequential:
+        shortcut = nn.Sequential(conv1x1(C_in, C, stride), nn.BatchNorm2d(C)) if stride > 1 else None
+        return nn.Sequential(BasicBlock(C_in, C, stride, shortcut), BasicBlock(C, C))
 
     net = nn.Sequential(
         OrderedDict(

@@ -128,7 +128,7 @@ class Block(nn.Module):
 
 
 class Position(nn.Module):
-    """A small vision transformer without class token: (B, 3, side, side), a token a pixel -> (B, dim, side, side)."""
+    """A small vision transformer, one token per pixel, no class token: (B, 3, side, side) -> (B, dim, side, side)."""
 
     def __init__(self, dim: int, *, side: int, depth: int = 2, heads: int = 4) -> None:
         super().__init__()

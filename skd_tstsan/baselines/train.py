@@ -22,22 +22,22 @@ from .ststnet import SIDE, STSTNet
 
 MADE_BY = "skd_tstsan.baselines.data"  # of the input
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, in which MMNet sees its frames
-CAPSULENET_DEGREES, CAPSULENET_JITTER, CAPSULENET_DECAY = 8, 0.2, 0.9  # rotation, colours; of lr, an epoch
+CAPSULENET_DEGREES, CAPSULENET_JITTER, CAPSULENET_DECAY = 8, 0.2, 0.9  # rotation, colours; of lr, per epoch
 MMNET_DEGREES, MMNET_PADDING, MMNET_DECAY, MMNET_DECAYS = 3, 15, 0.987, 50  # padding of 224 pixels; epochs of decay
 
 
 def capsulenet(config: Config, classes: int) -> partial[CapsuleNet]:
-    """The constructor of CapsuleNet with its arguments."""
+    """CapsuleNet with the settings of `config`, to be built."""
     return partial(CapsuleNet, classes=classes, size=config.image, width=config.width)
 
 
 def mmnet(config: Config, classes: int) -> partial[MMNet]:
-    """The constructor of MMNet with its arguments."""
+    """MMNet with the settings of `config`, to be built."""
     return partial(MMNet, classes=classes, size=config.image, width=2 * config.width)
 
 
 def start(net: CapsuleNet, config: Config, weights_dir: Path) -> None:
-    """Loads ImageNet's weights into the trunk, from a file in `weights_dir`. Raises UserError."""
+    """Load ImageNet's weights into the trunk, from a file in `weights_dir`. Raises UserError."""
     if config.trunk != "random":
         with published_weights(path := weights_dir / config.trunk, TRUNK):
             net.load_imagenet(read_tensors(path))
@@ -183,7 +183,7 @@ def annotated(data: KeyFrames, rows: Tensor) -> Tensor:
 
 
 def drawn(data: KeyFrames, rows: Tensor, generator: Generator) -> Tensor:
-    """Places (B, 2) in `data.frames` of what stands for onset and apex, all choices alike likely."""
+    """Places (B, 2) in `data.frames` of what stands for onset and apex, all choices equally likely."""
     (first, last), early = annotated(data, rows).unbind(1), data.onsets[rows.cpu()]
     u = torch.rand(2, len(rows), generator=generator)
     return torch.stack([first + (u[0] * early).long(), last - (u[1] * (last + 1 - first - early)).long()], 1)
@@ -195,7 +195,7 @@ def images(frames: Tensor) -> Tensor:
 
 
 def normalised(frames: Tensor) -> Tensor:
-    """uint8 (…, H, W, 3) -> float (…, 3, H, W), less ImageNet's mean and over its deviation."""
+    """uint8 (…, H, W, 3) -> float (…, 3, H, W), normalised by ImageNet's mean and standard deviation."""
     x = images(frames)
     mean, std = (torch.tensor(values).view(3, 1, 1).to(x.device, non_blocking=True) for values in (MEAN, STD))
     return (x - mean) / std
