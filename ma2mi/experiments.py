@@ -95,7 +95,7 @@ TABLES = (
     ),
 )
 
-PRINTED = "CASME II in five classes, SAMM in five, MMEW in six"
+PRINTED = "CASME II in five classes of 2019, SAMM in five, MMEW in six"
 COMPARISON = {
     "emotion": (
         Method(Row("MIACNet", pretrain="none"), tuned=PRINTED),

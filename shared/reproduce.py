@@ -67,7 +67,10 @@ def from_records(paper: Paper, args: argparse.Namespace) -> int:
         archive = Archive(session, data=False)
         results = all_results(archive, chosen)
         printed = [r for r in results if r.table.name in {table.name for table in chosen or paper.tables}]
-        print(as_asked(archive, printed, args))
+        if printed:
+            print(as_asked(archive, printed, args))
+        else:
+            log(f"{session.folder}: its records are of no table of {paper.name}'s; `compare` and `claims` show them")
         code = max(code, held_against(session, printed) if args.strict else 0)
     return code
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..errors import unknown
@@ -40,7 +41,7 @@ LEGEND = (
     "predictions, subject by subject and network by network, after Holm's correction over the rows of the column",
     "folds are pooled; leaving one corpus out, a task and its units have the mean over the corpora",
     "with one seed a number is that of the networks trained here, and other seeds give others",
-    "published: numbers of others, as their source prints them; their samples, folds and choice of epoch may differ",
+    "published: numbers of others, from the source named, in units of 1; their samples, folds and epochs may differ",
 )
 
 
@@ -146,6 +147,7 @@ def compared(
     cells: dict[tuple[str, str], Compared] = {}
     said: dict[str, list[str]] = {}  # remark -> methods
     corpora: dict[tuple[str, str], None] = {}
+    beforehand: dict[str, None] = {}  # corpora of pre-trainings
     few: dict[str, None] = {}
     for column in columns:
         found: dict[str, Cell] = {}
@@ -159,11 +161,17 @@ def compared(
                 learned[entry.name] = train / (train + val)
                 runs[entry.name] = [pooled(each, "last", entry.method.row.output, column) for each in records]
                 experiments = entry.session.experiments(entry.method.row, entry.method.on(column), seeds)
-                corpora |= dict.fromkeys(experiments[0].editions.items())
+                for corpus, edition in experiments[0].editions.items():
+                    if corpus in experiments[0].task.corpora:
+                        corpora[corpus, edition] = None
+                    else:
+                        beforehand[f"{corpus} ({edition})" if edition else corpus] = None
                 for remark in remarks_on([recorded(experiment) for experiment in experiments]):
                     said.setdefault(remark, []).append(entry.name)
         beside = _differences(found, runs, column, reference)
         cells |= {(name, column.name): compared for name, compared in beside.items()}
+        if reference not in runs and runs:
+            few[f"{column.name}: no differences: {reference}: {found[reference].note}"] = None
         if rows := sum(compared.p is not None for compared in beside.values()):
             few |= dict.fromkeys(_too_few(column, runs[reference], rows))
         for name, share in learned.items():
@@ -174,7 +182,9 @@ def compared(
     for entry in entries:
         if entry.method.tuned:
             said.setdefault(f"settings chosen for {entry.method.tuned}", []).append(entry.name)
-    lines = circumstances(session, [seeds], corpora) + [f"reference: {reference}; rule: last", *few]
+    lines = circumstances(session, [seeds], corpora)
+    lines += [f"data of pre-trainings: {', '.join(beforehand)}"] * bool(beforehand)
+    lines += [f"reference: {reference}; rule: last", *few]
     lines += [remark + scope([(m, "") for m in methods], [(n, "") for n in names]) for remark, methods in said.items()]
     columns_here = {column.name for column in columns}
     published = [p for paper in papers for p in published_numbers(paper.folder) if p["column"] in columns_here]
@@ -219,7 +229,9 @@ def _too_few(column: Column, runs: Sequence[Predictions], rows: int) -> list[str
     """That no difference of a column can have a star, where so few people or networks leave no p below the level.
 
     Of their 2^S exchanges two have a difference as large as the largest: as found, and all exchanged."""
-    subjects, networks = len(set(runs[0].subjects)), sum(len(set(run.folds)) for run in runs)
+    scored = [np.asarray(run.targets).reshape(len(run.folds), -1).max(axis=1) >= 0 for run in runs]
+    subjects = len(set(np.asarray(runs[0].subjects)[scored[0]]))
+    networks = sum(len(set(np.asarray(run.folds)[known])) for run, known in zip(runs, scored, strict=True))
     least = min(2 * 0.5 ** min(subjects, networks) * rows, 1)
     if least < LEVEL:
         return []
@@ -297,7 +309,7 @@ def as_page(made: Comparison, *, leak: bool) -> str:
         legend=LEGEND,
         made=made,
         rows={n: [made.cells[n, c.name].lines(intervals=True, leak=leak) for c in made.columns] for n in made.methods},
-        published=[[published_text(p) for p in _published(made, column)] for column in made.columns],
+        published=[(line, published_text(line)) for line in made.published],
         pictures=pictures([forest(made)]),
     )
 
@@ -306,7 +318,7 @@ def _published(made: Comparison, column: Column) -> list[Mapping[str, str]]:
     return [line for line in made.published if line["column"] == column.name]
 
 
-def forest(made: Comparison, across: int = 4) -> Figure:
+def forest(made: Comparison, across: int = 3) -> Figure:
     """All methods with their intervals, a panel a column; filled where a method differs from the reference."""
     names = made.methods[::-1]
     columns = [c for c in made.columns if any(made.cells[name, c.name].cell.measured is not None for name in names)]

@@ -106,11 +106,17 @@ def rule_line(result: Result) -> str:
     cells = [c for c in result.cells if c.leak is not None]
     if not cells:
         return ""
-    low, high = (pick(cells, key=lambda c: c.leak or 0.0) for pick in (min, max))
+    scales = {column.name: column.scale for column in result.table.columns}
+    spans = []
+    for scale in dict.fromkeys(scales[c.column] for c in cells):
+        own = [c for c in cells if scales[c.column] == scale]
+        low, high = (pick(own, key=lambda c: c.leak or 0.0) for pick in (min, max))
+        unit = " per cent" * (scale == 100 and len(set(scales.values())) > 1)
+        spans.append(f"{decimal(low.leak, low.decimals, '+')} to {decimal(high.leak, high.decimals, '+')}{unit}")
     joined = ", ".join(dict.fromkeys(column.joined for column in result.table.columns))
     rules = ", ".join(dict.fromkeys(c.rule for c in cells))
-    span = f"{decimal(low.leak, low.decimals, '+')} to {decimal(high.leak, high.decimals, '+')}"
-    return f"rule: {rules}; folds: {joined}; leak: best_on_test − last, the optimism of test-set selection: {span}"
+    leak = f"leak: best_on_test − last, the optimism of test-set selection: {', '.join(spans)}"
+    return f"rule: {rules}; folds: {joined}; {leak}"
 
 
 def as_text(archive: Archive, results: Sequence[Result]) -> str:
@@ -156,13 +162,22 @@ def manuscript(archive: Archive, results: Sequence[Result], form: str, intervals
     return "\n".join(parts)
 
 
+SIGNS = {"−": "$-$", "δ": r"$\delta$", "λ": r"$\lambda$", "α": r"$\alpha$", "≠": r"$\neq$", "→": r"$\to$"}
+LATEX = {sign: "\\" + sign for sign in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+
+
 def _written(frame: pd.DataFrame, said: str, remarks: Sequence[str], form: str) -> str:
     """The table in a form of `manuscript`, with what is said of it; remarks are comments where the form has them."""
     if form == "latex":
-        caption = re.sub(r"([&%$#_{}])", r"\\\1", said).replace("−", "$-$")
+        caption = "".join(LATEX.get(sign, sign) for sign in said)
         columns = "l" + "c" * frame.shape[1]
         noted = "".join(f"% {line}\n" for line in remarks)
-        return noted + str(frame.to_latex(caption=caption, escape=True, multicolumn_format="c", column_format=columns))
+        made = frame.to_latex(caption=caption, escape=True, multicolumn_format="c", column_format=columns)
+        return noted + "".join(SIGNS.get(sign, sign) for sign in str(made))
     flat = frame.set_axis([" ".join(name).strip() if isinstance(name, tuple) else name for name in frame], axis=1)
     if form == "csv":
         return "".join(f"# {line}\n" for line in (said, *remarks)) + str(
