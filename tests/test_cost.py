@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -89,3 +90,28 @@ def test_of_several_processes_one_estimates(casme2, toy, tmp_path, monkeypatch):
         monkeypatch.setenv("RANK", rank)
         code, printed, _ = toy(*arguments)
         assert code == 0 and bool(printed) == bool(said) and said in printed
+
+
+def test_an_estimate_by_hand(tmp_path, monkeypatch):
+    """Three epochs of four steps of 2 s, each epoch scored in 5 s, and 1 s: 40 s a fold, and two folds are missing."""
+    stage = cost.Stage(CPU, epochs=3, per_epoch=4, clock=[7.0, 9.0, 11.0], scoring=5.0)
+    assert (stage.step, stage.steps, stage.seconds) == (2, 12, 39)
+    timed = SimpleNamespace(stages=[stage], learned={"w": torch.zeros(2**18)})  # a MiB
+    monkeypatch.setattr(cost, "_time_fold", lambda *_: (timed, 1.0))
+    monkeypatch.setattr(torch.optim, "SGD", lambda *_, **__: None)  # whose first use takes seconds
+    experiments = [
+        SimpleNamespace(
+            name="ours",
+            seed=seed,
+            pretraining=None,
+            folds=[1, 2],
+            records=lambda done=1 - seed: [0] * done,
+            session=SimpleNamespace(keep_weights=True, prepared=tmp_path),
+        )
+        for seed in (0, 1)
+    ]
+    first, second, total, disk = cost.estimate(experiments, CPU, None, "toy")
+    assert first == "ours, seed 0: 1 folds of 40 s (12 steps of 2 s and 3 scorings of 5 s): 40 s"
+    assert second.startswith("ours, seed 1: 2 folds of 40 s") and second.endswith(": 1.3 min")
+    assert total.startswith("toy: 2.0 min in one process") and "; 3.0 MiB of weights to come" in disk
+    assert cost.duration(5400) == "1.5 h" and cost.space(3 * 2**29) == "1.5 GiB"

@@ -45,6 +45,14 @@ def test_it_learns_from_all_subjects_and_keeps_no_score(fitted, toy):
         assert code == 0 and all(label in said for label in about["labels"]), errors
 
 
+def test_it_has_the_settings_of_its_row(casme2, tmp_path, toy, monkeypatch):
+    asked = []
+    monkeypatch.setattr("shared.fit.complete", lambda session, runs, *_: asked.extend(runs) or 3)
+    assert toy("fit", "table1/w/ pre-training", "--data", casme2, "--out", tmp_path / "out")[0] == 3
+    (run,) = asked
+    assert run.config == PAPER.config(pretrain=True) and run.pretraining and len(run.folds[0].train) == 12
+
+
 def test_it_is_the_network_that_the_same_loop_makes_of_all_clips(fitted):
     """By hand: Adam on the cross-entropy of all clips, two steps from the seed of this fold."""
     from tiny import session_of

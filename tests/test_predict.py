@@ -13,7 +13,8 @@ from PIL import Image
 from safetensors import safe_open
 from tiny import ROWS, experiment_of, options, paper_of
 
-from shared.report.predict import MADE_BY, Predictor
+from shared.corpora.samples import Frames
+from shared.report.predict import MADE_BY, Predictor, draw_timeline, show, windows
 from shared.runs.experiment import predicted
 from shared.runs.weights import load_network, packed
 from shared.tasks import TASKS
@@ -290,14 +291,53 @@ def test_maps_of_an_average_are_of_the_networks_that_agree_with_it():
     assert maps.unique().tolist() == [2] and predictor.found(mean) == ["happiness"]
 
 
-def test_a_long_clip_is_scored_window_by_window(trained, alone, tmp_path, toy):
+WINDOWS = (1, 10), (7, 16), (13, 22), (15, 24)
+
+
+def test_windows_are_half_a_window_apart_where_nothing_else_is_said():
+    frames = Frames("", ("",) * 24, tuple(range(1, 25)))
+    found = [(w["onset"], w["offset"]) for w in windows({"clip": ""}, frames, 10, None)]
+    assert found == [(1, 10), (6, 15), (11, 20), (15, 24)]
+
+
+def test_the_picture_has_each_map_over_the_face_in_its_box(tmp_path, monkeypatch):
+    """AU 1 and AU 14 are found: a blue onset and a red apex in a black scene, then their own maps, the 1st and 4th."""
+    shown, over = [], []
+    monkeypatch.setattr("shared.report.predict.image", lambda axis, pixels, title: shown.append((pixels, title)))
+    monkeypatch.setattr("shared.report.predict.overlay", lambda axis, heat, size: over.append(heat))
+    for number, colour in ((1, "blue"), (2, "red")):
+        scene = Image.new("RGB", (40, 40))
+        scene.paste(Image.new("RGB", (20, 20), colour), (4, 6))
+        scene.save(tmp_path / f"{number}.png")
+    frames = Frames(str(tmp_path), ("1.png", "2.png"), (1, 2), (4, 6, 24, 26))
+    predictor = Predictor(SimpleNamespace(name="toy"), {}, [], TASKS["casme-au4"], None)  # units 1, 4, 9, 14
+    row, moments = pd.Series({"frames": frames, "onset": 1, "apex": 2}), {"onset": 1, "apex": 2, "offset": 2}
+    maps = torch.arange(4.0)[:, None, None].expand(4, 2, 2)
+    show(predictor, row, moments, torch.tensor([0.9, 0.1, 0.2, 0.8]), maps, tmp_path)
+    assert [(pixels.reshape(-1, 3).mean(axis=0).tolist(), title.split()[-1]) for pixels, title in shown] == [
+        ([0, 0, 255], "onset"),
+        ([255, 0, 0], "apex"),
+        ([255, 0, 0], "0.90"),
+        ([255, 0, 0], "0.80"),
+    ]
+    assert [heat.mean() for heat in over] == [0, 3]
+    written = json.loads((tmp_path / "prediction.json").read_text())
+    assert written["labels"] == ["AU1", "AU14"] and written["box"] == [4, 6, 24, 26]
+
+
+def test_a_long_clip_is_scored_window_by_window(trained, alone, tmp_path, toy, monkeypatch):
     """24 frames: windows of 10, one each 6; the last ends with the clip. Each is a clip of its own."""
+    drawn: dict[float, list[float]] = {}
+    monkeypatch.setattr(
+        "shared.report.predict.draw_timeline", lambda line, *how: drawn.update(line) or draw_timeline(line, *how)
+    )
     given = ["--clip", trained.clip, "--window", 10, "--step", 6, "--out", tmp_path / "out"]
     code, said, errors = toy("predict", trained.record, *given)
     assert code == 0 and "4 windows scored, 0 not" in said, errors
     with open(tmp_path / "out" / "predictions.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["onset"], row["offset"]) for row in rows] == [("1", "10"), ("7", "16"), ("13", "22"), ("15", "24")]
+    assert [(int(row["onset"]), int(row["offset"])) for row in rows] == [*WINDOWS]
+    assert drawn == {(a + b) / 2: [*scores_of(r).values()] for r, (a, b) in zip(rows, WINDOWS, strict=True)}
     for row in rows[:2]:
         span = ["--onset", row["onset"], "--offset", row["offset"]]
         assert scores_of(row) == alone("--clip", trained.clip, *span)

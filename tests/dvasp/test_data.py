@@ -11,6 +11,7 @@ from dvasp import data as module
 from dvasp.config import Config
 from dvasp.data import Faces, augmented, central, load, used
 from dvasp.magnify import magnify
+from shared.tasks import TASKS
 
 
 @pytest.fixture
@@ -91,3 +92,18 @@ def test_images_beyond_the_cached_share_are_read_as_they_are_needed(images, tmp_
 
     for some, all_read in zip(items(12), items(3), strict=True):
         assert torch.equal(some, all_read)
+
+
+def test_an_image_of_emotionet_has_its_own_labels(images, tmp_path):
+    """As its row codes them, NaN where it does not; in training and held out."""
+    task, coded = TASKS["emotionet-au12"], images.set_index("sample")
+    faces = Faces(images, each=1, resize=40, cache=tmp_path / "cache")
+    x, p = faces.tested()
+    found = [faces[0, 0, i][:2] for i in range(len(faces))]
+    pairs = [(x[0], p[0]) for x, p in found] + list(zip(x, p, strict=True))
+    assert len(pairs) == 20 and all(torch.isnan(p[1]).all() for _, p in found)
+    for sample, (pixels, labels) in zip([*faces.train, *faces.held_out], pairs, strict=True):
+        values = dict(code.split("=") for code in coded.loc[sample, "au_codes"].split())
+        expected = [float(values.get(str(au), "nan")) for au in task.aus]
+        np.testing.assert_array_equal(labels.numpy(), np.array(expected, np.float32))
+        np.testing.assert_array_equal(pixels.numpy(), np.asarray(Image.open(coded.loc[sample, "frames"].path(0))))

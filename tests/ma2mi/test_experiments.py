@@ -2,6 +2,8 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -312,6 +314,21 @@ def test_the_pair_of_a_labelled_clip_ends_at_its_most_different_frame(tmp_path):
         Image.new("RGB", (36, 36), (grey,) * 3).save(clips["frames"][0].path(number))
     first, peak, label = data.LabelledPairs(clips, size=36, cache=tmp_path / "cache")[0, 0, 0]
     assert (int(first[0, 0, 0]), int(peak[0, 0, 0]), label) == (100, 180, 0)
+
+
+def test_a_broken_clip_takes_its_label_with_it(tmp_path):
+    clips = clips_of("DFEW", ("anger", "happiness"), tmp_path, frames=3, people=1)
+    Path(clips["frames"][0].path(2)).write_bytes(b"")
+    pairs = data.LabelledPairs(clips, size=36, cache=tmp_path / "cache")
+    assert pairs.classes == ["anger", "happiness"] and [pairs[0, 0, i][2] for i in range(len(pairs))] == [1]
+
+
+def test_a_micro_expression_is_its_onset_then_its_apex(corpora):
+    cache, micro, _ = corpora
+    frames = micro["frames"][3]
+    found = data.load(micro, SimpleNamespace(resize=36), cache).stacked()[3]
+    for pixels, number in zip(found, (1, 2), strict=True):
+        assert np.array_equal(pixels, np.asarray(Image.open(frames.path(number))))
 
 
 def test_paper_scale_builds():

@@ -124,6 +124,20 @@ def test_a_star_takes_both_the_interval_and_p(p, low, high, star):
     assert comparison.Compared(cell, p).lines(intervals=False) == ["0.500", f"+0.200{star}"]
 
 
+def test_the_csv_and_the_forest_have_each_end_in_its_place():
+    (column,) = [c for c in chosen_columns("emotion", ["casme2-5"]) if c.metric == "uf1"]
+    ends = dict(low=0.2, high=0.6, gain=0.1, gain_low=-0.3, gain_high=0.15, leak=0.05, leak_low=0.01, leak_high=0.4)
+    cell = Cell("ours", column.name, measured=0.5, **ends)
+    made = comparison.Comparison(
+        "", "SVM", ("ours",), (column,), {("ours", column.name): comparison.Compared(cell, 0.5)}, (), (), ""
+    )
+    (line,) = csv.DictReader(comparison.as_csv(made).splitlines())
+    names = "low", "high", "difference", "low of difference", "high of difference", "leak", "low of leak"
+    assert [float(line[name]) for name in (*names, "high of leak")] == list(ends.values())
+    (_, _, (bar,)) = comparison.forest(made).plot.axes[0].containers[0]
+    assert bar.get_segments()[0][:, 0].tolist() == pytest.approx([0.2, 0.6])
+
+
 @pytest.mark.parametrize(
     ("folds", "seeds", "said"),
     [
@@ -138,6 +152,24 @@ def test_too_few_networks_leave_no_star(folds, seeds, said):
     run = Predictions(np.array([f"s{i:02d}" for i in range(18)]), np.zeros(18), np.zeros(18), folds, 2)
     (column,) = [c for c in chosen_columns("emotion", ["casme2-5"]) if c.metric == "uf1"]
     assert comparison._too_few(column, [run] * seeds, 3) == [f"casme2-5: no * can be: {said}"] * bool(said)
+
+
+def test_people_on_whose_corpus_a_unit_is_not_scored_do_not_count():
+    """Two of five corpora score it: exchanged are, of each of three seeds, two networks, and four people."""
+    corpora = [name for name in "abcde" for _ in range(4)]
+    targets = np.array([int(i % 2) if corpus in "ab" else -1 for i, corpus in enumerate(corpora)])
+    people = np.array([f"{corpus}{i // 2}" for i, corpus in enumerate(corpora)])
+    run = Predictions(people, targets[:, None], np.zeros((20, 1)), corpora, 0)
+    column = chosen_columns("aus", ["casme2-au8/AU4"])[0]
+    (said,) = comparison._too_few(column, [run] * 3, 2)
+    assert "with 4 subjects and Holm's correction over 2 rows, p is 0.25 or more" in said
+
+
+def test_a_reference_without_records_is_named(compare, casme2, tmp_path):
+    shared = "emotion", "casme2-5", "--data", casme2, "--out", tmp_path / "out"
+    assert compare(*shared, "--methods", "toy", "--reference", "toy")[0] == 0
+    code, printed, _ = compare(*shared, "--methods", "toy", "--reference", "largest class", "--diff")
+    assert code == 0 and "casme2-5 UF1: no differences: largest class: 0 of 4 folds" in printed
 
 
 def test_more_seeds_take_those_there_are(compare, casme2, tmp_path):

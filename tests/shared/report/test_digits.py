@@ -4,12 +4,15 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from shared.cli import run
 from shared.report import digits
 from shared.report.printed import POSITIVES, printed_numbers
+from shared.runs.paper import Column, Row, Table
+from shared.tasks import TASKS
 
 ROOT = Path(__file__).parents[3]
 TARGETS = {(6,): (0,) * 6, (4, 3): (0,) * 4 + (1,) * 3, (2, 2, 1): (0, 0, 1, 1, 2)}
@@ -63,6 +66,19 @@ def test_by_hand():
 def test_by_chance_counts_the_numbers_around():
     """Of 0.00 to 1.00, all within 50 units of .50, four samples allow 0, .25, .5, .75 and 1."""
     assert digits.by_chance("0.50", digits.values((4,), "accuracy")) == pytest.approx(5 / 101)
+
+
+def test_chance_is_that_of_numbers_in_the_printed_unit(tmp_path):
+    """Per cent: of 74.50 to 75.50 those that k / N rounds to, one by one."""
+    (N,) = TASKS["casme2-5"].expected.values()
+    fits = {f"{100 * k / N:.2f}" for k in range(N + 1)}
+    chance = sum(f"{75 + i / 100:.2f}" in fits for i in range(-50, 51)) / 101
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "t.csv").write_text("row,column,value,source\nours,Acc,75.00,run\n")
+    column = Column("Acc", "casme2-5", "accuracy", 100)
+    paper = SimpleNamespace(folder=tmp_path, tables=(Table("t", "", (column,), (Row("ours"),)),))
+    (line,) = [line for line in digits.describe_digits(paper) if "(the task)" in line]
+    assert line.startswith(f"  N = {N} (the task): ") and f"({chance:.1f} by chance)" in line and chance > 0
 
 
 def own(package: str, *tables: int) -> dict[str, set[str]]:

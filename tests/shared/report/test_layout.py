@@ -11,10 +11,11 @@ import pytest
 from invented import archive
 
 from shared.report import tables
-from shared.report.layout import as_text, heading, layout, manuscript
+from shared.report.cells import Cell
+from shared.report.layout import _written, as_text, heading, layout, manuscript, rule_line
 from shared.report.page import page
-from shared.report.results import all_results
-from shared.runs.paper import Column
+from shared.report.results import Result, all_results
+from shared.runs.paper import Column, Row, Table
 
 
 def paper(name, *tables):
@@ -164,6 +165,10 @@ def test_manuscripts_hold_the_measured_numbers(tmp_path, generated):
     assert r"\multicolumn{2}{c}{CASME II}" in latex and r"Acc (\%)" in latex
     cell = table.rows[0][2][0]
     assert f"{cell.measured} {cell.interval} &" in latex
+    captioned = latex.partition(r"\caption{")[2].partition("\n")[0]
+    assert (
+        "−" not in latex and "δ" not in latex and "best_on" not in captioned and r"best\_on\_test $-$ last" in captioned
+    )
     for text in (csv, "\n".join(markdown), latex):
         assert ("synthetic faces: not comparable" in text) == generated and "rule: last" in text
         assert all(remark in text for remark in results[0].remarks) and results[0].remarks
@@ -171,3 +176,22 @@ def test_manuscripts_hold_the_measured_numbers(tmp_path, generated):
     made.left_out.append("a record: another code")
     for form in ("csv", "markdown", "latex"):
         assert "a record: another code" in manuscript(made, results, form, intervals=False)
+
+
+def test_latex_can_set_whatever_a_caption_says():
+    latex = _written(
+        pd.DataFrame({"δ": ["0.5"]}, index=["δ in [1, 2]"]), r"set: start=C:\a~b^c_d − 50 %", ["δ"], "latex"
+    )
+    assert r"\caption{set: start=C:\textbackslash{}a\textasciitilde{}b\textasciicircum{}c\_d $-$ 50 \%}" in latex
+    comment, table = latex.split("\n", 1)
+    assert comment == "% δ" and "δ" not in table and table.count(r"$\delta$") == 2
+
+
+def test_leaks_of_two_units_are_not_mixed():
+    columns = Column("Acc", "casme2-5", "accuracy", 100), Column("UF1", "casme2-5", "uf1")
+    cells = [
+        Cell("ours", column.name, measured=value, leak=leak, rule="last")
+        for column, value, leak in zip(columns, (62.5, 0.5), (5.26, 0.04), strict=True)
+    ]
+    line = rule_line(Result(Table("t", "", columns, (Row("ours"),)), tuple(cells), ()))
+    assert re.search(r"\+5\.\d+ to \+5\.\d+ per cent, \+0\.0\d+ to \+0\.0\d+$", line), line

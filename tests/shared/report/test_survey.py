@@ -4,13 +4,14 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from openpyxl import Workbook
 
 from shared.corpora import CORPORA
 from shared.errors import UserError
 from shared.files import MARKER
-from shared.report.counts import compare
+from shared.report.counts import compare, task_counts
 from shared.report.printed import DIFFERENCES, PRINTED
 from shared.report.survey import CSV_HEADER, PARTS, Part, print_survey, runnable, survey, survey_text, write_csv
 from shared.runs.paper import Column, Paper, Row, Table
@@ -95,6 +96,13 @@ def test_a_subset_misses_subjects_or_a_tenth_and_whoever_misses_less_is_told_wha
     few = [("task", {"samples": 136})]
     assert compare("samm-5", {"samples": 135, "subjects": 26}, few)[1]
     assert not compare("samm-5", {"samples": 135, "subjects": 27}, few)[1]
+
+
+def test_a_unit_that_is_not_scored_is_not_counted():
+    targets = [(1, -1, 0, 1), (0, 1, -1, 1), (-1, 1, 0, 1)]
+    samples = pd.DataFrame({"target": targets, "subject": ["a", "b", "b"], "corpus": "CASME"})
+    counts = {"samples": 3, "subjects": 2, "AU 1": 1, "AU 4": 2, "AU 9": 0, "AU 14": 3}
+    assert task_counts(TASKS["casme-au4"], samples) == counts
 
 
 def test_csv_holds_the_same(disk, tmp_path):

@@ -6,14 +6,16 @@ from html.parser import HTMLParser
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from shared.metrics import METRICS, bootstrap, confusion, interval
 from shared.report import printed, tables
-from shared.report.cells import confusion_of
+from shared.report.cells import Cell, confusion_of
+from shared.report.figures import along_rows, overlay
 from shared.report.layout import as_text
-from shared.report.page import page
-from shared.report.results import result, scope
+from shared.report.page import confusion_matrices, page, subjects, training_curves
+from shared.report.results import Result, result, scope
 from shared.runs.paper import Column, Row, Table
 from shared.runs.recorded import Recorded
 from shared.tasks import TASKS
@@ -245,6 +247,17 @@ def test_a_gain_by_hand(tmp_path, rule, numbers, own, ends):
     assert a.gain is None and b.gain == pytest.approx(-25) and (b.gain_low, b.gain_high) == pytest.approx(ends)
 
 
+def test_the_csv_holds_each_number_under_its_own_name(tmp_path):
+    """The second row of the gain by hand: best, s1 has all right and s2 half, last all and none: a leak of 0 or 50."""
+    runs = {"first": [experiment(SEEDS[0])], "second": [experiment(SEEDS[1])]}
+    made = archive(tmp_path, runs, of=lambda found: lambda row, column: found[row.name])
+    results = [result(made, table(ACC, rows=tuple(map(Row, runs))))]
+    (line,) = [x for x in csv.DictReader(io.StringIO(tables.as_csv(made.session, results))) if x["row"] == "second"]
+    names = "value", "low", "high", "other value", "leak", "leak low", "leak high"
+    assert [float(line[name]) for name in names] == [50, 0, 100, 75, 25, 0, 50]
+    assert [float(line[f"over first row{end}"]) for end in ("", " low", " high")] == [-25, -100, 50]
+
+
 @pytest.mark.parametrize("other", ["samples", "seed"])
 def test_rows_of_other_samples_or_seeds_are_not_paired(tmp_path, other):
     records = [record("s1", [0, 0], [0, 1], [0, 0]), record("s3", [1, 2], [1, 2], [1, 2])]
@@ -339,6 +352,34 @@ def test_beside_a_mean_of_folds_stands_the_pooled_number_which_no_paper_prints(t
     assert all_present == [("mean of folds", pytest.approx(5 / 6)), ("pooled", pytest.approx(6 / 7))]
 
 
+def test_the_yardstick_joins_folds_as_its_column_does(tmp_path):
+    """Here it says what the network says, in the test above."""
+    units = of_units([[0.9] * 4, [0.9] * 4, [0.9] * 4, [0.1] * 4])
+    made = archive(tmp_path, [units])
+    made.yardstick = lambda task: [units]
+    cells = [c for c in result(made, table(F1[0])).cells if c.row.startswith("yardstick")]
+    assert [(c.joined, c.measured) for c in cells] == [
+        ("mean of folds", pytest.approx(0.5)),
+        ("pooled", pytest.approx(2 / 3)),
+    ]
+
+
+def test_files_of_units_hold_the_records_unit_by_unit():
+    """Predictions sample by sample, and their counts by a loop over these."""
+    said = [[0.9, 0.6, 0.1, 0.1], [0.9, 0.1, 0.1, 0.8], [0.6, 0.1, 0.1, 0.1], [0.1, 0.9, 0.1, 0.8]]
+    runs = {of_units(said): "ours"}
+    (predictions,) = (pd.read_csv(io.StringIO(text)) for text in tables.predictions_csv(runs).values())
+    counts = pd.read_csv(io.StringIO(tables.confusions_csv(runs)), dtype={"unit": str})
+    words = {"absent": 0, "present": 1}
+    for i, unit in enumerate(UNITS.outputs):
+        pairs = [(shown[i], int(scores[i] > 0.5)) for shown, scores in zip(SHOWN, said, strict=True)]
+        assert list(zip(predictions[f"truth {unit}"], predictions[f"prediction {unit}"], strict=True)) == pairs
+        own = counts[counts["unit"] == unit]
+        for truth, prediction, count in zip(own["truth"], own["prediction"], own["count"], strict=True):
+            assert pairs.count((words[truth], words[prediction])) == count
+        assert own["count"].sum() == 4
+
+
 def test_a_gain_is_over_the_number_that_joins_the_folds_alike(tmp_path):
     """Of AU1, as above: .5 and pooled 2/3; said of all, 5/6 and pooled 6/7."""
     some, every = (of_units([[p] * 4 for p in said]) for said in ((0.9, 0.9, 0.9, 0.1), (0.9,) * 4))
@@ -354,6 +395,9 @@ def test_units_that_are_not_scored_are_no_positives(tmp_path):
     write_printed(tmp_path, "Number of samples,AU1,2,run")
     found, _ = cells(tmp_path, table(F1[0]), [units])
     assert found["Number of samples", "AU1"].measured == 2
+    write_printed(tmp_path, "Number of samples,AU14,3,run", "Number of samples,AU4,2,run")  # in another order
+    found, _ = cells(tmp_path, table(F1[3], F1[1]), [units])
+    assert [found["Number of samples", f"AU{au}"].measured for au in (14, 4)] == [3, 2]
 
 
 def test_strict_compares_a_printed_mean_of_folds_with_the_measured_one(tmp_path):
@@ -493,6 +537,7 @@ def test_records_of_other_code_are_remarked(tmp_path):
     _, made = cells(tmp_path, table(ACC), [experiment(SEEDS[0])])
     assert not any("other code" in remark for remark in made.remarks)
     assert made.remarks.count("input: narrow") == 1  # what the paper has to say of them
+    assert any(remark.startswith("casme2-3: 4 samples of 2 subjects, 2 of 2 folds") for remark in made.remarks)
 
 
 def test_under_a_table_stands_what_it_was_made_with(tmp_path):
@@ -590,3 +635,55 @@ def test_the_page_of_runs_that_are_not_done_has_its_tables_alone(tmp_path):
     made = archive(tmp_path, [experiment(SEEDS[0], folds=3)])
     html = page(made, [result(made, t)], {})
     assert "2 of 3 folds" in Checked(html).said and "<img" not in html
+
+
+def test_curves_are_means_over_the_folds():
+    first, second = SEEDS[0]
+    other = [{"epoch": 1, "loss": 3.0, "test": 0.1}, {"epoch": 2, "loss": 1.5, "test": 0.25}]
+    (figure,) = training_curves({experiment([first, second | {"history": other}]): "ours"})
+    for axis, name, expected in zip(
+        figure.plot.axes, ("training loss", "test fold"), ([2, 1], [0.3, 0.5]), strict=True
+    ):
+        (line,) = axis.lines
+        assert name in axis.get_ylabel() and list(line.get_xdata()) == [1, 2]
+        assert list(line.get_ydata()) == pytest.approx(expected)
+
+
+def test_shares_of_subjects_stand_above_their_names():
+    """Of s1 one of two is right, of s2 both, of s3, who has the most clips, one of three."""
+    records = [*SEEDS[0], record("s3", [0, 1, 2], [0, 0, 0], [0, 0, 0])]
+    (figure,) = subjects({experiment(records, folds=3): "ours"})
+    (axis,) = figure.plot.axes
+    (line,) = axis.lines
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["s3 (3)", "s1 (2)", "s2 (2)"]
+    assert list(line.get_ydata()) == pytest.approx([1 / 3, 1 / 2, 1])
+
+
+def test_a_drawn_confusion_matrix_has_the_labelled_classes_down():
+    """Of 0 0 1 2 the network says 0 1 1 2; a column is what is said, and a row is coloured by its shares."""
+    (figure,) = confusion_matrices({experiment(SEEDS[0]): "ours"})
+    (axis,) = figure.plot.axes
+    counts = {text.get_position(): int(text.get_text()) for text in axis.texts}
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("predicted", "labelled")
+    assert counts == {(x, y): {(0, 0): 1, (1, 0): 1, (1, 1): 1, (2, 2): 1}.get((x, y), 0) for x, y in np.ndindex(3, 3)}
+    assert axis.images[0].get_array().tolist() == [[0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]]
+
+
+def test_bars_along_rows_reach_from_the_low_end_to_the_high_one():
+    rows = [Cell("δ 1", "UF1", measured=0.5, low=0.2, high=0.6), Cell("δ 2", "UF1", measured=0.7, low=0.65, high=0.9)]
+    (figure,) = along_rows(Result(table(UF1), tuple(rows), ()), "", "")
+    (_, _, (bars,)) = figure.plot.axes[0].containers[0]
+    assert [segment[:, 1].tolist() for segment in bars.get_segments()] == [
+        pytest.approx([0.2, 0.6]),
+        pytest.approx([0.65, 0.9]),
+    ]
+
+
+def test_a_map_lies_over_its_image_as_the_image_lies():
+    """Its first row above, and over the same pixels."""
+    (figure,) = confusion_matrices({experiment(SEEDS[0]): "ours"})
+    axis = figure.plot.add_subplot()
+    axis.imshow(np.zeros((8, 8)))
+    overlay(axis, np.eye(2), 8)
+    face, heat = axis.images
+    assert heat.get_extent() == face.get_extent() and heat.origin == face.origin == "upper"

@@ -85,6 +85,7 @@ def test_images_are_there_at_the_size(root):
         with Image.open(root / row.file) as image:
             assert image.size == (row.width, row.height)
             assert image.mode == ("L" if row.corpus == "CK+" else "RGB")
+            assert (image.width > image.height) == (row.corpus == "CK+")  # 640 × 490; CASME's crops are 280 × 340
     folders = {(root / file).parent for file in table.file}
     assert sum(len(list(folder.iterdir())) for folder in folders) == table.frames.sum()
 
@@ -110,6 +111,19 @@ def test_truth_gives_the_clip_back(root):
     peaks = clip(row).intensities.max(0)
     assert all(peaks[k] == pytest.approx(row[f"AU{au}"], abs=1e-5) for k, au in enumerate(AUS))
     assert clip(row).intensities.sum(1).argmax() == row.apex - row["first"]
+
+
+def test_truth_names_the_sides(tmp_path):
+    """A unit of one side does not move on the other."""
+    rows = truth(write(tmp_path / "faces", ["CASME2"], pixels=False))
+    shots = plan("CASME2", "smoke").shots
+    assert [row.file for row in rows.itertuples()] == [f"CASME2/{shot.files[0]}" for shot in shots]
+    lopsided = [i for i, shot in enumerate(shots) if shot.display.sides][:3]
+    for i in lopsided:
+        ((au, side),) = shots[i].display.sides.items()
+        gain = clip(rows.iloc[i]).gain[au]
+        assert gain[side] > 0.5 and gain["LR".replace(side, "")] == 0
+    assert lopsided
 
 
 def test_root_is_marked_and_kept(root):
