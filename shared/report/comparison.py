@@ -171,7 +171,7 @@ def compared(
         beside = _differences(found, runs, column, reference)
         cells |= {(name, column.name): compared for name, compared in beside.items()}
         if reference not in runs and runs:
-            few[f"{column.name}: no differences: {reference}: {found[reference].note}"] = None
+            few[f"{column.task}: no differences: {reference}: {found[reference].note}"] = None
         if rows := sum(compared.p is not None for compared in beside.values()):
             few |= dict.fromkeys(_too_few(column, runs[reference], rows))
         for name, share in learned.items():

@@ -169,7 +169,7 @@ def test_a_reference_without_records_is_named(compare, casme2, tmp_path):
     shared = "emotion", "casme2-5", "--data", casme2, "--out", tmp_path / "out"
     assert compare(*shared, "--methods", "toy", "--reference", "toy")[0] == 0
     code, printed, _ = compare(*shared, "--methods", "toy", "--reference", "largest class", "--diff")
-    assert code == 0 and "casme2-5 UF1: no differences: largest class: 0 of 4 folds" in printed
+    assert code == 0 and "casme2-5: no differences: largest class: 0 of 4 folds" in printed
 
 
 def test_more_seeds_take_those_there_are(compare, casme2, tmp_path):
