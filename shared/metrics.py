@@ -104,7 +104,9 @@ def bootstrap(
 ) -> np.ndarray:
     """A metric's mean over runs (subject, target, pred) in each of n draws of subjects with replacement: (n,).
 
-    A run may have `folds` of `score` as its fourth part; a fold without a subject in a draw is left out of its mean.
+    A run may have `folds` of `score` as its fourth part; a fold without a subject in a draw is left out of its mean,
+    and its draws are moved so that their mean is the run's own number. As they are they lie low: in many draws a fold
+    has lost the few samples that show a unit, whose F1 is then 0 (test_false_positives.py has how often).
     With `over_runs` each draw is one of runs, too: it may then stand for other seeds, and not for these alone.
 
     Every run meets the same draws, and so do other runs of the same subjects under the same seed: the difference of
@@ -113,7 +115,12 @@ def bootstrap(
     S, R, draw = len(counted[0][0]), len(counted), np.random.default_rng(seed)
     times = draw.multinomial(S, np.full(S, 1 / S), size=n)
     shares = (draw.multinomial(R, np.full(R, 1 / R), size=n) if over_runs else np.ones((n, R))) / R
-    return np.einsum("nr,rn->n", shares, [_weighted(times, *run, metric) for run in counted])
+    each = []
+    for matrices, folds in counted:
+        drawn, ones = _weighted(times, matrices, folds, metric), np.ones((1, S))
+        moved = _weighted(ones, matrices, folds, metric) - drawn.mean() if len(set(folds)) > 1 else 0
+        each.append(drawn + moved)
+    return np.einsum("nr,rn->n", shares, each)
 
 
 def exchanged(

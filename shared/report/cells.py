@@ -147,7 +147,7 @@ def _scored(
                 digits = replace(cell, measured=means[rule]).decimals
                 cell = replace(cell, note=f"{cell.note}, seeds {min(each):.{digits}f} to {max(each):.{digits}f}")
         draws[rule] = column.scale * bootstrap(parts(seeds, cell.joined), seeds[0].classes, column.metric)
-    low, high = interval(draws[cell.rule])
+    low, high = np.clip(interval(draws[cell.rule]), 0, column.scale)
     leak_low, leak_high = interval(draws["best_on_test"] - draws["last"])
     other_rule = "last" if cell.rule == "best_on_test" else "best_on_test"
     return replace(

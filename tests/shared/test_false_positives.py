@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binom
 
 from shared.claims import verdict
-from shared.metrics import bootstrap, exchanged, holm, interval
+from shared.metrics import bootstrap, exchanged, holm, interval, score
 
 DRAWS = int(os.environ.get("MER_DRAWS", 25))  # 2,000 of each take a few minutes
 PEOPLE, CLIPS, METHODS, LEVEL = 24, 6, 8, 0.05
@@ -56,6 +56,29 @@ def test_the_paired_interval_holds_the_true_difference():
         a, b = (bootstrap(run, 3, "uf1", seed=draw) for run in runs([0.5, 0.5], np.random.default_rng(draw)))
         low, high = interval(a - b)
         held += low <= 0 <= high
+    print(f"{held} of {DRAWS} draws")
+    assert held >= binom.ppf(0.001, DRAWS, 0.92)
+
+
+def units(rng):
+    """A run of `bootstrap` as on CASME II: 26 people in four folds, 255 clips, 8 units, of which some are rare."""
+    people, clips, rate = 26, 255, np.array([0.1, 0.09, 0.45, 0.23, 0.13, 0.11, 0.06, 0.08])
+    subject = np.repeat(np.arange(people), 1 + rng.multinomial(clips - people, rng.dirichlet(np.ones(people))))
+    logit = np.log(rate / (1 - rate)) + rng.normal(0, 0.8, (people, len(rate)))  # people show other units more often
+    target = (rng.random((clips, len(rate))) < 1 / (1 + np.exp(-logit[subject]))).astype(int)
+    skill = 2 + rng.normal(0, 0.5, people)
+    pred = (skill[subject, None] * target - 1.6 + rng.normal(0, 1, target.shape) > 0).astype(int)
+    return subject.astype(str), target, pred, (rng.permutation(people) % 4).astype(str)[subject]
+
+
+def test_the_interval_of_a_mean_of_folds_holds_the_true_mean():
+    """The true mean is that over many such experiments. Of 1,000 the interval holds it in 930, and without the move of
+    the draws in 793."""
+    rng, held = np.random.default_rng(0), 0
+    true = np.mean([score(t, p, 2, "f1_binary", f) for _, t, p, f in (units(rng) for _ in range(200))])
+    for draw in range(DRAWS):
+        low, high = interval(bootstrap([units(rng)], 2, "f1_binary", n=500, seed=draw))
+        held += low <= true <= high
     print(f"{held} of {DRAWS} draws")
     assert held >= binom.ppf(0.001, DRAWS, 0.92)
 

@@ -121,7 +121,9 @@ def test_the_mean_of_folds_is_scikit_learns():
 
 
 def test_bootstrap_of_the_mean_of_folds_is_that_of_resampled_subjects():
-    """The same draws, subject by subject; a fold of which no subject is drawn is left out of the mean."""
+    """The same draws, subject by subject; a fold of which no subject is drawn is left out of the mean.
+
+    Their mean is moved to the number of all subjects."""
     subject, target, pred, folds = of_folds()
     names, n = sorted(set(subject)), 200
     draws = np.random.default_rng(7).multinomial(len(names), np.full(len(names), 1 / len(names)), size=n)
@@ -138,7 +140,8 @@ def test_bootstrap_of_the_mean_of_folds_is_that_of_resampled_subjects():
             )
         )
     found = metrics.bootstrap([(subject, target, pred, folds)], 2, "f1_binary", n=n, seed=7)
-    np.testing.assert_allclose(found, values)
+    np.testing.assert_allclose(found - found.mean(), values - np.mean(values), atol=1e-12)
+    assert found.mean() == pytest.approx(metrics.score(target, pred, 2, "f1_binary", folds))
     assert any(0 in np.bincount(np.arange(10) % 4, weights=draw) for draw in draws)  # a fold was left out
 
 
