@@ -142,11 +142,15 @@ def differing(found: Mapping[str, Any], wanted: Mapping[str, Any], but: Collecti
     ]
 
 
-def refuse_others(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any], but: Collection[str] = ()) -> None:
-    """Raise UserError, naming each entry that is `differing`, when what lies in `path` depends on something else."""
+def refuse_others(
+    path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any], but: Collection[str] = (), half: bool = False
+) -> None:
+    """Raise UserError, naming each entry that is `differing`, when what lies in `path` depends on something else.
+
+    Of a training that is `half` done no other code is accepted."""
     if lines := differing(found, wanted, but):
         remedy = "give another --out, or remove that folder to run it again"
-        if all(line.partition(":")[0].endswith("code") for line in lines):
+        if not half and all(line.partition(":")[0].endswith("code") for line in lines):
             remedy = f"--accept-code uses it and says so under the table; or {remedy}"
         raise UserError("\n  ".join([f"{path} was made under other settings:", *lines]) + f"\n{remedy}")
 

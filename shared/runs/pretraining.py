@@ -98,7 +98,7 @@ class Pretraining(Generic[C]):
         if (path := self.folder / "checkpoint.pt").exists():
             try:
                 saved = load_zip(path)
-                refuse_others(path, saved["settings"], self.settings)
+                refuse_others(path, saved["settings"], self.settings, half=True)
                 for name, thing in objects.items():
                     thing.load_state_dict(saved[name])
                 self.history, self._start = saved["history"], tuple(saved["start"])

@@ -22,6 +22,7 @@ from shared.runs.experiment import predicted
 from shared.runs.fold import FoldTraining
 from shared.runs.paper import Row
 from shared.runs.pretraining import Pretraining
+from shared.runs.session import Session
 from shared.tasks import TASKS
 
 
@@ -205,6 +206,9 @@ def test_a_checkpoint_of_other_settings_is_refused(casme2, toy, monkeypatch, tmp
     code, _, said = toy(*arguments, "--set", "lr=0.01")
     assert code == 2 and "checkpoint.pt was made under other settings" in said
     assert "needs.lr: recorded 0.05, now 0.01" in said
+    monkeypatch.setattr(Session, "code", "other")  # half of a training is not accepted from other code
+    code, _, said = toy(*arguments, "--accept-code")
+    assert code == 2 and "now 'other'" in said and "--accept-code" not in said
 
 
 def test_a_checkpoint_without_space_keeps_the_one_before(casme2, toy, monkeypatch, tmp_path):
