@@ -347,7 +347,7 @@ def test_beside_a_mean_of_folds_stands_the_pooled_number_which_no_paper_prints(t
     assert (mean.joined, mean.paper, mean.measured) == ("mean of folds", ".5", pytest.approx(0.5))
     assert (pool.joined, pool.paper, pool.measured) == ("pooled", "", pytest.approx(2 / 3))
     assert tables.texts(mean)[4] == "+0.0" and pool.difference is None and mean.note == pool.note == "2 of 2 folds"
-    # a draw has one of the folds alone or both: 0, 1, .5; a thousand draws have their mean near .5, and it is moved there
+    # a draw has one of the folds alone or both: 0, 1, .5; the mean of a thousand is near .5, and it is moved there
     assert (mean.low, mean.high) == (pytest.approx(0, abs=0.04), pytest.approx(1, abs=0.04))
     all_present = [(c.joined, c.measured) for c in made.cells if c.row.startswith("constant baseline")]
     assert all_present == [("mean of folds", pytest.approx(5 / 6)), ("pooled", pytest.approx(6 / 7))]
