@@ -72,7 +72,7 @@ def adam(net: nn.Module, config: Config) -> torch.optim.Adam:
     return torch.optim.Adam(net.parameters(), config.lr, config.betas, weight_decay=config.weight_decay, fused=True)
 
 
-def frequencies(y: Tensor, classes: int) -> Tensor:
+def alpha_of(y: Tensor, classes: int) -> Tensor:
     """alpha_k of Eq. (7) for labels y (n,), over the classes that there are; a class without samples has 0."""
     n = torch.bincount(y, minlength=classes)
     alpha = torch.zeros(classes, device=y.device)
@@ -102,7 +102,7 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
     assert isinstance(data, MacroExpressions)
     start(made := network(config, len(MACRO.classes), domains=2)(), config, pretraining.weights_dir)
     net = pretraining.synchronised(made).train()
-    optimiser, alpha = adam(net, config), frequencies(data.y, len(MACRO.classes)).to(pretraining.device)
+    optimiser, alpha = adam(net, config), alpha_of(data.y, len(MACRO.classes)).to(pretraining.device)
     pretraining.keep(net=net, adam=optimiser)
     parallel, optimiser = pretraining.accelerator.prepare(net, optimiser)
     epochs = math.ceil(config.pretrain_iterations / max(len(data) // config.pretrain_batch, 1))
@@ -151,7 +151,7 @@ def train(training: FoldTraining[Config, Any]) -> None:
     if training.pretrained:
         net.load_state_dict({**net.state_dict(), **training.pretrained})  # the last linear layers stay as they are
     optimiser = adam(net, config)
-    alpha = frequencies(y[rows], len(training.task.classes))
+    alpha = alpha_of(y[rows], len(training.task.classes))
     epochs = math.ceil(config.iterations / math.ceil(len(rows) / config.batch))
     decay = torch.optim.lr_scheduler.MultiStepLR(optimiser, [round(config.full_rate * epochs)], gamma=0.1)
     for epoch in training.epochs(epochs):

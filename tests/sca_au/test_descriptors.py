@@ -4,6 +4,7 @@ import math
 import numpy as np
 import pytest
 
+from sca_au.data import DESCRIPTORS
 from sca_au.descriptors import hog3d, lbp_sip, lbp_top, lpq_top
 from sca_au.descriptors.lpq import phase_codes
 
@@ -166,9 +167,10 @@ def test_oriented_gradients_equal_the_loop(shape, blocks, cells, S, cut):
 
 def test_lengths_at_the_papers_settings():
     v = rng.integers(0, 256, (50, 64, 64), np.uint8)
-    lengths = {25 * 3 * 59: lbp_top, 25 * 20: lbp_sip, 25 * 3 * 256: lpq_top, 25 * 3 * 4 * 4 * 20: hog3d}
-    for length, descriptor in lengths.items():
-        assert descriptor(v).shape == (length,)
+    lengths = {"LBP-TOP": 25 * 3 * 59, "LBP-SIP": 25 * 20, "LPQ-TOP": 25 * 3 * 256, "HOG3D": 25 * 3 * 4 * 4 * 20}
+    assert DESCRIPTORS.keys() == lengths.keys()
+    for name, descriptor in DESCRIPTORS.items():
+        assert descriptor(v).shape == (lengths[name],)
         assert np.isfinite(descriptor(v)).all()
 
 

@@ -18,7 +18,7 @@ from shared.report import comparison
 from shared.report.cells import Cell, Predictions
 from shared.report.comparison import chosen_columns, chosen_methods, columns_of
 from shared.runs import yardstick
-from shared.runs.paper import Column
+from shared.runs.paper import Column, Row
 from shared.runs.yardstick import YARDSTICK
 from shared.tasks import TASKS
 
@@ -107,6 +107,29 @@ def test_who_learns_from_fewer_samples_is_named(compare, casme2, tmp_path, monke
     assert code == 0, printed
     said = "casme2-5: learns from 67% of the samples that others learn from, and keeps the rest for validation"
     assert any(line.strip().startswith(said) and "toy" in line for line in printed.splitlines())
+
+
+def test_data_of_pretrainings_are_named_apart(compare, with_macro, tmp_path, monkeypatch):
+    paper = cli.load("toy")
+    (*_, pretrained) = paper.comparison["emotion"]
+    method = replace(pretrained, row=Row("toy, pre-trained", pretrain=True, source="CK+"))
+    monkeypatch.setattr(cli, "load", lambda name: replace(paper, comparison={"emotion": (method,)}))
+    shared = "emotion", "casme2-5", "--data", with_macro("CK+"), "--out", tmp_path / "out", "--skip-broken"
+    code, printed, _ = compare(*shared)
+    said = [line.strip() for line in printed.splitlines() if line.strip().startswith("data")]
+    assert code == 0 and [line.partition(" (")[0] for line in said] == [
+        "data: synthetic faces in the layouts of CASME2",
+        "data of pre-trainings: CK+",
+    ]
+
+
+def test_records_of_no_table_are_said_to_be(compare, toy, casme2, tmp_path):
+    """Of a column that only `compare` has."""
+    out = tmp_path / "out"
+    assert compare("emotion", "casme2-3", "--data", casme2, "--out", out, "--methods", "toy")[0] == 0
+    code, printed, said = toy("--diff", "--out", out)
+    assert code == 0 and not printed
+    assert "its records are of no table of toy's; `compare` and `claims` show them" in said
 
 
 def test_a_row_of_other_samples_says_that_it_is_not_compared():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from skd_tstsan.losses import class_weights, feature_loss, focal_loss, kl_loss, skd_loss
-from skd_tstsan.train import frequencies
+from skd_tstsan.train import alpha_of
 
 B, K = 6, 4
 GENERATOR = torch.Generator().manual_seed(0)
@@ -90,7 +90,7 @@ def test_feature_loss():
 
 
 def test_a_class_that_is_missing_takes_no_weight_from_the_others():
-    weights = frequencies(torch.tensor([0, 2, 2, 2, 2, 0]), 4)  # 1/2 and 1/4 of classes 0 and 2
+    weights = alpha_of(torch.tensor([0, 2, 2, 2, 2, 0]), 4)  # 1/2 and 1/4 of classes 0 and 2
     torch.testing.assert_close(weights, torch.tensor([2 / 3, 0, 1 / 3, 0]))
 
 
