@@ -16,15 +16,15 @@ PEOPLE, CLIPS, METHODS, LEVEL = 24, 6, 8, 0.05
 SUBJECTS = np.repeat([f"s{i:02d}" for i in range(PEOPLE)], CLIPS)
 
 
-def runs(skills, rng, seeds=1):
+def runs(skills, rng, seeds=1, people=PEOPLE):
     """Runs of `bootstrap`, a list for each method: its skill is the share of answers that it knows, not guesses."""
-    target = rng.integers(0, 3, len(SUBJECTS))
-    ease, N = np.repeat(rng.normal(0, 0.15, PEOPLE), CLIPS), len(target)
+    N = people * CLIPS
+    target, ease = rng.integers(0, 3, N), np.repeat(rng.normal(0, 0.15, people), CLIPS)
 
     def said(skill):
         return np.where(rng.random(N) < skill + ease, target, rng.integers(0, 3, N))
 
-    return [[(SUBJECTS, target, said(skill)) for _ in range(seeds)] for skill in skills]
+    return [[(SUBJECTS[:N], target, said(skill)) for _ in range(seeds)] for skill in skills]
 
 
 def found(skills, draw, seeds=1):
@@ -58,6 +58,19 @@ def test_the_paired_interval_holds_the_true_difference():
         held += low <= 0 <= high
     print(f"{held} of {DRAWS} draws")
     assert held >= binom.ppf(0.001, DRAWS, 0.92)
+
+
+@pytest.mark.parametrize(("people", "level"), [(8, 0.86), (24, 0.92)])
+def test_the_interval_of_one_row_holds_the_true_number(people, level):
+    """The fewer people, the less often: percentile intervals of few are narrow."""
+    rng, held = np.random.default_rng(0), 0
+    each = [runs([0.5], rng, people=people)[0] for _ in range(DRAWS + 400)]
+    true = np.mean([score(target, said, 3, "uf1") for ((_, target, said),) in each])
+    for draw, run in enumerate(each[:DRAWS]):
+        low, high = interval(bootstrap(run, 3, "uf1", n=500, seed=draw))
+        held += low <= true <= high
+    print(f"{held} of {DRAWS} draws")
+    assert held >= binom.ppf(0.001, DRAWS, level)
 
 
 def units(rng):
