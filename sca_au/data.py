@@ -55,7 +55,7 @@ def load(samples: pd.DataFrame, config: Config, cache: Path) -> Prepared:
 
 def interpolated(clip: np.ndarray, n: int) -> np.ndarray:
     """TIM: uint8 clip (T, ...) -> (n, ...) uint8."""
-    return np.asarray(tim(clip, n)).round().clip(0, 255).astype(np.uint8)
+    return tim(clip, n).round().clip(0, 255).astype(np.uint8)
 
 
 def spread(clip: np.ndarray, *, tim: int, frames: int) -> np.ndarray:

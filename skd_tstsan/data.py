@@ -90,7 +90,7 @@ def flows(clip: np.ndarray, size: int, domains: int) -> np.ndarray:
     if domains == 2:
         frames = torch.from_numpy(clip[..., 0].copy())
     else:
-        whole = np.asarray(tim(clip[2:, ..., 0], domains + 1))
+        whole = tim(clip[2:, ..., 0], domains + 1)
         frames = torch.from_numpy(whole.clip(0, 255).round().astype(np.uint8))
     return resized(tvl1(frames[:-1], frames[1:]), size).flatten(0, 1).numpy()
 

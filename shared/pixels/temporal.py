@@ -1,9 +1,7 @@
 """Time: clips brought to one length (TIM), and the apex frame spotted in the frequency domain."""
 
 import numpy as np
-import torch
 from scipy.fft import fft2
-from torch import Tensor
 
 BLOCKS = 6  # Li, Huang, Zhao 2018: 6×6 blocks of the face,
 WINDOW, WINDOW_FPS = 61, 200  # a window of 61 frames at 200 fps
@@ -26,15 +24,12 @@ def tim_weights(N: int, n: int) -> np.ndarray:
     return (1 + 2 * cosines[0] @ cosines[1].T) / N
 
 
-def tim(frames: np.ndarray | Tensor, n: int) -> np.ndarray | Tensor:
-    """Temporal interpolation: (N, …) to (n, …), float32, of the kind that was given; the ends stay as they are.
+def tim(frames: np.ndarray, n: int) -> np.ndarray:
+    """Temporal interpolation: (N, …) to (n, …), float32; the ends stay as they are.
 
     Values may leave the range of the given ones, as those of any smooth curve. Raises ValueError as `tim_weights`.
     """
-    weights = tim_weights(len(frames), n).astype(np.float32)
-    if isinstance(frames, Tensor):
-        return torch.tensordot(torch.from_numpy(weights).to(frames.device), frames.float(), 1)
-    return np.tensordot(weights, frames.astype(np.float32), 1)
+    return np.tensordot(tim_weights(len(frames), n).astype(np.float32), frames.astype(np.float32), 1)
 
 
 def lbp(frames: np.ndarray) -> np.ndarray:
