@@ -68,11 +68,10 @@ class Frames:
 
     def path(self, number: int) -> str:
         """The image file of a frame number. Raises FrameMissing."""
-        place = bisect.bisect_left(self.numbers, number)
-        if place == len(self.numbers) or self.numbers[place] != number:
+        if number not in self:
             held = f"{self.first}..{self.last}" if self.numbers else "none"
             raise FrameMissing(f"{self.folder}: no frame {number} (frames on disk: {held})")
-        return os.path.join(self.folder, self.names[place])
+        return os.path.join(self.folder, self.names[bisect.bisect_left(self.numbers, number)])
 
     def nearest(self, number: int, within: int) -> int | None:
         """The frame number nearest to this one and at most `within` away, the earlier of two; None if there is none."""
