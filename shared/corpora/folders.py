@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from .samples import CorpusMissing, Frames
@@ -66,15 +66,16 @@ class Listing:
                             self._directories.add(entry.name)
         self.names.sort()
         self._exact = set(self.names)
-        self._near: dict[str, str] | None = None
+
+    @cached_property
+    def _near(self) -> dict[str, str]:
+        return {unpadded(name): name for name in reversed(self.names)}
 
     def find(self, *names: str) -> str | None:
         """The path of the first of the names that is here."""
         for name in names:
             if name in self._exact:
                 return os.path.join(self.folder, name)
-        if self._near is None:
-            self._near = {unpadded(name): name for name in reversed(self.names)}
         for name in names:
             if unpadded(name) in self._near:
                 return os.path.join(self.folder, self._near[unpadded(name)])
