@@ -271,10 +271,10 @@ def list_frames(folder: str, names: Iterable[str] | None = None) -> Frames:
     for name in names:
         original = _COPY.sub("", name) if "(" in name else name  # `46 (1).jpg` beside `46.jpg` is a second frame 46
         stem = original if original in names else name
-        number = _NUMBER.search(stem, 0, stem.rindex("."))
-        if number:
-            if (other := found.get(int(number[1]))) is not None:
-                twice.append(f"{name} and {other}")
-            found[int(number[1])] = name
+        if match := _NUMBER.search(stem, 0, stem.rindex(".")):
+            number = int(match[1])
+            if number in found:
+                twice.append(f"{name} and {found[number]}")
+            found[number] = name
     numbers = tuple(sorted(found))
     return Frames(folder, tuple(found[number] for number in numbers), numbers, twice=tuple(reversed(twice)))
