@@ -7,6 +7,7 @@ import itertools
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ..errors import UserError
@@ -151,11 +152,9 @@ def _xlsx(data: bytes, title: str | None) -> Iterator[Sequence[object]]:
 
 def _csv(data: bytes, title: str | None) -> Iterator[Sequence[object]]:
     for encoding in ("utf-8-sig", "gb18030", "latin-1"):
-        try:
+        with suppress(UnicodeDecodeError):
             text = data.decode(encoding)
             break
-        except UnicodeDecodeError:
-            continue
     head = text.partition("\n")[0]
     return csv.reader(_lines(text), delimiter=max(",;\t", key=head.count))
 
