@@ -203,9 +203,8 @@ def read_sheet(
         )
     printed = {name: as_text(cells[best][j]) or name for name, j in names.items()}
     rows = [
-        SheetRow(i + 1, {name: row[j] if j < len(row) else None for name, j in names.items()}, printed)
-        for i, row in enumerate(cells)
-        if i > best
+        SheetRow(number, {name: row[j] if j < len(row) else None for name, j in names.items()}, printed)
+        for number, row in enumerate(cells[best + 1 :], best + 2)
     ]
     rows = [row for row in rows if not all(_empty(value) for value in row.cells.values())]
     return Sheet(path, best + 1, rows, tuple(names))
