@@ -81,9 +81,9 @@ def parse(cell: object) -> Coding:
 
 def read_cell(row: SheetRow, column: str, where: str, out: Collector) -> tuple[str, Coding]:
     """The AU cell of a row as printed and as read. Text that is not understood is a fault, except for known remarks."""
-    value = row.cells.get(column)
+    value = row.cells[column]
     coding, codes = parse(value), as_text(value)
-    what = f"column {row.header(column)!r} holds {codes!r}, expected action units"
+    what = f"column {row.headers[column]!r} holds {codes!r}, expected action units"
     if isinstance(value, (bool, datetime.date)):
         row.faults.append((what, "type the cell as text"))
     elif wrong := [piece for piece in coding.unread if piece.lower() not in REMARKS]:

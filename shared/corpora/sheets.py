@@ -30,36 +30,32 @@ class SheetRow:
 
     number: int
     cells: dict[str, object]
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str]
     faults: list[tuple[str, str]] = field(default_factory=list)
-
-    def header(self, column: str) -> str:
-        """The header of a column as printed."""
-        return self.headers.get(column, column)
 
     def fault(self, column: str, expected: str) -> None:
         """Adds the fault that the cell does not hold what was expected."""
-        value = self.cells.get(column)
+        value = self.cells[column]
         found = "is empty" if _empty(value) else f"holds {value!r}"
-        self.faults.append((f"column {self.header(column)!r} {found}, expected {expected}", "correct the sheet"))
+        self.faults.append((f"column {self.headers[column]!r} {found}, expected {expected}", "correct the sheet"))
 
     def text(self, column: str, expected: str = "text") -> str:
         """The cell as text, whole numbers without their .0; a fault when empty."""
-        value = as_text(self.cells.get(column))
+        value = as_text(self.cells[column])
         if not value:
             self.fault(column, expected)
         return value
 
     def whole(self, column: str, expected: str) -> int:
         """The cell as a whole number, padded or not; -1 and a fault when it is none."""
-        value = as_int(self.cells.get(column))
+        value = as_int(self.cells[column])
         if value is None:
             self.fault(column, expected)
         return -1 if value is None else value
 
     def subject(self, column: str, clip: str = "") -> int:
         """The number of a subject (`sub01`, `spNO.1`, 1); a fault where the clip's name begins with another number."""
-        text = as_text(self.cells.get(column))
+        text = as_text(self.cells[column])
         prefixed = re.fullmatch(r"[A-Za-z]+[ ._-]?(\d+)", text, re.ASCII)
         number = int(prefixed[1]) if prefixed else self.whole(column, "a subject's number")
         begins = re.match(r"[A-Za-z]*0*(\d+)", clip)
@@ -69,7 +65,7 @@ class SheetRow:
 
     def word(self, column: str, known: Sequence[str]) -> str:
         """The cell in lower case; a fault when it is none of the known words."""
-        value = as_text(self.cells.get(column)).lower()
+        value = as_text(self.cells[column]).lower()
         if value not in known:
             self.fault(column, "one of " + ", ".join(known))
         return value
