@@ -78,7 +78,7 @@ def _emotion(path: str, out: Collector, sample: str) -> str | None:
     if not numbers or len(numbers) > 1 or numbers[0] not in range(len(EMOTIONS)):
         out.problem(path, 1, "no emotion from 0 to 7 in the file", "restore it from the release", sample)
         return None
-    return EMOTIONS[int(numbers[0])]
+    return EMOTIONS[numbers[0]]
 
 
 def _units(path: str, out: Collector, sample: str) -> tuple[str, tuple[int, ...]]:
