@@ -178,7 +178,7 @@ class CorpusFolder:
         found: list[tuple[int, int, str]] = []
         for listing in self.below():
             path = os.path.relpath(listing.folder, self.root)
-            names = [] if path == "." else [normalised(name) for name in path.split(os.sep)]
+            names = [] if path == "." else [normalised(name) for name in path.split("/")]
             rank = next((i for i, place in enumerate(steps) if _leads(names, place)), len(places))
             if rank == len(places) and not anywhere:
                 continue
@@ -192,7 +192,7 @@ class CorpusFolder:
         if not found:
             return None
         rank, _, path = min(found)
-        if unpadded(path) not in {unpadded(place.replace("/", os.sep)) for place in places}:
+        if unpadded(path) not in {unpadded(place) for place in places}:
             self.notes.append(f"{what} found at {self._place(path)}, expected {self._place(places[0])}")
         if twice := [other for r, _, other in sorted(found) if r == rank and other != path]:
             also = ", ".join(map(self._place, twice))
@@ -225,7 +225,7 @@ class CorpusFolder:
         return [os.path.join(listing.folder, name) for listing in listings for name in listing.files(*extensions)]
 
     def _place(self, path: str) -> str:
-        return self.root if path == "." else os.path.join(self.root, *path.split("/"))
+        return self.root if path == "." else os.path.join(self.root, path)
 
 
 def _leads(names: list[str], place: list[str]) -> bool:
