@@ -70,7 +70,7 @@ class Task:
         """The task's samples sorted by id, with `target`: class number, or per unit 1, 0 and -1 (not scored)."""
         chosen = samples[samples["corpus"].isin(self.corpora) & ~samples["sample"].isin(list(self.excluded))]
         if self.apex_after_onset:
-            chosen = chosen[(chosen["apex"] > chosen["onset"]).fillna(False).astype(bool)]
+            chosen = chosen[chosen["apex"] > chosen["onset"]]
         columns = (chosen[name] for name in ("corpus", "emotion", "aus", "au_codes"))
         targets = [self._target(*row) for row in zip(*columns, strict=True)]
         keep = pd.Series([target is not None for target in targets], index=chosen.index, dtype=bool)
