@@ -73,8 +73,7 @@ class Task:
             chosen = chosen[chosen["apex"] > chosen["onset"]]
         columns = (chosen[name] for name in ("corpus", "emotion", "aus", "au_codes"))
         targets = [self._target(*row) for row in zip(*columns, strict=True)]
-        keep = pd.Series([target is not None for target in targets], index=chosen.index, dtype=bool)
-        chosen = chosen[keep].assign(target=pd.Series([t for t in targets if t is not None], dtype="object").to_numpy())
+        chosen = chosen.assign(target=pd.Series(targets, chosen.index, dtype="object")).dropna(subset="target")
         if not self.aus:
             chosen["target"] = chosen["target"].astype("int64")
         return chosen.sort_values("sample", ignore_index=True)
