@@ -163,6 +163,7 @@ CASME3_FOUR = (*VALENCE, "others")
 CASME3_SEVEN = ("anger", "disgust", "fear", "happy", "others", "sad", "surprise")
 CKPLUS_SEVEN = ("anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")
 WILD_SEVEN = ("happy", "sad", "neutral", "angry", "surprise", "disgust", "fear")
+AU8 = (1, 2, 4, 7, 12, 14, 15, 17)
 CASME2, SAMM, SMIC, MMEW, CASME3 = ("CASME2",), ("SAMM",), ("SMIC",), ("MMEW",), ("CASME3",)
 LABORATORY, WILD = ("CK+", "MMI", "Oulu-CASIA"), ("DFEW", "FERV39k", "AFEW")
 NO_APEX = {
@@ -232,14 +233,14 @@ _TASKS = (
         excluded=NO_APEX,
         metric="uf1",
     ),
-    units("casme2-au8", "CASME II, eight action units", "CASME2", 243, (1, 2, 4, 7, 12, 14, 15, 17)),
+    units("casme2-au8", "CASME II, eight action units", "CASME2", 243, AU8),
     Task(
         "casme2-au8-halves",
         "CASME II, eight action units, two halves of its people",
         CASME2,
         expected={"CASME2": 243},
         source="printed in 2021",
-        aus=(1, 2, 4, 7, 12, 14, 15, 17),
+        aus=AU8,
         protocol=HALVES,
         metric="f1_macro",
     ),
@@ -276,7 +277,7 @@ _TASKS = (
         "corpora-au8",
         "five corpora, each tested by what is learned from the others, eight action units",
         ("CASME", "CASME2", "CASME3", "MMEW", "SAMM"),
-        aus=(1, 2, 4, 7, 12, 14, 15, 17),
+        aus=AU8,
         drop_undecided=True,
         positives=10,
         protocol=LEAVE_CORPUS_OUT,
