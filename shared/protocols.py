@@ -93,7 +93,8 @@ def check(folds: Sequence[Fold], samples: pd.DataFrame, everyone: pd.DataFrame |
     """The folds, when each sample is tested once, no subject is on two sides and every side but val has samples.
 
     `everyone` holds the samples that may train when they are more than those to be tested. Raises ProtocolError."""
-    subjects = dict(zip(*(samples if everyone is None else everyone)[["sample", "subject"]].to_numpy().T, strict=True))
+    known = samples if everyone is None else everyone
+    subjects = dict(zip(known["sample"], known["subject"], strict=True))
     tested: dict[str, str] = {}
     for fold in folds:
         sides = {"train": fold.train, "val": fold.val, "test": fold.test}
