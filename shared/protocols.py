@@ -135,7 +135,7 @@ def _parts(samples: pd.DataFrame, k: int, seed: int) -> list[list[str]]:
 
 
 def _fold(samples: pd.DataFrame, name: str, test: Sequence[str], val: Sequence[str] = ()) -> Fold:
-    tested, validated = samples["subject"].isin(list(test)), samples["subject"].isin(list(val))
+    tested, validated = samples["subject"].isin(test), samples["subject"].isin(val)
 
     def ids(chosen: pd.Series) -> tuple[str, ...]:
         return tuple(sorted(samples["sample"][chosen]))
