@@ -172,7 +172,7 @@ def holm(p: Sequence[float]) -> list[float]:
     order = np.argsort(p, kind="stable")
     corrected = np.empty(len(p))
     corrected[order] = np.minimum(np.maximum.accumulate(np.asarray(p)[order] * np.arange(len(p), 0, -1)), 1)
-    return [float(value) for value in corrected]
+    return corrected.tolist()
 
 
 def _by_subject(runs: Sequence[Sequence[Any]], classes: int) -> list[tuple[np.ndarray, np.ndarray]]:
