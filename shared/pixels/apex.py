@@ -16,7 +16,7 @@ SIZE = 128  # side, in pixels, of the grey frames in which an apex is looked for
 
 
 def with_apex(
-    samples: pd.DataFrame, cache: str | Path, find: Callable[[np.ndarray, float], int] = spot_apex
+    samples: pd.DataFrame, cache: Path, find: Callable[[np.ndarray, float], int] = spot_apex
 ) -> tuple[pd.DataFrame, list[Problem]]:
     """The samples with an apex each: where the corpus names none, that of `find(grey frames (T, H, W), fps)`.
 

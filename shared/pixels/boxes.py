@@ -44,7 +44,7 @@ class DetectorMissing(UserError):
     """Boxes are needed, and there is neither a file of them nor a detector."""
 
 
-def boxed(reading: Reading, cache: str | Path) -> Reading:
+def boxed(reading: Reading, cache: Path) -> Reading:
     """The reading with a box on the frames of each sample, where its images show more than the face.
 
     A clip's box comes from `boxes.csv` in the corpus's folder, which counts for images of faces alone, too; otherwise
@@ -67,7 +67,7 @@ def boxed(reading: Reading, cache: str | Path) -> Reading:
     columns = (samples[name] for name in ("sample", "frames", "onset"))
     images = {s: f.path(f.numbers[0] if pd.isna(n) else n) for s, f, n in zip(*columns, strict=True)}
     place = f"{reading.corpus}-{hashlib.sha256(os.fsencode(reading.root)).hexdigest()[:8]}"
-    made = Path(cache) / "boxes" / f"{place}.csv"
+    made = cache / "boxes" / f"{place}.csv"
     with locked(made.with_suffix(".lock")):
         sweep(made.parent, f"{place}.*")
         known = load(made)

@@ -57,7 +57,7 @@ def prepare(
     numbers: Sequence[Sequence[int]],
     *,
     size: Size,
-    cache: str | Path,
+    cache: Path,
     gray: bool = False,
     smooth: bool = True,
 ) -> Store:
@@ -77,7 +77,7 @@ def prepare(
             except OSError as error:
                 raise UserError(f"{file} cannot be read any more: {error.strerror}; {REMEDY}") from error
 
-    path = Path(cache) / key.hexdigest()[:16] / "frames.u8"
+    path = cache / key.hexdigest()[:16] / "frames.u8"
     with locked(path.parent.with_suffix(".lock")):
         index = _index_of(path)
         if index is None:
@@ -147,7 +147,7 @@ def written(
         return np.memmap(path, kind, "r", shape=shape)
 
 
-def unreadable(samples: pd.DataFrame, cache: str | Path) -> list[Problem]:
+def unreadable(samples: pd.DataFrame, cache: Path) -> list[Problem]:
     """A problem for each sample with a frame that `images.stream` could not read, for samples that fit in no memory.
 
     Every image is decoded once, as small as its format allows; what was found stays in the cache, under a key of the
@@ -155,7 +155,7 @@ def unreadable(samples: pd.DataFrame, cache: str | Path) -> list[Problem]:
     """
     ids, clips = list(samples["sample"]), list(samples["frames"])
     key = digest([pixels_key(samples), [clip.box for clip in clips], code_key(__name__)])
-    path = Path(cache) / f"checked-{key}.json"
+    path = cache / f"checked-{key}.json"
     with locked(path.with_suffix(".lock")):
         try:
             problems = read_json(path)["problems"]

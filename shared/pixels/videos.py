@@ -21,7 +21,7 @@ CONTAINERS = "avi,mov,mp4,matroska,webm,mpeg,mpegts,mpegvideo,asf,flv,ogg"  # no
 SIZES = "sizes.json"  # beside the images of a video
 
 
-def decoded(reading: Reading, cache: str | Path) -> Reading:
+def decoded(reading: Reading, cache: Path) -> Reading:
     """The reading with each Video as the Frames of its images, numbered from 0; a missing offset is the last frame.
 
     A video is decoded once, into a folder named by a digest of its path, its fingerprint and the code. One that cannot
@@ -31,7 +31,7 @@ def decoded(reading: Reading, cache: str | Path) -> Reading:
     videos = list(dict.fromkeys(f for f in samples["frames"] if isinstance(f, Video)))
     if not videos:
         return reading
-    cache = Path(cache) / "videos"
+    cache /= "videos"
     with locked(cache / ".lock"), ThreadPoolExecutor(os.cpu_count()) as pool:
         clips = pool.map(lambda video: _images(video.path, cache), videos)
         bar = tqdm(clips, f"decoding {reading.corpus}", len(videos), unit="video", disable=None, leave=False)

@@ -58,7 +58,7 @@ def load(samples: pd.DataFrame, config: Config, cache: Path) -> Flow:
     samples, problems = with_apex(samples, cache)
     pairs = list(zip(samples["onset"], samples["apex"], strict=True))
     store = prepare(samples, pairs, size=SIZE, gray=True, cache=cache)
-    x = kept(store.stacked()[..., 0], Path(cache) / "flow")
+    x = kept(store.stacked()[..., 0], cache / "flow")
     return Flow(store.ids, x, problems + store.problems, store.digest)
 
 

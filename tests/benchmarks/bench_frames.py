@@ -4,6 +4,7 @@ import argparse
 import os
 import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
         numbers = list(zip(samples["onset"], samples["apex"], strict=True))
         for what in ("decoded", "from the cache"):
             clock, work = time.perf_counter(), time.process_time()
-            prepare(samples, numbers, size=SIZE, cache=f"{folder}/cache")
+            prepare(samples, numbers, size=SIZE, cache=Path(folder) / "cache")
             clock, work = time.perf_counter() - clock, time.process_time() - work
             print(
                 f"{2 * len(samples)} frames {what}: {clock:.3f} s, {work:.3f} s of processor, "
