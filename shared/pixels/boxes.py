@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +115,10 @@ def has_background(samples: pd.DataFrame) -> bool:
     """
     step = math.ceil(len(samples) / LOOKED_AT) or 1
     for frames in samples["frames"].iloc[::step]:
-        try:
+        with suppress(*UNREADABLE):  # named when the clip's frames are prepared
             width, height = load_image(frames.path(frames.numbers[0]), "L").size
             if width > WIDE * height:
                 return True
-        except UNREADABLE:  # named when the clip's frames are prepared
-            continue
     return False
 
 
