@@ -36,7 +36,7 @@ def decoded(reading: Reading, cache: Path) -> Reading:
         clips = pool.map(lambda video: _images(video.path, cache), videos)
         bar = tqdm(clips, f"decoding {reading.corpus}", len(videos), unit="video", disable=None, leave=False)
         found = dict(zip(videos, bar, strict=True))
-    samples = samples.assign(frames=[found.get(f, f) if isinstance(f, Video) else f for f in samples["frames"]])
+    samples = samples.assign(frames=[found[f] if isinstance(f, Video) else f for f in samples["frames"]])
     broken = [isinstance(f, Problem) for f in samples["frames"]]
     problems = [dataclasses.replace(row.frames, sample=row.sample) for row in samples[broken].itertuples()]
     samples = samples[[not b for b in broken]].reset_index(drop=True)
