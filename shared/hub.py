@@ -5,11 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from safetensors import safe_open
 from torch import nn
 
 from .errors import UserError
-from .runs.weights import FITTED, load_network
+from .runs.weights import FITTED, header, load_network
 
 CARD = "README.md"
 
@@ -54,8 +53,7 @@ def publish(weights: Path, repository: str, private: Sequence[Path], yes: bool) 
     from huggingface_hub import HfApi
 
     folder, names = weights.parent, [weights.name, CARD]
-    with safe_open(weights, "pt") as file:
-        about = json.loads(file.metadata()["about"])
+    about = header(weights)
     texts = {weights.name: json.dumps(about, ensure_ascii=False), CARD: (folder / CARD).read_text(encoding="utf-8")}
     secrets = {str(path.resolve()) for path in (*private, Path.home())} - {"/"}
     secrets |= {v for v in about["config"].values() if isinstance(v, str) and "/" in v}

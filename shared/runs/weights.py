@@ -55,20 +55,21 @@ def weights_fault(record_path: Path, record: Mapping[str, Any]) -> str:
         same = intact(path, crc)
     else:
         try:
-            about = _about(path)
+            about = header(path)
             same = all(about[key] == record[key] for key in ("fold", "seed", "config", "scale", "generated", "code"))
         except (SafetensorError, KeyError, TypeError, ValueError, OSError):
             same = False
     return "" if same else f"{path} is not the file that was written beside its record"
 
 
-def _about(path: str | Path) -> dict[str, Any]:
+def header(path: Path) -> dict[str, Any]:
+    """The `about` of a .safetensors file that a run left."""
     with safe_open(path, "pt") as file:
         return json.loads(file.metadata()["about"])
 
 
 @contextmanager
-def weights_of_a_run(path: str | Path) -> Iterator[None]:
+def weights_of_a_run(path: Path) -> Iterator[None]:
     """Around code that uses what a run left in `path`: raises its faults as a UserError that names it."""
     try:
         yield
@@ -89,7 +90,7 @@ def load_network(path: str | Path, package: str = "") -> tuple[nn.Module, dict[s
     if not path.is_file():
         raise UserError(f"{path} is not there, or no file; runs leave a fold's weights beside its record")
     with weights_of_a_run(path):
-        about = _about(path)
+        about = header(path)
         if not package and (ROOT / about["package"] / "experiments.py").is_file() and about["package"].isidentifier():
             package = about["package"]
         if about["package"] != package:
