@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -57,6 +57,7 @@ class Pretraining(Generic[C]):
     checkpoint_seconds: float = 600.0
     history: list[dict[str, float]] = field(default_factory=list)
     made: dict[str, Any] = field(default_factory=dict)  # how the network is made that it leaves
+    augmentation: torch.Generator = field(default_factory=torch.Generator)  # on the CPU, seeded before each step
     timed: bool = False  # a few steps are timed, and nothing is kept
     waited: float = 0.0
     worked: float = 0.0
@@ -72,11 +73,6 @@ class Pretraining(Generic[C]):
     def waiting(self) -> float:
         """The share of the time that is spent waiting for data."""
         return self.waited / max(self.waited + self.worked, 1e-9)
-
-    @cached_property
-    def augmentation(self) -> torch.Generator:
-        """The generator of augmentation, on the CPU, seeded before each step."""
-        return torch.Generator()
 
     def synchronised(self, model: N) -> N:
         """The model on the device; its batch norms see the whole batch where several processes share it."""
