@@ -33,6 +33,7 @@ KINDS = {
     "aus": ("casme2-au8", "samm-au4", "casme-au4", "corpora-au8"),
 }
 LEVEL = 0.05
+WIDE, ACROSS = 4, 3  # columns beside each other on a terminal, and panels in the forest plot
 OTHERS = "not compared: other samples than the reference's"
 LEGEND = (
     "each number: the mean over seeds at the last epoch; in brackets a 95 % interval, by a bootstrap over subjects",
@@ -261,16 +262,16 @@ def matrix(made: Comparison, *, intervals: bool, leak: bool) -> list[list[str]]:
     ]
 
 
-def as_text(made: Comparison, *, leak: bool, wide: int = 4) -> str:
-    """The comparison for a terminal, `wide` columns beside each other."""
+def as_text(made: Comparison, *, leak: bool) -> str:
+    """The comparison for a terminal, WIDE columns beside each other."""
     lines = [made.title, *([f"*** {made.banner} ***"] if made.banner else [])]
     rows = matrix(made, intervals=False, leak=leak)
-    for start in range(1, len(rows[0]), wide):
-        block = [[row[0], *row[start : start + wide]] for row in rows]
+    for start in range(1, len(rows[0]), WIDE):
+        block = [[row[0], *row[start : start + WIDE]] for row in rows]
         widths = [min(max(len(row[i]) for row in block), 40) for i in range(len(block[0]))]
         lines += ["", *("  ".join(t.ljust(w) for t, w in zip(row, widths, strict=True)).rstrip() for row in block)]
-        for column in made.columns[start - 1 : start - 1 + wide]:
-            lines += [f"  published, {column.name}: {published_text(p)}" for p in _published(made, column)]
+        published = [p for name in block[0][1:] for p in made.published if p["column"] == name]
+        lines += [f"  published, {p['column']}: {published_text(p)}" for p in published]
     return "\n".join([*lines, "", *(f"  {remark}" for remark in made.remarks), "", *LEGEND])
 
 
@@ -314,16 +315,12 @@ def as_page(made: Comparison, *, leak: bool) -> str:
     )
 
 
-def _published(made: Comparison, column: Column) -> list[Mapping[str, str]]:
-    return [line for line in made.published if line["column"] == column.name]
-
-
-def forest(made: Comparison, across: int = 3) -> Figure:
+def forest(made: Comparison) -> Figure:
     """All methods with their intervals, a panel a column; filled where a method differs from the reference."""
     names = made.methods[::-1]
     columns = [c for c in made.columns if any(made.cells[name, c.name].cell.measured is not None for name in names)]
     N = max(len(columns), 1)
-    plot, axes = grid(-(-N // across), min(N, across), width=3.2, height=0.8 + 0.24 * len(names), sharey=True)
+    plot, axes = grid(-(-N // ACROSS), min(N, ACROSS), width=3.2, height=0.8 + 0.24 * len(names), sharey=True)
     for axis in axes.flat[len(columns) :]:
         axis.set_axis_off()
     for axis, column in zip(axes.flat, columns, strict=False):
