@@ -22,7 +22,6 @@ from .runs.experiment import Experiment
 from .runs.paper import AnyPaper, Claim
 from .runs.recorded import recorded
 from .runs.stopping import watch_signals
-from .tasks import TASKS
 
 MARGIN, LEVEL, SEEDS = 0.05, 0.05, 5
 TESTED = "CASME2"  # the corpus of the tasks in two halves
@@ -103,7 +102,7 @@ def measured(claim: Claim, people: int, over: Sequence[Experiment], row: Sequenc
         for side, experiments in ((claim.over, over), (claim.row, row))
     ]
     theirs, ours = (parts(seeds, "pooled") for seeds in each)
-    classes = 2 if TASKS[claim.task].aus else len(TASKS[claim.task].classes)
+    classes = each[0][0].classes
     constant = np.mean([constant_baseline(run.targets, classes, claim.metric) for run in each[0]])
     without, with_ = (
         np.mean([score(seed[1], seed[2], classes, claim.metric) for seed in runs]) for runs in (theirs, ours)
