@@ -144,11 +144,10 @@ def power(error: float) -> float:
 
 def as_text(table: pd.DataFrame) -> str:
     """The table for a terminal."""
-    formats = dict.fromkeys(("constant", "without", "with", "p"), "{:.3f}".format)
-    formats |= {"difference": "{:+.3f}".format, "power": "{:.2f}".format, "low": "[{:.3f},".format}
-    formats |= {"high": "{:.3f}]".format}
-    shown = table.drop(columns=["standard error"])
-    return shown.to_string(index=False, na_rep="", formatters=formats)
+    formats = dict.fromkeys(("constant", "without", "with", "p"), "{:.3f}")
+    formats |= {"difference": "{:+.3f}", "power": "{:.2f}", "low": "[{:.3f},", "high": "{:.3f}]"}
+    shown = table.drop(columns="standard error")
+    return shown.to_string(index=False, na_rep="", formatters={name: text.format for name, text in formats.items()})
 
 
 def as_markdown(table: pd.DataFrame, said: str, lines: Sequence[str]) -> str:
