@@ -182,8 +182,8 @@ def read_sheet(
     for i, row in enumerate(cells[:HEADER_WITHIN]):
         found: dict[str, int] = {}
         for j, header in enumerate(row):
-            if _bare(header) in spelled:
-                found.setdefault(spelled[_bare(header)], j)
+            if name := spelled.get(_bare(header)):
+                found.setdefault(name, j)
         if len(found) > len(names):
             best, names = i, found
     if positions and len(names) > len(columns) // 2:
