@@ -51,7 +51,8 @@ class SheetRow:
         value = as_int(self.cells[column])
         if value is None:
             self.fault(column, expected)
-        return -1 if value is None else value
+            return -1
+        return value
 
     def subject(self, column: str, clip: str = "") -> int:
         """The number of a subject (`sub01`, `spNO.1`, 1); a fault where the clip's name begins with another number."""
