@@ -90,10 +90,9 @@ def _task(task: Task, readings: Mapping[str, Mapping[str, Reading]]) -> Part:
     return Part(task.name, "", counts=counts, remarks=remarks)
 
 
-def survey_text(parts: Iterable[Part], *, synthetic: bool = False) -> str:
+def survey_text(parts: Sequence[Part], *, synthetic: bool = False) -> str:
     """The survey to read. Synthetic faces may be a share of a corpus: their differences need no explanation."""
     lines = ["synthetic faces: not comparable with the paper", ""] if synthetic else []
-    parts = list(parts)
     for part in parts:
         lines += _lines(part, synthetic)
     broken = [problem for part in parts if part.reading for problem in part.reading.problems]
