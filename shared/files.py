@@ -26,9 +26,8 @@ REMEDY = "fix this and rerun the same command; it resumes"
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place, in one rename, when the block ends without an error."""
-    path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -129,19 +128,19 @@ def sweep(folder: Path, name: str = "*") -> None:
         half.unlink()
 
 
-def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write `content` as JSON, keys in the order given, and "crc", its checksum, in one rename."""
     content = {**content, "crc": _crc(content)}
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False, default=_jsonable))
 
 
-def write_text(path: str | Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, in one rename; bytes of paths that are not UTF-8 as `\\udcff`, as JSON has them."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def read_json(path: str | Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     """Read a record. Raises UserError, naming the file, when it is not what was written."""
     try:
         with opened(path) as file:
