@@ -123,7 +123,7 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     if isinstance(experiment, FittedRun):  # its test sample is one that it has learned from
         training.predictions, training.figures, training.files = {}, {}, {}
         training.history = [{k: v for k, v in epoch.items() if k != "test"} for epoch in training.history]
-    parts = aligned(experiment.samples, fold.test)
+    parts, path = aligned(experiment.samples, fold.test), experiment.record_path(fold)
     record = {
         **experiment.settings,
         **parts_of(fold),
@@ -147,11 +147,10 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
             "rule": training.rule,
             **{k: record[k] for k in ("scale", "generated", "shuffled", "seed", "config", "fold", "code")},
         }
-        content = packed(training.learned, jsonable(about))
-        record["kept weights"] = write_binary(weights_path(experiment.record_path(fold)), [content])
+        record["kept weights"] = write_binary(weights_path(path), [packed(training.learned, jsonable(about))])
     for suffix, content in training.files.items():
-        write_binary(experiment.record_path(fold).with_suffix(f".{suffix}"), [content])
-    write_json(experiment.record_path(fold), record)
+        write_binary(path.with_suffix(f".{suffix}"), [content])
+    write_json(path, record)
     done, last = sum(experiment.record_path(f).exists() for f in experiment.folds), training.history[-1]
     terms = ", ".join(f"{k} {v:.3f}" for k, v in last.items() if k != "epoch")
     log(f"{experiment.name} [{done}/{len(experiment.folds)}] {fold.name}: {terms}")
