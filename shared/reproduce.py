@@ -113,8 +113,9 @@ def complete(
         follow_parent()
     else:
         check(session, wanted, experiments, args.skip_broken)
-        for line in (line for e in experiments for line in e.mislaid()):
-            log(f"{line}; remove its record to train the fold again")
+        for experiment in experiments:
+            for line in experiment.mislaid():
+                log(f"{line}; remove its record to train the fold again")
     checked = digest([e.settings for e in experiments])
     if os.environ.get(CHECKED, checked) != checked:
         raise UserError(f"{session.data} has changed since this run began; {REMEDY}")
