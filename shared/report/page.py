@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..runs.experiment import Experiment
 from ..runs.paper import Column
-from ..runs.recorded import Archive
+from ..runs.recorded import Archive, Recorded
 from .cells import confusion_of, pooled
 from .figures import METRIC, Figure, draw_confusion, grid
 from .layout import HOW, NO_COMPARISON, layout, rule_line
@@ -94,10 +94,13 @@ def training_curves(runs: Runs) -> Iterator[Figure]:
         right.legend(fontsize=7)
         caption = "Mean over the folds. The test curve is for information: the rules “last” and “val” never use it"
         yield Figure(task.name, caption, plot)
-    pretrainings = {json.dumps(e.found[0]["pretraining"]): (row, e) for e, row in list(runs.items())[::-1] if e.history}
+    pretrainings: dict[str, tuple[str, Recorded]] = {}  # each with the first row that has it
+    for experiment, row in runs.items():
+        if experiment.history:
+            pretrainings.setdefault(json.dumps(experiment.found[0]["pretraining"]), (row, experiment))
     if pretrainings:
         plot, axes = grid(1, len(pretrainings), width=4.2, height=3)
-        for axis, (row, experiment) in zip(axes[0], list(pretrainings.values())[::-1], strict=True):
+        for axis, (row, experiment) in zip(axes[0], pretrainings.values(), strict=True):
             for key in [k for k in experiment.history[0] if k != "epoch"]:
                 places = [entry["epoch"] for entry in experiment.history]
                 axis.plot(places, [entry[key] for entry in experiment.history], label=key)
