@@ -22,6 +22,7 @@ import numpy as np
 from .errors import UserError
 
 MARKER = "GENERATED.txt"  # lies in a folder of synthetic faces and says so
+SIGN = ".generated"  # lies in each corpus of them: no reader lists it, and copies have it
 REMEDY = "fix this and rerun the same command; it resumes"
 
 

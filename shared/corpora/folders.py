@@ -4,8 +4,11 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
+from ..errors import UserError
+from ..files import MARKER, SIGN
 from .samples import CorpusMissing, Frames
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
@@ -48,6 +51,22 @@ def unpadded(name: str) -> str:
 def normalised(name: str) -> str:
     """A name without case, blanks and signs but `+`: `CAS(ME)^3` and `casme3` agree."""
     return re.sub(r"[^a-z0-9+]", "", name.lower())
+
+
+def is_synthetic(data: Path) -> bool:
+    """Whether a folder of corpora, or of one, holds synthetic faces. Raises UserError where others lie beside."""
+    data = data.absolute()
+    if any(path.exists() for path in (data / MARKER, data.parent / MARKER, data / SIGN)):
+        return True
+    signed = sorted(path.parent.name for path in data.glob(f"*/{SIGN}"))
+    known = {normalised(name) for names in FOLDER_NAMES.values() for name in names}
+    real = sorted(p.name for p in data.glob("*/") if normalised(p.name) in known and p.name not in signed)
+    if signed and real:
+        raise UserError(
+            f"{data}: {', '.join(signed)} of synthetic faces beside {', '.join(real)}, which is not marked so; keep "
+            "them in folders of their own"
+        )
+    return bool(signed)
 
 
 class Listing:

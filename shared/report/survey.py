@@ -13,10 +13,11 @@ import pandas as pd
 
 from .. import keys
 from ..corpora import CORPORA, mmew, smic
+from ..corpora.folders import is_synthetic
 from ..corpora.samples import CorpusMissing, Reading
 from ..corpora.sheets import SheetError
 from ..errors import UserError
-from ..files import MARKER, check_writable, replacing
+from ..files import check_writable, replacing
 from ..tasks import TASKS, Task
 from .counts import Count, compare, corpus_counts, expected_counts, task_counts
 from .printed import PRINTED
@@ -200,7 +201,7 @@ def print_survey(
             known = keys.pixels_key(first.reading.samples)
             first.remarks += [f"files identified by their {by}: {name}" for by, name in known.items()]
     possible = runnable(parts, papers)
-    print(survey_text(parts, synthetic=(data / MARKER).exists()))
+    print(survey_text(parts, synthetic=is_synthetic(data)))
     for name, lines in itertools.groupby(possible, key=lambda line: line[0]):
         print(f"\n{name}:", *(f"  {kind}: {names}" for _, names, kind in lines), sep="\n")
     if csv_path:

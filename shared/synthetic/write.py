@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 
 from ..errors import UserError, unknown
-from ..files import MARKER, REMEDY
+from ..files import MARKER, REMEDY, SIGN
 from .labels import Display
 from .layouts import LAYOUTS
 from .layouts.common import Framing, Plan, Shot, Times
@@ -87,6 +87,8 @@ def write(
         else:
             link_placeholders(f"{temporary}/{name}/{file}" for name, shot in shots for file in shot.files)
         _write_truth(temporary / TRUTH, shots, size, root / TRUTH, there)
+        for name in plans:
+            (temporary / name / SIGN).write_text("Synthetic faces: drawn, of no real person.\n")
         (temporary / MARKER).write_text(_marker(settings, there | missing))
         root.mkdir(exist_ok=True)
         for name in (MARKER, TRUTH, *missing):  # the marker before the folders that it names: see _there

@@ -330,6 +330,18 @@ def test_the_tables_lie_beside_the_records_and_the_page_is_named(toy, casme2, tm
     assert "smoke scale: not comparable with the paper" in printed
 
 
+def test_copies_of_synthetic_faces_are_known_for_what_they_are(toy, faces, tmp_path):
+    """The corpus itself, a copy elsewhere; beside a corpus that is none of them they are refused."""
+    shutil.copytree(faces / "CASME2", tmp_path / "copy" / "CASME2")
+    for data in (faces / "CASME2", tmp_path / "copy", tmp_path / "copy" / "CASME2"):
+        _, printed, _ = toy("--data", data, "--out", tmp_path / "out", "--skip-broken")
+        assert "*** synthetic faces: not comparable with the paper ***" in printed
+    assert [path.name for path in (tmp_path / "out" / "toy").iterdir()] == ["smoke-generated"]
+    (tmp_path / "copy" / "SAMM").mkdir()
+    code, _, said = toy("--data", tmp_path / "copy", "--out", tmp_path / "out")
+    assert code == 2 and "CASME2 of synthetic faces beside SAMM, which is not marked so" in said
+
+
 def test_generated_faces_are_drawn_where_no_data_is_named_and_say_so(toy, tmp_path, monkeypatch):
     drawn = []
 

@@ -130,6 +130,7 @@ def test_root_is_marked_and_kept(root):
     before = tree(root)
     times = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     assert "Generated faces: drawn by this project, no real person" in (root / "GENERATED.txt").read_text()
+    assert all((path / ".generated").is_file() for path in root.iterdir() if path.is_dir())
     write(root, ["CK+"], scale=0.005, size=48, workers=1)
     assert tree(root) == before and {path: path.stat().st_mtime_ns for path in root.rglob("*")} == times
     with pytest.raises(UserError, match="holds other faces"):
@@ -179,7 +180,7 @@ def test_placeholders_stand_for_every_image(name, share, tmp_path):
     root = write(tmp_path / "faces", [name], scale=share, pixels=False)
     layout = plan(name, share)
     files = {path.relative_to(root / name).as_posix() for path in (root / name).rglob("*") if path.is_file()}
-    assert files == {file for shot in layout.shots for file in shot.files} | set(layout.sheets)
+    assert files == {file for shot in layout.shots for file in shot.files} | {*layout.sheets, ".generated"}
     with Image.open(root / name / layout.shots[0].files[0]) as image:
         assert f".{image.format}" in Path(layout.shots[0].files[0]).suffix.upper().replace("JPG", "JPEG")
     if name == "CK+":
