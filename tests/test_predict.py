@@ -143,11 +143,15 @@ def test_a_box_is_cut_out(trained, tmp_path, toy):
         (["--clip", "CLIP", "--fps", "-25"], "-25.0: expected more than 0 and at most 10000 frames per second"),
         (["--clip", "CLIP", "--fps", "nan"], "nan: expected more than 0"),
         (["--clip", "CLIP", "--fps", "9000"], "no apex can be found in"),
+        (["--clip", "IMAGE"], "img1.png is one image; give the folder of its clip"),
+        (["--clip", "CLIP", "--step", "3"], "--step is the step from one window to the next: give --window, too"),
+        (["--onset", "IMAGE", "--apex", "IMAGE", "--fps", "100"], "--fps is the frame rate of a clip"),
     ],
 )
 def test_mistakes_are_said(given, message, trained, tmp_path, toy):
     (tmp_path / "empty").mkdir()
     places = {"CLIP": trained.clip, "EMPTY": tmp_path / "empty", "RECORD": trained.record}
+    places["IMAGE"] = trained.clip / "img1.png"
     code, _, errors = toy("predict", trained.record, *(places.get(g, g) for g in given), "--out", tmp_path / "out")
     assert code == 2 and message in errors and not (tmp_path / "out").exists()
 
@@ -241,11 +245,11 @@ def test_a_clip_that_fails_is_named_and_the_others_are_scored(trained, tmp_path,
     code, said, errors = toy("predict", trained.record, "--clip", tmp_path / "list.csv", "--out", out)
     assert code == 1 and "1 clips scored, 6 not" in said and list(read_table(out)) == [str(trained.clip)]
     for message in (
-        f"{tmp_path}/short: {tmp_path}/short holds 1 numbered images; a clip needs at least two",
-        f"{tmp_path}/film.avi: {tmp_path}/film.avi (film.avi): the video cannot be decoded",
+        f"{tmp_path}/short: {tmp_path}/list.csv, row 3: {tmp_path}/short holds 1 numbered images",
+        f"{tmp_path}/film.avi: {tmp_path}/list.csv, row 4: {tmp_path}/film.avi (film.avi): the video cannot be decoded",
         f"{tmp_path}/nowhere: {tmp_path}/list.csv, row 5: clip {tmp_path}/nowhere does not exist",
         f"{trained.clip}: {tmp_path}/list.csv, row 6: apex high: expected a frame number",
-        f"{trained.clip}: {trained.clip}: no frame 99",
+        f"{trained.clip}: {tmp_path}/list.csv, row 7: {trained.clip}: no frame 99",
         f"{tmp_path}/double: {tmp_path}/list.csv, row 8: two images of one frame number in {tmp_path}/double: a_1.png",
     ):
         assert f"not scored: {message}" in errors, errors
@@ -332,8 +336,11 @@ def test_a_long_clip_is_scored_window_by_window(trained, alone, tmp_path, toy, m
         "shared.report.predict.draw_timeline", lambda line, *how: drawn.update(line) or draw_timeline(line, *how)
     )
     given = ["--clip", trained.clip, "--window", 10, "--step", 6, "--out", tmp_path / "out"]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "prediction.json").touch()  # of another call
     code, said, errors = toy("predict", trained.record, *given)
     assert code == 0 and "4 windows scored, 0 not" in said, errors
+    assert not (tmp_path / "out" / "prediction.json").exists()
     with open(tmp_path / "out" / "predictions.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(int(row["onset"]), int(row["offset"])) for row in rows] == [*WINDOWS]

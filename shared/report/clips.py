@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..corpora.folders import list_frames
+from ..corpora.folders import IMAGES, list_frames
 from ..corpora.samples import Frames, Reading, Video, out_of_order
 from ..corpora.sheets import as_int
 from ..errors import UserError, log
@@ -96,17 +96,19 @@ def frames_of(wanted: Asked, cache: Path) -> tuple[Frames, float]:
         return Frames("", files, (0, 1, 2)), fps
     if not clip.exists():
         raise UserError(f"{where}clip {clip} does not exist: expected a folder of images or a video")
+    if clip.suffix.lower() in IMAGES and clip.is_file():
+        raise UserError(f"{where}{clip} is one image; give the folder of its clip, or images as --onset and --apex")
     frames = list_frames(str(clip))
     if not clip.is_dir():
         table = pd.DataFrame([{"sample": clip.name, "frames": Video(str(clip)), "offset": None}])
         reading = decoded(Reading("your clip", str(clip), "", table), cache)
         if reading.problems:
-            raise UserError(str(reading.problems[0]))
+            raise UserError(f"{where}{reading.problems[0]}")
         frames, fps = reading.samples["frames"][0], rate(clip)
     if frames.twice:
         raise UserError(f"{where}two images of one frame number in {clip}: {frames.twice[0]}; keep one of each")
     if len(frames) < 2:
-        raise UserError(f"{clip} holds {len(frames)} numbered images; a clip needs at least two")
+        raise UserError(f"{where}{clip} holds {len(frames)} numbered images; a clip needs at least two")
     if wanted.get("fps") is not None:
         fps = as_number(wanted["fps"])
         if not 0 < fps <= 10_000:
@@ -143,12 +145,12 @@ def sample_of(wanted: Asked, frames: Frames, fps: float, cache: Path) -> pd.Data
             raise UserError(f"{where}{', '.join(wrong)}: expected a frame number")
         given = {moment: as_int(text) for moment, text in texts.items()}
         for number in given.values():
-            if number is not None:
-                frames.path(number)  # raises FrameMissing
+            if number is not None and number not in frames:
+                raise UserError(f"{where}{clip}: no frame {number} (frames on disk: {frames.first}..{frames.last})")
         ends = {"onset": frames.numbers[0], "offset": frames.numbers[-1]}
         numbers = {m: ends.get(m) if n is None else n for m, n in given.items()}
         if faults := out_of_order(*numbers.values()):
-            raise UserError(f"{clip}: {faults[0][0]}; give them in their order")
+            raise UserError(f"{where}{faults[0][0]}; give them in their order")
     row = {"sample": str(clip or "your clip"), "corpus": "", "subject": "you", "fps": fps, **numbers}
     frames = replace(frames, box=box_of(wanted, frames, numbers["onset"] or 0))
     try:

@@ -147,6 +147,10 @@ def predict(paper: AnyPaper, args: argparse.Namespace) -> int:
     alone = len(first) == 1 and not args.window
     if args.window and (len(first) > 1 or any(c.get(m) is not None for c in first for m in MOMENTS)):
         raise UserError("--window is for one clip, from its first to its last frame")
+    if args.step and not args.window:
+        raise UserError("--step is the step from one window to the next: give --window, too")
+    if args.fps and first[0]["clip"] is None:
+        raise UserError("--fps is the frame rate of a clip, and two images have none: leave it out")
     failed, timeline = 0, dict[float, list[float]]()
     with TemporaryDirectory() as folder, open(Path(folder) / "table", "w", -1, "utf-8", "surrogateescape", "") as table:
         lines, count = csv.writer(table), 0
@@ -183,6 +187,8 @@ def predict(paper: AnyPaper, args: argparse.Namespace) -> int:
         why = "trained on synthetic faces, at smoke scale or on shuffled labels"
         print(f"*** weights of a rehearsal ({why}): this prediction says nothing about real faces ***")
     pictures = ["prediction.json", "prediction.png"] if alone else ["predictions.png"] * bool(timeline)
+    for name in {"prediction.json", "prediction.png", "predictions.png"}.difference(pictures):
+        (args.out / name).unlink(missing_ok=True)  # of another call
     print(f"written: {', '.join(str(args.out / name) for name in ('predictions.csv', *pictures))}")
     if not alone:
         print(f"{count} {'windows' if args.window else 'clips'} scored, {failed} not")
