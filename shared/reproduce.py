@@ -10,8 +10,9 @@ from tempfile import TemporaryDirectory
 import torch
 
 from .corpora import CORPORA
+from .corpora.folders import is_synthetic
 from .errors import UserError, log, unknown
-from .files import MARKER, REMEDY, check_writable, digest, locked, read_json, sweep, write_text
+from .files import REMEDY, check_writable, digest, locked, read_json, sweep, write_text
 from .keys import VERIFY
 from .report import tables
 from .report.layout import as_text, manuscript
@@ -45,7 +46,7 @@ def reproduce(paper: Paper, args: argparse.Namespace, arguments: Sequence[str]) 
     if code is not None:
         return code
     archive = Archive(session, data=True)
-    missing = {(row, column.name): session.experiments(row, column, 1)[0].missing() for _, row, column in cells}
+    missing = {(r, c.name): session.experiments(r, c, 1)[0].missing() for _, r, c in cells if not r.records}
     asked = [table for table, _ in chosen]
     results = all_results(archive, asked, lambda row, column: missing.get((row, column.name), ()))
     printed = [result for result in results if result.table.name in {table.name for table in asked}]
@@ -70,7 +71,9 @@ def from_records(paper: Paper, args: argparse.Namespace) -> int:
         if printed:
             print(as_asked(archive, printed, args))
         else:
-            log(f"{session.folder}: its records are of no table of {paper.name}'s; `compare` and `claims` show them")
+            log(f"{session.folder}: no records of {paper.name}'s tables; `compare` and `claims` show their own")
+            for line in archive.left_out:
+                log(f"{line}; if that is wanted, give the same --set")
         code = max(code, held_against(session, printed) if args.strict else 0)
     return code
 
@@ -197,7 +200,7 @@ def open_session(paper: Paper, args: argparse.Namespace) -> Session:
     if args.verify:
         os.environ[VERIFY] = "1"
     data = data_dir(args.data)
-    generated = data is None or (data / MARKER).exists()
+    generated = data is None or is_synthetic(data)
     data = data or args.out / "faces"
     editions = dict(args.edition)
     for corpus, edition in editions.items():

@@ -152,7 +152,8 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
         write_binary(path.with_suffix(f".{suffix}"), [content])
     write_json(path, record)
     done, last = sum(experiment.record_path(f).exists() for f in experiment.folds), training.history[-1]
-    terms = ", ".join(f"{k} {v:.3f}" for k, v in last.items() if k != "epoch")
+    names = {"test": f"test {record['metrics'][0]}"}
+    terms = ", ".join(f"{names.get(k, k)} {v:.3f}" for k, v in last.items() if k != "epoch")
     log(f"{experiment.name} [{done}/{len(experiment.folds)}] {fold.name}: {terms}")
 
 

@@ -129,7 +129,7 @@ def test_records_of_no_table_are_said_to_be(compare, toy, casme2, tmp_path):
     assert compare("emotion", "casme2-3", "--data", casme2, "--out", out, "--methods", "toy")[0] == 0
     code, printed, said = toy("--diff", "--out", out)
     assert code == 0 and not printed
-    assert "its records are of no table of toy's; `compare` and `claims` show them" in said
+    assert "no records of toy's tables; `compare` and `claims` show their own" in said
 
 
 def test_a_row_of_other_samples_says_that_it_is_not_compared():
