@@ -73,7 +73,7 @@ def from_records(paper: Paper, args: argparse.Namespace) -> int:
         else:
             log(f"{session.folder}: no records of {paper.name}'s tables; `compare` and `claims` show their own")
             for line in archive.left_out:
-                log(f"{line}; if that is wanted, give the same --set")
+                log(line)
         code = max(code, held_against(session, printed) if args.strict else 0)
     return code
 
