@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,12 +61,13 @@ def claims(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Sequ
     code = complete(first, wanted, args, "claims", ["-m", "shared", *arguments])
     if code is not None:
         return code
-    table = tested([measured(*place, *both) for place, both in pairs.items()])
+    lines = [measured(*place, *both) for place, both in pairs.items()]
+    table = tested(lines)
     rows = [row for both in pairs.values() for row in both if not row[0].missing()]
     done = [[recorded(e) for e in row if e.records()] for row in rows]
     remarks = {f"{row[0].session.paper.title}: {line}": None for row in done if row for line in remarks_on(row)}
     corpora = {item: None for e in wanted for item in e.editions.items()}
-    said = [*circumstances(first, sorted(set(table["seeds"])), corpora), *remarks, *LEGEND]
+    said = [*circumstances(first, sorted(set(table["seeds"])), corpora), *too_few(lines), *remarks, *LEGEND]
     print(as_text(table), "", *(f"  {line}" for line in (banner(first), *said) if line), sep="\n")
     name = f"claims-{first.folder.name.removesuffix('-last')}"  # the rule of all papers here, of some their own
     csv = table.assign(remark=banner(first)).to_csv(index=False, float_format="%.6g", lineterminator="\n")
@@ -112,7 +114,19 @@ def measured(claim: Claim, people: int, over: Sequence[Experiment], row: Sequenc
     found = {"constant": constant, "without": without, "with": with_, "difference": with_ - without}
     found |= {"low": low, "high": high}
     p = exchanged(ours, theirs, classes, claim.metric, [run.folds for run in each[0]])
+    line["units"] = min(len(set(each[0][0].subjects)), sum(len(set(run.folds)) for run in each[0]))
     return line | found | {"standard error": error, "p": p, "power": power(error), "verdict": ""}
+
+
+def too_few(lines: Sequence[dict[str, Any]]) -> list[str]:
+    """The lines in which nothing can be shown: of the 2^U exchanges of U people or networks two are as large as any."""
+    found = []
+    for line in (run := [line for line in lines if "units" in line]):
+        as_few = sum(other["units"] <= line["units"] for other in run)  # whose p cannot be smaller
+        if (p := min(2 * 0.5 ** line["units"] * as_few, 1)) >= LEVEL:
+            why = f"with {line['units']} networks or people in the test p is {p:.2g} or more"
+            found.append(f"{line['paper']}, {line['people']} people: nothing can be shown: {why}")
+    return found
 
 
 def tested(lines: Sequence[dict[str, object]]) -> pd.DataFrame:

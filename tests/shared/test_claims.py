@@ -144,6 +144,16 @@ def test_p_of_all_lines_is_corrected_together():
     assert claims.tested([line | {"p": 0.03}])["verdict"].tolist() == ["shown"]
 
 
+def test_lines_in_which_nothing_can_be_shown_are_named():
+    """With 5 units p is 1/16 or more; with 6 it is 1/32, and of two such lines, after Holm's correction, 1/16."""
+    lines = [{"paper": "One", "people": 3, "units": u} for u in (5, 6, 10)] + [{"paper": "not run"}]
+    assert [line.rpartition(": ")[2] for line in claims.too_few(lines)] == [
+        "with 5 networks or people in the test p is 0.062 or more",
+        "with 6 networks or people in the test p is 0.062 or more",
+    ]
+    assert not claims.too_few(lines[1:2])
+
+
 def test_killed_in_two_processes_it_ends_with_the_same_claims(casme2, tmp_path):
     arguments = "--data", casme2, "--people", 1, 2, "--seeds", 1
     storm = python("toy.storm", "claims", 1, 1, tmp_path, *arguments)
