@@ -54,7 +54,7 @@ def normalised(name: str) -> str:
 
 
 def is_synthetic(data: Path) -> bool:
-    """Whether a folder of corpora, or of one, holds synthetic faces. Raises UserError where others lie beside."""
+    """Whether a folder of corpora, or a corpus, holds synthetic faces. Raises UserError where it holds both kinds."""
     data = data.absolute()
     if any(path.exists() for path in (data / MARKER, data.parent / MARKER, data / SIGN)):
         return True

@@ -124,12 +124,14 @@ def test_data_of_pretrainings_are_named_apart(compare, with_macro, tmp_path, mon
 
 
 def test_records_of_no_table_are_said_to_be(compare, toy, casme2, tmp_path):
-    """Of a column that only `compare` has."""
+    """Of a column that only `compare` has. Records of a table that were left by another --set are named."""
     out = tmp_path / "out"
+    assert toy("table1/plain", "--data", casme2, "--out", out, "--set", "epochs=1")[0] == 0
     assert compare("emotion", "casme2-3", "--data", casme2, "--out", out, "--methods", "toy")[0] == 0
     code, printed, said = toy("--diff", "--out", out)
     assert code == 0 and not printed
     assert "no records of toy's tables; `compare` and `claims` show their own" in said
+    assert "casme2-5/default/seed-0 is left out: it was run with --set epochs=1" in said
 
 
 def test_a_row_of_other_samples_says_that_it_is_not_compared():
