@@ -28,6 +28,8 @@ def parse(program: str, papers: Mapping[str, str], arguments: Sequence[str]) -> 
     Exits with 2 and a message on wrong ones, with 0 on --help. Raises UserError for an unknown command or paper.
     """
     command, *rest = arguments or ["--help"]
+    if command.startswith("-") and command not in ("-h", "--help"):
+        raise UserError(f"{command} stands first; a paper or command does: {program} COMMAND {command} …")
     if command in papers and rest[:1] in (["predict"], ["fit"]):
         command, rest = rest[0], [command, *rest[1:]]
     parser = argparse.ArgumentParser(

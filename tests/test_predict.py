@@ -424,6 +424,7 @@ def test_one_clip_is_on_the_disk_at_a_time(trained, tmp_path, toy, monkeypatch):
         ("name,apex\nx,3\n", "row 1: no column clip; expected clip, onset, apex, offset, fps, left"),
         ("clip,apex\n,3\n", "row 2: no clip, but apex"),
         ("clip,fps\nCLIP,fast\n", "row 2: fps fast: expected more than 0 and at most 10000"),
+        ("clip;fps\nCLIP;fast\n", "row 2: fps fast: expected more than 0 and at most 10000"),
         ("clip,left,top\nCLIP,3,3\n", "row 2: box 3, 3: expected left < right and top < bottom"),
         ("clip,left,top,right,bottom\nCLIP,9,3,3,9\n", "row 2: box 9, 3, 3, 9: expected left < right"),
         ('clip\n"' + "x" * 200_000, "is not a CSV file"),

@@ -58,7 +58,8 @@ def is_synthetic(data: Path) -> bool:
     data = data.absolute()
     if any(path.exists() for path in (data / MARKER, data.parent / MARKER, data / SIGN)):
         return True
-    signed = sorted(path.parent.name for path in data.glob(f"*/{SIGN}"))
+    signs = [*data.glob(f"*/{SIGN}"), *data.glob(f"*/*/{SIGN}")]  # the second of a corpus in a folder of its name
+    signed = sorted({path.relative_to(data).parts[0] for path in signs})
     known = {normalised(name) for names in FOLDER_NAMES.values() for name in names}
     real = sorted(p.name for p in data.glob("*/") if normalised(p.name) in known and p.name not in signed)
     if signed and real:

@@ -70,7 +70,9 @@ def rows(path: Path) -> Iterator[Asked]:
     """The filled cells of each row of a CSV of clips; paths in it start from its own folder."""
     try:
         with opened(path) as binary, io.TextIOWrapper(binary, "utf-8-sig", "surrogateescape", newline="") as file:
-            table = csv.DictReader(file)
+            head = file.readline()
+            file.seek(0)
+            table = csv.DictReader(file, delimiter=max(",;\t", key=head.count))
             table.fieldnames = [name.strip().lower() for name in table.fieldnames or ()]
             if "clip" not in table.fieldnames:
                 raise UserError(f"{path}, row 1: no column clip; expected clip, {', '.join((*MOMENTS, 'fps', *SIDES))}")

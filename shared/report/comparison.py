@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import unknown
+from ..errors import UserError, unknown
 from ..metrics import exchanged, holm
 from ..runs.fold import Record
 from ..runs.paper import AnyPaper, Column, Figure, Method
@@ -130,6 +130,8 @@ def chosen_methods(
     """The methods of these names (none: all) and the reference, each with its paper."""
     known = {m.row.name: (paper, m) for paper in papers for m in paper.comparison.get(kind, ())}
     for name in (*names, reference):
+        if name in columns_of(kind):
+            raise UserError(f"{name} is a column, not a method: columns stand before --methods, which takes all names")
         if name not in known:
             raise unknown(f"method of compare {kind}", name, known)
     return [found for name, found in known.items() if not names or name in names or name == reference]

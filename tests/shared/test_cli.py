@@ -333,7 +333,8 @@ def test_the_tables_lie_beside_the_records_and_the_page_is_named(toy, casme2, tm
 def test_copies_of_synthetic_faces_are_known_for_what_they_are(toy, faces, tmp_path):
     """The corpus itself, a copy elsewhere; beside a corpus that is none of them they are refused."""
     shutil.copytree(faces / "CASME2", tmp_path / "copy" / "CASME2")
-    for data in (faces / "CASME2", tmp_path / "copy", tmp_path / "copy" / "CASME2"):
+    shutil.copytree(faces / "CASME2", tmp_path / "twice" / "CASME2" / "CASME2")
+    for data in (faces / "CASME2", tmp_path / "copy", tmp_path / "copy" / "CASME2", tmp_path / "twice"):
         _, printed, _ = toy("--data", data, "--out", tmp_path / "out", "--skip-broken")
         assert "*** synthetic faces: not comparable with the paper ***" in printed
     assert [path.name for path in (tmp_path / "out" / "toy").iterdir()] == ["smoke-generated"]
@@ -374,6 +375,7 @@ def test_data_may_be_named_by_the_environment(toy, casme2, tmp_path, monkeypatch
     ("arguments", "said"),
     [
         (["ma2m"], "unknown paper or command 'ma2m' (nearest: ma2mi"),
+        (["--scale", "smoke", "ma2mi"], "--scale stands first; a paper or command does: bash reproduce.sh COMMAND"),
         (["lst"], "unknown paper or command 'lst' (nearest: list"),
         (["list", "nothing-like-it"], "unknown paper 'nothing-like-it' (known: "),
         (["diff"], "diff needs a paper"),

@@ -243,6 +243,7 @@ def test_records_of_another_edition_are_refused(compare, casme2, tmp_path):
         (["emotion", "casme2-55"], "unknown column of compare emotion 'casme2-55' (nearest: casme2-5"),
         (["emotion", "cde-3/SAM"], "unknown column of compare emotion 'cde-3/SAM' (nearest: cde-3/SAMM"),
         (["emotion", "casme2-5", "--methods", "toi"], "unknown method of compare emotion 'toi' (nearest: toy"),
+        (["emotion", "--methods", "toy", "casme2-5"], "casme2-5 is a column, not a method: columns stand before"),
         (["aus", "--reference", "LBP"], "unknown method of compare aus 'LBP'"),
         (["emotion", "corpora-3"], "none of the chosen rows can run on this data:\n  CASME3 not found"),
         (["emotion", "samm-3"], "none of the chosen rows can run on this data:\n  SAMM not found"),
