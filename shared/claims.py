@@ -14,7 +14,7 @@ import pandas as pd
 from .errors import UserError
 from .faces import draw_missing
 from .files import locked
-from .metrics import bootstrap, constant_baseline, exchanged, holm, interval, score
+from .metrics import bootstrap, constant_baseline, exchanged, holm, interval, least_p, score
 from .report.cells import parts, pooled
 from .report.results import circumstances, remarks_on
 from .report.tables import banner, markdown
@@ -119,11 +119,11 @@ def measured(claim: Claim, people: int, over: Sequence[Experiment], row: Sequenc
 
 
 def too_few(lines: Sequence[dict[str, Any]]) -> list[str]:
-    """The lines in which nothing can be shown: of the 2^U exchanges of U people or networks two are as large as any."""
+    """The lines in which so few people or networks are tested that nothing can be shown."""
     found = []
     for line in (run := [line for line in lines if "units" in line]):
         as_few = sum(other["units"] <= line["units"] for other in run)  # whose p cannot be smaller
-        if (p := min(2 * 0.5 ** line["units"] * as_few, 1)) >= LEVEL:
+        if (p := least_p(line["units"], as_few)) >= LEVEL:
             why = f"with {line['units']} networks or people in the test p is {p:.2g} or more"
             found.append(f"{line['paper']}, {line['people']} people: nothing can be shown: {why}")
     return found

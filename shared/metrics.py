@@ -175,6 +175,13 @@ def holm(p: Sequence[float]) -> list[float]:
     return corrected.tolist()
 
 
+def least_p(units: int, rows: int) -> float:
+    """The smallest p of `exchanged` with so many people or networks, after Holm's correction over so many rows.
+
+    Of the 2^U exchanges two have a difference as large as the largest: as found, and all exchanged."""
+    return min(2 * 0.5**units * rows, 1)
+
+
 def _by_subject(runs: Sequence[Sequence[Any]], classes: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Of each run the confusion matrices of its S subjects (S, ...) and their folds (S,)."""
     people = [np.unique(np.asarray(run[0], dtype=str), return_inverse=True) for run in runs]

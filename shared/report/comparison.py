@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import UserError, unknown
-from ..metrics import exchanged, holm
+from ..metrics import exchanged, holm, least_p
 from ..runs.fold import Record
 from ..runs.paper import AnyPaper, Column, Figure, Method
 from ..runs.recorded import recorded
@@ -229,14 +229,11 @@ def _differences(
 
 
 def _too_few(column: Column, runs: Sequence[Predictions], rows: int) -> list[str]:
-    """That no difference of a column can have a star, where so few people or networks leave no p below the level.
-
-    Of their 2^S exchanges two have a difference as large as the largest: as found, and all exchanged."""
+    """That no difference of a column can have a star, where so few people or networks leave no p below the level."""
     scored = [np.asarray(run.targets).reshape(len(run.folds), -1).max(axis=1) >= 0 for run in runs]
     subjects = len(set(np.asarray(runs[0].subjects)[scored[0]]))
     networks = sum(len(set(np.asarray(run.folds)[known])) for run, known in zip(runs, scored, strict=True))
-    least = min(2 * 0.5 ** min(subjects, networks) * rows, 1)
-    if least < LEVEL:
+    if (least := least_p(min(subjects, networks), rows)) < LEVEL:
         return []
     where = f"{column.task}/{column.corpus}" if column.corpus else column.task
     units = f"{networks} networks" if networks < subjects else f"{subjects} subjects"

@@ -166,7 +166,7 @@ def test_exchanges_by_hand():
     all and right on a, the two who differ may change places: the difference is 2/3 in half of the exchanges, else 0.
     Over seeds the people change places together. Of fifteen people, of whom two differ, there are more exchanges than
     are drawn."""
-    assert metrics.exchanged([RIGHT], [WRONG], 2, "accuracy") == 1 / 4
+    assert metrics.exchanged([RIGHT], [WRONG], 2, "accuracy") == 1 / 4 == metrics.least_p(3, 1)
     assert metrics.exchanged([RIGHT], [HALF], 2, "accuracy") == 1 / 2
     assert metrics.exchanged([RIGHT, HALF], [WRONG, WRONG], 2, "accuracy") == 1 / 4
     assert metrics.exchanged([RIGHT], [RIGHT], 2, "accuracy") == 1
