@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from oracles import magnet
+from tiny import pretraining_of
+from torchvision.models import resnet18, resnet34
 
 from shared.errors import UserError
+from shared.runs.engine import given_to_pretrain
+from shared.runs.parallel import Alone
+from shared.runs.pretraining import Pretraining
 from shared.runs.weights import load_network, load_zip, packed
 
 FILES = {  # package: a setting that asks for published weights, and their file
@@ -60,6 +66,35 @@ def test_files_that_are_not_the_weights(package, how, tmp_path):
         assert "nothing in it was executed" in str(refused.value)
         pickle.loads(pickle.dumps(hostile))
         assert (tmp_path / "executed").exists()  # it is as hostile as it should be
+
+
+class Unmoved(Pretraining):
+    """A pre-training of no steps."""
+
+    def batches(self, **_):
+        self.history = [{}]
+        return iter(())
+
+
+@pytest.mark.parametrize(
+    ("package", "made", "changes", "used", "parts"),
+    [
+        ("dvasp", resnet34, "start=imagenet", 36, 2),  # a trunk for each view
+        ("mtmnet", resnet18, "start=resnet18-f37072fd.pth", 20, 1),
+        ("skd_tstsan", magnet, "magnifier=magnet.pth size=48 resize=48", 15, 3),  # a magnifier in each stream
+    ],
+)
+def test_pretrainings_start_from_published_weights(package, made, changes, used, parts, with_macro, tmp_path):
+    """Each kernel of the file that the network has a place for is there, as often as it has such parts."""
+    names = {resnet34: "resnet34-b627a593.pth", resnet18: "resnet18-f37072fd.pth", magnet: "magnet.pth"}
+    file = made() if made is magnet else made().state_dict()
+    (folder := tmp_path / "weights").mkdir()
+    torch.save(file, folder / names[made])
+    stage = pretraining_of(package, with_macro, tmp_path / "out", "width=64", *changes.split())
+    given = given_to_pretrain(stage, Alone(torch.device("cpu")), 0) | {"weights_dir": folder}
+    weights = stage.paper.pretrain(Unmoved(**given, folder=tmp_path))
+    found = [sum(torch.equal(own, kernel) for own in weights.values()) for kernel in file.values() if kernel.ndim == 4]
+    assert set(found) <= {0, parts} and sum(found) == parts * used
 
 
 def test_the_autoencoder_is_no_pickle(tmp_path):

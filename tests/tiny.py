@@ -58,11 +58,11 @@ def experiment_of(package: str, data, out, *changes: str) -> Experiment:
     return experiment
 
 
-def pretraining_of(package: str, with_macro: Callable[..., Path], out: Path) -> PretrainingRun:
+def pretraining_of(package: str, with_macro: Callable[..., Path], out: Path, *more: str) -> PretrainingRun:
     """The pre-training of a package's row, on macro corpora that `with_macro` puts beside CASME II."""
     name, changes = PRETRAININGS[package]
     data, paper = with_macro("CK+", "DFEW", "EmotioNet"), paper_of(package)
-    session = session_of(paper, options(package, data, out, *STAGES[package].split(), *changes))
+    session = session_of(paper, options(package, data, out, *STAGES[package].split(), *changes, *more))
     ((table, (row,)),) = paper.choose([name])
     stage = session.experiments(row, table.columns[0], 1)[0].pretraining
     assert stage

@@ -26,3 +26,10 @@ def worst(measured: Tensor, reference: np.ndarray) -> float:
     """max|difference| / max|reference|."""
     reference = torch.as_tensor(reference).double()
     return ((measured.detach().double() - reference).abs().max() / reference.abs().max()).item()
+
+
+def magnet() -> dict[str, Tensor]:
+    """Weights with the keys and shapes of magnet.pth, at random."""
+    arrays = golden("skd_magnet_pth")
+    shapes = [[int(n) for n in shape.split(",")] for shape in arrays["shapes"]]
+    return {str(key): torch.rand(shape) for key, shape in zip(arrays["raw_names"], shapes, strict=True)}

@@ -4,7 +4,7 @@ import io
 
 import pytest
 import torch
-from oracles import golden, recipe, released_weights, worst
+from oracles import golden, magnet, recipe, released_weights, worst
 
 from skd_tstsan import SKD_TSTSAN, load_released, skd_loss
 from skd_tstsan.losses import class_weights
@@ -87,13 +87,6 @@ def test_the_magnifier(channels, stream, tmp_path):
     for name, output in measured.items():
         kind, _, rest = name.partition("_")
         assert worst(output, arrays[f"{kind}{channels}_{rest}"]) < 1e-6, name  # stored in float32
-
-
-def magnet() -> dict[str, torch.Tensor]:
-    """A file with the keys and shapes of magnet.pth."""
-    arrays = golden("skd_magnet_pth")
-    shapes = [[int(n) for n in shape.split(",")] for shape in arrays["shapes"]]
-    return {str(key): torch.rand(shape) for key, shape in zip(arrays["raw_names"], shapes, strict=True)}
 
 
 def test_the_file_of_the_magnifier(tmp_path):
