@@ -88,7 +88,8 @@ class Faces(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     """The teacher's images: each with AU labels, once an epoch, beside `each` others without, drawn anew (Sec. III-B).
 
     An item holds images (1 + each, resize, resize, 3) uint8, labels (1 + each, C) with NaN where none is known, and
-    draws in [0, 1) for the crops (1 + each, 3) and for a_c (1 + each, C), all from (seed, epoch, index). Of 20,722
+    draws in [0, 1) for the crops (1 + each, 3) and for a_c of both views (1 + each, 2, C), all from (seed, epoch,
+    index). Of 20,722
     labelled images 5,722, or as large a share, are `held_out`, which is not in the paper. Of the others, CACHED are
     decoded into the cache, the rest are checked. Those that cannot be read are left out, each with an entry in
     `problems`.
@@ -126,8 +127,9 @@ class Faces(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         p = torch.full((1 + self.each, len(self.target[sample])), torch.nan)
         p[0] = torch.tensor(self.target[sample])
         draws = torch.from_numpy(rng.random((len(p), 3 + p.shape[1]), np.float32))
+        second = torch.from_numpy(rng.random(p.shape, np.float32))
         images = np.stack([self.store.array[self.place[sample]], *others])
-        return torch.from_numpy(images), p, draws[:, :3], draws[:, 3:]
+        return torch.from_numpy(images), p, draws[:, :3], torch.stack([draws[:, 3:], second], 1)
 
     def _other(self, i: int) -> np.ndarray:
         """An image without labels, from the cache or from its file."""

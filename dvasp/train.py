@@ -99,13 +99,15 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
         images, p, draws, noise = (part.flatten(0, 1) for part in batch)
         first = pretraining.accelerator.process_index * len(p)  # a_c is "calculated in each batch": of all processes
         labels, noise = pretraining.accelerator.gather(p), pretraining.accelerator.gather(noise)
-        a = selective_weights(labels, selective=config.selective, noise=noise)[first : first + len(p)]
+        of = [0, 1] if is_release(config.follow) else [0, 0]  # Eq. (1) has one a_c; the release draws for each view
+        each = [noise[:, view] for view in of[: config.views]]
+        a = torch.stack([selective_weights(labels, selective=config.selective, noise=one) for one in each])
         with autocast(config, pretraining.device):
             output = parallel(augmented(images, draws, config.size, flip=config.flip))
         terms = teacher_loss(
             output,
             p,
-            a,
+            a[:, first : first + len(p)],
             lambda_mv=config.teacher_lambda_mv,
             lambda_cr=config.lambda_cr,
             cr_on=config.cr_on,

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from oracles import golden
 from sklearn.metrics import f1_score
 from toy.forked import called
 from toy.shell import ROOT, python_path
@@ -14,6 +15,7 @@ from toy.shell import ROOT, python_path
 from dvasp.config import Config
 from dvasp.data import Faces
 from dvasp.experiments import remarks
+from dvasp.losses import teacher_loss
 from dvasp.train import CONSTANT, HELD_OUT
 from shared.errors import UserError
 from shared.runs.parallel import Alone, launch
@@ -104,6 +106,27 @@ def test_the_single_view_teacher_sees_labelled_images_alone(alone):
     assert faces[5, 0, 0][0].shape == (1, 40, 40, 3) and not faces[5, 0, 0][1].isnan().all()
 
 
+@pytest.mark.parametrize(("follow", "alike"), [("paper", True), ("release", False)])
+def test_the_views_share_a_c_as_in_the_equation_and_not_in_the_release(alone, follow, alike, monkeypatch):
+    """As in the golden numbers of the release, which has a mask for each view, each with as many negatives."""
+    from dvasp_together import CONFIG
+    from faces import teach
+
+    found = []
+
+    def noting(output, p, a, **how):
+        found.append(a)
+        return teacher_loss(output, p, a, **how)
+
+    monkeypatch.setattr("dvasp.train.teacher_loss", noting)
+    config = replace(CONFIG, follow=follow, unlabelled_each=0, cr_on="all", teacher_batch=8, teacher_epochs=1)
+    teach(config, alone[1], alone[0] / "cache", alone[0] / follow, Alone(CPU))
+    assert found and all(torch.equal(a[0].sum(0), a[1].sum(0)) for a in found)
+    assert all(torch.equal(*a) for a in found) == alike
+    masks = golden("dvasp_teacher_losses")
+    assert (masks["mask1"] != masks["mask2"]).any() and np.array_equal(masks["mask1"].sum(0), masks["mask2"].sum(0))
+
+
 def test_items_depend_on_seed_epoch_and_index(alone):
     folder, images, *_ = alone
     faces, again = (Faces(images, each=3, resize=40, cache=folder / "cache") for _ in range(2))
@@ -111,7 +134,7 @@ def test_items_depend_on_seed_epoch_and_index(alone):
     for other in ((4, 2, 1), (5, 3, 1), (5, 2, 2)):
         assert not torch.equal(faces[5, 2, 1][2], faces[other][2])
     found, p, draws, noise = faces[5, 0, 0]
-    assert found.shape == (4, 40, 40, 3) and draws.shape == (4, 3) and noise.shape == (4, 12)
+    assert found.shape == (4, 40, 40, 3) and draws.shape == (4, 3) and noise.shape == (4, 2, 12)
     assert not p[0].isnan().all() and p[1:].isnan().all()
     known = {s: t for s, t in zip(images["sample"], images["au_codes"], strict=True) if t}
     assert set(faces.train) | set(faces.held_out) == set(known) and not set(faces.train) & set(faces.held_out)
