@@ -1,4 +1,4 @@
-"""What pre-training leaves (Fig. 2 (a)): a MIACNet, and the DiT that its C_Δ conditions."""
+"""What pre-training leaves (Fig. 3): a MIACNet, and the DiT that its C_Δ conditions."""
 
 from collections.abc import Mapping
 from typing import Any

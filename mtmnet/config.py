@@ -35,7 +35,7 @@ class Config(Settings):
     batch: int = setting(32, "pre-training", least=2)  # in all stages; not in the paper
     # first stage: EIDNets (Sec. 3.1); `pretrain` is MicroNet's: MacroNet classifies under "none", too
     pretrain: Literal["eid", "classification", "none"] = setting("eid", "pre-training")
-    pretrain_epochs: int = setting(20, "training", least=1)  # MicroNet's, Sec. 4.1
+    pretrain_epochs: int = setting(20, "training", least=1)  # MicroNet's; not in the paper: as in the second stage
     macro_epochs: int = setting(20, "pre-training", least=1)  # MacroNet's; not in the paper: as MicroNet's
     lambda_rec: float = setting(0.1, "pre-training", least=0, when=eid)  # λ_{1,1}, Sec. 4.1
     lambda_sim: float = setting(0.1, "pre-training", least=0, when=eid)  # λ_{1,2}, Sec. 4.1
@@ -48,7 +48,7 @@ class Config(Settings):
     pretrain_lr_classifiers: float = setting(1e-4, "pre-training", above=0)  # D_e and D_s, Sec. 4.1
     pretrain_lr_D_r: float = setting(1e-5, "pre-training", above=0, when=eid)  # Sec. 4.1
     # second stage: MTMNet (Sec. 3.2)
-    epochs: int = setting(20, "training", least=1)  # Sec. 4.1
+    epochs: int = setting(20, "training", least=1)  # Sec. 4.1, whose "total 20 epochs" may also be of both stages
     full_rate: float = setting(1.0, "training", above=0, most=1)  # share of them at the rates below, then a tenth
     shift: int = setting(0, "training", least=0)  # pixels that its training images move at most; not in the paper
     lambda_tri: float = setting(1e-3, "training", least=0)  # λ_{2,1}, Sec. 4.1

@@ -148,6 +148,6 @@ def cost(experiments: Sequence[Experiment]) -> Figure:
     table.auto_set_font_size(False)
     table.set_fontsize(8)
     batch = config_of(experiments[0], Config).batch
-    paper = "the paper: 64 clips, 0.783 s on a Tesla K80, “260 M parameters” on average"
+    paper = "the paper: 64 clips, 0.783 s on a Tesla K80c, “260 M parameters” on average"
     caption = f"Batches of {batch} clips, means over the folds ({paper})"
     return Figure("Section 4.4: cost", caption, plot)

@@ -5,9 +5,10 @@ from torch import Tensor, nn
 
 
 class TemporalShift(nn.Module):
-    """The first C/8 channels come from the next frame, the second C/8 from the previous one (Sec. 3.3, released code).
+    """The first C/8 channels come from the next frame, the second C/8 from the previous one (released code).
 
-    Beyond the ends there are zeros. It has no parameters.
+    Beyond the ends there are zeros. It has no parameters. Sec. 3.3 shifts the first C/8 forward and the second
+    backward, which differs by the order of channels alone.
     """
 
     def __init__(self, segments: int = 2, *, ratio: int = 8) -> None:
