@@ -24,8 +24,9 @@ def svm_scores(
     train, val: features (n, D) and AUs (n, M) of 0 and 1. A score above 0 means present. Of equal Cs the smallest is
     taken. An AU that the training fold shows always or never has no SVM: it scores 1 or -1, with C nan. The loss is the
     squared hinge (not in the paper: LIBLINEAR's own), solved in the primal, where it has one minimum, which does not
-    depend on the order of samples. An SVM that has not met `tol` after `iterations` warns. Raises ValueError for shapes
-    that do not fit and for labels other than 0 and 1.
+    depend on the order of samples. Its weights lie in the span of its samples: in an orthonormal basis of that the SVM
+    is the same, with at most as many features as samples. An SVM that has not met `tol` after `iterations` warns.
+    Raises ValueError for shapes that do not fit and for labels other than 0 and 1.
     """
     (x_train, y_train), (x_val, y_val) = train, val
     for features, y in (train, val):
@@ -36,6 +37,8 @@ def svm_scores(
     if not penalties or min(penalties) <= 0:
         raise ValueError(f"expected penalties above 0, got {penalties}")
     N, M = len(x), y_train.shape[1]
+    basis = np.linalg.qr(np.asarray(x_train, np.float64).T)[0]
+    x_train, x_val, x = (np.asarray(features, np.float64) @ basis for features in (x_train, x_val, x))
     scores, chosen = np.empty((N, M)), np.full(M, np.nan)
     for au in range(M):
         if len(np.unique(y_train[:, au])) == 1:

@@ -83,6 +83,15 @@ def test_the_squared_hinge_is_at_its_minimum(C):
     np.testing.assert_allclose(scores[:, 0], unseen @ w[:-1] + w[-1], atol=2e-3)
 
 
+@pytest.mark.parametrize("D", [60, 900])
+def test_an_svm_is_that_of_all_features(D):
+    """By scikit-learn, of 80 samples with fewer and with more features than samples."""
+    (x, y), (unseen, _) = histograms(0, 80, D), histograms(2, 50, D)
+    svm = LinearSVC(C=10.0, dual=False, tol=1e-6, max_iter=10_000).fit(x, y[:, 0])
+    scores, _ = svm_scores((x, y), histograms(1, 40, D), unseen, penalties=(10.0,))
+    np.testing.assert_allclose(scores[:, 0], svm.decision_function(unseen), atol=1e-5)
+
+
 def test_what_does_not_converge_is_said():
     train, x = histograms(0, 80), histograms(2, 5)[0]
     with pytest.warns(ConvergenceWarning, match="unit 1 of 1 has not converged at C = 1000 after 2 iterations"):
