@@ -11,7 +11,7 @@ from ..errors import UserError
 from ..files import MARKER, SIGN
 from .samples import CorpusMissing, Frames
 
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 DEPTH = 4  # levels below a corpus's folder in which its parts are looked for
 CROWD = 100  # subfolders of one folder that are searched; where there are more, they are clips
 PROBED = 500  # folders below a likely one that are searched for a file of the right kind

@@ -105,6 +105,7 @@ READ = [
     ("CASME2", {"sub{s:02d}": "Sub{s}"}, ""),
     ("CASME2", {"sub{s:02d}": "s{s:02d}"}, ""),
     ("CASME2", {"{n}.jpg": "{n:03d}.PNG"}, ""),
+    ("CASME2", {"{n}.jpg": "{n}.webp"}, ""),
     ("SAMM", {"SAMM/{": "SAMM/SAMM_CROP/{"}, "images found at"),
     ("SAMM", {"{s:03d}/{": "{s}/{"}, ""),
     ("CASME2", {"sub{s:02d}": "subject{s}"}, ""),
