@@ -1,12 +1,13 @@
 """Annotation sheets (.xlsx, .xls, .csv): columns found by name, the header row by content, cells checked one by one."""
 
+import codecs
 import csv
 import errno
 import io
 import itertools
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -108,14 +109,24 @@ def _bare(header: object) -> str:
     return re.sub(r"[^a-z0-9]", "", as_text(header).lower())
 
 
-def _cells(path: str, title: str | None) -> list[list[object]]:
+def _named(row: Iterable[object], spelled: Mapping[str, str]) -> dict[str, list[int]]:
+    """The columns of a row by the names that their headers stand for."""
+    found: dict[str, list[int]] = {}
+    for j, header in enumerate(row):
+        if name := spelled.get(_bare(header)):
+            found.setdefault(name, []).append(j)
+    return found
+
+
+def _cells(path: str, title: str | None, spelled: Mapping[str, str]) -> list[list[object]]:
     """All rows of the workbook's sheet `title`, or of its first one."""
     try:
         with opened(path) as file:
             data = file.read(BYTES + 1)
         if len(data) > BYTES:
             raise ValueError(f"it has more than {BYTES:,} bytes")
-        rows = {".csv": _csv, ".xls": _xls}.get(path[-4:].lower(), _xlsx)(data, title)
+        kind = path[-4:].lower()
+        rows = _csv(data, spelled) if kind == ".csv" else (_xls if kind == ".xls" else _xlsx)(data, title)
         cells = [list(row) for row in itertools.islice(rows, ROWS + 1)]
         if len(cells) > ROWS:
             raise ValueError(f"it has more than {ROWS:,} rows")
@@ -147,13 +158,21 @@ def _xlsx(data: bytes, title: str | None) -> Iterator[Sequence[object]]:
         yield row[:COLUMNS]
 
 
-def _csv(data: bytes, title: str | None) -> Iterator[Sequence[object]]:
-    for encoding in ("utf-8-sig", "gb18030", "latin-1"):
+def _csv(data: bytes, spelled: Mapping[str, str]) -> Iterator[Sequence[object]]:
+    """The rows of a text, split as the line that names the most columns is."""
+    text = _text(data)
+    lines = list(itertools.islice(_lines(text), HEADER_WITHIN))
+    delimiter = max(",;\t", key=lambda sign: max((len(_named(line.split(sign), spelled)) for line in lines), default=0))
+    return csv.reader(_lines(text), delimiter=delimiter)
+
+
+def _text(data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    for encoding in ("utf-8-sig", "gb18030"):
         with suppress(UnicodeDecodeError):
-            text = data.decode(encoding)
-            break
-    head = text.partition("\n")[0]
-    return csv.reader(_lines(text), delimiter=max(",;\t", key=head.count))
+            return data.decode(encoding)
+    return data.decode("latin-1")
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -176,15 +195,12 @@ def read_sheet(
 
     With `positions`, where most headers are known, a column with an unknown header is found by its place in `columns`.
     Raises SheetError, which names the missing columns and the headers found."""
-    cells = _cells(path, title)
     spelled = {_bare(header): name for name, headers in columns.items() for header in (name, *headers)}
+    cells = _cells(path, title, spelled)
     best = 0
     names: dict[str, int] = {}
     for i, row in enumerate(cells[:HEADER_WITHIN]):
-        found: dict[str, int] = {}
-        for j, header in enumerate(row):
-            if name := spelled.get(_bare(header)):
-                found.setdefault(name, j)
+        found = {name: places[0] for name, places in _named(row, spelled).items()}
         if len(found) > len(names):
             best, names = i, found
     if positions and len(names) > len(columns) // 2:

@@ -280,8 +280,26 @@ def test_sheets_as_csv_and_xls_read_the_same(tmp_path):
     with open(sheet, "w", newline="", encoding="utf-8-sig") as file:
         csv.writer(file, delimiter=";").writerows([CASME2_HEADER, *ROWS])
     pd.testing.assert_frame_equal(casme2.read(tmp_path).samples, expected)
+    for encoding in ("utf-16", "utf-16-be"):  # the first is Excel's "Unicode text"
+        with open(sheet, "w", newline="", encoding=encoding) as file:
+            file.write("\ufeff" * (encoding == "utf-16-be") + "coded by A, B and C\n")  # a note above the header
+            csv.writer(file, delimiter="\t").writerows([CASME2_HEADER, *ROWS])
+        pd.testing.assert_frame_equal(casme2.read(tmp_path).samples, expected)
+    sheet.write_bytes(sheet.read_bytes()[:-1])
+    with pytest.raises(SheetError, match="20140508.csv: cannot be read as a sheet"):
+        casme2.read(tmp_path)
     sheet.unlink()
     sheet.with_suffix(".xls").write_bytes(excel_2([CASME2_HEADER, *ROWS]))
+    pd.testing.assert_frame_equal(casme2.read(tmp_path).samples, expected)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_csv_is_split_as_its_header_is(tmp_path, delimiter):
+    expected = casme2.read(casme2_disk(tmp_path, ROWS)).samples
+    (tmp_path / "CASME2/CASME2-coding-20140508.xlsx").unlink()
+    with open(tmp_path / "CASME2/CASME2-coding-20140508.csv", "w", newline="") as file:
+        file.write('"notes, by A; B\tand C; read, them", first\n\n')
+        csv.writer(file, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerows([CASME2_HEADER, *ROWS])
     pd.testing.assert_frame_equal(casme2.read(tmp_path).samples, expected)
 
 
