@@ -118,44 +118,45 @@ def _named(row: Iterable[object], spelled: Mapping[str, str]) -> dict[str, list[
     return found
 
 
-def _cells(path: str, title: str | None, spelled: Mapping[str, str]) -> list[list[object]]:
-    """All rows of the workbook's sheet `title`, or of its first one."""
+def _tables(path: str, title: str | None, spelled: Mapping[str, str]) -> Iterator[tuple[str, list[list[object]]]]:
+    """The title and all rows of the workbook's sheet `title` or, where it has none of that title, of each in turn."""
     try:
         with opened(path) as file:
             data = file.read(BYTES + 1)
         if len(data) > BYTES:
             raise ValueError(f"it has more than {BYTES:,} bytes")
         kind = path[-4:].lower()
-        rows = _csv(data, spelled) if kind == ".csv" else (_xls if kind == ".xls" else _xlsx)(data, title)
-        cells = [list(row) for row in itertools.islice(rows, ROWS + 1)]
-        if len(cells) > ROWS:
-            raise ValueError(f"it has more than {ROWS:,} rows")
-        return cells
+        tables = [("", _csv(data, spelled))] if kind == ".csv" else list((_xls if kind == ".xls" else _xlsx)(data))
+        if not tables:
+            raise ValueError("it has no sheet")
+        for name, rows in [table for table in tables if table[0] == title] or tables:
+            cells = [list(row) for row in itertools.islice(rows, ROWS + 1)]
+            if len(cells) > ROWS:
+                raise ValueError(f"it has more than {ROWS:,} rows")
+            yield name, cells
     except Exception as error:  # a damaged workbook makes its readers raise anything
         if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT, errno.ELOOP):
             raise
         raise SheetError(f"{path}: cannot be read as a sheet ({error}); restore it from the release") from error
 
 
-def _xls(data: bytes, title: str | None) -> Iterator[Sequence[object]]:
+def _xls(data: bytes) -> Iterator[tuple[str, Iterator[Sequence[object]]]]:
     import xlrd
 
     book = xlrd.open_workbook(file_contents=data, logfile=io.StringIO(), ragged_rows=True)
-    sheet = book.sheet_by_name(title) if title in book.sheet_names() else book.sheet_by_index(0)
-    return map(sheet.row_values, range(sheet.nrows))
+    for sheet in book.sheets():
+        yield sheet.name, map(sheet.row_values, range(sheet.nrows))
 
 
-def _xlsx(data: bytes, title: str | None) -> Iterator[Sequence[object]]:
+def _xlsx(data: bytes) -> Iterator[tuple[str, Iterator[Sequence[object]]]]:
     import openpyxl
 
     with zipfile.ZipFile(io.BytesIO(data)) as parts:
         if sum(part.file_size for part in parts.infolist()) > 4 * BYTES:
             raise ValueError(f"it unpacks to more than {4 * BYTES:,} bytes")
-    book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    sheet = book[title] if title in book.sheetnames else book.worksheets[0]
-    sheet.reset_dimensions()  # they can be wrong
-    for row in sheet.iter_rows(values_only=True):
-        yield row[:COLUMNS]
+    for sheet in openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True).worksheets:
+        sheet.reset_dimensions()  # they can be wrong
+        yield sheet.title, (row[:COLUMNS] for row in sheet.iter_rows(values_only=True))
 
 
 def _csv(data: bytes, spelled: Mapping[str, str]) -> Iterator[Sequence[object]]:
@@ -190,34 +191,46 @@ def read_sheet(
     title: str | None = None,
     positions: bool = False,
 ) -> Sheet:
-    """The sheet at `path`. `columns`: the name that the reader uses → other headers that it may have (signs and case
-    are ignored).
+    """The first sheet at `path` that has the columns; only the one called `title`, if there is one.
 
-    With `positions`, where most headers are known, a column with an unknown header is found by its place in `columns`.
-    Raises SheetError, which names the missing columns and the headers found."""
+    `columns`: the name that the reader uses → other headers that it may have (signs and case are ignored). With
+    `positions`, where most headers are known, a column with an unknown header is found by its place in `columns`.
+    Raises SheetError, which names the missing columns and the headers found in the sheet that has the most."""
     spelled = {_bare(header): name for name, headers in columns.items() for header in (name, *headers)}
-    cells = _cells(path, title, spelled)
-    best = 0
-    names: dict[str, int] = {}
+    looked: list[tuple[int, str, str]] = []  # of each sheet: how many columns are missing, its title, what to say
+    for table, cells in _tables(path, title, spelled):
+        header, names = _header(cells, spelled)
+        if positions and len(names) > len(columns) // 2:
+            free = set(range(len(cells[header]))) - set(names.values())
+            names.update((name, j) for j, name in enumerate(columns) if name not in names and j in free)
+        missing = [name for name in columns if name not in names and name not in optional]
+        if not missing:
+            return _sheet(path, cells, header, names)
+        spellings = "".join(f"{name} is also met as {', '.join(columns[name])}; " for name in missing if columns[name])
+        there = ", ".join(repr(as_text(h)) for h in cells[header] if as_text(h)) if cells else "nothing"
+        what = f"row {header + 1}: no column {', '.join(map(repr, missing))} ({spellings}headers found: {there})"
+        looked.append((len(missing), table, what))
+    _, table, what = min(looked, key=lambda one: one[0])
+    where = path if len(looked) == 1 else f"{path}, sheet {table!r}"
+    others = f" (sheets looked at: {', '.join(repr(name) for _, name, _ in looked)})" if len(looked) > 1 else ""
+    raise SheetError(f"{where}, {what}; rename the column as in the release{others}")
+
+
+def _header(cells: list[list[object]], spelled: Mapping[str, str]) -> tuple[int, dict[str, int]]:
+    """The place of the row that names the most columns, and the columns by name."""
+    best: tuple[int, dict[str, int]] = (0, {})
     for i, row in enumerate(cells[:HEADER_WITHIN]):
         found = {name: places[0] for name, places in _named(row, spelled).items()}
-        if len(found) > len(names):
-            best, names = i, found
-    if positions and len(names) > len(columns) // 2:
-        free = set(range(len(cells[best]))) - set(names.values())
-        names.update((name, j) for j, name in enumerate(columns) if name not in names and j in free)
-    missing = [name for name in columns if name not in names and name not in optional]
-    if missing:
-        spellings = "".join(f"{name} is also met as {', '.join(columns[name])}; " for name in missing if columns[name])
-        there = ", ".join(repr(as_text(h)) for h in cells[best] if as_text(h)) if cells else "nothing"
-        raise SheetError(
-            f"{path}, row {best + 1}: no column {', '.join(map(repr, missing))} ({spellings}headers found: {there}); "
-            f"rename the column as in the release"
-        )
-    printed = {name: as_text(cells[best][j]) or name for name, j in names.items()}
+        if len(found) > len(best[1]):
+            best = i, found
+    return best
+
+
+def _sheet(path: str, cells: list[list[object]], header: int, names: Mapping[str, int]) -> Sheet:
+    printed = {name: as_text(cells[header][j]) or name for name, j in names.items()}
     rows = [
         SheetRow(number, {name: row[j] if j < len(row) else None for name, j in names.items()}, printed)
-        for number, row in enumerate(cells[best + 1 :], best + 2)
+        for number, row in enumerate(cells[header + 1 :], header + 2)
     ]
     rows = [row for row in rows if not all(_empty(value) for value in row.cells.values())]
-    return Sheet(path, best + 1, rows, tuple(names))
+    return Sheet(path, header + 1, rows, tuple(names))

@@ -26,7 +26,7 @@ from shared.corpora import (
 )
 from shared.corpora.folders import unpadded
 from shared.corpora.samples import COLUMNS, CorpusMissing, FrameMissing, Video
-from shared.corpora.sheets import SheetError
+from shared.corpora.sheets import SheetError, read_sheet
 from shared.report.counts import corpus_counts
 from shared.tasks import TASKS
 
@@ -311,6 +311,42 @@ def test_a_file_that_is_no_workbook_is_refused(tmp_path):
         (tmp_path / "CASME2" / name).unlink()
     with pytest.raises(SheetError, match="no annotation sheet"):
         casme2.read(tmp_path / "CASME2" / "..")
+
+
+def test_the_first_sheet_that_has_the_columns_is_read(tmp_path):
+    expected = casme2.read(casme2_disk(tmp_path, ROWS)).samples
+    book = openpyxl.Workbook()
+    book.active.title = "README"
+    book.active.append(["Subject", "who is seen"])
+    for title, header in (("codes", CASME2_HEADER[:-1]), ("data", CASME2_HEADER), ("copy", CASME2_HEADER)):
+        sheet = book.create_sheet(title)
+        for row in (header, *(ROWS if title == "data" else ROWS[:1])):
+            sheet.append(row)
+    path = tmp_path / "CASME2/CASME2-coding-20140508.xlsx"
+    book.save(path)
+    pd.testing.assert_frame_equal(casme2.read(tmp_path).samples, expected)
+    del book["data"], book["copy"]
+    book.save(path)
+    message = r"0508.xlsx, sheet 'codes', row 1: no column 'Emotion' .*\(sheets looked at: 'README', 'codes'\)"
+    with pytest.raises(SheetError, match=message):
+        casme2.read(tmp_path)
+
+
+def test_of_a_workbook_the_sheet_asked_for_is_read(tmp_path):
+    columns, path = {"Filename": ("name",)}, tmp_path / "a.xlsx"
+    book = openpyxl.Workbook()
+    for title in ("first", "label"):
+        sheet = book.create_sheet(title)
+        sheet.append(["name"])
+        sheet.append([title])
+    book.save(path)
+    for title, read in (("label", "label"), ("other", "first"), (None, "first")):
+        (row,) = read_sheet(str(path), columns, title=title).rows
+        assert row.cells == {"Filename": read}
+    book["label"]["A1"] = "no such column"
+    book.save(path)
+    with pytest.raises(SheetError, match="a.xlsx, row 1: no column 'Filename'"):
+        read_sheet(str(path), columns, title="label")
 
 
 SAMM_ROWS = [
