@@ -195,16 +195,19 @@ def read_sheet(
 
     `columns`: the name that the reader uses → other headers that it may have (signs and case are ignored). With
     `positions`, where most headers are known, a column with an unknown header is found by its place in `columns`.
-    Raises SheetError, which names the missing columns and the headers found in the sheet that has the most."""
+    Raises SheetError, which names the missing columns and the headers found in the sheet that has the most, or the
+    columns of one name that contradict each other."""
     spelled = {_bare(header): name for name, headers in columns.items() for header in (name, *headers)}
     looked: list[tuple[int, str, str]] = []  # of each sheet: how many columns are missing, its title, what to say
     for table, cells in _tables(path, title, spelled):
-        header, names = _header(cells, spelled)
+        header, found = _header(cells, spelled)
+        names = {name: places[0] for name, places in found.items()}
         if positions and len(names) > len(columns) // 2:
-            free = set(range(len(cells[header]))) - set(names.values())
+            free = set(range(len(cells[header]))).difference(*found.values())
             names.update((name, j) for j, name in enumerate(columns) if name not in names and j in free)
         missing = [name for name in columns if name not in names and name not in optional]
         if not missing:
+            _refuse_contradictions(path, cells, header, found)
             return _sheet(path, cells, header, names)
         spellings = "".join(f"{name} is also met as {', '.join(columns[name])}; " for name in missing if columns[name])
         there = ", ".join(repr(as_text(h)) for h in cells[header] if as_text(h)) if cells else "nothing"
@@ -216,14 +219,24 @@ def read_sheet(
     raise SheetError(f"{where}, {what}; rename the column as in the release{others}")
 
 
-def _header(cells: list[list[object]], spelled: Mapping[str, str]) -> tuple[int, dict[str, int]]:
+def _header(cells: list[list[object]], spelled: Mapping[str, str]) -> tuple[int, dict[str, list[int]]]:
     """The place of the row that names the most columns, and the columns by name."""
-    best: tuple[int, dict[str, int]] = (0, {})
-    for i, row in enumerate(cells[:HEADER_WITHIN]):
-        found = {name: places[0] for name, places in _named(row, spelled).items()}
-        if len(found) > len(best[1]):
-            best = i, found
-    return best
+    named = [_named(row, spelled) for row in cells[:HEADER_WITHIN]] or [{}]
+    best = max(range(len(named)), key=lambda i: len(named[i]))
+    return best, named[best]
+
+
+def _refuse_contradictions(path: str, cells: list[list[object]], header: int, found: Mapping[str, list[int]]) -> None:
+    """Raises SheetError where two columns of one name differ in a row."""
+    for name, places in found.items():
+        for number, row in enumerate(cells[header + 1 :] if len(places) > 1 else (), header + 2):
+            texts = [as_text(row[j]) if j < len(row) else "" for j in places]
+            if len(set(texts)) > 1:
+                columns = " and ".join(f"{as_text(cells[header][j])!r} (column {j + 1})" for j in places)
+                raise SheetError(
+                    f"{path}, row {number}: {columns} both stand for {name!r} and hold {', '.join(map(repr, texts))}; "
+                    "rename or remove the one that is not the release's"
+                )
 
 
 def _sheet(path: str, cells: list[list[object]], header: int, names: Mapping[str, int]) -> Sheet:

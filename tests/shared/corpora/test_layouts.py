@@ -6,9 +6,10 @@ import csv
 import io
 
 import openpyxl
+import pandas as pd
 import pytest
 
-from shared.corpora import CORPORA
+from shared.corpora import CORPORA, casme2, dfew, emotionet, micro, smic
 from shared.corpora.samples import CorpusMissing
 from shared.corpora.sheets import SheetError
 
@@ -312,6 +313,48 @@ def test_all_corpora_side_by_side_and_one_without_a_folder(tmp_path):
     for corpus, module in CORPORA.items():
         reading = module.read(tmp_path)
         assert len(reading.samples) == 2 and not reading.problems, corpus
+
+
+FIELDS = {  # of each corpus with sheets: its fields, and the headers that each may have
+    **dict.fromkeys(("CASME", "SAMM", "MMEW", "CASME3"), micro.COLUMNS),
+    "CASME2": casme2.COLUMNS,
+    "SMIC": smic.APEXES,
+    "DFEW": dfew.COLUMNS,
+    "EmotioNet": {name: emotionet.COLUMNS[name] for name in ("URL", "AU 1", "AU 12")},
+}
+
+
+@pytest.mark.parametrize("place", [0, 99])
+@pytest.mark.parametrize("corpus", FIELDS)
+def test_two_columns_of_one_field_agree_or_are_refused(tmp_path, corpus, place):
+    """A column of the user's own before or after the released one, under any of the headers that the field may have."""
+    write(tmp_path, corpus, {".xlsx": ".csv"})
+    (path, *_) = sorted(path for path in tmp_path.rglob("*.csv"))
+    header, *cells = list(csv.reader(io.StringIO(path.read_text())))
+
+    def save(own: str, column: list[str]) -> None:
+        with open(path, "w", newline="") as file:
+            table = zip([own, *column], [header, *cells], strict=True)
+            csv.writer(file).writerows([*row[:place], cell, *row[place:]] for cell, row in table)
+
+    expected = CORPORA[corpus].read(tmp_path).samples
+    fields = {bare(spelling): field for field, more in FIELDS[corpus].items() for spelling in (field, *more)}
+    released = {fields[bare(name)]: i for i, name in enumerate(header) if bare(name) in fields}
+    assert set(released) == set(FIELDS[corpus]) - {"Objective Classes"}
+    for spelling in [spelling for spelling, field in fields.items() if field in released]:
+        column = [row[released[fields[spelling]]] for row in cells]
+        save(spelling, column)
+        pd.testing.assert_frame_equal(CORPORA[corpus].read(tmp_path).samples, expected)
+        save(spelling, [*column[:-1], "7"])
+        with pytest.raises(SheetError) as refused:
+            CORPORA[corpus].read(tmp_path)
+        said = str(refused.value)
+        assert f"{path}, row {len(column) + 1}: " in said and "rename or remove the one" in said
+        assert repr(spelling) in said and repr(header[released[fields[spelling]]]) in said
+
+
+def bare(header: str) -> str:
+    return "".join(c for c in header.lower() if c.isalnum())
 
 
 RATES = {"CASME": 60, "CASME2": 200, "SAMM": 200, "SMIC": 100, "MMEW": 90, "CASME3": 30, "CK+": 30, "Oulu-CASIA": 25}
