@@ -76,8 +76,9 @@ def _find_sheets(corpus: CorpusFolder, like: str, read: Callable[[str], Sheet]) 
                 errors.append(error)
         return sheets
 
-    if sheets := readable(likely):
-        corpus.notes += [f"not read: {error}" for error in errors]
+    sheets = readable(likely)
+    corpus.notes += [f"not read: {error}" for error in errors]
+    if sheets:
         corpus.notes += [f"not read: {sheet.path}, not named like the release's" for sheet in readable(others)]
         return sheets
     if sheets := readable(others):

@@ -215,6 +215,13 @@ def test_sheets_that_are_passed_over_are_named(tmp_path):
     assert any("not read: " in note and "my own selection.xlsx" in note for note in reading.notes)
 
 
+def test_a_released_sheet_that_another_stands_in_for_is_named(tmp_path):
+    disk = casme2_disk(tmp_path, ROWS, name="labels.xlsx")
+    casme2_disk(tmp_path, ROWS, header=CASME2_HEADER[:-1])
+    (note,) = [note for note in casme2.read(disk).notes if "not read" in note]
+    assert "20140508.xlsx, row 1: no column 'Emotion'" in note
+
+
 @pytest.mark.parametrize("copy", ["img59.png", "reg_img059.jpg", "reg_img59 (1).jpg", "reg_img59 - Copy.jpg"])
 def test_two_images_of_one_frame_are_named(tmp_path, copy):
     disk = casme2_disk(tmp_path, ROWS)
