@@ -41,6 +41,7 @@ def annotated(
     edition = wanted or order[0]
     sheet, *more = found[edition]
     out = Collector(corpus, edition, (edition, *(e for e in order if e != edition)))
+    out.notes += sheet.notes
     if len(found) > 1:
         out.notes.append(f"editions found: {', '.join(order)}; read {os.path.basename(sheet.path)}")
     for other in more:

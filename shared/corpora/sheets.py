@@ -75,12 +75,13 @@ class SheetRow:
 
 @dataclass
 class Sheet:
-    """The rows of a sheet, with columns under the names that the reader asked for."""
+    """The rows of a sheet, with columns under the names that the reader asked for; `notes` on how they were found."""
 
     path: str
     header_row: int
     rows: list[SheetRow]
     columns: tuple[str, ...]
+    notes: list[str] = field(default_factory=list)
 
 
 def _empty(value: object) -> bool:
@@ -194,9 +195,9 @@ def read_sheet(
     """The first sheet at `path` that has the columns; only the one called `title`, if there is one.
 
     `columns`: the name that the reader uses → other headers that it may have (signs and case are ignored). With
-    `positions`, where most headers are known, a column with an unknown header is found by its place in `columns`.
-    Raises SheetError, which names the missing columns and the headers found in the sheet that has the most, or the
-    columns of one name that contradict each other."""
+    `positions`, where most headers are known, a column with an unknown header is found by its place in `columns`, and
+    noted. Raises SheetError, which names the missing columns and the headers found in the sheet that has the most, or
+    the columns of one name that contradict each other."""
     spelled = {_bare(header): name for name, headers in columns.items() for header in (name, *headers)}
     looked: list[tuple[int, str, str]] = []  # of each sheet: how many columns are missing, its title, what to say
     for table, cells in _tables(path, title, spelled):
@@ -204,11 +205,15 @@ def read_sheet(
         names = {name: places[0] for name, places in found.items()}
         if positions and len(names) > len(columns) // 2:
             free = set(range(len(cells[header]))).difference(*found.values())
-            names.update((name, j) for j, name in enumerate(columns) if name not in names and j in free)
+            names |= {name: j for j, name in enumerate(columns) if name not in names and j in free}
         missing = [name for name in columns if name not in names and name not in optional]
         if not missing:
             _refuse_contradictions(path, cells, header, found)
-            return _sheet(path, cells, header, names)
+            sheet = _sheet(path, cells, header, names)
+            for name, j in ((name, j) for name, j in names.items() if name not in found):
+                what = f"{as_text(cells[header][j])!r} (column {j + 1}) is taken for {name} by its place"
+                sheet.notes.append(f"{path}, row {header + 1}: {what}")
+            return sheet
         spellings = "".join(f"{name} is also met as {', '.join(columns[name])}; " for name in missing if columns[name])
         there = ", ".join(repr(as_text(h)) for h in cells[header] if as_text(h)) if cells else "nothing"
         what = f"row {header + 1}: no column {', '.join(map(repr, missing))} ({spellings}headers found: {there})"

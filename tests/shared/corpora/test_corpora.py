@@ -409,7 +409,9 @@ def test_mmew_micro_and_macro(tmp_path):
     images(tmp_path / "MMEW/Micro_Expression/Others/S01-02-003", "{}.jpg", 1, 12)
     images(tmp_path / "MMEW/Macro_Expression/S01/fear", "S01-06-{:03d}.jpg", 3, 11)
     images(tmp_path / "MMEW/Macro_Expression/S01/fear", "S01-07-{:03d}.jpg", 1, 8)
-    table = mmew.read(tmp_path).samples
+    reading = mmew.read(tmp_path)
+    path, table = f"{tmp_path}/MMEW/MMEW_Micro_Exp.xlsx", reading.samples
+    assert reading.notes == [f"{path}, row 1: '微表情' (column 6) is taken for Action Units by its place"]
     assert table["sample"].tolist() == ["MMEW/S01/S01-02-003", "MMEW/S13/S13-07-001"]
     assert table["aus"].tolist() == [(12,), (4, 7)] and table["apex"].tolist() == [3, 4]
     assert table["frames"][1].numbers == tuple(range(1, 13))
