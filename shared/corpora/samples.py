@@ -4,6 +4,7 @@ A reader gathers its rows with a `Collector`: each becomes a sample, or the prob
 """
 
 import bisect
+import itertools
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -174,6 +175,7 @@ class Collector:
         self.spans: dict[tuple, str] = {}  # the images and key frames of a sample
         self.corrections: list[Correction] = []
         self.problems: list[Problem] = []
+        self.gaps: list[str] = []  # of each sample with frames missing between onset and offset, how many
 
     def problem(self, where: str, row: int | None, what: str, remedy: str, sample: str | None = None) -> None:
         """Adds a problem."""
@@ -230,12 +232,17 @@ class Collector:
         if not faults:
             labels = (sample, self.corpus, subject or sample, emotion, tuple(aus), au_codes)
             self.rows.append((*labels, onset, apex, offset, fps, frames, self.edition, split))
+            if isinstance(frames, Frames) and (gap := _gap(frames, onset, offset)):
+                self.gaps.append(f"{sample}: {gap}")
         self.sources.setdefault(sample, where if row is None else f"{where}, row {row}")
 
     def reading(self) -> Reading:
         """The rows gathered. Raises CorpusMissing where there is none, and no problem either."""
         if not self.rows and not self.problems:
             raise CorpusMissing(f"{self.root}: the folders are there, but no clip in them; copy them from the release")
+        if self.gaps:
+            clips = f"{len(self.gaps)} clip{'s' * (len(self.gaps) > 1)}"
+            self.notes.append(f"{clips} with gaps between onset and offset, such as {self.gaps[0]}")
         table = sample_table(self.rows)
         return Reading(
             self.corpus, self.root, self.edition, table, self.corrections, self.problems, self.notes, self.editions
@@ -251,6 +258,19 @@ def out_of_order(onset: int | None, apex: int | None, offset: int | None) -> lis
         for (a, x), (b, y) in zip(given, given[1:], strict=False)
         if x > y
     ]
+
+
+def _gap(frames: Frames, onset: int | None, offset: int | None) -> str:
+    """How many frames are missing between onset and offset, "" where all are evenly spaced, by 1 or more."""
+    numbers = frames.numbers
+    held = numbers[bisect.bisect_left(numbers, onset or 0) : bisect.bisect_right(numbers, offset or 0)]
+    steps = [b - a for a, b in itertools.pairwise(held)]
+    usual = min(steps, default=1)
+    holes = [i for i, step in enumerate(steps) if step >= 2 * usual]
+    if not holes:
+        return ""
+    missing = sum(steps[i] // usual - 1 for i in holes)
+    return f"{missing} frame{'s' * (missing > 1)} missing between {held[holes[0]]} and {held[holes[-1] + 1]}"
 
 
 def _missing(frames: Frames, wanted: dict[str, int | None]) -> list[tuple[str, str]]:

@@ -231,6 +231,39 @@ def test_two_images_of_one_frame_are_named(tmp_path, copy):
     assert "two images of one frame number" in problem.what and copy in problem.what and "reg_img59.jpg" in problem.what
 
 
+@pytest.mark.parametrize(
+    ("kept", "gap"),
+    [
+        ([*range(46, 60), *range(63, 87)], "3 frames missing between 59 and 63"),
+        (range(46, 87), ""),
+        ([*range(46, 57), *range(59, 80), *range(84, 87)], "6 frames missing between 56 and 84"),
+        ([*range(20, 40), *range(46, 87), 99], ""),  # missing before the onset and after the offset
+        ([46, 59, 86], "1 frame missing between 59 and 86"),
+        ([46, 59, 72, 86], ""),  # a copy of some frames, as evenly as it goes
+    ],
+)
+def test_gaps_between_onset_and_offset_are_noted(tmp_path, kept, gap):
+    disk = casme2_disk(tmp_path, ROWS[:1])
+    folder = tmp_path / "CASME2/Cropped/sub01/EP02_01f"
+    for path in folder.iterdir():
+        path.unlink()
+    for number in kept:
+        (folder / f"reg_img{number}.jpg").touch()
+    reading = casme2.read(disk)
+    expected = f"1 clip with gaps between onset and offset, such as CASME2/sub01/EP02_01f: {gap}"
+    assert reading.notes == [expected] * bool(gap) and len(reading.samples) == 1 and not reading.problems
+
+
+def test_a_stray_image_of_smic_is_noted(tmp_path):
+    for clip in ("s1_ne_01", "s1_ne_02"):
+        images(tmp_path / "SMIC/SMIC_all_cropped/HS/s1/micro/negative" / clip, "reg_image{}.bmp", 10, 40)
+    assert not smic.read(tmp_path).notes
+    for clip in ("s1_ne_01", "s1_ne_02"):
+        images(tmp_path / "SMIC/SMIC_all_cropped/HS/s1/micro/negative" / clip, "mean_face_{}.bmp", 99999, 99999)
+    gap = "SMIC/HS/s1_ne_01: 99958 frames missing between 40 and 99999"
+    assert smic.read(tmp_path).notes == [f"2 clips with gaps between onset and offset, such as {gap}"]
+
+
 @pytest.mark.parametrize("cell", ["4.9", "1O", "-4", "foo", "4+7+x", "12+146"])
 def test_a_typo_in_an_au_cell_is_a_problem(tmp_path, cell):
     disk = casme2_disk(tmp_path, [[*ROWS[0][:7], cell, "happiness"], *ROWS[1:]])

@@ -4,6 +4,7 @@ RELEASED has a path of each kind of file of a corpus; a case changes some of the
 
 import csv
 import io
+import os
 
 import openpyxl
 import pandas as pd
@@ -287,6 +288,7 @@ def test_layouts_that_are_read_whole(tmp_path, case):
     if corpus not in ("MMI", "EmotioNet") and "mp4" not in str(changes) and ".avi" not in str(changes):
         assert [len(frames) for frames in reading.samples["frames"]] == [LAST] * 2
     assert any(said in note for note in reading.notes) or not said
+    assert not any("gaps" in note for note in reading.notes)
     places = [note for note in reading.notes if "found at" in note]
     assert bool(places) == ("found at" in said)
     assert all("expected" in note for note in places)
@@ -313,6 +315,17 @@ def test_all_corpora_side_by_side_and_one_without_a_folder(tmp_path):
     for corpus, module in CORPORA.items():
         reading = module.read(tmp_path)
         assert len(reading.samples) == 2 and not reading.problems, corpus
+
+
+@pytest.mark.parametrize("corpus", [corpus for corpus in RELEASED if corpus not in ("MMI", "EmotioNet")])
+def test_a_gap_in_a_clip_is_noted(tmp_path, corpus):
+    write(tmp_path, corpus, {})
+    os.unlink(CORPORA[corpus].read(tmp_path).samples["frames"][0].path(2))
+    reading = CORPORA[corpus].read(tmp_path)
+    assert len(reading.samples) == 2 and not reading.problems
+    (note,) = [note for note in reading.notes if "gaps" in note]
+    gap = f"{reading.samples['sample'][0]}: 1 frame missing between 1 and 3"
+    assert note == f"1 clip with gaps between onset and offset, such as {gap}"
 
 
 FIELDS = {  # of each corpus with sheets: its fields, and the headers that each may have
