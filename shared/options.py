@@ -141,10 +141,11 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
     p.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: beside the weights)")
     p = add("list", "list papers, tables and rows, and the corpora that each row needs")
     p.add_argument("papers", **several)
-    p = add("data", "list the corpora found, their counts beside the published ones, and every problem")
+    p = add("data", "list the corpora found, their counts beside the published ones, and what is wrong with them")
     p.add_argument("--data", type=Path, metavar="DIR", help="folder that holds the corpora (default: $MER_DATA)")
     p.add_argument("--csv", type=Path, metavar="FILE", help="also write the list to FILE")
-    p.add_argument("--verify", action="store_true", help="read every image file, and print a checksum for each corpus")
+    text = "also decode every image of the clips, list the broken ones, and print a checksum of each corpus's files"
+    p.add_argument("--verify", action="store_true", help=text)
     p = add("weights", "list the published weights that rows can start from, whether they are there, and fetch them")
     p.add_argument("papers", **several)
     p.add_argument("--get", action="store_true", help="fetch those that are missing and have a direct link")

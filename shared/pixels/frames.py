@@ -169,12 +169,24 @@ def unreadable(samples: pd.DataFrame, cache: Path) -> list[Problem]:
     return [Problem(**problem) for problem in problems]
 
 
+def undecodable(images: Mapping[str, str]) -> list[Problem]:
+    """The problem of each image that cannot be decoded; `images`: path → sample. Nothing is cached."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = in_order(pool, _problem, images.values(), images)
+        bar = tqdm(found, "decoding", len(images), unit="image", disable=None, leave=False)
+        return [problem for problem in bar if problem]
+
+
 def _first_problem(sample: str, frames: Frames) -> Problem | None:
-    for path in map(frames.path, frames.numbers):
-        try:
-            check(path, frames.box)
-        except UNREADABLE as error:
-            return problem_with(path, error, sample)
+    problems = (_problem(sample, frames.path(number), frames.box) for number in frames.numbers)
+    return next(filter(None, problems), None)
+
+
+def _problem(sample: str, path: str, box: Box | None = None) -> Problem | None:
+    try:
+        check(path, box)
+    except UNREADABLE as error:
+        return problem_with(path, error, sample)
     return None
 
 

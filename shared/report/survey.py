@@ -14,7 +14,7 @@ import pandas as pd
 from .. import keys
 from ..corpora import CORPORA, mmew, smic
 from ..corpora.folders import is_synthetic
-from ..corpora.samples import CorpusMissing, Reading
+from ..corpora.samples import CorpusMissing, Frames, Problem, Reading
 from ..corpora.sheets import SheetError
 from ..errors import UserError
 from ..files import check_writable, replacing
@@ -35,7 +35,9 @@ CSV_HEADER = ("part", "kind", "what", "found", "printed", "source", "remark")
 
 @dataclass
 class Part:
-    """A corpus, one edition of it, or a task: its reading, or why there is none, and its counts."""
+    """A corpus, one edition of it, or a task: its reading, or why there is none, and its counts.
+
+    `images`: the problems of images that cannot be decoded, where they were decoded."""
 
     name: str
     corpus: str
@@ -43,6 +45,7 @@ class Part:
     missing: str = ""
     counts: list[Count] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    images: list[Problem] | None = None
 
 
 def survey(data: Path) -> list[Part]:
@@ -98,6 +101,10 @@ def survey_text(parts: Sequence[Part], *, synthetic: bool = False) -> str:
         lines += _lines(part, synthetic)
     broken = [problem for part in parts if part.reading for problem in part.reading.problems]
     lines += ["", f"broken rows and clips: {len(broken)}", *(f"  {problem}" for problem in broken)]
+    decoded = [part.images for part in parts if part.images is not None]
+    if decoded:
+        images = list(itertools.chain(*decoded))
+        lines += ["", f"images that cannot be decoded: {len(images)}", *(f"  {problem}" for problem in images)]
     return "\n".join(lines)
 
 
@@ -141,7 +148,8 @@ def csv_rows(parts: Iterable[Part]) -> list[tuple[object, ...]]:
             rows.append((part.name, "edition", part.reading.edition, "", "", "", part.reading.root))
             rows += [(part.name, "correction", c.sample, "", "", "", str(c)) for c in part.reading.corrections]
             rows += [(part.name, "note", "", "", "", "", note) for note in part.reading.notes]
-            rows += [(part.name, "problem", p.sample or "", "", "", "", str(p)) for p in part.reading.problems]
+            problems = [*part.reading.problems, *(part.images or ())]
+            rows += [(part.name, "problem", p.sample or "", "", "", "", str(p)) for p in problems]
     return rows
 
 
@@ -182,6 +190,23 @@ def data_dir(named: Path | None) -> Path | None:
     return data
 
 
+def _decode(parts: Iterable[Part]) -> None:
+    """Decodes every image of the parts once; an image of several clips belongs to the first that it lies within."""
+    from ..pixels.frames import undecodable
+
+    readings = [(part, part.reading.samples) for part in parts if part.reading]
+    owners: dict[str, tuple[Part, str]] = {}
+    for within in (True, False):
+        for part, samples in readings:
+            for row in samples[["sample", "frames", "onset", "offset"]].itertuples():
+                for number in row.frames.numbers if isinstance(row.frames, Frames) else ():
+                    if within == (row.onset <= number <= row.offset):
+                        owners.setdefault(row.frames.path(number), (part, row.sample))
+    problems = undecodable({path: sample for path, (_, sample) in owners.items()})
+    for part, _ in readings:
+        part.images = [problem for problem in problems if owners[problem.where][0] is part]
+
+
 def print_survey(
     data: Path | None, csv_path: Path | None = None, verify: bool = False, papers: "Iterable[Paper]" = ()
 ) -> int:
@@ -196,6 +221,7 @@ def print_survey(
     parts = survey(data)
     if verify:
         os.environ[keys.VERIFY] = "1"
+        _decode(parts)
     for corpus, (first, *_) in itertools.groupby(parts, key=lambda part: part.corpus):
         if first.reading is not None and corpus:
             known = keys.pixels_key(first.reading.samples)

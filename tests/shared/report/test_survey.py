@@ -1,12 +1,14 @@
 """The survey of a disk: what is found beside what is printed, what is missing, what is broken."""
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from openpyxl import Workbook
+from PIL import Image
 
 from shared.corpora import CORPORA
 from shared.errors import UserError
@@ -131,6 +133,44 @@ def test_command(disk, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("MER_DATA", str(disk))
     print_survey(None)
     assert capsys.readouterr().out.startswith("synthetic faces: not comparable with the paper")
+
+
+def test_verify_lists_every_image_that_cannot_be_decoded(disk, tmp_path, capsys, monkeypatch):
+    """Images of two editions are listed once, those of two clips with the one that they lie within."""
+    monkeypatch.setenv("MER_VERIFY", "")  # restored afterwards
+    image = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(image, "JPEG")
+    good, cut = image.getvalue(), image.getvalue()[:-99]
+    for path in disk.rglob("*.jpg"):
+        path.write_bytes(good)
+    rows = [["spNO.1", "a", 1, 2, 3, 4, 1, "sad"], ["spNO.1", "a", 4, 4, 5, 4, 1, "sad"]]
+    recording = disk / "CASME3/part_A/spNO.1/a/color"
+    recording.mkdir(parents=True)
+    for number in range(1, 8):
+        (recording / f"{number}.jpg").write_bytes(good)
+    pd.DataFrame(rows, columns=["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Class", "emotion"]).to_csv(
+        disk / "CASME3/cas(me)3_part_A_ME.csv", index=False
+    )
+    assert print_survey(disk, verify=True) == 0
+    assert "\nimages that cannot be decoded: 0\n" in capsys.readouterr().out
+    clip = disk / "CASME2/Cropped/sub01/EP01"
+    (clip / "reg_img2.jpg").write_bytes(b"")
+    (clip / "reg_img5.jpg").write_bytes(cut)  # after the offset
+    (recording / "5.jpg").write_bytes(b"")
+    (recording / "7.jpg").write_bytes(b"GIF89a")
+    assert print_survey(disk, tmp_path / "s.csv", verify=True) == 0
+    _, _, said = capsys.readouterr().out.partition("\nimages that cannot be decoded: 4\n")
+    found = [line.partition(": the image cannot be decoded (")[0].strip() for line in said.splitlines()[:4]]
+    assert sorted(found) == [
+        f"{clip}/reg_img2.jpg (CASME2/sub01/EP01)",
+        f"{clip}/reg_img5.jpg (CASME2/sub01/EP01)",
+        f"{recording}/5.jpg (CASME3/spNO.1/a/4)",
+        f"{recording}/7.jpg (CASME3/spNO.1/a/1)",
+    ]
+    with open(tmp_path / "s.csv", newline="", encoding="utf-8") as file:
+        problems = [row for row in csv.DictReader(file) if "cannot be decoded" in row["remark"]]
+    assert len(problems) == 4 and {row["kind"] for row in problems} == {"problem"}
+    assert print_survey(disk) == 0 and "cannot be decoded" not in capsys.readouterr().out
 
 
 def test_an_empty_folder_holds_no_corpus(tmp_path, capsys):
