@@ -19,6 +19,8 @@ def prepare(
     """
     if onset.shape[-2:] != (resize, resize):
         raise ValueError(f"images of {tuple(onset.shape[-2:])}: expected {resize} x {resize}; resize the faces first")
+    if not 0 < size <= resize:
+        raise ValueError(f"size={size}: expected 1 to resize={resize}, whose middle it is")
     start = (resize - size) // 2
     magnified = magnify(onset, apex, ratio=ratio, lambda_c=lambda_c)
     return magnified[..., start : start + size, start : start + size].mul(255).round() / 255

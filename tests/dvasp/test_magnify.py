@@ -97,6 +97,8 @@ def test_images_that_are_no_pair_in_0_to_1_are_refused():
             magnify(onset, apex, **options)
     with pytest.raises(ValueError, match="expected 240 x 240"):
         prepare(x, x)
+    with pytest.raises(ValueError, match="size=224: expected 1 to resize=40"):
+        prepare(x, x, resize=40)
 
 
 def onset_apex_motion(seed, sway, aus):
