@@ -159,7 +159,8 @@ def test_mistakes_are_said(given, message, trained, tmp_path, toy):
 def test_other_files_are_no_network(trained, tmp_path, toy):
     (tmp_path / "empty.safetensors").write_bytes(b"")
     for path, message in (
-        (tmp_path / "none.json", "none.safetensors is not there"),
+        (tmp_path / "none.json", "none.json is not there"),
+        (trained.record.with_suffix(".pt"), "is neither a record (.json) nor the weights beside it (.safetensors)"),
         (tmp_path / "empty.safetensors", "does not hold a network that a run left"),
     ):
         code, _, errors = toy("predict", path, "--clip", trained.clip)
@@ -214,7 +215,7 @@ def test_many_clips_are_scored_as_each_alone(trained, alone, tmp_path, toy):
         scores_of(row) == alone("--clip", clips[0], "--apex", 3, "--box", 1, 1, 8, 8) != scores_of(table[row["clip"]])
     )
     assert [row[c] for c in ("onset", "apex", "offset", "left", "bottom")] == ["1", "3", "3", "1", "8"]
-    loose = (tmp_path / "list.csv").read_text().replace("clip,apex,left", "Clip, Apex, left ")
+    loose = (tmp_path / "list.csv").read_text().replace("clip,apex,left", "Clip, ApexFrame, left ")
     (tmp_path / "loose.csv").write_text(loose)
     before = (out / "predictions.csv").read_bytes()
     assert toy("predict", trained.record, "--clip", tmp_path / "loose.csv", "--out", out)[0] == 0
@@ -246,7 +247,7 @@ def test_a_clip_that_fails_is_named_and_the_others_are_scored(trained, tmp_path,
     assert code == 1 and "1 clips scored, 6 not" in said and list(read_table(out)) == [str(trained.clip)]
     for message in (
         f"{tmp_path}/short: {tmp_path}/list.csv, row 3: {tmp_path}/short holds 1 numbered images",
-        f"{tmp_path}/film.avi: {tmp_path}/list.csv, row 4: {tmp_path}/film.avi (film.avi): the video cannot be decoded",
+        f"{tmp_path}/film.avi: {tmp_path}/list.csv, row 4: {tmp_path}/film.avi: the video cannot be decoded",
         f"{tmp_path}/nowhere: {tmp_path}/list.csv, row 5: clip {tmp_path}/nowhere does not exist",
         f"{trained.clip}: {tmp_path}/list.csv, row 6: apex high: expected a frame number",
         f"{trained.clip}: {tmp_path}/list.csv, row 7: {trained.clip}: no frame 99",
@@ -422,6 +423,7 @@ def test_one_clip_is_on_the_disk_at_a_time(trained, tmp_path, toy, monkeypatch):
         ("", "row 1: no column clip"),
         ("clip,apex\n", "no clip in "),
         ("name,apex\nx,3\n", "row 1: no column clip; expected clip, onset, apex, offset, fps, left"),
+        ("clip,apex,ApexFrame\nCLIP,3,4\n", "row 1: two columns of apex; keep one of each"),
         ("clip,apex\n,3\n", "row 2: no clip, but apex"),
         ("clip,fps\nCLIP,fast\n", "row 2: fps fast: expected more than 0 and at most 10000"),
         ("clip;fps\nCLIP;fast\n", "row 2: fps fast: expected more than 0 and at most 10000"),
@@ -436,6 +438,33 @@ def test_mistakes_in_a_list_of_clips(text, message, trained, tmp_path, toy):
     code, said, errors = toy("predict", trained.record, *given)
     assert code == 2 and not said and f"list.csv{', ' * ('row' in message)}" in errors and message in errors
     assert not (tmp_path / "out").exists()
+
+
+def test_columns_that_are_not_used_are_named(trained, tmp_path, toy):
+    (tmp_path / "list.csv").write_text(f"clip,onsett,person\n{trained.clip},3,Ada\n")
+    code, _, said = toy("predict", trained.record, "--clip", tmp_path / "list.csv", "--out", tmp_path / "out")
+    assert code == 0 and "list.csv: not used: onsett, person; the columns that are: clip, onset, apex, offset" in said
+
+
+def test_images_beside_clips_are_not_taken_for_the_clip(trained, tmp_path, toy):
+    for name in ("a_1.png", "a_2.png"):
+        (tmp_path / name).write_bytes((trained.clip / "img1.png").read_bytes())
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "one").symlink_to(trained.clip)
+    code, _, said = toy("predict", trained.record, "--clip", tmp_path, "--out", tmp_path / "out")
+    assert code == 2 and f"{tmp_path} holds numbered images, and clips such as {tmp_path}/clips/one: keep" in said
+
+
+def test_weights_that_their_record_does_not_vouch_for_are_refused(trained, tmp_path, toy):
+    weights = trained.record.with_suffix(".safetensors")
+    damaged = bytearray(weights.read_bytes())
+    damaged[-3] ^= 1
+    (tmp_path / trained.record.name).write_bytes(trained.record.read_bytes())
+    (tmp_path / weights.name).write_bytes(damaged)
+    code, said, errors = toy("predict", tmp_path / weights.name, "--clip", trained.clip, "--out", tmp_path / "out")
+    assert (
+        code == 2 and not said and f"is not the file that was written beside {tmp_path}/{trained.record.name}" in errors
+    )
 
 
 def test_moments_are_those_of_one_clip(trained, tmp_path, toy):

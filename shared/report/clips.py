@@ -24,14 +24,14 @@ from ..pixels.images import UNREADABLE, load
 from ..pixels.videos import CONTAINERS, decoded
 
 MOMENTS, SIDES = ("onset", "apex", "offset"), ("left", "top", "right", "bottom")
-VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv")
+VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".m4v")
 FPS = 200.0  # of folders of images, where nothing else is said
 Asked = Mapping[str, Any]  # a row of a list of clips: clip, MOMENTS, fps, SIDES as text or numbers; and where it stands
 
 
 def asked(args: argparse.Namespace) -> Iterator[Asked]:
     """The clips that a command line names, in order. Raises UserError where it names none."""
-    common = {"fps": args.fps, **dict(zip(SIDES, args.box or (), strict=False)), "where": "--"}
+    common = {"fps": args.fps, **dict(zip(SIDES, args.box or (), strict=False)), "where": ""}
     moments = {moment: getattr(args, moment) for moment in MOMENTS}
     paths = [found for path in args.clip for found in (inside(path) if path.is_dir() else [path])]
     if not paths:
@@ -51,19 +51,24 @@ def asked(args: argparse.Namespace) -> Iterator[Asked]:
 
 
 def inside(folder: Path) -> list[Path]:
-    """The clips in a folder, at any depth: folders of numbered images, and videos. Without any, the folder itself."""
+    """The clips in a folder, at any depth: folders of numbered images, and videos. Without any, the folder itself.
 
-    def found(folder: Path) -> Iterator[Path]:
-        if list_frames(str(folder)):
-            yield folder
-            return
+    Raises UserError where a folder of images holds clips, too."""
+
+    def found(folder: Path) -> list[Path]:
+        clips: list[Path] = []
         for path in sorted(folder.iterdir()):
             if path.is_dir():
-                yield from found(path)
+                clips += found(path)
             elif path.suffix.lower() in VIDEOS:
-                yield path
+                clips.append(path)
+        if not list_frames(str(folder)):
+            return clips
+        if clips:
+            raise UserError(f"{folder} holds numbered images, and clips such as {clips[0]}: keep them apart")
+        return [folder]
 
-    return list(found(folder)) or [folder]
+    return found(folder) or [folder]
 
 
 def rows(path: Path) -> Iterator[Asked]:
@@ -73,9 +78,15 @@ def rows(path: Path) -> Iterator[Asked]:
             head = file.readline()
             file.seek(0)
             table = csv.DictReader(file, delimiter=max(",;\t", key=head.count))
-            table.fieldnames = [name.strip().lower() for name in table.fieldnames or ()]
-            if "clip" not in table.fieldnames:
-                raise UserError(f"{path}, row 1: no column clip; expected clip, {', '.join((*MOMENTS, 'fps', *SIDES))}")
+            names = [n.strip().lower().removesuffix("frame").strip(" _") for n in table.fieldnames or ()]  # OnsetFrame
+            table.fieldnames, known = names, ("clip", *MOMENTS, "fps", *SIDES)
+            if "clip" not in names:
+                raise UserError(f"{path}, row 1: no column clip; expected {', '.join(known)}")
+            if twice := [name for name in known if names.count(name) > 1]:
+                raise UserError(f"{path}, row 1: two columns of {', '.join(twice)}; keep one of each")
+            written = "labels", *(name for name in names if name.startswith("score "))  # by `predict`
+            if unused := [name for name in names if name and name not in (*known, *written)]:
+                log(f"{path}: not used: {', '.join(unused)}; the columns that are: {', '.join(known)}")
             for row in table:
                 cells = {key: cell for key, cell in row.items() if key and cell and cell.strip()}
                 where = f"{path}, row {table.line_num}: "
@@ -105,7 +116,7 @@ def frames_of(wanted: Asked, cache: Path) -> tuple[Frames, float]:
         table = pd.DataFrame([{"sample": clip.name, "frames": Video(str(clip)), "offset": None}])
         reading = decoded(Reading("your clip", str(clip), "", table), cache)
         if reading.problems:
-            raise UserError(f"{where}{reading.problems[0]}")
+            raise UserError(f"{where}{clip}: {reading.problems[0].what}")
         frames, fps = reading.samples["frames"][0], rate(clip)
     if frames.twice:
         raise UserError(f"{where}two images of one frame number in {clip}: {frames.twice[0]}; keep one of each")
@@ -114,7 +125,9 @@ def frames_of(wanted: Asked, cache: Path) -> tuple[Frames, float]:
     if wanted.get("fps") is not None:
         fps = as_number(wanted["fps"])
         if not 0 < fps <= 10_000:
-            raise UserError(f"{where}fps {wanted['fps']}: expected more than 0 and at most 10000 frames per second")
+            raise UserError(
+                f"{where or '--'}fps {wanted['fps']}: expected more than 0 and at most 10000 frames per second"
+            )
     return frames, fps
 
 
@@ -144,7 +157,7 @@ def sample_of(wanted: Asked, frames: Frames, fps: float, cache: Path) -> pd.Data
     if clip is not None:
         texts = {moment: wanted.get(moment) for moment in MOMENTS}
         if wrong := [f"{m} {t}" for m, t in texts.items() if t is not None and as_int(t) is None]:
-            raise UserError(f"{where}{', '.join(wrong)}: expected a frame number")
+            raise UserError(f"{where or '--'}{', '.join(wrong)}: expected a frame number")
         given = {moment: as_int(text) for moment, text in texts.items()}
         for number in given.values():
             if number is not None and number not in frames:
@@ -173,7 +186,7 @@ def box_of(wanted: Asked, frames: Frames, onset: int) -> tuple[int, int, int, in
         box = [as_number(cell) for cell in cells]
         if len(box) < 4 or not all(map(math.isfinite, box)) or box[0] >= box[2] or box[1] >= box[3]:
             what = "expected left < right and top < bottom, in pixels"
-            raise UserError(f"{wanted['where']}box {', '.join(cells)}: {what}")
+            raise UserError(f"{wanted['where'] or '--'}box {', '.join(cells)}: {what}")
         left, top, right, bottom = map(round, box)
         return left, top, right, bottom
     path = frames.path(onset)

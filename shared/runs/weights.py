@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ..errors import UserError
-from ..files import intact, opened
+from ..files import intact, opened, read_json
 from ..keys import VERIFY
 from .published import Published
 
@@ -37,8 +37,17 @@ def weights_path(record_path: Path) -> Path:
 
 
 def named_weights(path: Path) -> Path:
-    """The weights that a user names: their file, the record beside them, or the folder that `fit` left."""
-    return path / FITTED if path.is_dir() else path.with_suffix(".safetensors")
+    """The weights that a user names: their file, the record beside them, or the folder that `fit` left.
+
+    Raises UserError for any other file, and for one that is not there."""
+    if path.is_dir():
+        return path / FITTED
+    if path.suffix not in (".json", ".safetensors"):
+        raise UserError(f"{path} is neither a record (.json) nor the weights beside it (.safetensors)")
+    weights = path.with_suffix(".safetensors")
+    if not path.exists() and not weights.exists():
+        raise UserError(f"{path} is not there")
+    return weights
 
 
 def weights_fault(record_path: Path, record: Mapping[str, Any]) -> str:
@@ -65,7 +74,9 @@ def weights_fault(record_path: Path, record: Mapping[str, Any]) -> str:
 def header(path: Path) -> dict[str, Any]:
     """The `about` of a .safetensors file that a run left."""
     with safe_open(path, "pt") as file:
-        return json.loads(file.metadata()["about"])
+        if "about" not in (metadata := file.metadata() or {}):
+            raise ValueError("its header does not say what it holds")
+        return json.loads(metadata["about"])
 
 
 @contextmanager
@@ -89,12 +100,16 @@ def load_network(path: str | Path, package: str = "") -> tuple[nn.Module, dict[s
         raise UserError(f"{path} is a record; the weights are {weights_path(path)}, beside it")
     if not path.is_file():
         raise UserError(f"{path} is not there, or no file; runs leave a fold's weights beside its record")
+    if vouched := _vouched(path):
+        raise UserError(f"{path} is not the file that was written beside {vouched}; copy both again, or rerun its row")
     with weights_of_a_run(path):
         about = header(path)
-        if not package and (ROOT / about["package"] / "experiments.py").is_file() and about["package"].isidentifier():
-            package = about["package"]
-        if about["package"] != package:
-            raise ValueError(f"it holds a network of {about['package']}, not of {package or 'this project'}")
+        own = str(about["package"])
+    if not package and own.isidentifier() and (ROOT / own / "experiments.py").is_file():
+        package = own
+    if own != package:
+        raise UserError(f"{path} holds a network of {own}, not of {package or 'this project'}")
+    with weights_of_a_run(path):
         exported = import_module(package)
         if about["network"] not in exported.__all__:
             raise ValueError(f"{package} exports no {about['network']}")
@@ -104,6 +119,16 @@ def load_network(path: str | Path, package: str = "") -> tuple[nn.Module, dict[s
         net.load_state_dict(state)
     object.__setattr__(net, "about", about)
     return net.eval(), about
+
+
+def _vouched(path: Path) -> Path | None:
+    """The record beside weights that vouches for others than these; None where there is none."""
+    record_path = path.with_suffix(".json")
+    try:
+        crc = read_json(record_path).get("kept weights")
+    except (UserError, OSError):  # no record
+        return None
+    return None if crc is None or intact(path, crc) else record_path
 
 
 def read_tensors(path: Path) -> Any:
