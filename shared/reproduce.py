@@ -276,7 +276,7 @@ def write_reports(archive: Archive, results: list[Result]) -> Path:
     session, runs = archive.session, finished(archive)
     live = [session.experiment(e.task, e.config, e.seed) for e in runs if e.seed == 0]
     contents = {
-        "tables.csv": tables.as_csv(session, results),
+        "tables.csv": tables.as_csv(archive, results),
         "tables.md": tables.as_markdown(archive, results),
         "seeds.csv": tables.seeds_csv(results),
         "confusions.csv": tables.confusions_csv(runs),

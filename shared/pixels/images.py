@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..corpora.samples import Problem
 from ..errors import UserError
@@ -76,7 +76,8 @@ def load(path: str, mode: Literal["L", "RGB"], box: Box | None = None, *, quick:
     except Exception as error:  # a damaged file makes Pillow raise anything
         if isinstance(error, BoxError) or (isinstance(error, OSError) and error.errno):
             raise
-        raise ImageError(str(error) or type(error).__name__) from error
+        what = f"no image of {', '.join(FORMATS)}" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise ImageError(what or type(error).__name__) from error
 
 
 def check(path: str, box: Box | None = None) -> None:

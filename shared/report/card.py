@@ -58,7 +58,7 @@ def crossvalidated(fitted: FittedRun, table: Table, row: Row) -> tuple[list[Cell
         try:
             records = experiment.records()
         except UserError:
-            return [], "The records of its folds were made under other settings"
+            return [], "The records of its folds were made under other settings, on other data or by other code"
         if len(records) < len(experiment.folds):
             return [], f"{len(records)} of {len(experiment.folds)} folds of this row were run"
         cell = Cell(row.name, column.name, joined=column.joined, rule="last", note=f"{len(records)} folds, one seed")

@@ -89,9 +89,9 @@ def banner(session: Session) -> str:
     return f"{'; '.join(why)}: not comparable with the paper" if why else ""
 
 
-def as_csv(session: Session, results: Sequence[Result]) -> str:
+def as_csv(archive: Archive, results: Sequence[Result]) -> str:
     """The tables as one CSV, a line a cell, with numbers in the printed unit."""
-    remark = banner(session)
+    remark = banner(archive.session)
     lines = [
         {
             "table": result.table.name,
@@ -118,6 +118,7 @@ def as_csv(session: Session, results: Sequence[Result]) -> str:
             "records": c.note,
             "not in the paper": c.remark,
             "remark": remark,
+            "remarks": " | ".join((*result.remarks, *archive.left_out)),
         }
         for result in results
         for c in result.cells

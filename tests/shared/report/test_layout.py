@@ -58,9 +58,7 @@ PRINTED = {"skd_tstsan": ("table1", "table3"), "sca_au": ("table2",), "ma2mi": (
 def test_the_page_shows_cell_by_cell_what_the_csv_holds(tmp_path, name, generated):
     made = archive(paper(name, *PRINTED[name]), tmp_path, generated=generated)
     results = all_results(made)
-    lines = pd.read_csv(
-        io.StringIO(tables.as_csv(made.session, results)), dtype={"printed": str}, keep_default_na=False
-    )
+    lines = pd.read_csv(io.StringIO(tables.as_csv(made, results)), dtype={"printed": str}, keep_default_na=False)
     lines = lines.drop_duplicates(["table", "row", "column"])  # the mean of folds; the pooled number stands below it
     shown = Tables(page(made, results, {}))
     numbers = compared = 0

@@ -252,7 +252,7 @@ def test_the_csv_holds_each_number_under_its_own_name(tmp_path):
     runs = {"first": [experiment(SEEDS[0])], "second": [experiment(SEEDS[1])]}
     made = archive(tmp_path, runs, of=lambda found: lambda row, column: found[row.name])
     results = [result(made, table(ACC, rows=tuple(map(Row, runs))))]
-    (line,) = [x for x in csv.DictReader(io.StringIO(tables.as_csv(made.session, results))) if x["row"] == "second"]
+    (line,) = [x for x in csv.DictReader(io.StringIO(tables.as_csv(made, results))) if x["row"] == "second"]
     names = "value", "low", "high", "other value", "leak", "leak low", "leak high"
     assert [float(line[name]) for name in names] == [50, 0, 100, 75, 25, 0, 50]
     assert [float(line[f"over first row{end}"]) for end in ("", " low", " high")] == [-25, -100, 50]
@@ -615,11 +615,12 @@ def test_everything_printed_says_what_it_is(tmp_path, how, said):
     made = archive(tmp_path, found, **how)
     results = [result(made, t)]
     html = page(made, results, {run: "ours"})
-    rows = list(csv.DictReader(io.StringIO(tables.as_csv(made.session, results))))
+    rows = list(csv.DictReader(io.StringIO(tables.as_csv(made, results))))
     for content in (as_text(made, results), tables.as_markdown(made, results), html):
         assert (said in content) if said else ("not comparable" not in content)
         assert "leak: best_on_test − last" in content and "weights: random" in content
     assert {row["remark"] for row in rows} == {said or ""}
+    assert all(row["remarks"].split(" | ") == list(results[0].remarks) for row in rows)
     assert rows[0] | dict(row="ours", column="Acc (%)", printed="70.25", value="75", difference="4.75") == rows[0]
     (line,) = [x for x in tables.as_markdown(made, results).splitlines() if x.startswith("| ours | Acc")]
     assert line.split(" | ")[2:5] == ["70.25", "75.00", "+4.75"]
