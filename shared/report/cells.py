@@ -170,11 +170,15 @@ def parts(seeds: Sequence[Predictions], joined: str) -> list[tuple[Any, ...]]:
     return [(*seed[:3], seed.folds if joined == "mean of folds" else None) for seed in seeds]
 
 
-def yardstick(column: Column, experiments: Sequence[Recorded]) -> list[Cell]:
-    """The yardstick, with folds joined as in the column, and pooled."""
+def yardstick(column: Column, experiments: Sequence[Recorded], row: Recorded) -> list[Cell]:
+    """The yardstick, with folds joined as in the column, and pooled; noted where it is of other samples than `row`."""
+    if not experiments:
+        return []
     note = f"{sum(e.folds for e in experiments)} folds"
+    own, others = ({sample for record in e.found for sample in record["samples"]} for e in (experiments[0], row))
+    note += f", on {len(own)} samples, where rows have {len(others)}" * (own != others)
     cell = Cell(f"yardstick ({NAME})", column.name, joined=column.joined, rule="last", note=note)
-    found = measured(cell, Row(""), column, {e.seed: e.found for e in experiments}) if experiments else []
+    found = measured(cell, Row(""), column, {e.seed: e.found for e in experiments})
     return [replace(c, rule="none", other=None, leak=None, leak_low=None, leak_high=None) for c in found]
 
 

@@ -79,7 +79,7 @@ def result(archive: Archive, table: Table, missing: Callable[[Row, Column], Sequ
         if done:
             if column.name not in constant:
                 own = [e for e in archive.yardstick(done[0].task) if e.done]
-                constant[column.name] = [*yardstick(column, own), *baselines(column, done[0])]
+                constant[column.name] = [*yardstick(column, own, done[0]), *baselines(column, done[0])]
             seeds.add(len(done))
         for experiment in experiments:
             corpora |= dict.fromkeys(experiment.found[0]["data"]["editions"].items())
@@ -163,6 +163,9 @@ def remarks_on(experiments: Sequence[Recorded]) -> list[str]:
     lines = [f"{task.name}: {data['samples']} samples of {data['subjects']} subjects, {folds}"]
     if expected := sum(task.expected.values()):
         lines[0] += f" (the literature has {expected}{', ' + task.source if task.source else ''})"
+    if broken := first.found[0].get("left out"):
+        more = f" and {len(broken) - 5} more" * (len(broken) > 5)
+        lines.append(f"{task.name}: left out as broken: {', '.join(broken[:5])}{more}")
     if paper.yardstick and (why := unfit(task)):
         lines.append(f"{NAME}: not shown: {why}")
     lines += task.remarks(data["editions"]) + paper.remarks(first.config, first.history, records)

@@ -128,6 +128,7 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
         **experiment.settings,
         **parts_of(fold),
         "folds": len(experiment.folds),
+        "left out": experiment.session.left_out(experiment.task, experiment.config),
         "set": dict(experiment.session.overrides),
         "corpora": parts["corpus"].tolist(),
         "subjects": parts["subject"].tolist(),

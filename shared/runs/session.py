@@ -209,6 +209,11 @@ class Session:
         editions = {c: self.present(c, task.edition.get(c)).edition for c in self.corpora(task)}
         return {"editions": editions, **keys.table_key(samples), "pixels": data.digest}
 
+    def left_out(self, task: Task, config: Settings) -> list[str]:
+        """What is broken of a task's corpora and left out: the samples, or rows of sheets by their numbers."""
+        problems = self.selected(task)[1] + self.inputs(task, config)[1].problems
+        return sorted({p.sample or f"row {p.row} of {Path(p.where).name}" for p in problems})
+
     def problems(self, experiments: Sequence[Experiment], *, pixels: bool = True) -> list[Problem]:
         """Every broken row that `experiments` and their pre-trainings meet and, with `pixels`, every broken image."""
         readings = {id(r): r for e in experiments for r in e.readings.values() if isinstance(r, Reading)}.values()

@@ -112,6 +112,8 @@ def test_skip_broken_goes_on_without(toy, broken, tmp_path):
     code, printed, said = toy(*arguments, "--skip-broken")
     assert code == 0 and "left out, 3 problems" in said and "4 of 4 folds" in printed
     assert "casme2-5: 9 samples of 4 subjects" in printed
+    names = "CASME2/sub01/EP02_01, CASME2/sub02/EP01_01, CASME2/sub04/EP03_01"
+    assert f"casme2-5: left out as broken: {names}" in printed
     records = [json.loads(path.read_text()) for path in tmp_path.rglob("CASME2_sub*.json")]
     assert sorted(s for r in records for s in r["samples"]) == [
         f"CASME2/sub{s:02d}/EP{c:02d}_01"

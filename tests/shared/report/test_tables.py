@@ -363,6 +363,11 @@ def test_the_yardstick_joins_folds_as_its_column_does(tmp_path):
         ("mean of folds", pytest.approx(0.5)),
         ("pooled", pytest.approx(2 / 3)),
     ]
+    assert {c.note for c in cells} == {"2 folds"}
+    units.found[0] = {**units.found[0], "samples": ["s1/0", "s1/0"]}
+    made.yardstick = lambda task: [of_units([[0.9] * 4] * 4)]
+    notes = {c.note for c in result(made, table(F1[0])).cells if c.row.startswith("yardstick")}
+    assert notes == {"2 folds, on 4 samples, where rows have 3"}
 
 
 def test_files_of_units_hold_the_records_unit_by_unit():
