@@ -19,10 +19,16 @@ def die_with_parent(*_: object) -> None:
             os._exit(1)
 
 
+def _load(*_: object) -> None:
+    """A loader's process leaves SIGTERM, which may come to the whole group, to the one that started it."""
+    die_with_parent()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def loaders(number: int) -> dict[str, Any]:
     """The arguments of a DataLoader that loads in `number` processes; 0: in this one.
 
     They are forked whatever Python does by default (from 3.14 on, another way), and end with this one.
     """
     context = "fork" if number else None
-    return {"num_workers": number, "multiprocessing_context": context, "worker_init_fn": die_with_parent}
+    return {"num_workers": number, "multiprocessing_context": context, "worker_init_fn": _load}
