@@ -81,13 +81,14 @@ def training_curves(runs: Runs) -> Iterator[Figure]:
     """Losses and test scores over the epochs, a line an experiment, the mean over its folds; then pre-trainings."""
     for task in dict.fromkeys(experiment.task for experiment in runs):
         plot, ((left, right),) = grid(1, 2, width=4.6, height=3)
-        for experiment, row in runs.items():
+        for i, (experiment, row) in enumerate((e, row) for e, row in runs.items() if e.task is task):
             histories = [record["history"] for record in experiment.found]
             epochs = range(min(map(len, histories)))
-            for axis, key in ((left, "loss"), (right, "test")) if experiment.task is task else ():
+            for axis, key in ((left, "loss"), (right, "test")):
                 if all(key in history[0] for history in histories):
                     means = [np.mean([history[epoch][key] for history in histories]) for epoch in epochs]
-                    axis.plot([epoch + 1 for epoch in epochs], means, label=row)
+                    style = {"color": f"C{i % 10}", "marker": "." * (len(epochs) == 1)}
+                    axis.plot([epoch + 1 for epoch in epochs], means, label=row, **style)
         metric = METRIC[next(e for e in runs if e.task is task).found[0]["metrics"][0]]
         left.set(xlabel="epoch", ylabel="training loss")
         right.set(xlabel="epoch", ylabel=f"{metric} of the test fold")
