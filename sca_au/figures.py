@@ -100,7 +100,9 @@ def activation_maps(experiments: Sequence[Experiment]) -> Figure:
     rng = np.random.default_rng(0)
     chosen = [(unit, int(rng.choice(np.flatnonzero(t)))) for unit, t in enumerate(target.T) if t.any()][:4]
     title = f"Figure 6: activation maps, {experiments[0].task.name}"
-    caption = f"One clip per action unit, drawn at random from those that show it ({aus})"
+    caption = (
+        f"One clip per action unit, drawn at random from those that show it ({', '.join(f'AU{au}' for au in aus)})"
+    )
     return maps_of(experiments, chosen, title, caption)
 
 
