@@ -38,6 +38,7 @@ class Cell:
     gain_low: float | None = None
     gain_high: float | None = None
     draws: "Draws | None" = field(default=None, repr=False, compare=False)
+    scale: float = 1.0  # the most that the number can be
     note: str = ""  # folds done, or that it is not run
     comparable: bool = True  # with the printed number: not where that is for other samples
     remark: str = ""  # what was done to the row's input or training that the paper does not do
@@ -62,7 +63,7 @@ class Cell:
             return self
         if self.seeds.keys() != first.seeds.keys():
             return self
-        low, high = interval(self.draws.values - first.draws.values)
+        low, high = np.clip(interval(self.draws.values - first.draws.values), -self.scale, self.scale).tolist()
         return replace(self, gain=self.measured - first.measured, gain_low=low, gain_high=high)
 
 
@@ -122,7 +123,10 @@ def measured(cell: Cell, row: Row, column: Column, seeds: Mapping[int, Sequence[
     samples = frozenset(sample for records in seeds.values() for record in records for sample in record["samples"])
     pool = replace(cell, joined="pooled", paper="", source="run")
     cells = [cell] if cell.joined == "pooled" else [cell, pool]
-    return [_scored(each, column, runs, list(seeds), samples) for each in cells]
+    found = [_scored(each, column, runs, list(seeds), samples) for each in cells]
+    if all(len(record["history"]) == 1 for records in seeds.values() for record in records):  # no epoch to choose
+        return [replace(c, other=None, leak=None, leak_low=None, leak_high=None) for c in found]
+    return found
 
 
 def _by(rule: str, records: Sequence[Record]) -> str:
@@ -161,6 +165,7 @@ def _scored(
         leak_low=leak_low,
         leak_high=leak_high,
         seeds=numbers,
+        scale=column.scale,
         draws=Draws(samples, draws[cell.rule]),
     )
 
@@ -179,7 +184,7 @@ def yardstick(column: Column, experiments: Sequence[Recorded], row: Recorded) ->
     note += f", on {len(own)} samples, where rows have {len(others)}" * (own != others)
     cell = Cell(f"yardstick ({NAME})", column.name, joined=column.joined, rule="last", note=note)
     found = measured(cell, Row(""), column, {e.seed: e.found for e in experiments})
-    return [replace(c, rule="none", other=None, leak=None, leak_low=None, leak_high=None) for c in found]
+    return [replace(c, rule="none") for c in found]
 
 
 def baselines(column: Column, experiment: Recorded) -> list[Cell]:

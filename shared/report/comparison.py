@@ -3,8 +3,11 @@
 Methods stand down, columns across. Every number is the mean over seeds at the last epoch, with a 95 % interval over
 subjects; its difference to the reference has an interval over the same draws of subjects."""
 
+import shutil
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from ..runs.fold import Record
 from ..runs.paper import AnyPaper, Column, Figure, Method
 from ..runs.recorded import recorded
 from ..runs.session import Session
+from ..runs.yardstick import YARDSTICK
 from ..tasks import LEAVE_CORPUS_OUT, TASKS
 from .cells import Cell, Predictions, measured, parts, pooled
 from .figures import METRIC, grid
@@ -33,11 +37,11 @@ KINDS = {
     "aus": ("casme2-au8", "samm-au4", "casme-au4", "corpora-au8"),
 }
 LEVEL = 0.05
-WIDE, ACROSS = 4, 3  # columns beside each other on a terminal, and panels in the forest plot
+ACROSS = 3  # panels of the forest plot beside each other
 OTHERS = "not compared: other samples than the reference's"
 LEGEND = (
     "each number: the mean over seeds at the last epoch; in brackets a 95 % interval, by a bootstrap over subjects",
-    "after it: the difference to the reference row, with a 95 % interval under the same draws of subjects",
+    "then the difference to the reference row, with a 95 % interval under the same draws of subjects",
     f"*: the difference is not 0: its interval leaves out 0, and p < {LEVEL} by exchanges of the two rows' "
     "predictions, subject by subject and network by network, after Holm's correction over the rows of the column",
     "folds are pooled; leaving one corpus out, a task and its units have the mean over the corpora",
@@ -72,17 +76,16 @@ class Compared:
             return False
         return self.p < LEVEL and not low <= 0 <= high
 
-    def lines(self, *, intervals: bool, leak: bool = False) -> list[str]:
+    def lines(self, *, leak: bool) -> list[str]:
         """The cell's number, its interval, the difference and the leak; why there is no number where there is none."""
         c = self.cell
         if c.measured is None:
             return [c.note.partition(";")[0]]
-        found = [decimal(c.measured, 3), *[ends(c.low, c.high, 3)] * intervals]
+        found = [decimal(c.measured, 3), ends(c.low, c.high, 3)]
         if c.gain is not None:
-            span = f" {ends(c.gain_low, c.gain_high, 3)}" * intervals
-            found.append(f"{decimal(c.gain, 3, '+')}{span}{'*' * self.differs}")
+            found.append(f"{decimal(c.gain, 3, '+')} {ends(c.gain_low, c.gain_high, 3)}{'*' * self.differs}")
         found += [OTHERS] * (OTHERS in c.note)
-        return found + [f"leak {decimal(c.leak, 3, '+')}"] * leak
+        return found + [f"leak {decimal(c.leak, 3, '+')}"] * (leak and c.leak is not None)
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class Comparison:
     published: tuple[Mapping[str, str], ...]
     remarks: tuple[str, ...]
     banner: str
+    baselines: tuple[str, ...]  # the reference, and methods of no paper
 
 
 def columns_of(kind: str) -> dict[str, tuple[Column, ...]]:
@@ -173,6 +177,8 @@ def compared(
                     said.setdefault(remark, []).append(entry.name)
         beside = _differences(found, runs, column, reference)
         cells |= {(name, column.name): compared for name, compared in beside.items()}
+        if runs and column.au is None and column.corpus is None:
+            few |= dict.fromkeys(_units_scored(column, next(iter(runs.values()))[0]))
         if reference not in runs and runs:
             few[f"{column.task}: no differences: {reference}: {found[reference].note}"] = None
         if rows := sum(compared.p is not None for compared in beside.values()):
@@ -193,7 +199,15 @@ def compared(
     published = [p for paper in papers for p in published_numbers(paper.folder) if p["column"] in columns_here]
     title = {"emotion": "Emotions: methods compared", "aus": "Action units: methods compared"}[kind]
     return Comparison(
-        title, reference, tuple(names), tuple(columns), cells, tuple(published), tuple(lines), banner(session)
+        title,
+        reference,
+        tuple(names),
+        tuple(columns),
+        cells,
+        tuple(published),
+        tuple(lines),
+        banner(session),
+        tuple(entry.name for entry in entries if entry.session.paper is YARDSTICK or entry.name == reference),
     )
 
 
@@ -228,6 +242,19 @@ def _differences(
     return {name: Compared(cell, corrected.get(name)) for name, cell in beside.items()}
 
 
+def _units_scored(column: Column, run: Predictions) -> list[str]:
+    """The units that each fold scores, where that depends on how many samples show them."""
+    task = TASKS[column.task]
+    if not task.positives:
+        return []
+    found = []
+    for fold in dict.fromkeys(run.folds):
+        known = (run.targets[np.asarray(run.folds) == fold] >= 0).any(axis=0)
+        units = [unit for unit, scored in zip(task.outputs, known, strict=True) if scored]
+        found.append(f"{fold}: {', '.join(units) or 'none'}")
+    return [f"{task.name}: units scored, with {task.positives} or more samples in a corpus: {'; '.join(found)}"]
+
+
 def _too_few(column: Column, runs: Sequence[Predictions], rows: int) -> list[str]:
     """That no difference of a column can have a star, where so few people or networks leave no p below the level."""
     scored = [np.asarray(run.targets).reshape(len(run.folds), -1).max(axis=1) >= 0 for run in runs]
@@ -236,9 +263,9 @@ def _too_few(column: Column, runs: Sequence[Predictions], rows: int) -> list[str
     if (least := least_p(min(subjects, networks), rows)) < LEVEL:
         return []
     where = f"{column.task}/{column.corpus}" if column.corpus else column.task
-    units = f"{networks} networks" if networks < subjects else f"{subjects} subjects"
-    why = f"with {units} and Holm's correction over {rows} rows, p is {least:.2g} or more"
-    return [f"{where}: no * can be: {why}"]
+    count, unit = (subjects, "subject") if subjects <= networks else (networks, "network")
+    units = f"{count} {unit}{'s' * (count > 1)} and Holm's correction over {rows} row{'s' * (rows > 1)}"
+    return [f"{where}: no * can be: with {units}, p is {least:.2g} or more"]
 
 
 def published_numbers(folder: Path) -> list[dict[str, str]]:
@@ -252,26 +279,45 @@ def published_text(line: Mapping[str, str]) -> str:
     return f"{line['method']}: {line['value']} ({line['source']}; {line['protocol']}; epoch: {line['selection']})"
 
 
-def matrix(made: Comparison, *, intervals: bool, leak: bool) -> list[list[str]]:
+def matrix(made: Comparison, *, leak: bool) -> list[list[str]]:
     """The table as strings: a line of headers, then one a method."""
     head = ["method", *(column.name for column in made.columns)]
     return [head] + [
-        [name, *(" ".join(made.cells[name, c.name].lines(intervals=intervals, leak=leak)) for c in made.columns)]
-        for name in made.methods
+        [name, *(" ".join(made.cells[name, c.name].lines(leak=leak)) for c in made.columns)] for name in made.methods
     ]
 
 
 def as_text(made: Comparison, *, leak: bool) -> str:
-    """The comparison for a terminal, WIDE columns beside each other."""
+    """The comparison for a terminal, in blocks of columns that fit its width."""
     lines = [made.title, *([f"*** {made.banner} ***"] if made.banner else [])]
-    rows = matrix(made, intervals=False, leak=leak)
-    for start in range(1, len(rows[0]), WIDE):
-        block = [[row[0], *row[start : start + WIDE]] for row in rows]
-        widths = [min(max(len(row[i]) for row in block), 40) for i in range(len(block[0]))]
-        lines += ["", *("  ".join(t.ljust(w) for t, w in zip(row, widths, strict=True)).rstrip() for row in block)]
-        published = [p for name in block[0][1:] for p in made.published if p["column"] == name]
+    names = ["method", *made.methods]
+    stacks = {
+        c.name: [[c.name], *(_stacked(made.cells[name, c.name], leak) for name in made.methods)] for c in made.columns
+    }
+    widths = {name: max(len(line) for stack in each for line in stack) for name, each in stacks.items()}
+    first, width = max(map(len, names)), max(shutil.get_terminal_size((160, 24)).columns, 60)
+    blocks: list[list[str]] = [[]]
+    for name in stacks:
+        if blocks[-1] and first + sum(widths[c] + 2 for c in (*blocks[-1], name)) > width:
+            blocks.append([])
+        blocks[-1].append(name)
+    for block in blocks:
+        wide = (first, *(widths[c] for c in block))
+        lines.append("")
+        for i, name in enumerate(names):
+            for texts in zip_longest([name], *(stacks[c][i] for c in block), fillvalue=""):
+                lines.append("  ".join(text.ljust(w) for text, w in zip(texts, wide, strict=True)).rstrip())
+        published = [p for name in block for p in made.published if p["column"] == name]
         lines += [f"  published, {p['column']}: {published_text(p)}" for p in published]
     return "\n".join([*lines, "", *(f"  {remark}" for remark in made.remarks), "", *LEGEND])
+
+
+def _stacked(found: Compared, leak: bool) -> list[str]:
+    """A cell as lines: the number with its interval, below it the difference; why there is no number, wrapped."""
+    first, *rest = found.lines(leak=leak)
+    if found.cell.measured is None:
+        return textwrap.wrap(first, 30)
+    return [f"{first} {rest[0]}", *(line for each in rest[1:] for line in textwrap.wrap(each, 30))]
 
 
 def as_csv(made: Comparison) -> str:
@@ -294,7 +340,7 @@ def as_csv(made: Comparison) -> str:
 
 def as_markdown(made: Comparison, *, leak: bool) -> str:
     """The comparison in Markdown, with intervals."""
-    head, *rows = matrix(made, intervals=True, leak=leak)
+    head, *rows = matrix(made, leak=leak)
     lines = [f"## {made.title}", "", *([f"**{made.banner}**", ""] if made.banner else [])]
     lines += [*markdown(head, rows), ""]
     lines += [f"- published, {p['column']}: {published_text(p)}" for p in made.published]
@@ -308,7 +354,7 @@ def as_page(made: Comparison, *, leak: bool) -> str:
         title=made.title,
         legend=LEGEND,
         made=made,
-        rows={n: [made.cells[n, c.name].lines(intervals=True, leak=leak) for c in made.columns] for n in made.methods},
+        rows={n: [made.cells[n, c.name].lines(leak=leak) for c in made.columns] for n in made.methods},
         published=[(line, published_text(line)) for line in made.published],
         pictures=pictures([forest(made)]),
     )

@@ -114,7 +114,9 @@ def rule_line(result: Result) -> str:
         unit = " per cent" * (scale == 100 and len(set(scales.values())) > 1)
         spans.append(f"{decimal(low.leak, low.decimals, '+')} to {decimal(high.leak, high.decimals, '+')}{unit}")
     joined = ", ".join(dict.fromkeys(column.joined for column in result.table.columns))
-    rows = {rule: dict.fromkeys(c.row for c in cells if c.rule == rule) for rule in dict.fromkeys(c.rule for c in cells)}
+    rows = {
+        rule: dict.fromkeys(c.row for c in cells if c.rule == rule) for rule in dict.fromkeys(c.rule for c in cells)
+    }
     most = max(rows, key=lambda rule: len(rows[rule]))
     rules = ", ".join(rule + f" ({'; '.join(rows[rule])})" * (rule != most) for rule in rows)
     leak = f"leak: best_on_test − last, the optimism of test-set selection: {', '.join(spans)}"

@@ -66,6 +66,9 @@ def test_a_comparison_of_the_toy(compare, toy, casme2, tmp_path, monkeypatch):
             uar = recall_score(target, answers, labels=sorted(set(target)), average="macro", zero_division=0)
             assert float(found[method, f"{task} UF1"]["mean"]) == pytest.approx(uf1, abs=1e-4)
             assert float(found[method, f"{task} UAR"]["mean"]) == pytest.approx(uar, abs=1e-4)
+    for cell in (cell for cell in found.values() if cell["mean"]):
+        mean, low, high = (f"{float(cell[end]):.3f}" for end in ("mean", "low", "high"))
+        assert f"{mean} [{low}, {high}]" in printed
     for metric in ("UF1", "UAR"):
         ours, reference = found["toy", f"casme2-5 {metric}"], found["linear SVM on flow", f"casme2-5 {metric}"]
         difference = float(ours["mean"]) - float(reference["mean"])
@@ -135,9 +138,14 @@ def test_records_of_no_table_are_said_to_be(compare, toy, casme2, tmp_path):
 
 
 def test_a_row_of_other_samples_says_that_it_is_not_compared():
-    cell = Cell("one", "casme2-5 UF1", measured=0.5, note=f"4 of 4 folds; {comparison.OTHERS}")
-    assert comparison.Compared(cell).lines(intervals=False) == ["0.500", comparison.OTHERS]
-    assert comparison.Compared(replace(cell, note="4 of 4 folds")).lines(intervals=False) == ["0.500"]
+    cell = Cell("one", "casme2-5 UF1", measured=0.5, low=0.25, high=1.0, note=f"4 of 4 folds; {comparison.OTHERS}")
+    number = ["0.500", "[0.250, 1.000]"]
+    assert comparison.Compared(cell).lines(leak=False) == [*number, comparison.OTHERS]
+    assert comparison.Compared(replace(cell, note="4 of 4 folds")).lines(leak=True) == number
+    assert comparison.Compared(replace(cell, note="4 of 4 folds", leak=0.2)).lines(leak=True) == [
+        *number,
+        "leak +0.200",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -145,8 +153,8 @@ def test_a_row_of_other_samples_says_that_it_is_not_compared():
     [(0.01, 0.1, 0.3, "*"), (0.01, -0.3, -0.1, "*"), (0.05, 0.1, 0.3, ""), (0.01, -0.1, 0.3, ""), (None, 0.1, 0.3, "")],
 )
 def test_a_star_takes_both_the_interval_and_p(p, low, high, star):
-    cell = Cell("one", "UF1", measured=0.5, gain=0.2, gain_low=low, gain_high=high)
-    assert comparison.Compared(cell, p).lines(intervals=False) == ["0.500", f"+0.200{star}"]
+    cell = Cell("one", "UF1", measured=0.5, low=0.0, high=1.0, gain=0.2, gain_low=low, gain_high=high)
+    assert comparison.Compared(cell, p).lines(leak=False)[2] == f"+0.200 [{low:.3f}, {high:.3f}]{star}"
 
 
 def test_the_csv_and_the_forest_have_each_end_in_its_place():
@@ -154,7 +162,7 @@ def test_the_csv_and_the_forest_have_each_end_in_its_place():
     ends = dict(low=0.2, high=0.6, gain=0.1, gain_low=-0.3, gain_high=0.15, leak=0.05, leak_low=0.01, leak_high=0.4)
     cell = Cell("ours", column.name, measured=0.5, **ends)
     made = comparison.Comparison(
-        "", "SVM", ("ours",), (column,), {("ours", column.name): comparison.Compared(cell, 0.5)}, (), (), ""
+        "", "SVM", ("ours",), (column,), {("ours", column.name): comparison.Compared(cell, 0.5)}, (), (), "", ()
     )
     (line,) = csv.DictReader(comparison.as_csv(made).splitlines())
     names = "low", "high", "difference", "low of difference", "high of difference", "leak", "low of leak"
@@ -177,6 +185,18 @@ def test_too_few_networks_leave_no_star(folds, seeds, said):
     run = Predictions(np.array([f"s{i:02d}" for i in range(18)]), np.zeros(18), np.zeros(18), folds, 2)
     (column,) = [c for c in chosen_columns("emotion", ["casme2-5"]) if c.metric == "uf1"]
     assert comparison._too_few(column, [run] * seeds, 3) == [f"casme2-5: no * can be: {said}"] * bool(said)
+
+
+def test_the_units_that_a_corpus_scores_are_named():
+    (column, _) = chosen_columns("aus", ["corpora-au8"])[:2]
+    targets = np.full((4, 8), -1)
+    targets[:2, 2], targets[2:, [0, 6]] = 1, 0
+    run = Predictions(np.array(list("abcd")), targets, np.zeros((4, 8)), ["CASME", "CASME", "SAMM", "MMEW"], 2)
+    (said,) = comparison._units_scored(column, run)
+    assert said == (
+        "corpora-au8: units scored, with 10 or more samples in a corpus: CASME: AU4; SAMM: AU1, AU15; MMEW: AU1, AU15"
+    )
+    assert not comparison._units_scored(chosen_columns("aus", ["casme2-au8"])[0], run)
 
 
 def test_people_on_whose_corpus_a_unit_is_not_scored_do_not_count():

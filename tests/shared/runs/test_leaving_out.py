@@ -64,6 +64,7 @@ def test_a_unit_that_too_few_show_has_no_number(experiment):
             "corpora": [name] * len(rows),
             "subjects": rows["subject"].tolist(),
             "targets": [list(t) for t in rows["scored"]],
+            "history": [{"epoch": 1}],
             "predictions": {
                 "epochs": {rule: {"f1_binary": {"": "1"}} for rule in ("last", "best_on_test")},
                 "scores": {"1": {"": [[0.9] * 8] * len(rows)}},
