@@ -14,6 +14,7 @@ from safetensors import safe_open
 from tiny import ROWS, experiment_of, options, paper_of
 
 from shared.corpora.samples import Frames
+from shared.errors import UserError
 from shared.report.predict import MADE_BY, Predictor, draw_timeline, show, windows
 from shared.runs.experiment import predicted
 from shared.runs.weights import load_network, packed
@@ -303,6 +304,8 @@ def test_windows_are_half_a_window_apart_where_nothing_else_is_said():
     frames = Frames("", ("",) * 24, tuple(range(1, 25)))
     found = [(w["onset"], w["offset"]) for w in windows({"clip": ""}, frames, 10, None)]
     assert found == [(1, 10), (6, 15), (11, 20), (15, 24)]
+    with pytest.raises(UserError, match="--window 25: mine has 24 frames"):
+        list(windows({"clip": "mine"}, frames, 25, None))
 
 
 def test_the_picture_has_each_map_over_the_face_in_its_box(tmp_path, monkeypatch):

@@ -113,8 +113,11 @@ class Predictor:
 
 
 def windows(clip: Asked, frames: Frames, length: int, step: int | None) -> Iterator[Asked]:
-    """Windows of `length` frames, one each `step` (default: half a window); the last one ends with the clip."""
-    last = max(len(frames) - length, 0)
+    """Windows of `length` frames, one each `step` (default: half a window); the last one ends with the clip.
+
+    Raises UserError for a clip that is shorter."""
+    if (last := len(frames) - length) < 0:
+        raise UserError(f"--window {length}: {clip['clip']} has {len(frames)} frames")
     for start in (*range(0, last, step or length // 2), last):
         held = frames.numbers[start : start + length]
         yield {**clip, "onset": held[0], "apex": None, "offset": held[-1]}
