@@ -163,7 +163,7 @@ def manuscript(archive: Archive, results: Sequence[Result], form: str, intervals
         said += ["in brackets: 95 % intervals, by a bootstrap over subjects"] * intervals
         frame = _frame(table, body, [name for name, _ in rows])
         remarks = [*([] if rows else ["no row has records"]), *filter(None, result.remarks), *archive.left_out]
-        parts.append(_written(frame, ". ".join(filter(None, said)), "\n".join(remarks).splitlines(), form))
+        parts.append(_written(frame, "; ".join(filter(None, said)), "\n".join(remarks).splitlines(), form))
     return "\n".join(parts)
 
 
@@ -180,7 +180,7 @@ def _written(frame: pd.DataFrame, said: str, remarks: Sequence[str], form: str) 
     if form == "latex":
         caption = "".join(LATEX.get(sign, sign) for sign in said)
         columns = "l" + "c" * frame.shape[1]
-        noted = "".join(f"% {line}\n" for line in remarks)
+        noted = "".join(f"% {line}\n" for line in (*remarks, r"needs \usepackage{booktabs}"))
         made = frame.to_latex(caption=caption, escape=True, multicolumn_format="c", column_format=columns)
         return noted + "".join(SIGNS.get(sign, sign) for sign in str(made))
     flat = frame.set_axis([" ".join(name).strip() if isinstance(name, tuple) else name for name in frame], axis=1)

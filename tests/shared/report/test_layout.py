@@ -163,6 +163,7 @@ def test_manuscripts_hold_the_measured_numbers(tmp_path, generated):
     assert r"\multicolumn{2}{c}{CASME II}" in latex and r"Acc (\%)" in latex
     cell = table.rows[0][2][0]
     assert f"{cell.measured} {cell.interval} &" in latex
+    assert r"% needs \usepackage{booktabs}" in latex
     captioned = latex.partition(r"\caption{")[2].partition("\n")[0]
     assert (
         "−" not in latex and "δ" not in latex and "best_on" not in captioned and r"best\_on\_test $-$ last" in captioned
