@@ -167,7 +167,11 @@ def compared(
                 train, val = (sum(len(record[part]) for record in records[0]) for part in ("train", "val"))
                 learned[entry.name] = train / (train + val)
                 runs[entry.name] = [pooled(each, "last", entry.method.row.output, column) for each in records]
-                experiments = entry.session.experiments(entry.method.row, entry.method.on(column), seeds)
+                *experiments, next_one = entry.session.experiments(entry.method.row, entry.method.on(column), seeds + 1)
+                if any(next_one.folder.glob("*.json")):
+                    few[f"{column.task}: there are records of more seeds, which --seeds {seeds + 1} or more shows"] = (
+                        None
+                    )
                 for corpus, edition in experiments[0].editions.items():
                     if corpus in experiments[0].task.corpora:
                         corpora[corpus, edition] = None

@@ -95,10 +95,16 @@ def test_a_comparison_of_the_toy(compare, toy, casme2, tmp_path, monkeypatch):
     }
     for name, *cells in rows:
         assert [cell for cell in shown[name] if cell] == cells  # the page has the Markdown's cells, over several lines
-    before = {path: path.stat().st_mtime_ns for path in out.rglob("seed-*/*.json")}
+    assert "records of more seeds" not in printed
+    for package in ("toy", "yardstick"):
+        for path in out.glob(f"{package}/*/casme2-5/default/seed-0"):
+            (path.parent / "seed-1").mkdir()
+            (path.parent / "seed-1" / "CASME2_sub01.json").touch()
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("seed-0/*.json")}
     code, again, err = compare("emotion", "casme2-5", *shared, "--methods", "toy", "--leak")
+    assert again.count("casme2-5: there are records of more seeds, which --seeds 2 or more shows") == 1
     assert code == 0 and "to run" not in err and " leak +" in again
-    assert {path: path.stat().st_mtime_ns for path in out.rglob("seed-*/*.json")} == before
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("seed-0/*.json")} == before
 
 
 def test_who_learns_from_fewer_samples_is_named(compare, casme2, tmp_path, monkeypatch):
