@@ -25,6 +25,8 @@ def _entry(name: str, package: str, network: type[nn.Module]) -> collections.abc
         if arguments:
             raise TypeError(f"weights bring their network's own arguments; leave {', '.join(arguments)} out")
         net: nn.Module = importlib.import_module("shared.runs.weights").load_network(weights, package)[0]
+        if not isinstance(net, network):
+            raise TypeError(f"{weights} holds a {type(net).__name__}, not a {network.__name__}")
         return net
 
     entry.__name__ = entry.__qualname__ = name

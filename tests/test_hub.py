@@ -67,6 +67,9 @@ def test_networks_come_from_the_hub(name, tmp_path):
     other = next(n for n in papers() if n != package)
     with pytest.raises(UserError, match=f"holds a network of {package}, not of {other}"):
         torch.hub.load(str(ROOT), other, source="local", weights=str(path))
+    if name in OTHERS:
+        with pytest.raises(TypeError, match=f"holds a {network}, not a {NETWORKS[package][1]}"):
+            torch.hub.load(str(ROOT), package, source="local", weights=str(path))
 
 
 @pytest.mark.parametrize("name", SIZED)
