@@ -4,6 +4,7 @@ import argparse
 import time
 from collections.abc import Sequence
 
+from .errors import log
 from .report import comparison
 from .report.comparison import Entry
 from .reproduce import complete, open_session, write_files
@@ -28,7 +29,10 @@ def compare(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Seq
     if code is not None:
         return code
     made = comparison.compared(args.kind, entries, columns, reference=args.reference, seeds=seeds, papers=papers)
-    print(comparison.as_text(made, leak=args.leak))
+    if args.format:
+        print(comparison.manuscript(made, args.format, args.intervals))
+    else:
+        print(comparison.as_text(made, leak=args.leak))
     folder = args.out / "compare" / f"{args.kind}-{entries[0].session.folder.name}"
     contents = {
         "comparison.csv": comparison.as_csv(made),
@@ -36,5 +40,8 @@ def compare(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Seq
         "index.html": comparison.as_page(made, leak=args.leak),
     }
     write_files(folder, contents)
-    print(f"\nThe page with the forest plot: {folder / 'index.html'}\ncompare: {time.monotonic() - clock:.0f} s in all")
+    where = (
+        f"\nThe page with the forest plot: {folder / 'index.html'}\ncompare: {time.monotonic() - clock:.0f} s in all"
+    )
+    log(where) if args.format else print(where)
     return 0

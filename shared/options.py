@@ -167,6 +167,7 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
     p.add_argument("--reference", metavar="NAME", default="linear SVM on flow", help=text)
     p.add_argument("--leak", action="store_true", help="also show the leak, best on test − last epoch")
     p.add_argument("--diff", action="store_true", help="compare the records there are, without running anything")
+    _add_format(p.add_argument)
     _add_run(p, paper=False)
     p = add(
         "claims",
@@ -232,13 +233,17 @@ def _add_run(
     text = "control experiment: shuffle the labels, so that no score should exceed chance"
     add("--shuffle-labels", action="store_true", help=text)
     if paper:
-        text = "print the measured numbers of the tables for a manuscript, and nothing else"
-        add("--format", choices=("latex", "markdown", "csv"), help=text)
-        add("--intervals", action="store_true", help="with --format: with the 95 %% intervals")
+        _add_format(add)
         text = (
             "exit with code 1 if a number that the authors measured lies outside our interval, never on synthetic faces"
         )
         add("--strict", action="store_true", help=text)
+
+
+def _add_format(add: Callable[..., Any]) -> None:
+    text = "print the measured numbers of the tables for a manuscript, and nothing else"
+    add("--format", choices=("latex", "markdown", "csv"), help=text)
+    add("--intervals", action="store_true", help="with --format: with the 95 %% intervals")
 
 
 def _add_machine(p: argparse.ArgumentParser) -> None:

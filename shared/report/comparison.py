@@ -7,7 +7,7 @@ import shutil
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import product, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ..runs.yardstick import YARDSTICK
 from ..tasks import LEAVE_CORPUS_OUT, TASKS
 from .cells import Cell, Predictions, measured, parts, pooled
 from .figures import METRIC, grid
+from .layout import written
 from .page import pictures, rendered
 from .printed import csv_lines
 from .results import circumstances, remarks_on, scope
@@ -322,6 +323,25 @@ def _stacked(found: Compared, leak: bool) -> list[str]:
     if found.cell.measured is None:
         return textwrap.wrap(first, 30)
     return [f"{first} {rest[0]}", *(line for each in rest[1:] for line in textwrap.wrap(each, 30))]
+
+
+def manuscript(made: Comparison, form: str, intervals: bool) -> str:
+    """The measured numbers as LaTeX, Markdown or CSV, with lines that say what they are, and all remarks."""
+    cells = {place: found for place, found in made.cells.items() if found.cell.measured is not None}
+    methods = [name for name in made.methods if any(place[0] == name for place in cells)]
+    columns = [column for column in made.columns if any(place[1] == column.name for place in cells)]
+    body = [["" for _ in columns] for _ in methods]
+    for (i, name), (j, column) in product(enumerate(methods), enumerate(columns)):
+        if found := cells.get((name, column.name)):
+            number, span, *_ = found.lines(leak=False)
+            body[i][j] = f"{number}{'*' * found.differs}" + f" {span}" * intervals
+    metrics = [METRIC[column.metric] for column in columns]
+    tasks = [column.name.removesuffix(f" {metric}") for column, metric in zip(columns, metrics, strict=True)]
+    frame = pd.DataFrame(body, methods, pd.MultiIndex.from_arrays([tasks, metrics]))
+    said = [made.title, made.banner, "means over seeds at the last epoch", f"*: differs from {made.reference}"]
+    said += ["in brackets: 95 % intervals, by a bootstrap over subjects"] * intervals
+    remarks = [*made.remarks, *(f"published, {p['column']}: {published_text(p)}" for p in made.published)]
+    return written(frame, "; ".join(filter(None, said)), remarks, form)
 
 
 def as_csv(made: Comparison) -> str:

@@ -163,7 +163,7 @@ def manuscript(archive: Archive, results: Sequence[Result], form: str, intervals
         said += ["in brackets: 95 % intervals, by a bootstrap over subjects"] * intervals
         frame = _frame(table, body, [name for name, _ in rows])
         remarks = [*([] if rows else ["no row has records"]), *filter(None, result.remarks), *archive.left_out]
-        parts.append(_written(frame, "; ".join(filter(None, said)), "\n".join(remarks).splitlines(), form))
+        parts.append(written(frame, "; ".join(filter(None, said)), "\n".join(remarks).splitlines(), form))
     return "\n".join(parts)
 
 
@@ -175,7 +175,7 @@ LATEX = {sign: "\\" + sign for sign in "&%$#_{}"} | {
 }
 
 
-def _written(frame: pd.DataFrame, said: str, remarks: Sequence[str], form: str) -> str:
+def written(frame: pd.DataFrame, said: str, remarks: Sequence[str], form: str) -> str:
     """The table in a form of `manuscript`, with what is said of it; remarks are comments where the form has them."""
     if form == "latex":
         caption = "".join(LATEX.get(sign, sign) for sign in said)

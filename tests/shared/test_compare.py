@@ -95,6 +95,18 @@ def test_a_comparison_of_the_toy(compare, toy, casme2, tmp_path, monkeypatch):
     }
     for name, *cells in rows:
         assert [cell for cell in shown[name] if cell] == cells  # the page has the Markdown's cells, over several lines
+    code, csv_text, err = compare("emotion", "casme2-5", *shared, "--methods", "toy", "--diff", "--format", "csv")
+    plain = list(csv.DictReader(line for line in csv_text.splitlines() if not line.startswith("#")))
+    assert code == 0 and "index.html" in err and [row["row"] for row in plain] == ["linear SVM on flow", "toy"]
+    for row in plain:
+        for column in ("casme2-5 UF1", "casme2-5 UAR"):
+            assert row[column] == f"{float(found[row['row'], column]['mean']):.3f}"
+    code, latex, _ = compare(
+        *("emotion", "casme2-5", *shared, "--methods", "toy", "--diff", "--format", "latex", "--intervals")
+    )
+    mean, low, high = (f"{float(found['toy', 'casme2-5 UF1'][end]):.3f}" for end in ("mean", "low", "high"))
+    assert code == 0 and f"toy & {mean} [{low}, {high}] & " in latex and r"\multicolumn{2}{c}{casme2-5}" in latex
+    assert "in brackets: 95 \\% intervals" in latex and "% casme2-5: no * can be: with 4 subjects" in latex
     assert "records of more seeds" not in printed
     for package in ("toy", "yardstick"):
         for path in out.glob(f"{package}/*/casme2-5/default/seed-0"):
