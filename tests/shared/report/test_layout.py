@@ -12,7 +12,7 @@ from invented import archive
 
 from shared.report import tables
 from shared.report.cells import Cell
-from shared.report.layout import _written, as_text, heading, layout, manuscript, rule_line
+from shared.report.layout import as_text, heading, layout, manuscript, rule_line, written
 from shared.report.page import page
 from shared.report.results import Result, all_results
 from shared.runs.paper import Column, Row, Table
@@ -178,7 +178,7 @@ def test_manuscripts_hold_the_measured_numbers(tmp_path, generated):
 
 
 def test_latex_can_set_whatever_a_caption_says():
-    latex = _written(
+    latex = written(
         pd.DataFrame({"δ": ["0.5"]}, index=["δ in [1, 2]"]), r"set: start=C:\a~b^c_d − 50 %", ["δ"], "latex"
     )
     assert r"\caption{set: start=C:\textbackslash{}a\textasciitilde{}b\textasciicircum{}c\_d $-$ 50 \%}" in latex
