@@ -8,7 +8,7 @@ import pytest
 import torch
 from oracles import magnet
 from tiny import pretraining_of
-from torchvision.models import resnet18, resnet34
+from torchvision.models import resnet18
 
 from shared.errors import UserError
 from shared.runs.engine import given_to_pretrain
@@ -79,14 +79,14 @@ class Unmoved(Pretraining):
 @pytest.mark.parametrize(
     ("package", "made", "changes", "used", "parts"),
     [
-        ("dvasp", resnet34, "start=imagenet", 36, 2),  # a trunk for each view
+        ("dvasp", resnet18, "start=imagenet teacher_depth=18", 20, 2),  # a trunk for each view
         ("mtmnet", resnet18, "start=resnet18-f37072fd.pth", 20, 1),
-        ("skd_tstsan", magnet, "magnifier=magnet.pth size=48 resize=48", 15, 3),  # a magnifier in each stream
+        ("skd_tstsan", magnet, "magnifier=magnet.pth", 15, 3),  # a magnifier in each stream
     ],
 )
 def test_pretrainings_start_from_published_weights(package, made, changes, used, parts, with_macro, tmp_path):
     """Each kernel of the file that the network has a place for is there, as often as it has such parts."""
-    names = {resnet34: "resnet34-b627a593.pth", resnet18: "resnet18-f37072fd.pth", magnet: "magnet.pth"}
+    names = {resnet18: "resnet18-f37072fd.pth", magnet: "magnet.pth"}
     file = made() if made is magnet else made().state_dict()
     (folder := tmp_path / "weights").mkdir()
     torch.save(file, folder / names[made])
