@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -120,7 +121,12 @@ def measured(cell: Cell, row: Row, column: Column, seeds: Mapping[int, Sequence[
     runs = {rule: [pooled(r, rule, row.output, column, _by(rule, r)) for r in seeds.values()] for rule in rules}
     if (runs[cell.rule][0].targets < 0).all():
         return [replace(cell, note=f"not scored: too few samples show it ({cell.note})")]
-    samples = frozenset(sample for records in seeds.values() for record in records for sample in record["samples"])
+    samples = frozenset(
+        sample
+        for record in chain(*seeds.values())
+        for sample, corpus in zip(record["samples"], record["corpora"], strict=True)
+        if column.corpus in (None, corpus)
+    )
     pool = replace(cell, joined="pooled", paper="", source="run")
     cells = [cell] if cell.joined == "pooled" else [cell, pool]
     found = [_scored(each, column, runs, list(seeds), samples) for each in cells]

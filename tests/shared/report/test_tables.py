@@ -353,6 +353,17 @@ def test_beside_a_mean_of_folds_stands_the_pooled_number_which_no_paper_prints(t
     assert all_present == [("mean of folds", pytest.approx(5 / 6)), ("pooled", pytest.approx(6 / 7))]
 
 
+def test_a_part_is_paired_by_the_samples_of_its_own_corpus(tmp_path):
+    """The second row has lost a clip of SAMM: of both corpora the rows are not paired, of CASME II they are."""
+    rows = Row("ours"), Row("second", lr=0.1)
+    lost = [SEEDS[1][0], {**SEEDS[1][1], "samples": ["s2/0", "s2/9"]}]
+    of = {"ours": [experiment(SEEDS[0])], "second": [experiment(lost)]}
+    columns = UF1, Column("CASME2", "casme2-3", "uf1", corpus="CASME2")
+    made = result(archive(tmp_path, [], of=lambda _: lambda row, column: of[row.name]), table(*columns, rows=rows))
+    second = {c.column: c for c in made.cells if c.row == "second"}
+    assert second["UF1"].gain is None and second["CASME2"].gain is not None
+
+
 def test_the_yardstick_joins_folds_as_its_column_does(tmp_path):
     """Here it says what the network says, in the test above."""
     units = of_units([[0.9] * 4, [0.9] * 4, [0.9] * 4, [0.1] * 4])
