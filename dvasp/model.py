@@ -178,7 +178,6 @@ class Student(Views):
             W = W.unflatten(1, (self.N, 2)).flatten(2)  # (V, N, 1024): "the parameters of the j-th AU's classifier"
         return Output(z, fused, W, features)
 
-    @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
         """Images (B, 3, H, W) in 0..1 -> the probability of each AU (B, N)."""
         return self(x).fused.softmax(-1)[..., 1]

@@ -212,6 +212,7 @@ def train(training: FoldTraining[Config, Store]) -> None:
     training.figures = Left(maps=activation_maps(training.scored(student), middle(test), p[test]))
 
 
+@torch.no_grad()
 def predict(student: Student, x: Tensor) -> Tensor:
     """Images (B, 3, H, W) in 0..1 -> probabilities of the AUs (B, N), in eval mode."""
     student.eval()
