@@ -443,6 +443,13 @@ def test_mistakes_in_a_list_of_clips(text, message, trained, tmp_path, toy):
     assert not (tmp_path / "out").exists()
 
 
+def test_images_of_different_sizes_are_no_pair(trained, tmp_path, toy):
+    Image.new("RGB", (9, 7)).save(tmp_path / "apex.png")
+    given = ["--onset", trained.clip / "img1.png", "--apex", tmp_path / "apex.png", "--out", tmp_path / "out"]
+    code, _, said = toy("predict", trained.record, *given)
+    assert code == 2 and "the images have different sizes, " in said and "9 × 7: give frames of one clip" in said
+
+
 def test_columns_that_are_not_used_are_named(trained, tmp_path, toy):
     (tmp_path / "list.csv").write_text(f"clip,onsett,person\n{trained.clip},3,Ada\n")
     code, _, said = toy("predict", trained.record, "--clip", tmp_path / "list.csv", "--out", tmp_path / "out")

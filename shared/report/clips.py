@@ -6,6 +6,7 @@ import importlib.util
 import io
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,11 @@ def frames_of(wanted: Asked, cache: Path) -> tuple[Frames, float]:
         for file in files:
             if not Path(file).is_file():
                 raise UserError(f"{file} is not an image file; frame numbers need --clip")
+        with suppress(*UNREADABLE):  # which is said where they are prepared
+            sizes = dict.fromkeys(load(file, "L").size for file in files)
+            if len(sizes) > 1:
+                shown = ", ".join(f"{width} × {height}" for width, height in sizes)
+                raise UserError(f"the images have different sizes, {shown}: give frames of one clip, cropped alike")
         return Frames("", files, (0, 1, 2)), fps
     if not clip.exists():
         raise UserError(f"{where}clip {clip} does not exist: expected a folder of images or a video")
