@@ -245,7 +245,11 @@ def test_a_clip_that_fails_is_named_and_the_others_are_scored(trained, tmp_path,
     ]
     (tmp_path / "list.csv").write_text("\n".join(["clip,apex", *lines]))
     code, said, errors = toy("predict", trained.record, "--clip", tmp_path / "list.csv", "--out", out)
-    assert code == 1 and "1 clips scored, 6 not" in said and list(read_table(out)) == [str(trained.clip)]
+    assert (
+        code == 1
+        and "1 clips scored, 6 not; apex spotted in 1" in said
+        and list(read_table(out)) == [str(trained.clip)]
+    )
     for message in (
         f"{tmp_path}/short: {tmp_path}/list.csv, row 3: {tmp_path}/short holds 1 numbered images",
         f"{tmp_path}/film.avi: {tmp_path}/list.csv, row 4: {tmp_path}/film.avi: the video cannot be decoded",

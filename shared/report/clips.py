@@ -198,9 +198,10 @@ def box_of(wanted: Asked, frames: Frames, onset: int) -> tuple[int, int, int, in
     path = frames.path(onset)
     if not has_background(pd.DataFrame([{"frames": replace(frames, names=(path,), numbers=(onset,), folder="")}])):
         return None
+    shown = wanted["clip"] if wanted["clip"] and wanted["clip"].is_file() else path  # a video, not its decoded frame
     if not importlib.util.find_spec("dlib"):
         raise DetectorMissing(
-            f"{path} shows more than the face: install a detector (pip install dlib-bin), or give the box of the face "
+            f"{shown} shows more than the face: install a detector (pip install dlib-bin), or give the box of the face "
             "(--box, or in a CSV)"
         )
     try:
@@ -208,5 +209,5 @@ def box_of(wanted: Asked, frames: Frames, onset: int) -> tuple[int, int, int, in
     except UNREADABLE as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     if found is None:
-        raise UserError(f"no face found in {path}: give its box (--box, or in a CSV)")
+        raise UserError(f"no face found in {shown}: give its box (--box, or in a CSV)")
     return found

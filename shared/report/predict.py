@@ -154,7 +154,7 @@ def predict(paper: AnyPaper, args: argparse.Namespace) -> int:
         raise UserError("--step is the step from one window to the next: give --window, too")
     if args.fps and first[0]["clip"] is None:
         raise UserError("--fps is the frame rate of a clip, and two images have none: leave it out")
-    failed, timeline = 0, dict[float, list[float]]()
+    failed, spotted, timeline = 0, 0, dict[float, list[float]]()
     with TemporaryDirectory() as folder, open(Path(folder) / "table", "w", -1, "utf-8", "surrogateescape", "") as table:
         lines, count = csv.writer(table), 0
         lines.writerow(["clip", *MOMENTS, "fps", *SIDES, "labels", *(f"score {o}" for o in predictor.task.outputs)])
@@ -175,8 +175,10 @@ def predict(paper: AnyPaper, args: argparse.Namespace) -> int:
             lines.writerow([name, *moments.values(), f"{row['fps']:g}", *box, told, *scores.tolist()])
             if args.window:
                 timeline[(row["onset"] + row["offset"]) / 2] = scores.tolist()
-            if alone and part["clip"] and part.get("apex") is None:
-                log(f"apex spotted: frame {moments['apex']}")
+            if part["clip"] and part.get("apex") is None:
+                spotted += 1
+                if alone:
+                    log(f"apex spotted: frame {moments['apex']}")
             if alone:
                 show(predictor, row, moments, scores, maps, args.out)
         table.flush()
@@ -194,7 +196,7 @@ def predict(paper: AnyPaper, args: argparse.Namespace) -> int:
         (args.out / name).unlink(missing_ok=True)  # of another call
     print(f"written: {', '.join(str(args.out / name) for name in ('predictions.csv', *pictures))}")
     if not alone:
-        print(f"{count} {'windows' if args.window else 'clips'} scored, {failed} not")
+        print(f"{count} {'windows' if args.window else 'clips'} scored, {failed} not; apex spotted in {spotted}")
     return 1 if failed else 0
 
 
