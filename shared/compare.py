@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 
 from .errors import log
-from .report import comparison
+from .report import comparison, side_by_side
 from .report.comparison import Entry
 from .reproduce import complete, open_session, write_files
 from .runs.paper import AnyPaper
@@ -30,14 +30,14 @@ def compare(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Seq
         return code
     made = comparison.compared(args.kind, entries, columns, reference=args.reference, seeds=seeds, papers=papers)
     if args.format:
-        print(comparison.manuscript(made, args.format, args.intervals))
+        print(side_by_side.manuscript(made, args.format, args.intervals))
     else:
-        print(comparison.as_text(made, leak=args.leak))
+        print(side_by_side.as_text(made, leak=args.leak))
     folder = args.out / "compare" / f"{args.kind}-{entries[0].session.folder.name}"
     contents = {
-        "comparison.csv": comparison.as_csv(made),
-        "comparison.md": comparison.as_markdown(made, leak=args.leak),
-        "index.html": comparison.as_page(made, leak=args.leak),
+        "comparison.csv": side_by_side.as_csv(made),
+        "comparison.md": side_by_side.as_markdown(made, leak=args.leak),
+        "index.html": side_by_side.as_page(made, leak=args.leak),
     }
     write_files(folder, contents)
     where = (

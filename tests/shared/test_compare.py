@@ -14,7 +14,7 @@ from toy.forked import python
 from toy.left import answered, halves, records, table
 
 from shared import cli
-from shared.report import comparison
+from shared.report import comparison, side_by_side
 from shared.report.cells import Cell, Predictions
 from shared.report.comparison import chosen_columns, chosen_methods, columns_of
 from shared.runs import yardstick
@@ -32,7 +32,7 @@ def compare(capsys, monkeypatch):
     def run(*arguments, draw=False):
         with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
             if not draw:
-                patch.setattr(comparison, "as_page", lambda *_, **__: "no page")
+                patch.setattr(side_by_side, "as_page", lambda *_, **__: "no page")
             cli.main(None, ["compare", *map(str, arguments), "--processes", "1"])
         out, err = capsys.readouterr()
         return ended.value.code, out, err
@@ -182,10 +182,10 @@ def test_the_csv_and_the_forest_have_each_end_in_its_place():
     made = comparison.Comparison(
         "", "SVM", ("ours",), (column,), {("ours", column.name): comparison.Compared(cell, 0.5)}, (), (), "", ()
     )
-    (line,) = csv.DictReader(comparison.as_csv(made).splitlines())
+    (line,) = csv.DictReader(side_by_side.as_csv(made).splitlines())
     names = "low", "high", "difference", "low of difference", "high of difference", "leak", "low of leak"
     assert [float(line[name]) for name in (*names, "high of leak")] == list(ends.values())
-    (_, _, (bar,)) = comparison.forest(made).plot.axes[0].containers[0]
+    (_, _, (bar,)) = side_by_side.forest(made).plot.axes[0].containers[0]
     assert bar.get_segments()[0][:, 0].tolist() == pytest.approx([0.2, 0.6])
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from shared import cli
 from shared.cli import main
-from shared.report import comparison, page
+from shared.report import page, side_by_side
 from shared.runs import yardstick
 
 from .forked import Forked
@@ -111,6 +111,6 @@ if __name__ == "__main__":
         main(None if for_all else made, list(command[2:]))
 
     Forked.run = staticmethod(run)
-    page.page, comparison.as_page = lambda *_: "no page", lambda *_, **__: "no page"
+    page.page, side_by_side.as_page = lambda *_: "no page", lambda *_, **__: "no page"
     yardstick.tvl1 = lambda a, b: (b - a.float())[:, None].repeat(1, 2, 1, 1)
     print(json.dumps(storm(int(seed), int(kills), Path(out), arguments)))
