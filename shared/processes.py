@@ -19,7 +19,7 @@ def die_with_parent(*_: object) -> None:
             os._exit(1)
 
 
-def _load(*_: object) -> None:
+def _start_loader(*_: object) -> None:
     """A loader's process leaves SIGTERM, which may come to the whole group, to the one that started it."""
     die_with_parent()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -31,4 +31,4 @@ def loaders(number: int) -> dict[str, Any]:
     They are forked whatever Python does by default (from 3.14 on, another way), and end with this one.
     """
     context = "fork" if number else None
-    return {"num_workers": number, "multiprocessing_context": context, "worker_init_fn": _load}
+    return {"num_workers": number, "multiprocessing_context": context, "worker_init_fn": _start_loader}

@@ -15,6 +15,7 @@ from toy.left import halves
 from toy.shell import ENVIRONMENT, ROOT
 
 from shared.files import read_json
+from shared.processes import loaders
 from shared.runs.pretraining import Pretraining
 
 TOY = ("-c", "from shared.cli import main; main('toy')")
@@ -150,3 +151,16 @@ def test_an_idle_loader_ends_with_the_process_that_it_loads_for():
     run.kill()
     run.wait()
     waited_for(lambda: not any(map(alive, loaders)), 1)
+
+
+class Signalled(torch.utils.data.Dataset):
+    """Each item comes after a SIGTERM to the process that makes it."""
+
+    def __getitem__(self, i):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return i
+
+
+def test_a_loader_leaves_a_signal_of_the_group_to_the_process_that_it_loads_for():
+    how = {"batch_size": None, "sampler": range(3), "collate_fn": lambda item: item}
+    assert list(torch.utils.data.DataLoader(Signalled(), **how, **loaders(1))) == [0, 1, 2]
