@@ -29,7 +29,7 @@ def parse(program: str, papers: Mapping[str, str], arguments: Sequence[str]) -> 
     """
     command, *rest = arguments or ["--help"]
     if command.startswith("-") and command not in ("-h", "--help"):
-        raise UserError(f"{command} stands first; a paper or command does: {program} COMMAND {command} …")
+        raise UserError(f"the paper or command comes first: {program} COMMAND {command} …")
     if command in papers and rest[:1] in (["predict"], ["fit"]):
         command, rest = rest[0], [command, *rest[1:]]
     parser = argparse.ArgumentParser(

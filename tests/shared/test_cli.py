@@ -377,7 +377,7 @@ def test_data_may_be_named_by_the_environment(toy, casme2, tmp_path, monkeypatch
     ("arguments", "said"),
     [
         (["ma2m"], "unknown paper or command 'ma2m' (nearest: ma2mi"),
-        (["--scale", "smoke", "ma2mi"], "--scale stands first; a paper or command does: bash reproduce.sh COMMAND"),
+        (["--scale", "smoke", "ma2mi"], "the paper or command comes first: bash reproduce.sh COMMAND --scale"),
         (["lst"], "unknown paper or command 'lst' (nearest: list"),
         (["list", "nothing-like-it"], "unknown paper 'nothing-like-it' (known: "),
         (["diff"], "diff needs a paper"),
