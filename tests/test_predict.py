@@ -455,9 +455,12 @@ def test_images_of_different_sizes_are_no_pair(trained, tmp_path, toy):
 
 
 def test_columns_that_are_not_used_are_named(trained, tmp_path, toy):
-    (tmp_path / "list.csv").write_text(f"clip,onsett,person\n{trained.clip},3,Ada\n")
+    (tmp_path / "list.csv").write_text(f"clip,onsett,person,Frame\n{trained.clip},3,Ada,7\n")
     code, _, said = toy("predict", trained.record, "--clip", tmp_path / "list.csv", "--out", tmp_path / "out")
-    assert code == 0 and "list.csv: not used: onsett, person; the columns that are: clip, onset, apex, offset" in said
+    assert (
+        code == 0
+        and "list.csv: not used: onsett, person, frame; the columns that are: clip, onset, apex, offset" in said
+    )
 
 
 def test_images_beside_clips_are_not_taken_for_the_clip(trained, tmp_path, toy):

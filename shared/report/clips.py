@@ -5,6 +5,7 @@ import csv
 import importlib.util
 import io
 import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -79,7 +80,7 @@ def rows(path: Path) -> Iterator[Asked]:
             head = file.readline()
             file.seek(0)
             table = csv.DictReader(file, delimiter=max(",;\t", key=head.count))
-            names = [n.strip().lower().removesuffix("frame").strip(" _") for n in table.fieldnames or ()]  # OnsetFrame
+            names = [re.sub(r"(?<=\w)[ _]?frame$", "", n.strip().lower()) for n in table.fieldnames or ()]  # OnsetFrame
             table.fieldnames, known = names, ("clip", *MOMENTS, "fps", *SIDES)
             if "clip" not in names:
                 raise UserError(f"{path}, row 1: no column clip; expected {', '.join(known)}")
