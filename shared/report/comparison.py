@@ -140,7 +140,7 @@ def compared(
     said: dict[str, list[str]] = {}  # remark -> methods
     corpora: dict[tuple[str, str], None] = {}
     beforehand: dict[str, None] = {}  # corpora of pre-trainings
-    few: dict[str, None] = {}
+    noted: dict[str, None] = {}  # remarks on columns
     for column in columns:
         found: dict[str, Cell] = {}
         runs: dict[str, list[Predictions]] = {}
@@ -154,9 +154,8 @@ def compared(
                 runs[entry.name] = [pooled(each, "last", entry.method.row.output, column) for each in records]
                 *experiments, next_one = entry.session.experiments(entry.method.row, entry.method.on(column), seeds + 1)
                 if any(next_one.folder.glob("*.json")):
-                    few[f"{column.task}: there are records of more seeds, which --seeds {seeds + 1} or more shows"] = (
-                        None
-                    )
+                    more = f"there are records of more seeds, which --seeds {seeds + 1} or more shows"
+                    noted[f"{column.task}: {more}"] = None
                 for corpus, edition in experiments[0].editions.items():
                     if corpus in experiments[0].task.corpora:
                         corpora[corpus, edition] = None
@@ -167,11 +166,11 @@ def compared(
         beside = _differences(found, runs, column, reference)
         cells |= {(name, column.name): compared for name, compared in beside.items()}
         if runs and column.au is None and column.corpus is None:
-            few |= dict.fromkeys(_units_scored(column, next(iter(runs.values()))[0]))
+            noted |= dict.fromkeys(_units_scored(column, next(iter(runs.values()))[0]))
         if reference not in runs and runs:
-            few[f"{column.task}: no differences: {reference}: {found[reference].note}"] = None
+            noted[f"{column.task}: no differences: {reference}: {found[reference].note}"] = None
         if rows := sum(compared.p is not None for compared in beside.values()):
-            few |= dict.fromkeys(_too_few(column, runs[reference], rows))
+            noted |= dict.fromkeys(_too_few(column, runs[reference], rows))
         for name, share in learned.items():
             if share < max(learned.values()):
                 remark = f"{column.task}: learns from {share:.0%} of the samples that others learn from, and keeps "
@@ -182,7 +181,7 @@ def compared(
             said.setdefault(f"settings chosen for {entry.method.tuned}", []).append(entry.name)
     lines = circumstances(session, [seeds], corpora)
     lines += [f"data of pre-trainings: {', '.join(beforehand)}"] * bool(beforehand)
-    lines += [f"reference: {reference}; rule: last", *few]
+    lines += [f"reference: {reference}; rule: last", *noted]
     lines += [remark + scope([(m, "") for m in methods], [(n, "") for n in names]) for remark, methods in said.items()]
     columns_here = {column.name for column in columns}
     published = [p for paper in papers for p in published_numbers(paper.folder) if p["column"] in columns_here]

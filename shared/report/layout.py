@@ -160,13 +160,14 @@ def manuscript(archive: Archive, results: Sequence[Result], form: str, intervals
         rows = [(name, cells) for name, _, cells in table.rows if any(c.measured for c in cells) and name != POSITIVES]
         body = [[f"{c.measured} {c.interval}".strip() if intervals else c.measured for c in cells] for _, cells in rows]
         said = [f"{archive.session.paper.title}, {result.table.title}", warning, rule_line(result)]
-        said += ["in brackets: 95 % intervals, by a bootstrap over subjects"] * intervals
+        said += [BRACKETS] * intervals
         frame = _frame(table, body, [name for name, _ in rows])
         remarks = [*([] if rows else ["no row has records"]), *filter(None, result.remarks), *archive.left_out]
         parts.append(written(frame, "; ".join(filter(None, said)), "\n".join(remarks).splitlines(), form))
     return "\n".join(parts)
 
 
+BRACKETS = "in brackets: 95 % intervals, by a bootstrap over subjects"
 SIGNS = {"−": "$-$", "δ": r"$\delta$", "λ": r"$\lambda$", "α": r"$\alpha$", "≠": r"$\neq$", "→": r"$\to$"}
 LATEX = {sign: "\\" + sign for sign in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",

@@ -10,7 +10,7 @@ import pandas as pd
 from ..runs.paper import Figure
 from .comparison import LEVEL, Compared, Comparison
 from .figures import METRIC, grid
-from .layout import written
+from .layout import BRACKETS, written
 from .page import pictures, rendered
 from .tables import markdown
 
@@ -86,8 +86,12 @@ def manuscript(made: Comparison, form: str, intervals: bool) -> str:
     tasks = [column.name.removesuffix(f" {metric}") for column, metric in zip(columns, metrics, strict=True)]
     frame = pd.DataFrame(body, methods, pd.MultiIndex.from_arrays([tasks, metrics]))
     said = [made.title, made.banner, "means over seeds at the last epoch", f"*: differs from {made.reference}"]
-    said += ["in brackets: 95 % intervals, by a bootstrap over subjects"] * intervals
-    remarks = [*made.remarks, *(f"published, {p['column']}: {published_text(p)}" for p in made.published)]
+    said += [BRACKETS] * intervals
+    remarks = [
+        *["no method has records"] * (not cells),
+        *made.remarks,
+        *(f"published, {p['column']}: {published_text(p)}" for p in made.published),
+    ]
     return written(frame, "; ".join(filter(None, said)), remarks, form)
 
 
