@@ -89,10 +89,9 @@ class Faces(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
 
     An item holds images (1 + each, resize, resize, 3) uint8, labels (1 + each, C) with NaN where none is known, and
     draws in [0, 1) for the crops (1 + each, 3) and for a_c of both views (1 + each, 2, C), all from (seed, epoch,
-    index). Of 20,722
-    labelled images 5,722, or as large a share, are `held_out`, which is not in the paper. Of the others, CACHED are
-    decoded into the cache, the rest are checked. Those that cannot be read are left out, each with an entry in
-    `problems`.
+    index). Of 20,722 labelled images 5,722, or as large a share, are `held_out`, which is not in the paper. Of the
+    others, CACHED are decoded into the cache, the rest are checked. Those that cannot be read are left out, each with
+    an entry in `problems`.
     """
 
     def __init__(self, images: pd.DataFrame, *, each: int, resize: int, cache: Path) -> None:

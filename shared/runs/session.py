@@ -212,7 +212,8 @@ class Session:
     def left_out(self, task: Task, config: Settings) -> list[str]:
         """What is broken of a task's corpora and left out: the samples, or rows of sheets by their numbers."""
         problems = self.selected(task)[1] + self.inputs(task, config)[1].problems
-        return sorted({p.sample or f"row {p.row} of {Path(p.where).name}" for p in problems})
+        rows = {p: f"row {p.row} of " * (p.row is not None) + Path(p.where).name for p in problems}
+        return sorted({p.sample or row for p, row in rows.items()})
 
     def problems(self, experiments: Sequence[Experiment], *, pixels: bool = True) -> list[Problem]:
         """Every broken row that `experiments` and their pre-trainings meet and, with `pixels`, every broken image."""
