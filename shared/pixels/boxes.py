@@ -9,7 +9,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -55,57 +55,73 @@ def boxed(reading: Reading, cache: Path) -> Reading:
     UserError for a broken file, DetectorMissing.
     """
     samples, own = reading.samples, Path(reading.root) / "boxes.csv"
-    given = load(own)
+    given = _boxes(load(own))
     if odd := [sample for sample in given if not sample.startswith(f"{reading.corpus}/")]:
         example = f", for example {samples['sample'].iloc[0]}" if len(samples) else ""
         raise UserError(f"{own}: sample {odd[0]!r}: expected {reading.corpus}/ at the beginning{example}")
     if not has_background(samples):
-        frames = [
-            dataclasses.replace(f, box=given[s][0]) if s in given else f
-            for s, f in zip(samples["sample"], samples["frames"], strict=True)
-        ]
-        return dataclasses.replace(reading, samples=samples.assign(frames=frames)) if given else reading
+        return dataclasses.replace(reading, samples=_with(given, samples)) if given else reading
     columns = (samples[name] for name in ("sample", "frames", "onset"))
     images = {s: f.path(f.numbers[0] if pd.isna(n) else n) for s, f, n in zip(*columns, strict=True)}
     place = f"{reading.corpus}-{hashlib.sha256(os.fsencode(reading.root)).hexdigest()[:8]}"
     made = cache / "boxes" / f"{place}.csv"
     with locked(made.with_suffix(".lock")):
         sweep(made.parent, f"{place}.*")
-        known = load(made)
-        wanted = {
-            sample: image
-            for sample, image in images.items()
-            if sample not in given and (sample not in known or _stale(*known[sample], image))
-        }
-        if wanted:
-            if not importlib.util.find_spec("dlib"):
-                raise DetectorMissing(
-                    f"{reading.corpus}: its frames show more than the face, and {len(wanted)} of {len(images)} clips "
-                    f"have no box: install a detector (pip install dlib-bin), or give the boxes in {own}, columns "
-                    f"{', '.join(COLUMNS)}, in pixels (samples are named like {next(iter(wanted))})"
-                )
-            _detect(wanted, reading.corpus, made, known)
-        boxes = {sample: box for sample, (box, _) in {**known, **given}.items()}
-        sheet = made.with_suffix(".png")
-        if not sheet.exists() or any(f.exists() and f.stat().st_mtime > sheet.stat().st_mtime for f in (own, made)):
-            contact_sheet(images, boxes, sheet)
-            log(
-                f"{reading.corpus}: boxes of {len(images)} clips are shown in {sheet}; they are kept in {made}, and "
-                f"those in {own} take precedence"
-            )
-    frames = [
-        dataclasses.replace(f, box=boxes.get(s)) for s, f in zip(samples["sample"], samples["frames"], strict=True)
-    ]
-    seen = np.array([f.box is not None for f in frames], dtype=bool)
+        boxes = _complete(images, reading.corpus, own, given, made)
     problems = list(reading.problems)
-    if faceless := list(samples["sample"][~seen]):
-        count = f", nor in {len(faceless) - 1} more of {len(frames)} clips" if len(faceless) > 1 else ""
+    if faceless := [sample for sample in images if not boxes.get(sample)]:
+        count = f", nor in {len(faceless) - 1} more of {len(images)} clips" if len(faceless) > 1 else ""
         where = own if faceless[0] in given else made
         what = f"no face found in {images[faceless[0]]}{count}"
         remedy = "write the boxes there, in the rows without one"
         problems.append(Problem(str(where), None, what, remedy, faceless[0]))
-    samples = samples.assign(frames=frames)[seen].reset_index(drop=True)
+    samples = _with(boxes, samples[~samples["sample"].isin(faceless)].reset_index(drop=True))
     return dataclasses.replace(reading, samples=samples, problems=problems)
+
+
+def _boxes(rows: Mapping[str, Given]) -> dict[str, Box | None]:
+    """The boxes alone of a file's rows."""
+    return {sample: box for sample, (box, _) in rows.items()}
+
+
+def _with(boxes: Mapping[str, Box | None], samples: pd.DataFrame) -> pd.DataFrame:
+    """The samples with these boxes on their frames."""
+    frames = [
+        dataclasses.replace(frames, box=boxes[sample]) if sample in boxes else frames
+        for sample, frames in zip(samples["sample"], samples["frames"], strict=True)
+    ]
+    return samples.assign(frames=frames)
+
+
+def _complete(
+    images: Mapping[str, str], corpus: str, own: Path, given: Mapping[str, Box | None], made: Path
+) -> dict[str, Box | None]:
+    """The boxes of these clips, sample -> image: those `given` in the file `own`, before those in the file `made`.
+
+    Missing ones are detected and added to `made`. Raises DetectorMissing."""
+    known = load(made)
+    wanted = {
+        sample: image
+        for sample, image in images.items()
+        if sample not in given and (sample not in known or _stale(*known[sample], image))
+    }
+    if wanted:
+        if not importlib.util.find_spec("dlib"):
+            raise DetectorMissing(
+                f"{corpus}: its frames show more than the face, and {len(wanted)} of {len(images)} clips "
+                f"have no box: install a detector (pip install dlib-bin), or give the boxes in {own}, columns "
+                f"{', '.join(COLUMNS)}, in pixels (samples are named like {next(iter(wanted))})"
+            )
+        _detect(wanted, corpus, made, known)
+    boxes = {**_boxes(known), **given}
+    sheet = made.with_suffix(".png")
+    if not sheet.exists() or any(f.exists() and f.stat().st_mtime > sheet.stat().st_mtime for f in (own, made)):
+        contact_sheet(images, boxes, sheet)
+        log(
+            f"{corpus}: boxes of {len(images)} clips are shown in {sheet}; they are kept in {made}, and "
+            f"those in {own} take precedence"
+        )
+    return boxes
 
 
 def has_background(samples: pd.DataFrame) -> bool:
@@ -135,13 +151,8 @@ def load(path: Path) -> dict[str, Given]:
                 raise UserError(f"{path}, row 1: no column {', '.join(missing)}; expected {','.join(COLUMNS)}")
             for number, row in enumerate(rows, 2):
                 cells = [(row[name] or "").strip() for name in COLUMNS[1:]]
-                box: Box | None = None
                 try:
-                    if any(cells):
-                        left, top, right, bottom = (round(float(cell)) for cell in cells)
-                        if left >= right or top >= bottom:
-                            raise ValueError
-                        box = left, top, right, bottom
+                    box = _box(cells) if any(cells) else None
                 except (ValueError, OverflowError):
                     wrong.append(f"row {number} ({row['sample']}): {','.join(cells)}")
                     continue
@@ -155,6 +166,14 @@ def load(path: Path) -> dict[str, Given]:
         expected = "expected one row a sample, left < right and top < bottom, in pixels"
         raise UserError(f"{path}: {expected}\n  " + "\n  ".join(wrong))
     return boxes
+
+
+def _box(cells: Sequence[str]) -> Box:
+    """A box from its four cells. Raises ValueError, OverflowError."""
+    left, top, right, bottom = (round(float(cell)) for cell in cells)
+    if left >= right or top >= bottom:
+        raise ValueError
+    return left, top, right, bottom
 
 
 def detect(image: np.ndarray) -> Box | None:
@@ -205,20 +224,21 @@ def _detect(images: Mapping[str, str], corpus: str, made: Path, known: dict[str,
     A clip whose image cannot be read gets no row: that is not to be remembered.
     """
 
-    def one(sample: str, path: str) -> tuple[str, Given] | None:
+    def one(path: str) -> Given | None:
         try:
             box = detect(np.asarray(load_image(path, "RGB")))
-            return sample, (box, _mark(path, box))
+            return box, _mark(path, box)
         except UNREADABLE:
             return None
 
     saved = time.monotonic()
     try:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            found = in_order(pool, one, *zip(*images.items(), strict=True))
-            for face in tqdm(found, f"faces of {corpus}", len(images), unit="clip", disable=None, leave=False):
+            found = in_order(pool, one, images.values())
+            bar = tqdm(found, f"faces of {corpus}", len(images), unit="clip", disable=None, leave=False)
+            for sample, face in zip(images, bar, strict=True):
                 if face:
-                    known[face[0]] = face[1]
+                    known[sample] = face
                 if time.monotonic() - saved > SAVED:
                     _write(made, known)
                     saved = time.monotonic()
