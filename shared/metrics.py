@@ -148,7 +148,7 @@ def exchanged(
         network, (_, subject) = np.unique(names, return_inverse=True)[1], np.unique(run[0], return_inverse=True)
         (unit := np.empty(S, int))[subject] = network
         units.append(U + unit)
-        U += network.max() + 1
+        U += int(network.max()) + 1
     return max(p, _exchanged(pairs, units, U, metric, n, seed)) if 0 < U < S * R else p
 
 

@@ -191,6 +191,13 @@ def test_exchanges_of_networks_by_hand():
     assert metrics.exchanged([shuffled], [wrong], 2, "accuracy", [list("yxyx")]) == 1 / 2
 
 
+@pytest.mark.parametrize("seeds", [31, 32, 40])
+def test_exchanges_of_more_networks_than_an_integer_has_bits(seeds):
+    """Of 64 networks and more, too, random exchanges are taken; by people 2 of 16 leave the difference as large."""
+    right, wrong = (list("abcd"), [1] * 4, [1] * 4), (list("abcd"), [1] * 4, [0] * 4)
+    assert metrics.exchanged([right] * seeds, [wrong] * seeds, 2, "accuracy", [list("xxyy")] * seeds, n=99) == 1 / 8
+
+
 def test_a_bootstrap_over_runs_by_hand():
     """Of a run that is all right and one that is all wrong a draw has 0, 1 or 2 right ones: its mean is 0, .5 or 1."""
     draws = metrics.bootstrap([RIGHT, WRONG], 2, "accuracy", n=20_000, over_runs=True)
