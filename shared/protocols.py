@@ -1,6 +1,6 @@
 """Folds of sample ids, checked when made: no subject on two sides of a fold, every sample tested once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,29 +46,25 @@ def kfold(samples: pd.DataFrame, k: int, seed: int = 0, validation: bool = False
 
 def holdout(samples: pd.DataFrame, share: float, seed: int = 0) -> list[Fold]:
     """One fold that trains on about `share` of the samples and tests the rest, by subjects."""
-    rng = np.random.default_rng(seed)
-    counts = samples["subject"].value_counts().sort_index()
-    order = rng.permutation(len(counts))
-    trained = np.cumsum(counts.to_numpy()[order]) <= round(share * len(samples))
-    fold = _fold(samples, "holdout", counts.index[order[~trained]])
+    counts = _shuffled(samples["subject"], seed)
+    tested = counts.index[counts.cumsum() > round(share * len(samples))]
+    fold = _fold(samples, "holdout", tested)
     return check([fold], samples[samples["sample"].isin(fold.test)], everyone=samples)
 
 
 def with_validation(folds: Sequence[Fold], samples: pd.DataFrame, share: float = 0.2, seed: int = 0) -> list[Fold]:
     """The folds, each with a validation part: of its training subjects, in random order, until they hold at least
     `share` of the training samples or one is left. Raises ProtocolError where a fold trains on a single subject."""
-    subjects = dict(zip(samples["sample"], samples["subject"], strict=True))
+    subjects = _subjects(samples)
     made = []
     for fold in folds:
-        counts = pd.Series([subjects[i] for i in fold.train]).value_counts().sort_index()
+        counts = _shuffled([subjects[i] for i in fold.train], [seed, *fold.name.encode()])
         if len(counts) < 2:
             raise ProtocolError(f"fold {fold.name}: a single training subject cannot be split for validation")
-        rng = np.random.default_rng([seed, *fold.name.encode()])
-        order = rng.permutation(len(counts))
-        before = np.cumsum(counts.to_numpy()[order]) - counts.to_numpy()[order]
-        chosen = set(counts.index[order[: min(max(int((before < share * len(fold.train)).sum()), 1), len(counts) - 1)]])
+        before = counts.cumsum() - counts
+        chosen = set(counts.index[:-1][before[:-1] < share * len(fold.train)])
         val = tuple(i for i in fold.train if subjects[i] in chosen)
-        made.append(Fold(fold.name, tuple(i for i in fold.train if subjects[i] not in chosen), fold.test, val))
+        made.append(replace(fold, train=tuple(i for i in fold.train if subjects[i] not in chosen), val=val))
     return check(made, samples)
 
 
@@ -76,15 +72,14 @@ def with_people(folds: Sequence[Fold], samples: pd.DataFrame, people: int, seed:
     """The folds, each trained on `people` of its training subjects, in random order: few of them are among more.
 
     Raises ProtocolError where a fold has fewer."""
-    subjects = dict(zip(samples["sample"], samples["subject"], strict=True))
+    subjects = _subjects(samples)
     made = []
     for fold in folds:
-        there = sorted({subjects[i] for i in fold.train})
+        there = _shuffled([subjects[i] for i in fold.train], [seed, *fold.name.encode()]).index
         if len(there) < people:
             what = f"fold {fold.name}: {people} people are to be trained on, and there are {len(there)}"
             raise ProtocolError(f"{what}; give a smaller --people, or --set people=")
-        order = np.random.default_rng([seed, *fold.name.encode()]).permutation(len(there))
-        chosen = {there[i] for i in order[:people]}
+        chosen = set(there[:people])
         made.append(replace(fold, train=tuple(i for i in fold.train if subjects[i] in chosen)))
     return check(made, samples)
 
@@ -93,8 +88,7 @@ def check(folds: Sequence[Fold], samples: pd.DataFrame, everyone: pd.DataFrame |
     """The folds, when each sample is tested once, no subject is on two sides and every side but val has samples.
 
     `everyone` holds the samples that may train when they are more than those to be tested. Raises ProtocolError."""
-    known = samples if everyone is None else everyone
-    subjects = dict(zip(known["sample"], known["subject"], strict=True))
+    subjects = _subjects(samples if everyone is None else everyone)
     tested: dict[str, str] = {}
     for fold in folds:
         sides = {"train": fold.train, "val": fold.val, "test": fold.test}
@@ -119,15 +113,25 @@ def check(folds: Sequence[Fold], samples: pd.DataFrame, everyone: pd.DataFrame |
     return list(folds)
 
 
+def _subjects(samples: pd.DataFrame) -> dict[str, str]:
+    """Sample -> subject."""
+    return dict(zip(samples["sample"], samples["subject"], strict=True))
+
+
+def _shuffled(subjects: Iterable[str], seed: int | list[int]) -> pd.Series:
+    """The number of samples of each subject, in random order, the same in any order of samples."""
+    counts = pd.Series(list(subjects)).value_counts().sort_index()
+    return counts.iloc[np.random.default_rng(seed).permutation(len(counts))]
+
+
 def _parts(samples: pd.DataFrame, k: int, seed: int) -> list[list[str]]:
     """Subjects dealt to k parts: largest first, ties shuffled, each to the part with the fewest samples."""
-    counts = samples["subject"].value_counts().sort_index()
+    counts = _shuffled(samples["subject"], seed)
     if len(counts) < k:
         raise ProtocolError(f"{k} subject-independent folds need {k} subjects, found {len(counts)}")
-    shuffled = counts.iloc[np.random.default_rng(seed).permutation(len(counts))]
     parts: list[list[str]] = [[] for _ in range(k)]
     sizes = [0] * k
-    for subject, count in sorted(shuffled.items(), key=lambda item: -item[1]):
+    for subject, count in sorted(counts.items(), key=lambda item: -item[1]):
         smallest = sizes.index(min(sizes))
         parts[smallest].append(subject)
         sizes[smallest] += count

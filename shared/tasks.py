@@ -109,14 +109,16 @@ class Task:
         if not self.protocol:
             raise ProtocolError(f"{self.name} is trained on only: it has no protocol")
         folds = PROTOCOLS[self.protocol](samples, seed)
-        return with_validation(folds, samples, seed=seed) if validation and not any(f.val for f in folds) else folds
+        if validation and not any(fold.val for fold in folds):
+            return with_validation(folds, samples, seed=seed)
+        return folds
 
     def remarks(self, editions: Mapping[str, str]) -> list[str]:
         """Remarks for a reader of results on these `editions` (corpus → edition): those other than the task's own."""
         return [
-            f"{self.name}: {corpus} is read from its {found} sheet; the task's labels are those of {edition}"
+            f"{self.name}: {corpus} is read from its {editions[corpus]} sheet; the task's labels are those of {edition}"
             for corpus, edition in self.edition.items()
-            if (found := editions.get(corpus, edition)) != edition
+            if corpus in editions and editions[corpus] != edition
         ]
 
 
