@@ -117,9 +117,10 @@ def bootstrap(
     shares = (draw.multinomial(R, np.full(R, 1 / R), size=n) if over_runs else np.ones((n, R))) / R
     each = []
     for matrices, folds in counted:
-        drawn, ones = _weighted(times, matrices, folds, metric), np.ones((1, S))
-        moved = _weighted(ones, matrices, folds, metric) - drawn.mean() if len(set(folds)) > 1 else 0
-        each.append(drawn + moved)
+        drawn = _weighted(times, matrices, folds, metric)
+        if len(set(folds)) > 1:
+            drawn += _weighted(np.ones((1, S)), matrices, folds, metric) - drawn.mean()
+        each.append(drawn)
     return np.einsum("nr,rn->n", shares, each)
 
 
@@ -142,28 +143,35 @@ def exchanged(
     counted = _by_subject([*runs, *others], classes)
     S, R = len(counted[0][0]), len(runs)
     pairs = list(zip(counted[:R], counted[R:], strict=True))
-    p = _exchanged(pairs, [np.arange(S)] * R, S, metric, n, seed)
-    units, U = [], 0
-    for run, names in zip(runs, networks, strict=bool(networks)):
-        network, (_, subject) = np.unique(names, return_inverse=True)[1], np.unique(run[0], return_inverse=True)
-        (unit := np.empty(S, int))[subject] = network
-        units.append(U + unit)
-        U += int(network.max()) + 1
-    return max(p, _exchanged(pairs, units, U, metric, n, seed)) if 0 < U < S * R else p
+    by_subject = _exchanged(pairs, [np.arange(S)] * R, S, metric, n, seed)
+    if not networks:
+        return by_subject
+    units, U = [], 0  # the network of each subject in each run, and how many there are in all
+    for run, names in zip(runs, networks, strict=True):
+        _, subject = np.unique(run[0], return_inverse=True)
+        own, network = np.unique(names, return_inverse=True)
+        unit = np.empty(S, int)
+        unit[subject] = U + network
+        units.append(unit)
+        U += len(own)
+    if U >= S * R:  # each answers for one subject
+        return by_subject
+    return max(by_subject, _exchanged(pairs, units, U, metric, n, seed))
 
 
 def _exchanged(pairs: Sequence[Any], units: Sequence[np.ndarray], U: int, metric: str, n: int, seed: int) -> float:
     """The p-value by exchanges of U units, to which the subjects of each pair of runs belong."""
     if n >= 2**U:
-        mine = 1 - (np.arange(2**U)[:, None] >> np.arange(U)) % 2
+        mine = 1 - (np.arange(2**U)[:, None] >> np.arange(U)) % 2  # 1 where a unit keeps its own, first of all as found
     else:
         mine = np.random.default_rng(seed).integers(0, 2, (n + 1, U))
-        mine[0] = 1  # as found
+        mine[0] = 1
     differences = np.zeros(len(mine))
     for ((a, folds), (b, _)), unit in zip(pairs, units, strict=True):
-        kept, given = np.hstack([mine[:, unit], 1 - mine[:, unit]]), np.hstack([1 - mine[:, unit], mine[:, unit]])
+        own, other = mine[:, unit], 1 - mine[:, unit]
         both, fold_of = np.concatenate([a, b]), np.concatenate([folds, folds])
-        differences += _weighted(kept, both, fold_of, metric) - _weighted(given, both, fold_of, metric)
+        first, second = np.hstack([own, other]), np.hstack([other, own])
+        differences += _weighted(first, both, fold_of, metric) - _weighted(second, both, fold_of, metric)
     return float(np.mean(np.abs(differences) >= abs(differences[0]) - 1e-12))
 
 
@@ -190,9 +198,10 @@ def _by_subject(runs: Sequence[Sequence[Any]], classes: int) -> list[tuple[np.nd
         raise ValueError("the runs are not of the same subjects")
     counted = []
     for (_, target, pred, *folds), (_, index) in zip(runs, people, strict=True):
-        each = confusion(target, pred, classes, index)
-        fold_of = dict(zip(index, folds[0] if folds and folds[0] is not None else [""] * len(index), strict=True))
-        counted.append((each, np.array([fold_of[s] for s in range(len(names))])))
+        matrices = confusion(target, pred, classes, index)
+        joined = folds[0] if folds and folds[0] is not None else [""] * len(index)
+        fold_of = dict(zip(index, joined, strict=True))
+        counted.append((matrices, np.array([fold_of[s] for s in range(len(names))])))
     return counted
 
 
