@@ -53,25 +53,30 @@ def _labels(corpus: CorpusFolder, out: Collector) -> dict[str, Label]:
         tree = corpus.get(
             *places, what="set_1.csv … set_5.csv", holds=r"set_\d", files=(".csv",), flat=True, anywhere=False
         )
-        sets = tree.listing()
-        for name in [name for name in sets.files(".csv") if name.lower().startswith("set_")]:
-            sheet, number, seen = read_sheet(sets.path(name), COLUMNS), name[4:-4], set[str]()
-            for row in sheet.rows:
-                clip, label = f"{row.whole('video_name', 'a number'):05d}", row.whole("label", "1 to 7")
-                if label not in range(1, 8) and not row.faults:
-                    row.faults.append((f"column 'label' holds {label}, expected 1 to 7", "correct the sheet"))
-                if out.faulty(row, sheet.path, f"{NAME}/{clip}"):
-                    continue
-                emotion, split = EMOTIONS[label - 1], number if side == "test" else None
-                known = labels.setdefault(clip, Label(emotion, sheet.path, row.number, split))
-                what = ""
-                if clip in seen:
-                    what = f"{clip} is listed twice"
-                elif known.emotion != emotion:
-                    what = f"{clip} is {emotion} here and {known.emotion} in {known.where}, row {known.row}"
-                elif split and known.split != split:
-                    what = f"{clip} is tested in set {known.split} too"
-                seen.add(clip)
-                if what:
-                    out.problem(sheet.path, row.number, what, "restore the split from the release", f"{NAME}/{clip}")
+        for name in tree.listing().files(".csv"):
+            if name.lower().startswith("set_"):
+                _add_set(labels, tree.path(name), name[4:-4] if side == "test" else None, out)
     return labels
+
+
+def _add_set(labels: dict[str, Label], path: str, split: str | None, out: Collector) -> None:
+    """Adds the labels of one set to those known; where they contradict each other, a problem."""
+    seen: set[str] = set()
+    for row in read_sheet(path, COLUMNS).rows:
+        clip, label = f"{row.whole('video_name', 'a number'):05d}", row.whole("label", "1 to 7")
+        if label not in range(1, 8) and not row.faults:
+            row.faults.append((f"column 'label' holds {label}, expected 1 to 7", "correct the sheet"))
+        if out.faulty(row, path, f"{NAME}/{clip}"):
+            continue
+        emotion = EMOTIONS[label - 1]
+        known = labels.setdefault(clip, Label(emotion, path, row.number, split))
+        what = ""
+        if clip in seen:
+            what = f"{clip} is listed twice"
+        elif known.emotion != emotion:
+            what = f"{clip} is {emotion} here and {known.emotion} in {known.where}, row {known.row}"
+        elif split and known.split != split:
+            what = f"{clip} is tested in set {known.split} too"
+        seen.add(clip)
+        if what:
+            out.problem(path, row.number, what, "restore the split from the release", f"{NAME}/{clip}")
