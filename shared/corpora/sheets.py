@@ -202,15 +202,16 @@ def read_sheet(
     looked: list[tuple[int, str, str]] = []  # of each sheet: how many columns are missing, its title, what to say
     for table, cells in _tables(path, title, spelled):
         header, found = _header(cells, spelled)
-        names = {name: places[0] for name, places in found.items()}
-        if positions and len(names) > len(columns) // 2:
+        taken: dict[str, int] = {}
+        if positions and len(found) > len(columns) // 2:
             free = set(range(len(cells[header]))).difference(*found.values())
-            names |= {name: j for j, name in enumerate(columns) if name not in names and j in free}
+            taken = {name: j for j, name in enumerate(columns) if name not in found and j in free}
+        names = {name: places[0] for name, places in found.items()} | taken
         missing = [name for name in columns if name not in names and name not in optional]
         if not missing:
             _refuse_contradictions(path, cells, header, found)
             sheet = _sheet(path, cells, header, names)
-            for name, j in ((name, j) for name, j in names.items() if name not in found):
+            for name, j in taken.items():
                 what = f"{as_text(cells[header][j])!r} (column {j + 1}) is taken for {name} by its place"
                 sheet.notes.append(f"{path}, row {header + 1}: {what}")
             return sheet

@@ -6,6 +6,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
@@ -37,9 +38,9 @@ def decoded(reading: Reading, cache: Path) -> Reading:
         bar = tqdm(clips, f"decoding {reading.corpus}", len(videos), unit="video", disable=None, leave=False)
         found = dict(zip(videos, bar, strict=True))
     samples = samples.assign(frames=[found[f] if isinstance(f, Video) else f for f in samples["frames"]])
-    broken = [isinstance(f, Problem) for f in samples["frames"]]
+    broken = np.array([isinstance(f, Problem) for f in samples["frames"]])
     problems = [dataclasses.replace(row.frames, sample=row.sample) for row in samples[broken].itertuples()]
-    samples = samples[[not b for b in broken]].reset_index(drop=True)
+    samples = samples[~broken].reset_index(drop=True)
     last = pd.Series([f.numbers[-1] for f in samples["frames"]], index=samples.index, dtype="Int64")
     samples["offset"] = samples["offset"].fillna(last)
     return dataclasses.replace(reading, samples=samples, problems=[*reading.problems, *problems])
