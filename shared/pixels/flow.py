@@ -12,37 +12,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+TAU = 0.25  # time step of the dual variable
+LAMBDA = 0.15  # weight of the data term
+THETA = 0.3  # how tightly the two parts of the solution are tied
+SCALES, STEP = 5, 0.8  # levels of the pyramid at most, and the ratio of their sizes
+WARPS = 5  # linearisations on each level
+OUTER, INNER = 10, 30  # iterations of each at most: OUTER times INNER, before which the flow is median-filtered
+EPSILON = 0.01  # root mean square of a step, in pixels, at which an image is left as it is
 
-def tvl1(
-    I0: Tensor,
-    I1: Tensor,
-    *,
-    tau: float = 0.25,
-    lambda_: float = 0.15,
-    theta: float = 0.3,
-    scales: int = 5,
-    step: float = 0.8,
-    warps: int = 5,
-    epsilon: float = 0.01,
-    inner: int = 30,
-    outer: int = 10,
-) -> Tensor:
+
+def tvl1(I0: Tensor, I1: Tensor) -> Tensor:
     """Optical flow I0 -> I1, (B, 2, H, W) float32, in pixels: rightward, then downward motion; without gradient.
 
     I0, I1: (B, H, W) grey, uint8 or floating in [0, 1]. Raises ValueError for other shapes and values.
-
-    tau: time step of the dual variable; lambda_: weight of the data term; theta: how tightly the two parts of the
-    solution are tied; scales, step: levels of the pyramid at most, and the ratio of their sizes; warps: linearisations
-    on each level, each with outer × inner iterations at most, before each `inner` of which the flow is median-filtered;
-    epsilon: root mean square of a step, in pixels, at which an image is left as it is.
     """
     if I0.ndim != 3 or I0.shape != I1.shape or not I0[:1].numel():
         raise ValueError(f"two (B, H, W) batches of equal shape expected, not {tuple(I0.shape)} and {tuple(I1.shape)}")
-    solver = dict(tau=tau, l_t=lambda_ * theta, theta=theta, warps=warps, epsilon=epsilon, inner=inner, outer=outer)
     I0, I1 = _grey(I0), _grey(I1)
-    if I0.device.type == "cpu":
-        return _in_threads(lambda a, b: _pyramid(a, b, scales, step, solver), I0, I1)
-    return _pyramid(I0, I1, scales, step, solver)
+    return _in_threads(_pyramid, I0, I1) if I0.device.type == "cpu" else _pyramid(I0, I1)
 
 
 def strain(flow: Tensor) -> Tensor:
@@ -79,22 +66,22 @@ def _in_threads(flow: Callable[[Tensor, Tensor], Tensor], I0: Tensor, I1: Tensor
         torch.set_num_threads(threads)
 
 
-def _pyramid(I0: Tensor, I1: Tensor, scales: int, step: float, solver: dict[str, Any]) -> Tensor:
+def _pyramid(I0: Tensor, I1: Tensor) -> Tensor:
     """Flow (B, 2, H, W) in pixels of images (B, H, W) in 0..255, from the coarsest level to the finest."""
     levels = [(I0, I1)]
-    for _ in range(scales - 1):
-        H, W = (round(n * step) for n in levels[-1][0].shape[-2:])
+    for _ in range(SCALES - 1):
+        H, W = (round(n * STEP) for n in levels[-1][0].shape[-2:])
         if min(H, W) < 16:
             break
-        I0, I1 = (_resize(I, H, W, 1 / step) for I in (I0, I1))
+        I0, I1 = (_resize(I, H, W, 1 / STEP) for I in (I0, I1))
         levels.append((I0, I1))
     B, H, W = levels[-1][0].shape
     u = I0.new_zeros(B, 2, H, W)
     for I0, I1 in reversed(levels):
         H, W = I0.shape[-2:]
         if u.shape[-2:] != (H, W):
-            u = _resize(u, H, W) / step
-        u = _level(I0, I1, u, **solver)
+            u = _resize(u, H, W) / STEP
+        u = _level(I0, I1, u)
     return u
 
 
@@ -109,7 +96,7 @@ def _resize(x: Tensor, H: int, W: int, stride: float | None = None) -> Tensor:
     return x
 
 
-def _level(I0: Tensor, I1: Tensor, u: Tensor, *, warps: int, **solver: Any) -> Tensor:
+def _level(I0: Tensor, I1: Tensor, u: Tensor) -> Tensor:
     """The flow u (B, 2, H, W), in pixels of this level of the pyramid, refined."""
     B, H, W = I0.shape
     rows, cols = torch.arange(H, device=u.device), torch.arange(W, device=u.device)
@@ -119,31 +106,19 @@ def _level(I0: Tensor, I1: Tensor, u: Tensor, *, warps: int, **solver: Any) -> T
     source = F.pad(torch.stack([I1, I1_x, I1_y], 1), (0, side - W, 0, side - H))
     pixel = torch.stack(torch.meshgrid(cols, rows, indexing="xy"), -1)
     p = u.new_zeros(B, 2, 2, H, W)
-    for _ in range(warps):
+    for _ in range(WARPS):
         grid = (2 * (pixel + u.permute(0, 2, 3, 1)) + 1) / side - 1
         warped = F.grid_sample(source, grid, mode="bicubic", padding_mode="zeros", align_corners=False)
         g = warped[:, 1:]
         rho_c = warped[:, 0] - (g * u).sum(1) - I0
-        _solve(u, p, g.contiguous(), rho_c, **solver)
+        _solve(u, p, g.contiguous(), rho_c)
     return u
 
 
-def _solve(
-    u: Tensor,
-    p: Tensor,
-    g: Tensor,
-    rho_c: Tensor,
-    *,
-    tau: float,
-    l_t: float,
-    theta: float,
-    epsilon: float,
-    inner: int,
-    outer: int,
-) -> None:
+def _solve(u: Tensor, p: Tensor, g: Tensor, rho_c: Tensor) -> None:
     """Minimises over u (B, 2, H, W) and its dual p (B, 2 directions, 2, H, W), in place; g: I1's warped gradient.
 
-    An image leaves the batch once its mean squared step is at most epsilon². Fields are handled as flat memory: p_x is
+    An image leaves the batch once its mean squared step is at most EPSILON². Fields are handled as flat memory: p_x is
     zero in the last column and p_y in the last row, so that what a shift by one pixel or one row carries over an
     image's border is zero, as the divergence's boundary asks.
     """
@@ -154,30 +129,30 @@ def _solve(
     a, r = g / square.unsqueeze(1), rho_c / square
     one = u.new_ones(())
     s, d, norm, d_x, d_y = torch.empty_like(r), *(torch.empty_like(v) for _ in range(4))
-    for n in range(outer * inner):
-        if n % inner == 0:
+    for n in range(OUTER * INNER):
+        if n % INNER == 0:
             v = _median5(v)
-        # the thresholding step: v = u - g clamp(rho / |g|², ±lambda theta), and u = v + theta div p
-        torch.addcmul(r, a[:, 0], v[:, 0], out=s).addcmul_(a[:, 1], v[:, 1]).clamp_(-l_t, l_t)
+        # the thresholding step: v = u - g clamp(rho / |g|², ±LAMBDA THETA), and u = v + THETA div p
+        torch.addcmul(r, a[:, 0], v[:, 0], out=s).addcmul_(a[:, 1], v[:, 1]).clamp_(-LAMBDA * THETA, LAMBDA * THETA)
         torch.mul(s.unsqueeze(1), g, out=d)
-        torch.sub(p_x, d, alpha=1 / theta, out=d)
+        torch.sub(p_x, d, alpha=1 / THETA, out=d)
         flat = d.view(-1)
         flat[1:] -= p_x.view(-1)[:-1]
         d += p_y
         flat[W:] -= p_y.view(-1)[:-W]
-        v.add_(d, alpha=theta)
-        # the dual step: p = (p + tau/theta grad u) / (1 + tau/theta |grad u|)
+        v.add_(d, alpha=THETA)
+        # the dual step: p = (p + TAU/THETA grad u) / (1 + TAU/THETA |grad u|)
         flat = v.view(-1)
         torch.sub(flat[1:], flat[:-1], out=d_x.view(-1)[:-1])
         torch.sub(flat[W:], flat[:-W], out=d_y.view(-1)[:-W])
         d_x[..., -1] = 0
         d_y[..., -1, :] = 0
         torch.mul(d_x, d_x, out=norm).addcmul_(d_y, d_y).sqrt_()
-        torch.add(one, norm, alpha=tau / theta, out=norm)
-        p_x.add_(d_x, alpha=tau / theta).div_(norm)
-        p_y.add_(d_y, alpha=tau / theta).div_(norm)
+        torch.add(one, norm, alpha=TAU / THETA, out=norm)
+        p_x.add_(d_x, alpha=TAU / THETA).div_(norm)
+        p_y.add_(d_y, alpha=TAU / THETA).div_(norm)
         step = d.flatten(1)
-        moving = torch.linalg.vecdot(step, step) * theta**2 > epsilon**2 * H * W
+        moving = torch.linalg.vecdot(step, step) * THETA**2 > EPSILON**2 * H * W
         if not moving.all():
             still = live[~moving]
             u[still], p[still, 0], p[still, 1] = v[~moving], p_x[~moving], p_y[~moving]
