@@ -94,14 +94,6 @@ class Video:
 
     path: str
 
-    @property
-    def first(self) -> int:
-        return 0
-
-    @property
-    def last(self) -> None:
-        return None
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -215,16 +207,21 @@ class Collector:
 
         Without a `subject` nobody's identity is known: the sample is its own subject. `onset` and `offset` are by
         default the first and the last frame. `where` and `row` are its source, by default its frames."""
-        onset, offset = frames.first if onset is None else onset, frames.last if offset is None else offset
-        where = where or (frames.path if isinstance(frames, Video) else frames.folder)
+        if isinstance(frames, Video):
+            source, first, last = frames.path, 0, None
+        else:
+            source, first, last = frames.folder, frames.first, frames.last
+        where = where or source
+        onset = first if onset is None else onset
+        offset = last if offset is None else offset
         faults = []
         if sample in self.sources:
             faults.append((f"{sample} is there already ({self.sources[sample]})", "keep one of the two"))
         faults += out_of_order(onset, apex, offset)
         if isinstance(frames, Frames):
-            first = self.spans.setdefault((frames.folder, frames.names[:1], onset, offset), sample)
-            if first != sample and len(frames):
-                what = f"the images {onset}..{offset} of {frames.folder} are those of {first}"
+            other = self.spans.setdefault((frames.folder, frames.names[:1], onset, offset), sample)
+            if other != sample and len(frames):
+                what = f"the images {onset}..{offset} of {frames.folder} are those of {other}"
                 faults.append((what, "correct one of the two rows"))
             faults += _missing(frames, {"onset": onset, "apex": apex, "offset": offset})
         for what, remedy in faults:
@@ -254,9 +251,9 @@ def out_of_order(onset: int | None, apex: int | None, offset: int | None) -> lis
     frames = (("onset", onset), ("apex", apex), ("offset", offset))
     given = [(name, number) for name, number in frames if number is not None]
     return [
-        (f"{a} {x} lies after {b} {y}", "correct the sheet")
-        for (a, x), (b, y) in zip(given, given[1:], strict=False)
-        if x > y
+        (f"{name} {number} lies after {later} {other}", "correct the sheet")
+        for (name, number), (later, other) in itertools.pairwise(given)
+        if number > other
     ]
 
 
