@@ -1,12 +1,13 @@
 """The annotation sheet of a corpus: found among its files, and chosen among its editions."""
 
+import itertools
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 
 from .folders import CorpusFolder
 from .samples import Collector
-from .sheets import EXTENSIONS, Sheet, SheetError, as_text, read_sheet
+from .sheets import EXTENSIONS, Sheet, SheetError, SheetRow, as_text, read_sheet
 
 OTHERS, LARGE = 20, 2**22  # sheets not named like the release that are tried: how many, and up to which size in bytes
 
@@ -95,6 +96,10 @@ def _find_sheets(corpus: CorpusFolder, like: str, read: Callable[[str], Sheet]) 
 
 def _differing(a: Sheet, b: Sheet) -> list[int]:
     """The numbers of the rows of `b` that differ from `a`; of a shorter `b` that of its header."""
-    first, second = ([{name: as_text(value) for name, value in row.cells.items()} for row in s.rows] for s in (a, b))
-    rows = [b.rows[i].number for i, cells in enumerate(second) if i >= len(first) or cells != first[i]]
-    return rows or ([b.header_row] if len(first) != len(second) else [])
+
+    def texts(row: SheetRow | None) -> dict[str, str]:
+        return {name: as_text(value) for name, value in row.cells.items()} if row else {}
+
+    pairs = itertools.zip_longest(a.rows, b.rows)
+    rows = [row.number for other, row in pairs if row and texts(row) != texts(other)]
+    return rows or ([b.header_row] if len(a.rows) > len(b.rows) else [])
