@@ -55,7 +55,7 @@ def boxed(reading: Reading, cache: Path) -> Reading:
     UserError for a broken file, DetectorMissing.
     """
     samples, own = reading.samples, Path(reading.root) / "boxes.csv"
-    given = _boxes(load(own))
+    given = {sample: box for sample, (box, _) in load(own).items()}
     if odd := [sample for sample in given if not sample.startswith(f"{reading.corpus}/")]:
         example = f", for example {samples['sample'].iloc[0]}" if len(samples) else ""
         raise UserError(f"{own}: sample {odd[0]!r}: expected {reading.corpus}/ at the beginning{example}")
@@ -79,11 +79,6 @@ def boxed(reading: Reading, cache: Path) -> Reading:
     return dataclasses.replace(reading, samples=samples, problems=problems)
 
 
-def _boxes(rows: Mapping[str, Given]) -> dict[str, Box | None]:
-    """The boxes alone of a file's rows."""
-    return {sample: box for sample, (box, _) in rows.items()}
-
-
 def _with(boxes: Mapping[str, Box | None], samples: pd.DataFrame) -> pd.DataFrame:
     """The samples with these boxes on their frames."""
     frames = [
@@ -94,7 +89,7 @@ def _with(boxes: Mapping[str, Box | None], samples: pd.DataFrame) -> pd.DataFram
 
 
 def _complete(
-    images: Mapping[str, str], corpus: str, own: Path, given: Mapping[str, Box | None], made: Path
+    images: Mapping[str, str], corpus: str, own: Path, given: dict[str, Box | None], made: Path
 ) -> dict[str, Box | None]:
     """The boxes of these clips, sample -> image: those `given` in the file `own`, before those in the file `made`.
 
@@ -113,7 +108,7 @@ def _complete(
                 f"{', '.join(COLUMNS)}, in pixels (samples are named like {next(iter(wanted))})"
             )
         _detect(wanted, corpus, made, known)
-    boxes = {**_boxes(known), **given}
+    boxes = {sample: box for sample, (box, _) in known.items()} | given
     sheet = made.with_suffix(".png")
     if not sheet.exists() or any(f.exists() and f.stat().st_mtime > sheet.stat().st_mtime for f in (own, made)):
         contact_sheet(images, boxes, sheet)
