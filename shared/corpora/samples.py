@@ -207,10 +207,10 @@ class Collector:
 
         Without a `subject` nobody's identity is known: the sample is its own subject. `onset` and `offset` are by
         default the first and the last frame. `where` and `row` are its source, by default its frames."""
-        if isinstance(frames, Video):
-            source, first, last = frames.path, 0, None
-        else:
+        if isinstance(frames, Frames):
             source, first, last = frames.folder, frames.first, frames.last
+        else:
+            source, first, last = frames.path, 0, None
         where = where or source
         onset = first if onset is None else onset
         offset = last if offset is None else offset
