@@ -1,5 +1,6 @@
 """Released counts shared out: clips to people, emotions to clips, action units to clips. Every total is met exactly."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ def proportional(total: int, weights: Sequence[float] | np.ndarray) -> list[int]
 
 def evenly(counts: Mapping[str, int], people: Sequence[str]) -> list[Pair]:
     """Each emotion spread over the people as evenly as its count allows; sorted."""
-    emotions = [emotion for emotion, n in counts.items() for _ in range(n)]
+    emotions = Counter(counts).elements()
     return sorted(Pair(people[i % len(people)], emotion) for i, emotion in enumerate(emotions))
 
 
@@ -56,7 +57,7 @@ def deal(
     Raises ValueError if that is impossible.
     """
     only = only or {}
-    pool = [emotion for emotion, n in counts.items() for _ in range(n)]
+    pool = list(Counter(counts).elements())
     rng.shuffle(pool)
     hands: dict[str, list[str]] = {person: [] for person in sizes}
     first = [(person, allowed) for person, allowed in only.items() for _ in range(sizes[person])]
@@ -70,6 +71,27 @@ def deal(
         while len(hands[person]) < size:
             hands[person].append(pool.pop())
     return [Pair(person, emotion) for person, hand in hands.items() for emotion in sorted(hand)]
+
+
+def _give_each(
+    chosen: np.ndarray, score: np.ndarray, is_shared: np.ndarray, full: Sequence[int], empty: Sequence[int]
+) -> None:
+    """Move AUs between clips, in `chosen` (clips, AUs), until each clip in `full` shows one that is shared and each in
+    `empty` another one. Raises ValueError if there are too few."""
+    for i in (*full, *empty):
+        allowed = is_shared if i in full else ~is_shared
+        if chosen[i, allowed].any():
+            continue
+        moves = [  # within a column, so that totals stay, from a clip that keeps a shared AU
+            (score[i, k] - score[giver, k], giver, k)
+            for k in np.flatnonzero(allowed).tolist()
+            for giver in full
+            if chosen[giver, k] and chosen[giver, is_shared].sum() > is_shared[k]
+        ]
+        if not moves:
+            raise ValueError("too few AUs for each clip to show one")
+        _, giver, k = max(moves)
+        chosen[giver, k], chosen[i, k] = False, True
 
 
 def fit_units(
@@ -102,24 +124,9 @@ def fit_units(
         chosen[np.argsort(-score[:, k], kind="stable")[: counts[au]], k] = True
     if not np.isfinite(score[chosen]).all():
         raise ValueError("more clips are to show an AU than may show it")
-
     full = [i for i in range(len(wishes)) if i not in bare and i not in uncoded]
     empty = [i for i in bare if i not in uncoded and all(au in counts for au in wishes[i])]
-    for i in (*full, *empty):
-        allowed = is_shared if i in full else ~is_shared
-        if chosen[i, allowed].any():
-            continue
-        moves = [  # within a column, so that totals stay, from a clip that keeps an AU of `shared`
-            (score[i, k] - score[giver, k], giver, k)
-            for k in np.flatnonzero(allowed).tolist()
-            for giver in full
-            if chosen[giver, k] and chosen[giver, is_shared].sum() > is_shared[k]
-        ]
-        if not moves:
-            raise ValueError("too few AUs for each clip to show one")
-        _, giver, k = max(moves)
-        chosen[giver, k], chosen[i, k] = False, True
-
+    _give_each(chosen, score, is_shared, full, empty)
     fitted = []
     for i, wish in enumerate(wishes):
         shown = {aus[k] for k in np.flatnonzero(chosen[i])} | {au for au in wish if au not in counts or i in uncoded}

@@ -56,7 +56,14 @@ def head(t: SimpleNamespace, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     neck_w = neck_width(t, y)
     neck = 4.2 * np.sqrt(np.clip(1 - (x / neck_w) ** 2, 0, 1)) - 2.5 - 0.12 * np.clip(y - 12, 0, 9)
     z = np.maximum(7.2 * side * vertical, neck)
+    z = _middle(t, x, y, z)
+    for name in SIDES:
+        z = _half(t, x, y, z, name)
+    return z
 
+
+def _middle(t: SimpleNamespace, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """The heights `z` with nose, mouth and chin."""
     tip = t.nose_y - 0.45
     down = np.clip((y + 0.6) / (tip + 0.6), 0, 1.6)
     rise = t.nose_h * np.where(down < 1, 0.16 + 0.84 * down**1.35, np.clip(1 - ((down - 1) / 0.2) ** 2, 0, 1))
@@ -76,28 +83,30 @@ def head(t: SimpleNamespace, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     z = z - bump(x, y, (0, t.mouth_y - 1.25), (0.3, 0.6), 0.1)
     z = z + sum(bump(x, y, (s * 0.55, t.mouth_y - 1.2), (0.28, 0.6), 0.05) for s in (1, -1))
     z = z - bump(x, y, (0, t.mouth_y + t.lip_low + 0.55), (1.7, 0.36), 0.3)
-    z = z + bump(x, y, (0, t.chin_y - 1.25), (1.5, 1.0), t.chin_h)
+    return z + bump(x, y, (0, t.chin_y - 1.25), (1.5, 1.0), t.chin_h)
 
-    for name, sign in SIDES.items():
-        e = (sign * t.eye_x, t.eye_y)
-        z = z + bump(x, y, (sign * (t.eye_x + 0.35), t.brow_y - 0.05), (2.2, 0.6), 0.2 + 0.12 * t.masculine)
-        z = z - bump(x, y, (e[0] - sign * 0.35, e[1] - 0.35), (1.9, 1.05), t.socket * 0.75)
-        z = z - bump(x, y, (sign * (t.eye_x - 1.75), -0.1), (0.55, 0.9), 0.3)
-        z = z + bump(x, y, (e[0], e[1] + 0.02), (1.35, 0.85), 0.55)
-        u, l, _ = eye_lines(t, x, name)
-        span = np.clip(1 - np.abs((x - e[0]) / (t.eye_len * 1.08)) ** 3, 0, 1)
-        z = z - 0.15 * span * np.exp(-(((y - (u - t.crease)) / 0.085) ** 2))
-        z = z + 0.05 * span * np.exp(-(((y - (u - 0.42 * t.crease)) / (0.5 * t.crease)) ** 2))
-        z = z - 0.035 * span * np.exp(-(((y - (l + 0.42)) / 0.12) ** 2)) * (0.5 + t.age / 45)
-        z = z + 0.05 * span * np.exp(-(((y - (l + 0.12)) / 0.13) ** 2))
-        z = z + bump(x, y, (sign * (t.eye_x + 1.1), 2.9), (2.1, 1.5), t.cheek)
-        z = z - bump(x, y, (sign * (t.eye_x + 1.7), 5.9), (1.5, 2.0), t.cheek * 0.45)
-        z = z + bump(x, y, (sign * t.nose_w * 0.78, t.nose_y - 0.32), (0.5, 0.5), 0.95)
-        z = z - bump(x, y, (sign * (t.nose_w + 0.12), t.nose_y - 0.45), (0.22, 0.55), 0.3)
-        z = z - bump(x, y, (sign * 0.62, t.nose_y + 0.08), (0.36, 0.17), 0.5)
-        z = z - bump(x, y, (sign * (t.mouth_w + 0.15), t.mouth_y + t.mouth_sag + 0.02), (0.28, 0.26), 0.16)
-        z = z + age_lines(t, x, y, sign)
-    return z
+
+def _half(t: SimpleNamespace, x: np.ndarray, y: np.ndarray, z: np.ndarray, name: str) -> np.ndarray:
+    """The heights `z` with brow, eye, cheek, nostril and corner of the mouth of the side of this name."""
+    sign = SIDES[name]
+    e = (sign * t.eye_x, t.eye_y)
+    z = z + bump(x, y, (sign * (t.eye_x + 0.35), t.brow_y - 0.05), (2.2, 0.6), 0.2 + 0.12 * t.masculine)
+    z = z - bump(x, y, (e[0] - sign * 0.35, e[1] - 0.35), (1.9, 1.05), t.socket * 0.75)
+    z = z - bump(x, y, (sign * (t.eye_x - 1.75), -0.1), (0.55, 0.9), 0.3)
+    z = z + bump(x, y, (e[0], e[1] + 0.02), (1.35, 0.85), 0.55)
+    u, l, _ = eye_lines(t, x, name)
+    span = np.clip(1 - np.abs((x - e[0]) / (t.eye_len * 1.08)) ** 3, 0, 1)
+    z = z - 0.15 * span * np.exp(-(((y - (u - t.crease)) / 0.085) ** 2))
+    z = z + 0.05 * span * np.exp(-(((y - (u - 0.42 * t.crease)) / (0.5 * t.crease)) ** 2))
+    z = z - 0.035 * span * np.exp(-(((y - (l + 0.42)) / 0.12) ** 2)) * (0.5 + t.age / 45)
+    z = z + 0.05 * span * np.exp(-(((y - (l + 0.12)) / 0.13) ** 2))
+    z = z + bump(x, y, (sign * (t.eye_x + 1.1), 2.9), (2.1, 1.5), t.cheek)
+    z = z - bump(x, y, (sign * (t.eye_x + 1.7), 5.9), (1.5, 2.0), t.cheek * 0.45)
+    z = z + bump(x, y, (sign * t.nose_w * 0.78, t.nose_y - 0.32), (0.5, 0.5), 0.95)
+    z = z - bump(x, y, (sign * (t.nose_w + 0.12), t.nose_y - 0.45), (0.22, 0.55), 0.3)
+    z = z - bump(x, y, (sign * 0.62, t.nose_y + 0.08), (0.36, 0.17), 0.5)
+    z = z - bump(x, y, (sign * (t.mouth_w + 0.15), t.mouth_y + t.mouth_sag + 0.02), (0.28, 0.26), 0.16)
+    return z + age_lines(t, x, y, sign)
 
 
 def neck_width(t: SimpleNamespace, y: np.ndarray) -> np.ndarray:
