@@ -225,7 +225,7 @@ def scaled(counts: Mapping[str, int], share: float) -> dict[str, int]:
 
 def wild(corpus: str, counts: Mapping[str, int], frames: tuple[int, int], seed: int) -> list[Take]:
     """Macro-expressions out of films, in random order, an actor for about four clips, for more once ACTORS play."""
-    emotions = [emotion for emotion, n in counts.items() for _ in range(n)]
+    emotions = list(Counter(counts).elements())
     rng = generator("wild", corpus, seed)
     rng.shuffle(emotions)
     actors = rng.integers(0, min(max(7, len(emotions) // 4), ACTORS), len(emotions))

@@ -51,17 +51,8 @@ ALTERNATIVES = 4
 # Rows whose order is wrong: the true onset, apex and offset, then the sheet's apex and offset.
 ODD = {"028_4_1": ((1084, 1134, 1143), 1143, 1134), "032_3_1": ((4896, 4930, 4968), 1930, 4968)}
 NOTES = ["Generated faces in the layout of SAMM's coding sheet.", *[""] * 11, "Frame numbers are absolute."]
-HEADER: list[object] = [
-    "Subject",
-    "Filename",
-    "Inducement Code",
-    "Onset Frame",
-    "Apex Frame",
-    "Offset Frame",
-    "Duration",
-    "Micro",
-]
-HEADER += ["Action Units", "Estimated Emotion", "Objective Classes", "Notes"]
+HEADER: list[object] = ["Subject", "Filename", "Inducement Code", "Onset Frame", "Apex Frame", "Offset Frame"]
+HEADER += ["Duration", "Micro", "Action Units", "Estimated Emotion", "Objective Classes", "Notes"]
 SMOKE = {"Anger": 14, "Other": 9, "Happiness": 9, "Surprise": 7, "Contempt": 6, "Disgust": 2, "Sadness": 1}
 TIMES = partial(micro_times, fps=FPS)
 
