@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..runs.paper import Column, Row, Table
 from ..runs.recorded import Archive, Recorded
@@ -41,11 +42,11 @@ def all_results(
 def finished(archive: Archive) -> dict[Recorded, str]:
     """The experiments of the paper's own rows that are done, each with the first row that shows it."""
     found: dict[Recorded, str] = {}
-    for table in archive.session.paper.tables:
-        for row, column in table.cells():
-            for experiment in archive.experiments(row, column) if not row.records else ():
-                if experiment.done:
-                    found.setdefault(experiment, row.name)
+    own = [(r, c) for table in archive.session.paper.tables for r, c in table.cells() if not r.records]
+    for row, column in own:
+        for experiment in archive.experiments(row, column):
+            if experiment.done:
+                found.setdefault(experiment, row.name)
     return found
 
 
@@ -53,63 +54,111 @@ def result(archive: Archive, table: Table, missing: Callable[[Row, Column], Sequ
     """A table; `missing` says why a cell cannot be run here."""
     session, paper = archive.session, archive.session.paper
     numbers, elsewhere = printed_numbers(paper.folder, table.name), printed_elsewhere(paper)
+    places = [_place(archive, row, column, missing(row, column)) for row, column in table.cells()]
     counts = _positives(archive, table, numbers)
     cells: list[Cell] = []
-    constant: dict[str, list[Cell]] = {}
-    corpora: dict[tuple[str, str], None] = {}
-    seeds: set[int] = set()
-    about: dict[str, list[tuple[str, str]]] = {}  # remark -> the cells that it is about
-    places = [(row.name, column.name) for row, column in table.cells()]
-    for row, column in table.cells():
-        printed, source = numbers.get((row.name, column.name), ("", "run"))
-        if not printed and not row.records:
-            printed, source = elsewhere.get(scored(paper, row, column), ("", source))
-        owner = archive.owner(row)
-        comparable = column.name not in counts or counts[column.name].comparable
-        cell = Cell(row.name, column.name, printed, source, joined=column.joined, rule=owner.session.rule)
-        cell = replace(cell, comparable=comparable)
-        experiments = archive.experiments(row, column)
-        done = [e for e in experiments if e.done]
-        there = [f"no records of {row.records}", *owner.left_out] if row.records else ["no records"]
-        remarks = [f"not run: {reason}" for reason in missing(row, column) or there]
-        if experiments:
-            remarks = remarks_on(done or experiments)
-        for remark in remarks:
-            about.setdefault(remark, []).append((row.name, column.name))
-        if done:
-            if column.name not in constant:
-                own = [e for e in archive.yardstick(done[0].task) if e.done]
-                constant[column.name] = [*yardstick(column, own, done[0]), *baselines(column, done[0])]
-            seeds.add(len(done))
-        for experiment in experiments:
-            corpora |= dict.fromkeys(experiment.found[0]["data"]["editions"].items())
-        ours = [remark for remark in remarks if remark.startswith(("input: ", "training: "))]
-        cells += _noted(replace(cell, remark="; ".join(ours)), row, column, experiments, done)
+    for place in places:
+        positives = counts.get(place.column.name)
+        cell = _printed(archive, place, numbers, elsewhere)
+        cells += _cells(replace(cell, comparable=positives is None or positives.comparable), place)
     first = {(c.column, c.joined): c for c in cells if c.row == table.rows[0].name}
     cells = [cell.over(first.get((cell.column, cell.joined))) for cell in cells]
-    ran = [place for place in places if any(place in about[r] for r in about if not r.startswith("not run"))]
-    lines = circumstances(session, sorted(seeds), corpora)
-    for remark in sorted(about, key=lambda remark: (remark.startswith("not run"), not remark.startswith("weights: "))):
-        lines.append(remark + scope(about[remark], places if remark.startswith("not run") else ran))
-    others, rows = _other_rows(table, numbers), tuple(dict.fromkeys(row for row, _ in numbers))
-    return Result(table, (*counts.values(), *others, *cells, *sum(constant.values(), [])), tuple(lines), rows)
+    every = (*counts.values(), *_other_rows(table, numbers), *cells, *_references(archive, places))
+    rows = tuple(dict.fromkeys(row for row, _ in numbers))
+    return Result(table, every, tuple(_remarks(session, places)), rows)
 
 
-def _noted(
-    cell: Cell, row: Row, column: Column, experiments: Sequence[Recorded], done: Sequence[Recorded]
-) -> list[Cell]:
+@dataclass(frozen=True)
+class Place:
+    """A cell's row and column, its experiments, those of them that are done, and the remarks on it."""
+
+    row: Row
+    column: Column
+    experiments: Sequence[Recorded]
+    done: Sequence[Recorded]
+    remarks: Sequence[str]
+
+    @property
+    def names(self) -> tuple[str, str]:
+        return self.row.name, self.column.name
+
+
+def _place(archive: Archive, row: Row, column: Column, missing: Sequence[str]) -> Place:
+    """What there is for a cell; `missing` says why it cannot be run here."""
+    experiments = archive.experiments(row, column)
+    done = [experiment for experiment in experiments if experiment.done]
+    if experiments:
+        return Place(row, column, experiments, done, remarks_on(done or experiments))
+    no_records = [f"no records of {row.records}", *archive.owner(row).left_out] if row.records else ["no records"]
+    return Place(row, column, [], [], [f"not run: {reason}" for reason in missing or no_records])
+
+
+def _printed(archive: Archive, place: Place, numbers: Numbers, elsewhere: Mapping[Any, tuple[str, str]]) -> Cell:
+    """A cell with its printed number, which may stand in another table, and without a measured one."""
+    row, column = place.row, place.column
+    printed, source = numbers.get(place.names, ("", "run"))
+    if not printed and not row.records:
+        printed, source = elsewhere.get(scored(archive.session.paper, row, column), ("", source))
+    ours = [remark for remark in place.remarks if remark.startswith(("input: ", "training: "))]
+    rule = archive.owner(row).session.rule
+    return Cell(row.name, column.name, printed, source, joined=column.joined, rule=rule, remark="; ".join(ours))
+
+
+def _cells(cell: Cell, place: Place) -> list[Cell]:
     """The cell with its number from the seeds that are done, and a note on its folds and whose records they are."""
+    row, experiments, done = place.row, place.experiments, place.done
     if not experiments:
         return [replace(cell, note="not run")]
     note = f"{sum(len(e.found) for e in experiments)} of {sum(e.folds for e in experiments)} folds"
     if 0 < len(done) < len(experiments):
         note += f", scored: seed {', '.join(str(e.seed) for e in done)}"
-    cell, noted = replace(cell, note=note), []
-    for each in measured(cell, row, column, {e.seed: e.found for e in done}) if done else [cell]:
-        note = each.note + f", of {row.records}" * bool(row.records)
-        note += "; the printed number is for other samples" * bool(each.paper and not each.comparable)
+    cells = [replace(cell, note=note)]
+    if done:
+        cells = measured(cells[0], row, place.column, {e.seed: e.found for e in done})
+    noted = []
+    for each in cells:
+        note = each.note
+        if row.records:
+            note += f", of {row.records}"
+        if each.paper and not each.comparable:
+            note += "; the printed number is for other samples"
         noted.append(replace(each, note=note))
     return noted
+
+
+def _references(archive: Archive, places: Iterable[Place]) -> list[Cell]:
+    """The yardstick and the constant baselines of each column, on the samples of the first cell that is done."""
+    first: dict[str, Place] = {}
+    for place in places:
+        if place.done:
+            first.setdefault(place.column.name, place)
+    cells: list[Cell] = []
+    for place in first.values():
+        own = [e for e in archive.yardstick(place.done[0].task) if e.done]
+        cells += [*yardstick(place.column, own, place.done[0]), *baselines(place.column, place.done[0])]
+    return cells
+
+
+def _remarks(session: Session, places: Sequence[Place]) -> list[str]:
+    """What stands below a table: the settings of its records, and each remark with the cells that it is about."""
+    seeds = {len(place.done) for place in places if place.done}
+    corpora = {
+        item: None
+        for place in places
+        for experiment in place.experiments
+        for item in experiment.found[0]["data"]["editions"].items()
+    }
+    about: dict[str, list[tuple[str, str]]] = {}  # remark -> the cells that it is about
+    for place in places:
+        for remark in place.remarks:
+            about.setdefault(remark, []).append(place.names)
+    every, ran = [place.names for place in places], [place.names for place in places if place.experiments]
+    started = [remark for remark in about if remark.startswith("weights: ")]
+    not_run = [remark for remark in about if remark.startswith("not run")]
+    others = [remark for remark in about if remark not in (*started, *not_run)]
+    lines = circumstances(session, sorted(seeds), corpora)
+    lines += [remark + scope(about[remark], ran) for remark in (*started, *others)]
+    return lines + [remark + scope(about[remark], every) for remark in not_run]
 
 
 def _positives(archive: Archive, table: Table, numbers: Numbers) -> dict[str, Cell]:
@@ -148,7 +197,9 @@ def circumstances(session: Session, seeds: Sequence[int], corpora: Iterable[tupl
     """The settings of a table's records, and each corpus with its edition; nothing where there are no records."""
     if not corpora:
         return []
-    number = " to ".join(map(str, dict.fromkeys((seeds[0], seeds[-1])))) if seeds else "0"
+    number = "0"
+    if seeds:
+        number = str(seeds[0]) if seeds[0] == seeds[-1] else f"{seeds[0]} to {seeds[-1]}"
     settings = [f"seeds: {number}", f"scale: {session.scale}", *(f"set: {k}={v}" for k, v in session.overrides.items())]
     data = ", ".join(f"{corpus} ({edition})" if edition else corpus for corpus, edition in corpora)
     return ["; ".join(settings), f"data: {'synthetic faces in the layouts of ' if session.generated else ''}{data}"]
@@ -180,11 +231,12 @@ def remarks_on(experiments: Sequence[Recorded]) -> list[str]:
 def scope(places: Sequence[tuple[str, str]], everywhere: Sequence[tuple[str, str]]) -> str:
     """The rows, or else the columns, that a remark is about, or the rows with the columns of those that it is about in
     part; nothing where it is about all cells."""
-    if not (others := [place for place in everywhere if place not in places]):
+    others = [place for place in everywhere if place not in places]
+    if not others:
         return ""
     for axis, name in enumerate(("rows", "columns")):
         mine, left = (list(dict.fromkeys(place[axis] for place in part)) for part in (places, others))
-        if not set(mine) & set(left):
+        if set(mine).isdisjoint(left):
             return f" [all {name} but {'; '.join(left)}]" if len(left) < len(mine) else f" [{name}: {'; '.join(mine)}]"
     rows = {row: [c for r, c in dict.fromkeys(places) if r == row] for row, _ in places}
     whole = rows.keys() - {row for row, _ in others}
