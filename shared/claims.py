@@ -17,7 +17,7 @@ from .files import locked
 from .metrics import bootstrap, constant_baseline, exchanged, holm, interval, least_p, score
 from .report.cells import parts, pooled
 from .report.results import circumstances, remarks_on
-from .report.tables import banner, markdown
+from .report.tables import banner, section
 from .reproduce import complete, open_session, write_files
 from .runs.experiment import Experiment
 from .runs.paper import AnyPaper, Claim
@@ -70,7 +70,7 @@ def claims(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Sequ
     said = [*circumstances(first, sorted(set(table["seeds"])), corpora), *too_few(lines), *remarks, *LEGEND]
     print(as_text(table), "", *(f"  {line}" for line in (banner(first), *said) if line), sep="\n")
     name = f"claims-{first.folder.name.removesuffix('-last')}"  # the rule of all papers here, of some their own
-    csv = table.assign(remark=banner(first)).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    csv = table.assign(remark=banner(first)).to_csv(index=False, float_format="%.6g")
     write_files(args.out, {f"{name}.csv": csv, f"{name}.md": as_markdown(table, banner(first), said)})
     print(f"\n{args.out / name}.csv and .md\nclaims: {time.monotonic() - clock:.0f} s in all")
     return 0
@@ -168,5 +168,4 @@ def as_markdown(table: pd.DataFrame, said: str, lines: Sequence[str]) -> str:
     """The table in Markdown, under what is `said` of its data and above the remarks."""
     shown = [[f"{v:.3f}" if isinstance(v, float) else str(v) for v in row] for row in table.to_numpy().tolist()]
     rows = [["" if v == "nan" else v for v in row] for row in shown]
-    head = ["## Claims", "", *([f"**{said}**", ""] if said else [])]
-    return "\n".join([*head, *markdown(list(table.columns), rows), "", *(f"- {line}" for line in lines), ""])
+    return "\n".join(section("Claims", said, list(table.columns), rows, lines))

@@ -15,7 +15,7 @@ from ..tasks import TASKS
 from .cells import Cell
 from .printed import POSITIVES
 from .results import Result
-from .tables import banner, decimal, ends, markdown, outside
+from .tables import banner, decimal, difference, ends, markdown, outside
 
 HOW = (
     "Each cell: measured (mean over seeds), its 95 % interval (bootstrap over subjects) and, in parentheses, the "
@@ -88,7 +88,7 @@ def shown(cell: Cell | None, d: int, comparable: bool) -> Shown:
         mark = "outside" if outside(cell) else "inside"
     source = {"run": "", "illegible": "illegible"}.get(cell.source, f", {cell.source}")
     printed = f"{cell.paper}{source}" if cell.paper or source == "illegible" else ""
-    over = f"{decimal(cell.gain, d, '+')} {ends(cell.gain_low, cell.gain_high, d)}".strip()
+    over = difference(cell.gain, cell.gain_low, cell.gain_high, d)
     value = decimal(cell.measured, 0 if cell.row == POSITIVES else d)
     return Shown(value, ends(cell.low, cell.high, d), printed, over, mark)
 
@@ -186,8 +186,6 @@ def written(frame: pd.DataFrame, said: str, remarks: Sequence[str], form: str) -
         return noted + "".join(SIGNS.get(sign, sign) for sign in str(made))
     flat = frame.set_axis([" ".join(name).strip() if isinstance(name, tuple) else name for name in frame], axis=1)
     if form == "csv":
-        return "".join(f"# {line}\n" for line in (said, *remarks)) + str(
-            flat.to_csv(index_label="row", lineterminator="\n")
-        )
+        return "".join(f"# {line}\n" for line in (said, *remarks)) + str(flat.to_csv(index_label="row"))
     lines = markdown(["", *flat.columns], ([name, *row] for name, *row in flat.itertuples()), align="---:")
     return "\n".join([said, "", *lines, "", *(f"- {line}" for line in remarks), ""])

@@ -3,7 +3,7 @@
 import shutil
 import textwrap
 from collections.abc import Mapping
-from itertools import product, zip_longest
+from itertools import zip_longest
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ from .comparison import LEVEL, Compared, Comparison
 from .figures import METRIC, grid
 from .layout import BRACKETS, written
 from .page import pictures, rendered
-from .tables import markdown
+from .tables import section
 
 ACROSS = 3  # panels of the forest plot beside each other
 LEGEND = (
@@ -29,14 +29,6 @@ LEGEND = (
 def published_text(line: Mapping[str, str]) -> str:
     """A published number in one line."""
     return f"{line['method']}: {line['value']} ({line['source']}; {line['protocol']}; epoch: {line['selection']})"
-
-
-def matrix(made: Comparison, *, leak: bool) -> list[list[str]]:
-    """The table as strings: a line of headers, then one a method."""
-    head = ["method", *(column.name for column in made.columns)]
-    return [head] + [
-        [name, *(" ".join(made.cells[name, c.name].lines(leak=leak)) for c in made.columns)] for name in made.methods
-    ]
 
 
 def as_text(made: Comparison, *, leak: bool) -> str:
@@ -74,21 +66,21 @@ def _stacked(found: Compared, leak: bool) -> list[str]:
 
 def manuscript(made: Comparison, form: str, intervals: bool) -> str:
     """The measured numbers as LaTeX, Markdown or CSV, with lines that say what they are, and all remarks."""
-    cells = {place: found for place, found in made.cells.items() if found.cell.measured is not None}
-    methods = [name for name in made.methods if any(place[0] == name for place in cells)]
-    columns = [column for column in made.columns if any(place[1] == column.name for place in cells)]
-    body = [["" for _ in columns] for _ in methods]
-    for (i, name), (j, column) in product(enumerate(methods), enumerate(columns)):
-        if found := cells.get((name, column.name)):
+    texts: dict[tuple[str, str], str] = {}
+    for place, found in made.cells.items():
+        if found.cell.measured is not None:
             number, span, *_ = found.lines(leak=False)
-            body[i][j] = f"{number}{'*' * found.differs}" + f" {span}" * intervals
+            texts[place] = number + "*" * found.differs + f" {span}" * intervals
+    methods = [name for name in made.methods if any(method == name for method, _ in texts)]
+    columns = [column for column in made.columns if any(name == column.name for _, name in texts)]
+    body = [[texts.get((name, column.name), "") for column in columns] for name in methods]
     metrics = [METRIC[column.metric] for column in columns]
     tasks = [column.name.removesuffix(f" {metric}") for column, metric in zip(columns, metrics, strict=True)]
     frame = pd.DataFrame(body, methods, pd.MultiIndex.from_arrays([tasks, metrics]))
     said = [made.title, made.banner, "means over seeds at the last epoch", f"*: differs from {made.reference}"]
     said += [BRACKETS] * intervals
     remarks = [
-        *["no method has records"] * (not cells),
+        *["no method has records"] * (not texts),
         *made.remarks,
         *(f"published, {p['column']}: {published_text(p)}" for p in made.published),
     ]
@@ -102,24 +94,25 @@ def as_csv(made: Comparison) -> str:
         c = found.cell
         line: dict[str, object] = {"method": name, "column": column}
         line |= {"mean": c.measured, "low": c.low, "high": c.high}
-        line |= {"reference": made.reference * (c.gain is not None), "difference": c.gain}
+        line |= {"reference": "" if c.gain is None else made.reference, "difference": c.gain}
         line |= {"low of difference": c.gain_low, "high of difference": c.gain_high, "p (Holm)": found.p}
-        line |= {"differs": "yes" * found.differs, "leak": c.leak, "low of leak": c.leak_low}
+        line |= {"differs": "yes" if found.differs else "", "leak": c.leak, "low of leak": c.leak_low}
         line |= {"high of leak": c.leak_high, "seeds": len(c.seeds) or None, "records": c.note}
         lines.append(line | {"published value": "", "published": "", "remark": made.banner})
     for p in made.published:
         published = {"published value": p["value"], "published": published_text(p)}
         lines.append({"method": p["method"], "column": p["column"], **published})
-    return pd.DataFrame(lines).astype({"seeds": "Int64"}).to_csv(index=False, float_format="%.4f", lineterminator="\n")
+    return pd.DataFrame(lines).astype({"seeds": "Int64"}).to_csv(index=False, float_format="%.4f")
 
 
 def as_markdown(made: Comparison, *, leak: bool) -> str:
     """The comparison in Markdown, with intervals."""
-    head, *rows = matrix(made, leak=leak)
-    lines = [f"## {made.title}", "", *([f"**{made.banner}**", ""] if made.banner else [])]
-    lines += [*markdown(head, rows), ""]
-    lines += [f"- published, {p['column']}: {published_text(p)}" for p in made.published]
-    return "\n".join([*lines, *(f"- {remark}" for remark in made.remarks), *(f"- {line}" for line in LEGEND), ""])
+    head = ["method", *(column.name for column in made.columns)]
+    rows = [
+        [name, *(" ".join(made.cells[name, c.name].lines(leak=leak)) for c in made.columns)] for name in made.methods
+    ]
+    published = [f"published, {p['column']}: {published_text(p)}" for p in made.published]
+    return "\n".join(section(made.title, made.banner, head, rows, [*published, *made.remarks, *LEGEND]))
 
 
 def as_page(made: Comparison, *, leak: bool) -> str:

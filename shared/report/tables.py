@@ -56,11 +56,11 @@ def texts(cell: Cell) -> tuple[str, ...]:
         decimal(cell.measured, d),
         decimal(cell.difference, d, "+"),
         ends(cell.low, cell.high, d),
-        f"{decimal(cell.gain, d, '+')} {ends(cell.gain_low, cell.gain_high, d)}".strip(),
+        difference(cell.gain, cell.gain_low, cell.gain_high, d),
         cell.joined,
         cell.rule,
         "" if cell.other is None else f"{cell.other_rule} {decimal(cell.other, d)}",
-        f"{decimal(cell.leak, d, '+')} {ends(cell.leak_low, cell.leak_high, d)}".strip(),
+        difference(cell.leak, cell.leak_low, cell.leak_high, d),
         cell.note,
     )
 
@@ -79,6 +79,11 @@ def printed(cell: Cell) -> str:
 
 def ends(low: float | None, high: float | None, decimals: int) -> str:
     return "" if low is None else f"[{decimal(low, decimals)}, {decimal(high, decimals)}]"
+
+
+def difference(value: float | None, low: float | None, high: float | None, decimals: int) -> str:
+    """A difference with its sign and its interval; empty for None."""
+    return f"{decimal(value, decimals, '+')} {ends(low, high, decimals)}".strip()
 
 
 def banner(session: Session) -> str:
@@ -124,7 +129,7 @@ def as_csv(archive: Archive, results: Sequence[Result]) -> str:
         for c in result.cells
     ]
     table = pd.DataFrame(lines).astype({"seeds": "Int64"})
-    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    return table.to_csv(index=False, float_format="%.6g")
 
 
 def seeds_csv(results: Sequence[Result]) -> str:
@@ -136,7 +141,7 @@ def seeds_csv(results: Sequence[Result]) -> str:
         for c in r.cells
         for seed, value in c.seeds.items()
     ]
-    return pd.DataFrame(lines, columns=names).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    return pd.DataFrame(lines, columns=names).to_csv(index=False, float_format="%.6g")
 
 
 def predictions_csv(runs: Runs) -> dict[str, str]:
@@ -157,7 +162,7 @@ def predictions_csv(runs: Runs) -> dict[str, str]:
                     line |= _named("truth", target, task.outputs) | _named("prediction", answer, task.outputs)
                     line |= {f"score {name}": value for name, value in zip(task.outputs, values, strict=True)}
                     lines.setdefault(task.name, []).append(line)
-    return {task: pd.DataFrame(each).to_csv(index=False, lineterminator="\n") for task, each in lines.items()}
+    return {task: pd.DataFrame(each).to_csv(index=False) for task, each in lines.items()}
 
 
 def _named(what: str, answer: int | list[int], outputs: list[str]) -> dict[str, object]:
@@ -178,17 +183,23 @@ def confusions_csv(runs: Runs) -> str:
         for (unit, i, j), count in np.ndenumerate(counts.reshape(len(units), len(names), len(names))):
             lines.append((task.name, row, experiment.seed, rule, units[unit], names[i], names[j], int(count)))
     columns = ["task", "row", "seed", "rule", "unit", "truth", "prediction", "count"]
-    return pd.DataFrame(lines, columns=columns).to_csv(index=False, lineterminator="\n")
+    return pd.DataFrame(lines, columns=columns).to_csv(index=False)
 
 
 def as_markdown(archive: Archive, results: Sequence[Result]) -> str:
     """The tables in Markdown."""
-    session, lines = archive.session, []
+    warning, lines = banner(archive.session), list[str]()
     for result in results:
-        lines += [f"## {result.table.title}", "", *([f"**{banner(session)}**", ""] if banner(session) else [])]
-        lines += markdown(HEADER, map(texts, result.cells))
-        lines += ["", *(f"- {remark}" for remark in result.remarks), ""]
+        lines += section(result.table.title, warning, HEADER, map(texts, result.cells), result.remarks)
     return "\n".join([*lines, *(f"- {line}" for line in (*archive.left_out, *LEGEND)), ""])
+
+
+def section(
+    title: str, warning: str, head: Sequence[str], rows: Iterable[Sequence[str]], remarks: Iterable[str]
+) -> list[str]:
+    """The lines of a Markdown table under its title and, where there is one, a warning; remarks stand below it."""
+    warned = [f"**{warning}**", ""] if warning else []
+    return [f"## {title}", "", *warned, *markdown(head, rows), "", *(f"- {remark}" for remark in remarks), ""]
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]], align: str = "---") -> list[str]:
