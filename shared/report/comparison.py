@@ -3,7 +3,7 @@
 Methods stand down, columns across. Every number is the mean over seeds at the last epoch, with a 95 % interval over
 subjects; its difference to the reference has an interval over the same draws of subjects."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import UserError, unknown
 from ..metrics import exchanged, holm, least_p
-from ..runs.fold import Record
+from ..runs.experiment import Experiment
 from ..runs.paper import AnyPaper, Column, Method
 from ..runs.recorded import recorded
 from ..runs.session import Session
@@ -21,8 +21,8 @@ from ..tasks import LEAVE_CORPUS_OUT, TASKS
 from .cells import Cell, Predictions, measured, parts, pooled
 from .figures import METRIC
 from .printed import csv_lines
-from .results import circumstances, remarks_on, scope
-from .tables import banner, decimal, ends
+from .results import circumstances, remarks_on, scope, with_editions
+from .tables import banner, decimal, difference, ends
 
 KINDS = {
     "emotion": (
@@ -68,9 +68,12 @@ class Compared:
             return [c.note.partition(";")[0]]
         found = [decimal(c.measured, 3), ends(c.low, c.high, 3)]
         if c.gain is not None:
-            found.append(f"{decimal(c.gain, 3, '+')} {ends(c.gain_low, c.gain_high, 3)}{'*' * self.differs}")
-        found += [OTHERS] * (OTHERS in c.note)
-        return found + [f"leak {decimal(c.leak, 3, '+')}"] * (leak and c.leak is not None)
+            found.append(difference(c.gain, c.gain_low, c.gain_high, 3) + "*" * self.differs)
+        if OTHERS in c.note:
+            found.append(OTHERS)
+        if leak and c.leak is not None:
+            found.append(f"leak {decimal(c.leak, 3, '+')}")
+        return found
 
 
 @dataclass(frozen=True)
@@ -91,15 +94,15 @@ class Comparison:
 def columns_of(kind: str) -> dict[str, tuple[Column, ...]]:
     """The columns of a comparison, one a metric, under TASK, TASK/CORPUS or TASK/AUn."""
     found = {}
-    for task in map(TASKS.__getitem__, KINDS[kind]):
+    for name in KINDS[kind]:
+        task = TASKS[name]
         means: dict[str, Any] = {"joined": "mean of folds"} if task.protocol == LEAVE_CORPUS_OUT else {}
-        parts: dict[str, dict[str, Any]] = {task.name: means}
-        parts |= {f"{task.name}/{c}": {"corpus": c} for c in task.corpora if len(task.corpora) > 1}
-        parts |= {f"{task.name}/AU{au}": means | {"au": au} for au in task.aus}
-        for key, part in parts.items():
-            found[key] = tuple(
-                Column(f"{key} {METRIC[m]}", task.name, m, **part) for m in task.metrics if m != "accuracy"
-            )
+        ways = {name: means}  # of scoring the task's predictions
+        if len(task.corpora) > 1:
+            ways |= {f"{name}/{corpus}": {"corpus": corpus} for corpus in task.corpora}
+        ways |= {f"{name}/AU{au}": means | {"au": au} for au in task.aus}
+        for key, how in ways.items():
+            found[key] = tuple(Column(f"{key} {METRIC[m]}", name, m, **how) for m in task.metrics if m != "accuracy")
     return found
 
 
@@ -137,81 +140,100 @@ def compared(
 ) -> Comparison:
     """The comparison from the records there are, beside the numbers that the packages of `papers` list."""
     cells: dict[tuple[str, str], Compared] = {}
+    used: list[Experiment] = []  # the first seed of each cell that has a number
     said: dict[str, list[str]] = {}  # remark -> methods
-    corpora: dict[tuple[str, str], None] = {}
-    beforehand: dict[str, None] = {}  # corpora of pre-trainings
     noted: dict[str, None] = {}  # remarks on columns
     for column in columns:
-        found: dict[str, Cell] = {}
-        runs: dict[str, list[Predictions]] = {}
-        learned: dict[str, float] = {}  # method -> the share of its training and validation samples
-        for entry in entries:
-            cell, records = _measured(entry, column, seeds)
-            found[entry.name] = cell
-            if cell.measured is not None:
-                train, val = (sum(len(record[part]) for record in records[0]) for part in ("train", "val"))
-                learned[entry.name] = train / (train + val)
-                runs[entry.name] = [pooled(each, "last", entry.method.row.output, column) for each in records]
-                *experiments, next_one = entry.session.experiments(entry.method.row, entry.method.on(column), seeds + 1)
-                if any(next_one.folder.glob("*.json")):
-                    more = f"there are records of more seeds, which --seeds {seeds + 1} or more shows"
-                    noted[f"{column.task}: {more}"] = None
-                for corpus, edition in experiments[0].editions.items():
-                    if corpus in experiments[0].task.corpora:
-                        corpora[corpus, edition] = None
-                    else:
-                        beforehand[f"{corpus} ({edition})" if edition else corpus] = None
-                for remark in remarks_on([recorded(experiment) for experiment in experiments]):
-                    said.setdefault(remark, []).append(entry.name)
-        beside = _differences(found, runs, column, reference)
+        found = {entry.name: _measured(entry, column, seeds) for entry in entries}
+        scored = {name: outcome for name, outcome in found.items() if outcome.runs}
+        runs = {name: outcome.runs for name, outcome in scored.items()}
+        beside = _differences({name: outcome.cell for name, outcome in found.items()}, runs, column, reference)
         cells |= {(name, column.name): compared for name, compared in beside.items()}
+        used += [outcome.experiments[0] for outcome in scored.values()]
+        if any(outcome.more_seeds for outcome in scored.values()):
+            noted[f"{column.task}: there are records of more seeds, which --seeds {seeds + 1} or more shows"] = None
         if runs and column.au is None and column.corpus is None:
             noted |= dict.fromkeys(_units_scored(column, next(iter(runs.values()))[0]))
-        if reference not in runs and runs:
-            noted[f"{column.task}: no differences: {reference}: {found[reference].note}"] = None
+        if runs and reference not in runs:
+            noted[f"{column.task}: no differences: {reference}: {found[reference].cell.note}"] = None
         if rows := sum(compared.p is not None for compared in beside.values()):
             noted |= dict.fromkeys(_too_few(column, runs[reference], rows))
-        for name, share in learned.items():
-            if share < max(learned.values()):
-                remark = f"{column.task}: learns from {share:.0%} of the samples that others learn from, and keeps "
-                said.setdefault(f"{remark}the rest for validation", []).append(name)
-    session, names = entries[0].session, [entry.name for entry in entries]
+        for name, remark in _remarks(column, scored):
+            said.setdefault(remark, []).append(name)
     for entry in entries:
         if entry.method.tuned:
             said.setdefault(f"settings chosen for {entry.method.tuned}", []).append(entry.name)
-    lines = circumstances(session, [seeds], corpora)
-    lines += [f"data of pre-trainings: {', '.join(beforehand)}"] * bool(beforehand)
-    lines += [f"reference: {reference}; rule: last", *noted]
+    session, names = entries[0].session, [entry.name for entry in entries]
+    lines = [*_data(session, seeds, used), f"reference: {reference}; rule: last", *noted]
     lines += [remark + scope([(m, "") for m in methods], [(n, "") for n in names]) for remark, methods in said.items()]
     columns_here = {column.name for column in columns}
     published = [p for paper in papers for p in published_numbers(paper.folder) if p["column"] in columns_here]
-    title = {"emotion": "Emotions: methods compared", "aus": "Action units: methods compared"}[kind]
     return Comparison(
-        title,
-        reference,
-        tuple(names),
-        tuple(columns),
-        cells,
-        tuple(published),
-        tuple(lines),
-        banner(session),
-        tuple(entry.name for entry in entries if entry.session.paper is YARDSTICK or entry.name == reference),
+        title={"emotion": "Emotions: methods compared", "aus": "Action units: methods compared"}[kind],
+        reference=reference,
+        methods=tuple(names),
+        columns=tuple(columns),
+        cells=cells,
+        published=tuple(published),
+        remarks=tuple(lines),
+        banner=banner(session),
+        baselines=tuple(e.name for e in entries if e.session.paper is YARDSTICK or e.name == reference),
     )
 
 
-def _measured(entry: Entry, column: Column, seeds: int) -> tuple[Cell, list[list[Record]]]:
-    """A method's cell without its difference, and the records of each seed."""
+@dataclass(frozen=True)
+class Outcome:
+    """A method's cell in a column, without its difference; experiments and predictions, a seed each, if it has one."""
+
+    cell: Cell
+    experiments: Sequence[Experiment] = ()
+    runs: Sequence[Predictions] = ()
+    more_seeds: bool = False  # there are records of
+
+
+def _measured(entry: Entry, column: Column, seeds: int) -> Outcome:
     row, own = entry.method.row, entry.method.on(column)
     cell = Cell(entry.name, column.name, joined=column.joined, rule="last")
-    experiments = entry.session.experiments(row, own, seeds)
+    *experiments, next_one = entry.session.experiments(row, own, seeds + 1)
     if missing := experiments[0].missing():
-        return replace(cell, note=f"not run: {'; '.join(missing)}"), []
+        return Outcome(replace(cell, note=f"not run: {'; '.join(missing)}"))
     if column.corpus and isinstance(why := experiments[0].readings[column.corpus], str):
-        return replace(cell, note=f"not run: {why}"), []
+        return Outcome(replace(cell, note=f"not run: {why}"))
     records = [e.records() for e in experiments]
     done, wanted = sum(map(len, records)), sum(len(e.folds) for e in experiments)
     cell = replace(cell, note=f"{done} of {wanted} folds")
-    return (measured(cell, row, own, dict(enumerate(records)))[0], records) if done == wanted else (cell, [])
+    if done == wanted:
+        cell = measured(cell, row, own, dict(enumerate(records)))[0]
+    if cell.measured is None:
+        return Outcome(cell)
+    runs = [pooled(each, "last", row.output, column) for each in records]
+    return Outcome(cell, experiments, runs, any(next_one.folder.glob("*.json")))
+
+
+def _data(session: Session, seeds: int, used: Sequence[Experiment]) -> list[str]:
+    """The settings, the corpora of the tasks, and apart from these the corpora of pre-trainings."""
+    own: dict[tuple[str, str], None] = {}
+    beforehand: dict[tuple[str, str], None] = {}
+    for experiment in used:
+        for corpus, edition in experiment.editions.items():
+            (own if corpus in experiment.task.corpora else beforehand)[corpus, edition] = None
+    lines = circumstances(session, [seeds], own)
+    return [*lines, f"data of pre-trainings: {with_editions(beforehand)}"] if beforehand else lines
+
+
+def _remarks(column: Column, scored: Mapping[str, Outcome]) -> Iterator[tuple[str, str]]:
+    """(method, remark) on the methods that have a number in a column."""
+    learned: dict[str, float] = {}  # method -> the share of its training and validation samples
+    for name, outcome in scored.items():
+        for remark in remarks_on([recorded(experiment) for experiment in outcome.experiments]):
+            yield name, remark
+        records = outcome.experiments[0].records()
+        train, val = (sum(len(record[part]) for record in records) for part in ("train", "val"))
+        learned[name] = train / (train + val)
+    for name, share in learned.items():
+        if share < max(learned.values()):
+            remark = f"learns from {share:.0%} of the samples that others learn from, and keeps the rest for validation"
+            yield name, f"{column.task}: {remark}"
 
 
 def _differences(
@@ -221,8 +243,9 @@ def _differences(
     first = cells[reference]
     beside = {name: cell.over(first) for name, cell in cells.items()}
     paired = [name for name, cell in beside.items() if cell.gain is not None]
-    for name in runs.keys() - {reference, *paired} if reference in runs else ():
-        beside[name] = replace(beside[name], note=f"{beside[name].note}; {OTHERS}")
+    if reference in runs:
+        for name in runs.keys() - {reference, *paired}:
+            beside[name] = replace(beside[name], note=f"{beside[name].note}; {OTHERS}")
     each = {name: parts(runs[name], column.joined) for name in runs}
     networks = {name: [run.folds for run in runs[name]] for name in paired}
     p = holm([exchanged(each[n], each[reference], runs[n][0].classes, column.metric, networks[n]) for n in paired])

@@ -112,17 +112,11 @@ def _cells(cell: Cell, place: Place) -> list[Cell]:
     note = f"{sum(len(e.found) for e in experiments)} of {sum(e.folds for e in experiments)} folds"
     if 0 < len(done) < len(experiments):
         note += f", scored: seed {', '.join(str(e.seed) for e in done)}"
-    cells = [replace(cell, note=note)]
-    if done:
-        cells = measured(cells[0], row, place.column, {e.seed: e.found for e in done})
-    noted = []
-    for each in cells:
-        note = each.note
-        if row.records:
-            note += f", of {row.records}"
-        if each.paper and not each.comparable:
-            note += "; the printed number is for other samples"
-        noted.append(replace(each, note=note))
+    cell, noted = replace(cell, note=note), []
+    for each in measured(cell, row, place.column, {e.seed: e.found for e in done}) if done else [cell]:
+        lender = f", of {row.records}" if row.records else ""
+        others = "; the printed number is for other samples" if each.paper and not each.comparable else ""
+        noted.append(replace(each, note=each.note + lender + others))
     return noted
 
 
@@ -142,12 +136,8 @@ def _references(archive: Archive, places: Iterable[Place]) -> list[Cell]:
 def _remarks(session: Session, places: Sequence[Place]) -> list[str]:
     """What stands below a table: the settings of its records, and each remark with the cells that it is about."""
     seeds = {len(place.done) for place in places if place.done}
-    corpora = {
-        item: None
-        for place in places
-        for experiment in place.experiments
-        for item in experiment.found[0]["data"]["editions"].items()
-    }
+    editions = [experiment.found[0]["data"]["editions"] for place in places for experiment in place.experiments]
+    corpora = dict.fromkeys(item for each in editions for item in each.items())
     about: dict[str, list[tuple[str, str]]] = {}  # remark -> the cells that it is about
     for place in places:
         for remark in place.remarks:
@@ -201,8 +191,13 @@ def circumstances(session: Session, seeds: Sequence[int], corpora: Iterable[tupl
     if seeds:
         number = str(seeds[0]) if seeds[0] == seeds[-1] else f"{seeds[0]} to {seeds[-1]}"
     settings = [f"seeds: {number}", f"scale: {session.scale}", *(f"set: {k}={v}" for k, v in session.overrides.items())]
-    data = ", ".join(f"{corpus} ({edition})" if edition else corpus for corpus, edition in corpora)
-    return ["; ".join(settings), f"data: {'synthetic faces in the layouts of ' if session.generated else ''}{data}"]
+    where = "synthetic faces in the layouts of " if session.generated else ""
+    return ["; ".join(settings), f"data: {where}{with_editions(corpora)}"]
+
+
+def with_editions(corpora: Iterable[tuple[str, str]]) -> str:
+    """Corpora with their editions, as a list."""
+    return ", ".join(f"{corpus} ({edition})" if edition else corpus for corpus, edition in corpora)
 
 
 def remarks_on(experiments: Sequence[Recorded]) -> list[str]:
