@@ -37,6 +37,15 @@ def grid(
     return plot, plot.subplots(rows, columns, squeeze=False, **how)
 
 
+def panels(count: int, across: int, **how: Any) -> "tuple[Plot, list[Axes]]":
+    """A plot of `count` panels, at most `across` beside each other; `how` is as for `grid`."""
+    columns = max(min(count, across), 1)
+    plot, axes = grid(max(-(-count // columns), 1), columns, **how)
+    for axis in axes.flat[count:]:
+        axis.set_axis_off()
+    return plot, list(axes.flat[:count])
+
+
 def image(axis: "Axes", pixels: ArrayLike, title: str = "", **how: Any) -> None:
     """An image (H, W) or (H, W, 3) without ticks."""
     axis.imshow(pixels, **how)

@@ -4,16 +4,18 @@ import base64
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..runs.experiment import Experiment
-from ..runs.paper import Column
+from ..runs.paper import Column, Figure
 from ..runs.recorded import Archive, Recorded
+from ..tasks import Task
 from .cells import confusion_of, pooled
-from .figures import METRIC, Figure, draw_confusion, grid
+from .figures import METRIC, draw_confusion, grid, panels
 from .layout import HOW, NO_COMPARISON, layout, rule_line
 from .printed import csv_lines
 from .results import Result
@@ -25,10 +27,10 @@ def page(archive: Archive, results: Sequence[Result], runs: Runs, live: Sequence
     session = archive.session
     first = {experiment: row for experiment, row in runs.items() if experiment.seed == 0}
     sections = {
-        "Training": pictures(training_curves(first)),
-        "Results per subject": pictures(subjects(first)),
-        "Confusion matrices": pictures(confusion_matrices(first)),
-        "Figures": pictures(session.paper.figures(session, live, results)),
+        "Training": encoded(chain(training_curves(first), pretraining_curves(first))),
+        "Results per subject": encoded(subjects(first)),
+        "Confusion matrices": encoded(confusion_matrices(first)),
+        "Figures": encoded(session.paper.figures(session, live, results)),
     }
     banners = [banner(session)] if banner(session) else []
     private = ["shows faces of licensed corpora: do not publish"] if live and not session.generated else []
@@ -66,7 +68,7 @@ def rendered(template: str, **values: object) -> str:
     return jinja.get_template(template).render({"legend": LEGEND, **values})
 
 
-def pictures(figures: Iterable[Figure]) -> list[dict[str, str]]:
+def encoded(figures: Iterable[Figure]) -> list[dict[str, str]]:
     """Titles, captions and data: URLs of figures."""
     pictures = []
     for figure in figures:
@@ -77,11 +79,17 @@ def pictures(figures: Iterable[Figure]) -> list[dict[str, str]]:
     return pictures
 
 
-def training_curves(runs: Runs) -> Iterator[Figure]:
-    """Losses and test scores over the epochs, a line an experiment, the mean over its folds; then pre-trainings."""
+def by_task(runs: Runs) -> Iterator[tuple[Task, Runs]]:
+    """The experiments on each task."""
     for task in dict.fromkeys(experiment.task for experiment in runs):
+        yield task, {experiment: row for experiment, row in runs.items() if experiment.task is task}
+
+
+def training_curves(runs: Runs) -> Iterator[Figure]:
+    """Losses and test scores over the epochs, a line an experiment, the mean over its folds: a figure a task."""
+    for task, own in by_task(runs):
         plot, ((left, right),) = grid(1, 2, width=4.6, height=3)
-        for i, (experiment, row) in enumerate((e, row) for e, row in runs.items() if e.task is task):
+        for i, (experiment, row) in enumerate(own.items()):
             histories = [record["history"] for record in experiment.found]
             epochs = range(min(map(len, histories)))
             for axis, key in ((left, "loss"), (right, "test")):
@@ -89,41 +97,45 @@ def training_curves(runs: Runs) -> Iterator[Figure]:
                     means = [np.mean([history[epoch][key] for history in histories]) for epoch in epochs]
                     style = {"color": f"C{i % 10}", "marker": "." * (len(epochs) == 1)}
                     axis.plot([epoch + 1 for epoch in epochs], means, label=row, **style)
-        metric = METRIC[next(e for e in runs if e.task is task).found[0]["metrics"][0]]
+        metric = METRIC[next(iter(own)).found[0]["metrics"][0]]
         left.set(xlabel="epoch", ylabel="training loss")
         right.set(xlabel="epoch", ylabel=f"{metric} of the test fold")
         right.legend(fontsize=7)
         caption = "Mean over the folds. The test curve is for information: the rules “last” and “val” never use it"
         yield Figure(task.name, caption, plot)
-    pretrainings: dict[str, tuple[str, Recorded]] = {}  # each with the first row that has it
+
+
+def pretraining_curves(runs: Runs) -> Iterator[Figure]:
+    """Losses of the pre-trainings over the epochs, a panel each."""
+    first: dict[str, tuple[str, Recorded]] = {}  # pre-training -> the first row that has it
     for experiment, row in runs.items():
         if experiment.history:
-            pretrainings.setdefault(json.dumps(experiment.found[0]["pretraining"]), (row, experiment))
-    if pretrainings:
-        plot, axes = grid(1, len(pretrainings), width=4.2, height=3)
-        for axis, (row, experiment) in zip(axes[0], pretrainings.values(), strict=True):
-            for key in [k for k in experiment.history[0] if k != "epoch"]:
-                places = [entry["epoch"] for entry in experiment.history]
-                axis.plot(places, [entry[key] for entry in experiment.history], label=key)
-            corpora = ", ".join(experiment.found[0]["pretraining"]["needs"]["corpora"])
-            axis.set(xlabel="epoch", ylabel="loss")
-            axis.set_title(f"{row}: on {corpora}", fontsize=9)
-            axis.legend(fontsize=7)
-        yield Figure("Pre-training", "Each term of the loss, averaged over an epoch", plot)
+            first.setdefault(json.dumps(experiment.found[0]["pretraining"]), (row, experiment))
+    if not first:
+        return
+    plot, axes = grid(1, len(first), width=4.2, height=3)
+    for axis, (row, experiment) in zip(axes[0], first.values(), strict=True):
+        epochs = [entry["epoch"] for entry in experiment.history]
+        for key in [k for k in experiment.history[0] if k != "epoch"]:
+            axis.plot(epochs, [entry[key] for entry in experiment.history], label=key)
+        corpora = ", ".join(experiment.found[0]["pretraining"]["needs"]["corpora"])
+        axis.set(xlabel="epoch", ylabel="loss")
+        axis.set_title(f"{row}: on {corpora}", fontsize=9)
+        axis.legend(fontsize=7)
+    yield Figure("Pre-training", "Each term of the loss, averaged over an epoch", plot)
 
 
 def subjects(runs: Runs) -> Iterator[Figure]:
     """The share of right predictions of each subject, a panel a task; those with most samples first."""
-    for task in dict.fromkeys(experiment.task for experiment in runs):
+    for task, own in by_task(runs):
         shares, counts = {}, dict[str, int]()
-        for experiment, row in runs.items():
-            if experiment.task is task:
-                rule, column = experiment.session.rule, Column("", task.name, task.metric)
-                seed = pooled(experiment.found, rule, "", column, experiment.found[0]["metrics"][0])
-                right = np.ma.masked_array(seed.targets == seed.predictions, seed.targets < 0)
-                shares[row] = {s: right[seed.subjects == s].mean() for s in np.unique(seed.subjects)}
-                for name, n in zip(*np.unique(seed.subjects, return_counts=True), strict=True):
-                    counts[name] = max(n, counts.get(name, 0))  # a row may have left out broken clips
+        for experiment, row in own.items():
+            rule, column = experiment.session.rule, Column("", task.name, task.metric)
+            seed = pooled(experiment.found, rule, "", column, experiment.found[0]["metrics"][0])
+            right = np.ma.masked_array(seed.targets == seed.predictions, seed.targets < 0)
+            shares[row] = {s: right[seed.subjects == s].mean() for s in np.unique(seed.subjects)}
+            for name, n in zip(*np.unique(seed.subjects, return_counts=True), strict=True):
+                counts[name] = max(n, counts.get(name, 0))  # a row may have left out broken clips
         order = sorted(counts, key=lambda name: (-counts[name], name))
         plot, ((axis,),) = grid(1, 1, width=max(4.5, 0.22 * len(order)), height=3.2)
         for k, (row, of) in enumerate(shares.items()):
@@ -141,13 +153,9 @@ def subjects(runs: Runs) -> Iterator[Figure]:
 
 def confusion_matrices(runs: Runs) -> Iterator[Figure]:
     """Confusion matrices of the experiments on classes, pooled over folds: a figure a task."""
-    for task in dict.fromkeys(experiment.task for experiment in runs if not experiment.task.aus):
-        shown = [(experiment, row) for experiment, row in runs.items() if experiment.task is task]
-        columns = min(len(shown), 4)
-        plot, axes = grid(-(-len(shown) // columns), columns, width=3.2)
-        for axis in axes.flat[len(shown) :]:
-            axis.axis("off")
-        for axis, (experiment, row) in zip(axes.flat, shown, strict=False):
+    for task, own in by_task({experiment: row for experiment, row in runs.items() if not experiment.task.aus}):
+        plot, axes = panels(len(own), 4, width=3.2)
+        for axis, (experiment, row) in zip(axes, own.items(), strict=True):
             rule = experiment.session.rule
             counts = confusion_of(experiment.found, rule, Column("", task.name, task.metric))
             draw_confusion(axis, counts, task.classes, lambda count, share: str(count))

@@ -9,9 +9,9 @@ import pandas as pd
 
 from ..runs.paper import Figure
 from .comparison import LEVEL, Compared, Comparison
-from .figures import METRIC, grid
+from .figures import METRIC, panels
 from .layout import BRACKETS, written
-from .page import pictures, rendered
+from .page import encoded, rendered
 from .tables import section
 
 ACROSS = 3  # panels of the forest plot beside each other
@@ -124,7 +124,7 @@ def as_page(made: Comparison, *, leak: bool) -> str:
         made=made,
         rows={n: [made.cells[n, c.name].lines(leak=leak) for c in made.columns] for n in made.methods},
         published=[(line, published_text(line)) for line in made.published],
-        pictures=pictures([forest(made)]),
+        pictures=encoded([forest(made)]),
     )
 
 
@@ -132,11 +132,8 @@ def forest(made: Comparison) -> Figure:
     """All methods with their intervals, a panel a column; filled where a method differs from the reference."""
     names = made.methods[::-1]
     columns = [c for c in made.columns if any(made.cells[name, c.name].cell.measured is not None for name in names)]
-    N = max(len(columns), 1)
-    plot, axes = grid(-(-N // ACROSS), min(N, ACROSS), width=3.2, height=0.8 + 0.24 * len(names), sharey=True)
-    for axis in axes.flat[len(columns) :]:
-        axis.set_axis_off()
-    for axis, column in zip(axes.flat, columns, strict=False):
+    plot, axes = panels(len(columns), ACROSS, width=3.2, height=0.8 + 0.24 * len(names), sharey=True)
+    for axis, column in zip(axes, columns, strict=True):
         for y, name in enumerate(names):
             found = made.cells[name, column.name]
             c = found.cell
