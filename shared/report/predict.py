@@ -145,15 +145,9 @@ def predict(paper: AnyPaper, args: argparse.Namespace) -> int:
     predictor = Predictor.of(paper, files_of(args.record, args.ensemble))
     wanted = asked(args)
     first = list(islice(wanted, 2))
-    if not first:
-        raise UserError(f"no clip in {', '.join(map(str, args.clip))}")
+    refuse_options(args, first)
     alone = len(first) == 1 and not args.window
-    if args.window and (len(first) > 1 or any(c.get(m) is not None for c in first for m in MOMENTS)):
-        raise UserError("--window is for one clip, from its first to its last frame")
-    if args.step and not args.window:
-        raise UserError("--step is the step from one window to the next: give --window, too")
-    if args.fps and first[0]["clip"] is None:
-        raise UserError("--fps is the frame rate of a clip, and two images have none: leave it out")
+    kind = "windows" if args.window else "clips"
     failed, spotted, timeline = 0, 0, dict[float, list[float]]()
     with TemporaryDirectory() as folder, open(Path(folder) / "table", "w", -1, "utf-8", "surrogateescape", "") as table:
         lines, count = csv.writer(table), 0
@@ -170,9 +164,9 @@ def predict(paper: AnyPaper, args: argparse.Namespace) -> int:
             row, scores, maps = result
             count += 1
             moments = {moment: int(row[moment]) if part["clip"] else part[moment] for moment in MOMENTS}
-            told, box = "+".join(predictor.found(scores)), row["frames"].box or [""] * 4
+            found, box = "+".join(predictor.found(scores)), row["frames"].box or [""] * 4
             name = os.path.abspath(part["clip"]) if part["clip"] else row["sample"]  # so that the table can be moved
-            lines.writerow([name, *moments.values(), f"{row['fps']:g}", *box, told, *scores.tolist()])
+            lines.writerow([name, *moments.values(), f"{row['fps']:g}", *box, found, *scores.tolist()])
             if args.window:
                 timeline[(row["onset"] + row["offset"]) / 2] = scores.tolist()
             if part["clip"] and part.get("apex") is None:
@@ -183,21 +177,34 @@ def predict(paper: AnyPaper, args: argparse.Namespace) -> int:
                 show(predictor, row, moments, scores, maps, args.out)
         table.flush()
         if not count:
-            raise UserError(f"none of {failed} {'windows' if args.window else 'clips'} could be scored, see above")
+            raise UserError(f"none of {failed} {kind} could be scored, see above")
         with replacing(args.out / "predictions.csv") as path:
             shutil.copyfile(table.name, path)
+    pictures = ["prediction.json", "prediction.png"] if alone else []
     if timeline:
+        pictures = ["predictions.png"]
         draw_timeline(timeline, predictor.task, args.out / "predictions.png")
+    for name in {"prediction.json", "prediction.png", "predictions.png"}.difference(pictures):
+        (args.out / name).unlink(missing_ok=True)  # of another call
     if any(made["generated"] or made["scale"] == "smoke" or made["shuffled"] for made in predictor.origin):
         why = "trained on synthetic faces, at smoke scale or on shuffled labels"
         print(f"*** weights of a rehearsal ({why}): this prediction says nothing about real faces ***")
-    pictures = ["prediction.json", "prediction.png"] if alone else ["predictions.png"] * bool(timeline)
-    for name in {"prediction.json", "prediction.png", "predictions.png"}.difference(pictures):
-        (args.out / name).unlink(missing_ok=True)  # of another call
     print(f"written: {', '.join(str(args.out / name) for name in ('predictions.csv', *pictures))}")
     if not alone:
-        print(f"{count} {'windows' if args.window else 'clips'} scored, {failed} not; apex spotted in {spotted}")
+        print(f"{count} {kind} scored, {failed} not; apex spotted in {spotted}")
     return 1 if failed else 0
+
+
+def refuse_options(args: argparse.Namespace, first: Sequence[Asked]) -> None:
+    """Raises UserError where there is no clip, and for options that do not go with the `first` two."""
+    if not first:
+        raise UserError(f"no clip in {', '.join(map(str, args.clip))}")
+    if args.window and (len(first) > 1 or any(first[0].get(moment) is not None for moment in MOMENTS)):
+        raise UserError("--window is for one clip, from its first to its last frame")
+    if args.step and not args.window:
+        raise UserError("--step is the step from one window to the next: give --window, too")
+    if args.fps and first[0]["clip"] is None:
+        raise UserError("--fps is the frame rate of a clip, and two images have none: leave it out")
 
 
 def show(
