@@ -43,7 +43,7 @@ def claims(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Sequ
     """The exit code of `claims`; `arguments` are those that processes launched here are given."""
     clock, seeds = time.monotonic(), args.seeds or SEEDS
     small, args.out = args.out / "faces", args.out / "claims"
-    sessions = {claim: open_session(p, args) for p in papers if (claim := p.claim)}
+    sessions = {p.claim: open_session(p, args) for p in papers if p.claim}
     pairs = {
         (claim, n): [session.experiments(row, claim.column(n), seeds) for row in (claim.over, claim.row)]
         for claim, session in sessions.items()
@@ -62,16 +62,17 @@ def claims(papers: Sequence[AnyPaper], args: argparse.Namespace, arguments: Sequ
     if code is not None:
         return code
     lines = [measured(*place, *both) for place, both in pairs.items()]
-    table = tested(lines)
+    table, warning = tested(lines), banner(first)
+    corpora = dict.fromkeys(item for e in wanted for item in e.editions.items())
     rows = [row for both in pairs.values() for row in both if not row[0].missing()]
     done = [[recorded(e) for e in row if e.records()] for row in rows]
-    remarks = {f"{row[0].session.paper.title}: {line}": None for row in done if row for line in remarks_on(row)}
-    corpora = {item: None for e in wanted for item in e.editions.items()}
-    said = [*circumstances(first, sorted(set(table["seeds"])), corpora), *too_few(lines), *remarks, *LEGEND]
-    print(as_text(table), "", *(f"  {line}" for line in (banner(first), *said) if line), sep="\n")
+    remarks = dict.fromkeys(f"{row[0].session.paper.title}: {line}" for row in done if row for line in remarks_on(row))
+    settings = circumstances(first, sorted(set(table["seeds"])), corpora)
+    said = [*settings, *too_few(lines), *remarks, *LEGEND]
+    print(as_text(table), "", *(f"  {line}" for line in (warning, *said) if line), sep="\n")
     name = f"claims-{first.folder.name.removesuffix('-last')}"  # the rule of all papers here, of some their own
-    csv = table.assign(remark=banner(first)).to_csv(index=False, float_format="%.6g")
-    write_files(args.out, {f"{name}.csv": csv, f"{name}.md": as_markdown(table, banner(first), said)})
+    csv = table.assign(remark=warning).to_csv(index=False, float_format="%.6g")
+    write_files(args.out, {f"{name}.csv": csv, f"{name}.md": as_markdown(table, warning, said)})
     print(f"\n{args.out / name}.csv and .md\nclaims: {time.monotonic() - clock:.0f} s in all")
     return 0
 
@@ -94,34 +95,33 @@ def measured(claim: Claim, people: int, over: Sequence[Experiment], row: Sequenc
     if missing := row[0].missing() or over[0].missing():
         return line | {"verdict": f"not run: {'; '.join(missing)}"}
     done = [all(len(e.records()) == len(e.folds) for e in both) for both in zip(over, row, strict=True)]
-    line["seeds"] = seeds = [*done, False].index(False)
+    seeds = done.index(False) if False in done else len(done)
     if not seeds:
-        folds = [len(e.records()) for e in (over[0], row[0])]
-        return line | {"verdict": f"not run: {sum(folds)} of {len(over[0].folds) + len(row[0].folds)} folds of a seed"}
-    column = claim.column(people)
-    each = [
-        [pooled(e.records(), "last", side.output, column) for e in experiments[:seeds]]
-        for side, experiments in ((claim.over, over), (claim.row, row))
-    ]
-    theirs, ours = (parts(seeds, "pooled") for seeds in each)
-    classes = each[0][0].classes
-    constant = np.mean([constant_baseline(run.targets, classes, claim.metric) for run in each[0]])
+        found, folds = len(over[0].records()) + len(row[0].records()), len(over[0].folds) + len(row[0].folds)
+        return line | {"verdict": f"not run: {found} of {folds} folds of a seed"}
+    column, metric = claim.column(people), claim.metric
+    theirs = [pooled(e.records(), "last", claim.over.output, column) for e in over[:seeds]]
+    ours = [pooled(e.records(), "last", claim.row.output, column) for e in row[:seeds]]
+    classes, networks = theirs[0].classes, [run.folds for run in theirs]
+    constant = np.mean([constant_baseline(run.targets, classes, metric) for run in theirs])
     without, with_ = (
-        np.mean([score(seed[1], seed[2], classes, claim.metric) for seed in runs]) for runs in (theirs, ours)
+        np.mean([score(run.targets, run.predictions, classes, metric) for run in runs]) for runs in (theirs, ours)
     )
-    a, b = (bootstrap(runs, classes, claim.metric, over_runs=True) for runs in (ours, theirs))
-    (low, high), error = interval(a - b), float((a - b).std(ddof=1))
-    found = {"constant": constant, "without": without, "with": with_, "difference": with_ - without}
-    found |= {"low": low, "high": high}
-    p = exchanged(ours, theirs, classes, claim.metric, [run.folds for run in each[0]])
-    line["units"] = min(len(set(each[0][0].subjects)), sum(len(set(run.folds)) for run in each[0]))
-    return line | found | {"standard error": error, "p": p, "power": power(error), "verdict": ""}
+    units = min(len(set(theirs[0].subjects)), sum(len(set(names)) for names in networks))
+    our_runs, their_runs = parts(ours, "pooled"), parts(theirs, "pooled")
+    our_draws, their_draws = (bootstrap(runs, classes, metric, over_runs=True) for runs in (our_runs, their_runs))
+    low, high = interval(our_draws - their_draws)
+    error = float((our_draws - their_draws).std(ddof=1))
+    p = exchanged(our_runs, their_runs, classes, metric, networks)
+    line |= {"constant": constant, "without": without, "with": with_, "difference": with_ - without}
+    line |= {"low": low, "high": high, "standard error": error, "p": p, "power": power(error)}
+    return line | {"seeds": seeds, "units": units, "verdict": ""}
 
 
 def too_few(lines: Sequence[dict[str, Any]]) -> list[str]:
     """The lines in which so few people or networks are tested that nothing can be shown."""
-    found = []
-    for line in (run := [line for line in lines if "units" in line]):
+    found, run = [], [line for line in lines if "units" in line]
+    for line in run:
         as_few = sum(other["units"] <= line["units"] for other in run)  # whose p cannot be smaller
         if (p := least_p(line["units"], as_few)) >= LEVEL:
             why = f"with {line['units']} networks or people in the test p is {p:.2g} or more"
@@ -166,6 +166,6 @@ def as_text(table: pd.DataFrame) -> str:
 
 def as_markdown(table: pd.DataFrame, said: str, lines: Sequence[str]) -> str:
     """The table in Markdown, under what is `said` of its data and above the remarks."""
-    shown = [[f"{v:.3f}" if isinstance(v, float) else str(v) for v in row] for row in table.to_numpy().tolist()]
-    rows = [["" if v == "nan" else v for v in row] for row in shown]
+    shown = table.map(lambda value: f"{value:.3f}" if isinstance(value, float) else str(value)).replace("nan", "")
+    rows = shown.to_numpy().tolist()
     return "\n".join(section("Claims", said, list(table.columns), rows, lines))
