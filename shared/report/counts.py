@@ -94,7 +94,8 @@ def _subset(found: Counts, printed: Sequence[tuple[str, Counts]]) -> str:
     if not printed:
         return ""
     source, release = printed[0]
-    people = {what: n for _, counts in printed[1::-1] for what, n in counts.items() if what.endswith("subjects")}
+    second = printed[1][1] if len(printed) > 1 else {}  # a task's own source has no number of subjects
+    people = {what: n for what, n in (second | release).items() if what.endswith("subjects")}
     share = 1 if any(found.get(what, 0) < n for what, n in people.items()) else SUBSET
     size = next(iter(release))
     if found.get(size, 0) >= share * release[size] or any(found.get(what, 0) > n for what, n in release.items()):

@@ -95,29 +95,15 @@ def class_counts(task: Task, column: Column) -> list[tuple[int, ...]]:
 def describe_digits(paper: Paper) -> list[str]:
     """What the digits of a paper's own numbers allow, a paragraph for all columns that print the same measurement.
 
-    A value that is printed twice counts once; zeros and means over action units are left out."""
-    groups: dict[tuple[Any, ...], tuple[Column, dict[str, None]]] = {}
-    for table in paper.tables:
-        numbers = printed_numbers(paper.folder, table.name)
-        for column in table.columns:
-            key = (column.task, column.metric, column.scale, column.au, column.corpus, *column.changes.items())
-            texts = groups.setdefault(key, (column, {}))[1]
-            for (row, name), (text, source) in numbers.items():
-                if name == column.name and source == "run" and row != POSITIVES and float(text):
-                    texts[text] = None
+    Zeros and means over action units are left out."""
     found = []
-    choices: dict[str, tuple[int, ...]]
-    for column, texts in groups.values():
+    for column, texts in _printed_values(paper):
         task = TASKS[column.task]
         if not texts or (task.aus and column.au is None):
             continue
         found.append(f"{column.name} ({column.metric} of {task.name}), printed values: {len(texts)}")
         if column.metric == "accuracy":
-            expected = task.expected.get(column.corpus or "", sum(task.expected.values()))
-            near = range(expected * 9 // 10, expected * 11 // 10 + 1)
-            fits = {N: _allowed(column, texts, (N,)) for N in near}
-            best = {max(near, key=lambda N: fits[N][i]) for i in (0, 1)}
-            choices = {f"N = {N}{' (the task)' * (expected == N)}": (N,) for N in sorted({*best, expected})}
+            choices = _fitting_sizes(task, column, texts)
         else:
             choices = {f"samples {' + '.join(map(str, counts))}": counts for counts in class_counts(task, column)}
         for name, counts in choices.items():
@@ -125,6 +111,30 @@ def describe_digits(paper: Paper) -> list[str]:
             rounded, truncated, others = _allowed(column, texts, counts)
             found.append(f"  {name}: {rounded} rounded ({chance:.1f} by chance), {truncated} truncated{others}")
     return found
+
+
+def _printed_values(paper: Paper) -> list[tuple[Column, list[str]]]:
+    """The first column of each measurement, and what the authors' own rows print of it, each value once."""
+    groups: dict[tuple[Any, ...], tuple[Column, list[str]]] = {}
+    for table in paper.tables:
+        numbers = printed_numbers(paper.folder, table.name)
+        for column in table.columns:
+            key = (column.task, column.metric, column.scale, column.au, column.corpus, *column.changes.items())
+            _, texts = groups.setdefault(key, (column, []))
+            for (row, name), (text, source) in numbers.items():
+                own = name == column.name and source == "run" and row != POSITIVES
+                if own and float(text) and text not in texts:
+                    texts.append(text)
+    return list(groups.values())
+
+
+def _fitting_sizes(task: Task, column: Column, texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """The task's number of samples, and those near it of which most accuracies can be rounded, or truncated."""
+    expected = task.expected.get(column.corpus or "", sum(task.expected.values()))
+    near = range(expected * 9 // 10, expected * 11 // 10 + 1)
+    fits = {N: _allowed(column, texts, (N,)) for N in near}
+    best = {max(near, key=lambda N: fits[N][how]) for how in range(len(READINGS))}
+    return {f"N = {N}{' (the task)' * (expected == N)}": (N,) for N in sorted({*best, expected})}
 
 
 def _allowed(column: Column, texts: Iterable[str], counts: tuple[int, ...]) -> tuple[int, int, str]:
