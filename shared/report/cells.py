@@ -137,27 +137,26 @@ def measured(cell: Cell, row: Row, column: Column, seeds: Mapping[int, Sequence[
 
 def _by(rule: str, records: Sequence[Record]) -> str:
     """The metric by which a rule chooses the epoch: "val" one network for all columns; "" each column's own."""
-    return records[0]["metrics"][0] if rule == "val" and records else ""
+    return records[0]["metrics"][0] if rule == "val" else ""
 
 
 def _scored(
     cell: Cell, column: Column, runs: Mapping[str, Sequence[Predictions]], names: list[int], samples: frozenset[str]
 ) -> Cell:
     """The cell with the mean over seeds under each rule, and intervals over subjects."""
-    means, draws, numbers = {}, {}, dict[int, float]()
-    for rule, seeds in runs.items():
-        each = [
-            column.scale * score(target, pred, seeds[0].classes, column.metric, folds)
-            for _, target, pred, folds in parts(seeds, cell.joined)
-        ]
-        means[rule] = float(np.mean(each))
-        if rule == cell.rule:
-            numbers = dict(zip(names, each, strict=True))
-            if len(each) > 1:
-                digits = replace(cell, measured=means[rule]).decimals
-                cell = replace(cell, note=f"{cell.note}, seeds {min(each):.{digits}f} to {max(each):.{digits}f}")
-        draws[rule] = column.scale * bootstrap(parts(seeds, cell.joined), seeds[0].classes, column.metric)
-    low, high = np.clip(interval(draws[cell.rule]), 0, column.scale)
+    classes, metric, scale = runs[cell.rule][0].classes, column.metric, column.scale
+    joined = {rule: parts(seeds, cell.joined) for rule, seeds in runs.items()}
+    each = {
+        rule: [scale * score(target, pred, classes, metric, folds) for _, target, pred, folds in found]
+        for rule, found in joined.items()
+    }
+    means = {rule: float(np.mean(numbers)) for rule, numbers in each.items()}
+    draws = {rule: scale * bootstrap(found, classes, metric) for rule, found in joined.items()}
+    own = each[cell.rule]
+    if len(own) > 1:
+        digits = replace(cell, measured=means[cell.rule]).decimals
+        cell = replace(cell, note=f"{cell.note}, seeds {min(own):.{digits}f} to {max(own):.{digits}f}")
+    low, high = np.clip(interval(draws[cell.rule]), 0, scale)
     leak_low, leak_high = interval(draws["best_on_test"] - draws["last"])
     other_rule = "last" if cell.rule == "best_on_test" else "best_on_test"
     return replace(
@@ -170,8 +169,8 @@ def _scored(
         leak=means["best_on_test"] - means["last"],
         leak_low=leak_low,
         leak_high=leak_high,
-        seeds=numbers,
-        scale=column.scale,
+        seeds=dict(zip(names, own, strict=True)),
+        scale=scale,
         draws=Draws(samples, draws[cell.rule]),
     )
 

@@ -58,9 +58,8 @@ def result(archive: Archive, table: Table, missing: Callable[[Row, Column], Sequ
     counts = _positives(archive, table, numbers)
     cells: list[Cell] = []
     for place in places:
-        positives = counts.get(place.column.name)
-        cell = _printed(archive, place, numbers, elsewhere)
-        cells += _cells(replace(cell, comparable=positives is None or positives.comparable), place)
+        comparable = place.column.name not in counts or counts[place.column.name].comparable
+        cells += _cells(archive, place, numbers, elsewhere, comparable)
     first = {(c.column, c.joined): c for c in cells if c.row == table.rows[0].name}
     cells = [cell.over(first.get((cell.column, cell.joined))) for cell in cells]
     every = (*counts.values(), *_other_rows(table, numbers), *cells, *_references(archive, places))
@@ -93,27 +92,26 @@ def _place(archive: Archive, row: Row, column: Column, missing: Sequence[str]) -
     return Place(row, column, [], [], [f"not run: {reason}" for reason in missing or no_records])
 
 
-def _printed(archive: Archive, place: Place, numbers: Numbers, elsewhere: Mapping[Any, tuple[str, str]]) -> Cell:
-    """A cell with its printed number, which may stand in another table, and without a measured one."""
-    row, column = place.row, place.column
+def _cells(
+    archive: Archive, place: Place, numbers: Numbers, elsewhere: Mapping[Any, tuple[str, str]], comparable: bool
+) -> list[Cell]:
+    """The printed number, which may stand in another table, beside that of the seeds that are done; and a note on
+    folds and on whose records they are."""
+    row, column, experiments, done = place.row, place.column, place.experiments, place.done
     printed, source = numbers.get(place.names, ("", "run"))
     if not printed and not row.records:
         printed, source = elsewhere.get(scored(archive.session.paper, row, column), ("", source))
-    ours = [remark for remark in place.remarks if remark.startswith(("input: ", "training: "))]
+    remark = "; ".join(line for line in place.remarks if line.startswith(("input: ", "training: ")))
     rule = archive.owner(row).session.rule
-    return Cell(row.name, column.name, printed, source, joined=column.joined, rule=rule, remark="; ".join(ours))
-
-
-def _cells(cell: Cell, place: Place) -> list[Cell]:
-    """The cell with its number from the seeds that are done, and a note on its folds and whose records they are."""
-    row, experiments, done = place.row, place.experiments, place.done
+    cell = Cell(row.name, column.name, printed, source, joined=column.joined, rule=rule, remark=remark)
+    cell = replace(cell, comparable=comparable)
     if not experiments:
         return [replace(cell, note="not run")]
     note = f"{sum(len(e.found) for e in experiments)} of {sum(e.folds for e in experiments)} folds"
     if 0 < len(done) < len(experiments):
         note += f", scored: seed {', '.join(str(e.seed) for e in done)}"
     cell, noted = replace(cell, note=note), []
-    for each in measured(cell, row, place.column, {e.seed: e.found for e in done}) if done else [cell]:
+    for each in measured(cell, row, column, {e.seed: e.found for e in done}) if done else [cell]:
         lender = f", of {row.records}" if row.records else ""
         others = "; the printed number is for other samples" if each.paper and not each.comparable else ""
         noted.append(replace(each, note=each.note + lender + others))
