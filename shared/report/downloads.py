@@ -54,11 +54,11 @@ def state(file: Published, path: Path, namesakes: Iterable[Published]) -> str:
 def need(paper: AnyPaper, file: Published) -> str:
     """The rows of a paper that start from a file at paper scale, or the setting that makes them."""
     base = paper.base("paper", {})
+    rows: dict[str, bool] = {}
     cells = [(table, row, column) for table in paper.tables for row, column in table.cells() if not row.records]
-    rows = {f"{table.name}/{row.name}": False for table, row, _ in cells}
     for table, row, column in cells:
-        uses = file.name in paper.files(changed(base, {**row.changes, **column.changes}))
-        rows[f"{table.name}/{row.name}"] |= uses
+        name, config = f"{table.name}/{row.name}", changed(base, {**row.changes, **column.changes})
+        rows[name] = rows.get(name, False) or file.name in paper.files(config)
     used = [name for name, uses in rows.items() if uses]
     if not used:
         return f"{paper.name}: rows run with --set {file.setting}"

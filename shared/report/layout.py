@@ -110,15 +110,15 @@ def rule_line(result: Result) -> str:
     spans = []
     for scale in dict.fromkeys(scales[c.column] for c in cells):
         own = [c for c in cells if scales[c.column] == scale]
-        low, high = (pick(own, key=lambda c: c.leak or 0.0) for pick in (min, max))
-        unit = " per cent" * (scale == 100 and len(set(scales.values())) > 1)
+        low, high = min(own, key=lambda c: c.leak or 0.0), max(own, key=lambda c: c.leak or 0.0)
+        unit = " per cent" if scale == 100 and len(set(scales.values())) > 1 else ""
         spans.append(f"{decimal(low.leak, low.decimals, '+')} to {decimal(high.leak, high.decimals, '+')}{unit}")
     joined = ", ".join(dict.fromkeys(column.joined for column in result.table.columns))
-    rows = {
-        rule: dict.fromkeys(c.row for c in cells if c.rule == rule) for rule in dict.fromkeys(c.rule for c in cells)
-    }
+    rows: dict[str, dict[str, None]] = {}  # rule -> rows
+    for c in cells:
+        rows.setdefault(c.rule, {})[c.row] = None
     most = max(rows, key=lambda rule: len(rows[rule]))
-    rules = ", ".join(rule + f" ({'; '.join(rows[rule])})" * (rule != most) for rule in rows)
+    rules = ", ".join(rule if rule == most else f"{rule} ({'; '.join(rows[rule])})" for rule in rows)
     leak = f"leak: best_on_test − last, the optimism of test-set selection: {', '.join(spans)}"
     return f"rule: {rules}; folds: {joined}; {leak}"
 
@@ -135,14 +135,10 @@ def as_text(archive: Archive, results: Sequence[Result]) -> str:
             parts = [[c.measured for c in cells], [c.interval for c in cells], [c.bracketed for c in cells]]
             filled = [part for part in parts if any(part)] or parts[:1]
             body += filled
-            names += [_short(name), *[""] * (len(filled) - 1)]
+            names += [name if len(name) <= 48 else f"{name[:47]}…", *[""] * (len(filled) - 1)]
         lines += [_frame(table, body, names).to_string(line_width=width)]
         lines += [f"  {line}" for line in (rule_line(result), *result.remarks) if line]
     return "\n".join([*lines, "", *archive.left_out, NO_COMPARISON if warning else HOW]).lstrip("\n")
-
-
-def _short(name: str, most: int = 48) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _frame(table: Layout, body: Sequence[Sequence[str]], names: Sequence[str]) -> pd.DataFrame:

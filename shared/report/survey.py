@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -18,12 +17,10 @@ from ..corpora.samples import CorpusMissing, Frames, Problem, Reading
 from ..corpora.sheets import SheetError
 from ..errors import UserError
 from ..files import check_writable, replacing
+from ..runs.paper import Paper
 from ..tasks import TASKS, Task
 from .counts import Count, compare, corpus_counts, expected_counts, task_counts
 from .printed import PRINTED
-
-if TYPE_CHECKING:
-    from ..runs.paper import Paper
 
 # The parts of a corpus that are read separately: name -> reader.
 PARTS: dict[str, dict[str, Callable[..., Reading]]] = {name: {name: module.read} for name, module in CORPORA.items()}
@@ -160,7 +157,7 @@ def write_csv(parts: Iterable[Part], path: Path, possible: Iterable[tuple[str, s
         csv.writer(file).writerows([CSV_HEADER, *csv_rows(parts), *papers])
 
 
-def runnable(parts: Iterable[Part], papers: "Iterable[Paper]") -> list[tuple[str, str, str]]:
+def runnable(parts: Iterable[Part], papers: Iterable[Paper]) -> list[tuple[str, str, str]]:
     """(paper, its tables or rows, whether they can run: whole, in part or not); rows alike stand together."""
     there = {part.corpus for part in parts if part.reading is not None}
     found = []
@@ -170,8 +167,9 @@ def runnable(parts: Iterable[Part], papers: "Iterable[Paper]") -> list[tuple[str
             kinds: dict[str, list[str]] = {}
             for row in table.rows:
                 missing = [set(paper.corpora(r, column)) - there for r, column in table.cells() if r is row]
-                kind = "can run" if not any(missing) else "cannot run" if all(missing) else "can run in part"
+                kind = "can run"
                 if any(missing):
+                    kind = "cannot run" if all(missing) else "can run in part"
                     kind += f" without {', '.join(c for c in CORPORA if any(c in cell for cell in missing))}"
                 kinds.setdefault(kind, []).append(row.name)
             for kind, rows in kinds.items():
@@ -208,7 +206,7 @@ def _decode(parts: Iterable[Part]) -> None:
 
 
 def print_survey(
-    data: Path | None, csv_path: Path | None = None, verify: bool = False, papers: "Iterable[Paper]" = ()
+    data: Path | None, csv_path: Path | None = None, verify: bool = False, papers: Iterable[Paper] = ()
 ) -> int:
     """Print the survey of a folder (default: $MER_DATA); 0, or 2 if it holds no corpus. Raises UserError for none."""
     if (data := data_dir(data)) is None:
