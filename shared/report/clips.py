@@ -104,16 +104,7 @@ def frames_of(wanted: Asked, cache: Path) -> tuple[Frames, float]:
     """The images of a clip, a video's decoded into `cache`, and their frame rate. Raises UserError for a mistake."""
     clip, where, fps = wanted["clip"], wanted["where"], FPS
     if clip is None:
-        files = tuple(wanted[moment] or wanted["apex"] for moment in MOMENTS)
-        for file in files:
-            if not Path(file).is_file():
-                raise UserError(f"{file} is not an image file; frame numbers need --clip")
-        with suppress(*UNREADABLE):  # which is said where they are prepared
-            sizes = dict.fromkeys(load(file, "L").size for file in files)
-            if len(sizes) > 1:
-                shown = ", ".join(f"{width} × {height}" for width, height in sizes)
-                raise UserError(f"the images have different sizes, {shown}: give frames of one clip, cropped alike")
-        return Frames("", files, (0, 1, 2)), fps
+        return images_of(wanted), fps
     if not clip.exists():
         raise UserError(f"{where}clip {clip} does not exist: expected a folder of images or a video")
     if clip.suffix.lower() in IMAGES and clip.is_file():
@@ -136,6 +127,20 @@ def frames_of(wanted: Asked, cache: Path) -> tuple[Frames, float]:
                 f"{where or '--'}fps {wanted['fps']}: expected more than 0 and at most 10000 frames per second"
             )
     return frames, fps
+
+
+def images_of(wanted: Asked) -> Frames:
+    """The images that are given for onset, apex and offset, as frames 0, 1 and 2. Raises UserError for a mistake."""
+    files = tuple(wanted[moment] or wanted["apex"] for moment in MOMENTS)
+    for file in files:
+        if not Path(file).is_file():
+            raise UserError(f"{file} is not an image file; frame numbers need --clip")
+    with suppress(*UNREADABLE):  # which is said where they are prepared
+        sizes = dict.fromkeys(load(file, "L").size for file in files)
+        if len(sizes) > 1:
+            shown = ", ".join(f"{width} × {height}" for width, height in sizes)
+            raise UserError(f"the images have different sizes, {shown}: give frames of one clip, cropped alike")
+    return Frames("", files, (0, 1, 2))
 
 
 def as_number(cell: object) -> float:
