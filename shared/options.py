@@ -78,7 +78,7 @@ def at_least(least: int) -> Callable[[str], int]:
     return number
 
 
-def setting(text: str) -> tuple[str, str]:
+def key_value(text: str) -> tuple[str, str]:
     """The two parts of KEY=VALUE."""
     key, equals, value = text.partition("=")
     if not equals:
@@ -89,98 +89,66 @@ def setting(text: str) -> tuple[str, str]:
 def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) -> dict[str, argparse.ArgumentParser]:
     commands = parser.add_subparsers(metavar="COMMAND", title="papers and other commands")
 
-    def add(name: str, text: str, **how: Any) -> argparse.ArgumentParser:
-        sentence = f"{text[:1].upper()}{text[1:]}."
+    def add(name: str, text: str, usage: str = "", **how: Any) -> argparse.ArgumentParser:
         added: argparse.ArgumentParser = commands.add_parser(
-            name, help=text.replace("%", "%%"), description=sentence, allow_abbrev=False, **how
+            name,
+            help=text.replace("%", "%%"),
+            description=f"{text[:1].upper()}{text[1:]}.",
+            usage=f"{parser.prog} {usage}" if usage else None,
+            allow_abbrev=False,
+            **how,
         )
         return added
 
-    run, program = f"[{ROWS} ...] [option ...]", parser.prog
+    run = f"[{ROWS} ...] [option ...]"
     one: dict[str, Any] = {"metavar": "PAPER", "help": f"one of {', '.join(papers)}"}
     several = one | {"nargs": "*", "default": list(papers), "help": f"{one['help']} (default: all)"}
     for name, text in papers.items():
         more = f"`{name} predict --help` explains how to apply a trained network to your own clip."
-        p = add(name, text, usage=f"{program} {name} {run}", epilog=more)
+        p = add(name, text, f"{name} {run}", epilog=more)
         p.set_defaults(paper=name)
         p.add_argument("--diff", action="store_true", help="print the tables from the records, see `diff --help`")
         _add_run(p)
-    _add_run(add("all", "rerun the headline rows of every paper", usage=f"{program} all {run}"))
-    p = add(
-        "diff",
+    _add_run(add("all", "rerun the headline rows of every paper", f"all {run}"))
+    text = (
         "print the tables of a paper from its records alone; with --data, compare these with the data first, and "
-        "write the tables and the page anew",
-        usage=f"{program} diff PAPER {run}",
+        "write the tables and the page anew"
     )
+    p = add("diff", text, f"diff PAPER {run}")
     p.set_defaults(diff=True)
     p.add_argument("paper", **one)
     _add_run(p, "all of which there are records; whole tables are printed")
-    p = add(
-        "predict",
-        "apply a trained network to your own clips: give --clip, or two images as --onset and --apex",
-        usage=f"{program} PAPER predict RECORD [option ...]",
-    )
+    text = "apply a trained network to your own clips: give --clip, or two images as --onset and --apex"
+    p = add("predict", text, "PAPER predict RECORD [option ...]")
     p.add_argument("paper", **one)
     _add_predict(p)
-    p = add(
-        "fit",
-        "train a row's network on all subjects, for use: leaves the network and a model card",
-        usage=f"{program} fit PAPER [TABLE/ROW] [option ...]",
-    )
+    text = "train a row's network on all subjects, for use: leaves the network and a model card"
+    p = add("fit", text, "fit PAPER [TABLE/ROW] [option ...]")
     p.add_argument("paper", **one)
-    p.add_argument("--task", metavar="TASK", help="one of the paper's tasks (default: that of the row's first column)")
-    text = "publish network and card on the Hugging Face hub, after a question"
-    p.add_argument("--push", metavar="USER/NAME", help=text)
-    p.add_argument("--yes", action="store_true", help="answer that question with yes")
-    p.set_defaults(diff=False, seeds=1, rule="", no_weights=False, shuffle_labels=False)
-    _add_run(p, "the last headline row", fit=True)
-    p = add("export", "write a trained network for other programs, for batches of any size, and check what it gives")
-    p.add_argument("weights", metavar="RECORD", type=Path, help=NETWORK)
-    text = "ONNX (needs onnx, onnxscript and onnxruntime), or a program of torch.export (.pt2)"
-    p.add_argument("--to", choices=("onnx", "torch-export"), required=True, help=text)
-    p.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: beside the weights)")
+    _add_fit(p)
+    _add_export(
+        add("export", "write a trained network for other programs, for batches of any size, and check what it gives")
+    )
     p = add("list", "list papers, tables and rows, and the corpora that each row needs")
     p.add_argument("papers", **several)
-    p = add("data", "list the corpora found, their counts beside the published ones, and what is wrong with them")
-    p.add_argument("--data", type=Path, metavar="DIR", help="folder that holds the corpora (default: $MER_DATA)")
-    p.add_argument("--csv", type=Path, metavar="FILE", help="also write the list to FILE")
-    text = "also decode every image of the clips, list the broken ones, and print a checksum of each corpus's files"
-    p.add_argument("--verify", action="store_true", help=text)
+    _add_data(
+        add("data", "list the corpora found, their counts beside the published ones, and what is wrong with them")
+    )
     p = add("weights", "list the published weights that rows can start from, whether they are there, and fetch them")
     p.add_argument("papers", **several)
     p.add_argument("--get", action="store_true", help="fetch those that are missing and have a direct link")
     p.add_argument("--weights", **WEIGHTS)
     p = add("digits", "show which sample counts and which pooled F1 values the printed digits allow")
     p.add_argument("papers", **several)
-    p = add(
-        "compare",
-        "set all papers' methods beside each other, under one protocol for all",
-        usage=f"{program} compare emotion|aus [COLUMN ...] [option ...]",
-    )
-    p.set_defaults(rule="", set=[])
-    p.add_argument("kind", choices=("emotion", "aus"), help="classes of emotions, or action units")
-    text = "a task, TASK/CORPUS, or TASK/AUn for a single unit, as `list` prints them (default: all tasks)"
-    p.add_argument("columns", nargs="*", metavar="COLUMN", help=text)
-    text = "methods to compare, by their names, as `list` prints them (default: all)"
-    p.add_argument("--methods", nargs="+", metavar="NAME", default=[], help=text)
-    text = "method that the others are compared with (default: linear SVM on flow)"
-    p.add_argument("--reference", metavar="NAME", default="linear SVM on flow", help=text)
-    p.add_argument("--leak", action="store_true", help="also show the leak, best on test − last epoch")
-    p.add_argument("--diff", action="store_true", help="compare the records there are, without running anything")
-    _add_format(p.add_argument)
-    _add_run(p, paper=False)
-    p = add(
-        "claims",
+    text = "set all papers' methods beside each other, under one protocol for all"
+    _add_compare(add("compare", text, "compare emotion|aus [COLUMN ...] [option ...]"))
+    text = (
         "test the central claim of each paper, by the size of the training set, on synthetic faces of the people of a "
-        "whole corpus",
-        usage=f"{program} claims [PAPER ...] [option ...]",
+        "whole corpus"
     )
-    p.set_defaults(rule="last", set=[])
+    p = add("claims", text, "claims [PAPER ...] [option ...]")
     p.add_argument("papers", **several)
-    text = "sizes of the training set, on synthetic faces at most 12 (default: 3 6 12)"
-    p.add_argument("--people", type=at_least(1), nargs="+", metavar="N", default=[3, 6, 12], help=text)
-    p.add_argument("--diff", action="store_true", help="test them on the records there are, without running anything")
-    _add_run(p, paper=False, seeds=5)
+    _add_claims(p)
     _add_faces(add("faces", "draw synthetic faces and write them in the layouts of the corpora"))
     add("test", "run the tests; all arguments go to pytest")
     return dict(commands.choices)
@@ -214,11 +182,11 @@ def _add_run(
     add("--scale", choices=("smoke", "paper"), help=text)
     if paper:
         text = "change a setting of the paper; can be repeated"
-        add("--set", type=setting, action="append", metavar="KEY=VALUE", default=[], help=text)
+        add("--set", type=key_value, action="append", metavar="KEY=VALUE", default=[], help=text)
     text = (
         "annotation sheet to read of a corpus that has several (default: the one that the task names); can be repeated"
     )
-    add("--edition", type=setting, action="append", metavar="CORPUS=EDITION", default=[], help=text)
+    add("--edition", type=key_value, action="append", metavar="CORPUS=EDITION", default=[], help=text)
     _add_machine(p)
     if fit:
         return
@@ -259,6 +227,52 @@ def _add_machine(p: argparse.ArgumentParser) -> None:
     add("--data-parallel", action="store_true", help=text)
     text = "say what the run would cost, estimated from up to ten timed steps of each experiment, and end"
     add("--dry-run", action="store_true", help=text)
+
+
+def _add_fit(p: argparse.ArgumentParser) -> None:
+    p.set_defaults(diff=False, seeds=1, rule="", no_weights=False, shuffle_labels=False)
+    p.add_argument("--task", metavar="TASK", help="one of the paper's tasks (default: that of the row's first column)")
+    text = "publish network and card on the Hugging Face hub, after a question"
+    p.add_argument("--push", metavar="USER/NAME", help=text)
+    p.add_argument("--yes", action="store_true", help="answer that question with yes")
+    _add_run(p, "the last headline row", fit=True)
+
+
+def _add_export(p: argparse.ArgumentParser) -> None:
+    p.add_argument("weights", metavar="RECORD", type=Path, help=NETWORK)
+    text = "ONNX (needs onnx, onnxscript and onnxruntime), or a program of torch.export (.pt2)"
+    p.add_argument("--to", choices=("onnx", "torch-export"), required=True, help=text)
+    p.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: beside the weights)")
+
+
+def _add_data(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--data", type=Path, metavar="DIR", help="folder that holds the corpora (default: $MER_DATA)")
+    p.add_argument("--csv", type=Path, metavar="FILE", help="also write the list to FILE")
+    text = "also decode every image of the clips, list the broken ones, and print a checksum of each corpus's files"
+    p.add_argument("--verify", action="store_true", help=text)
+
+
+def _add_compare(p: argparse.ArgumentParser) -> None:
+    p.set_defaults(rule="", set=[])
+    p.add_argument("kind", choices=("emotion", "aus"), help="classes of emotions, or action units")
+    text = "a task, TASK/CORPUS, or TASK/AUn for a single unit, as `list` prints them (default: all tasks)"
+    p.add_argument("columns", nargs="*", metavar="COLUMN", help=text)
+    text = "methods to compare, by their names, as `list` prints them (default: all)"
+    p.add_argument("--methods", nargs="+", metavar="NAME", default=[], help=text)
+    text = "method that the others are compared with (default: linear SVM on flow)"
+    p.add_argument("--reference", metavar="NAME", default="linear SVM on flow", help=text)
+    p.add_argument("--leak", action="store_true", help="also show the leak, best on test − last epoch")
+    p.add_argument("--diff", action="store_true", help="compare the records there are, without running anything")
+    _add_format(p.add_argument)
+    _add_run(p, paper=False)
+
+
+def _add_claims(p: argparse.ArgumentParser) -> None:
+    p.set_defaults(rule="last", set=[])
+    text = "sizes of the training set, on synthetic faces at most 12 (default: 3 6 12)"
+    p.add_argument("--people", type=at_least(1), nargs="+", metavar="N", default=[3, 6, 12], help=text)
+    p.add_argument("--diff", action="store_true", help="test them on the records there are, without running anything")
+    _add_run(p, paper=False, seeds=5)
 
 
 def _add_predict(p: argparse.ArgumentParser) -> None:
