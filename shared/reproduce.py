@@ -18,6 +18,7 @@ from .report import tables
 from .report.layout import as_text, manuscript
 from .report.results import Result, all_results, finished
 from .report.survey import data_dir
+from .runs.cost import estimate
 from .runs.engine import run
 from .runs.experiment import Experiment
 from .runs.paper import Column, Paper, Row, Table
@@ -59,15 +60,16 @@ def reproduce(paper: Paper, args: argparse.Namespace, arguments: Sequence[str]) 
 
 def from_records(paper: Paper, args: argparse.Namespace) -> int:
     """The exit code of `diff PAPER` without --data: print the tables from what lies in the output folder alone."""
-    code, chosen = 0, [table for table, _ in paper.choose(args.rows)] if args.rows else []
+    chosen = [table for table, _ in paper.choose(args.rows)] if args.rows else []
+    names = {table.name for table in chosen or paper.tables}
     sessions = recorded_sessions(paper, args)
     if not sessions:
         some = f"`bash reproduce.sh {paper.name}` makes some"
         raise UserError(f"no records of {paper.name} that this version reads in {args.out}; {some}")
+    code = 0
     for session in sessions:
         archive = Archive(session, data=False)
-        results = all_results(archive, chosen)
-        printed = [r for r in results if r.table.name in {table.name for table in chosen or paper.tables}]
+        printed = [result for result in all_results(archive, chosen) if result.table.name in names]
         if printed:
             print(as_asked(archive, printed, args))
         else:
@@ -103,96 +105,123 @@ def complete(
     processes = process_count(args.gpus, args.processes)
     watch_signals()
     if session.data == args.out / "faces":
-        from .faces import draw_missing
-
-        if args.diff and not session.data.exists():
-            raise UserError(
-                f"{session.data}, whose faces the records are of, is not there: without --diff, {name} draws it"
-            )
-        draw_missing(session.data, () if args.diff else (corpus for e in wanted for corpus in e.corpora))
+        draw_faces(session, wanted, args.diff, name)
     experiments = [e for e in wanted if not e.missing()]
-    worker = launched()
     if PARENT in os.environ:
         follow_parent()
     else:
         check(session, wanted, experiments, args.skip_broken)
-        for experiment in experiments:
-            for line in experiment.mislaid():
-                log(f"{line}; remove its record to train the fold again")
     checked = digest([e.settings for e in experiments])
     if os.environ.get(CHECKED, checked) != checked:
         raise UserError(f"{session.data} has changed since this run began; {REMEDY}")
     todo = [] if args.diff else [e for e in experiments if len(e.records()) < len(e.folds)]
+    # under torchrun one of several speaks for all; those launched here leave it to this one
+    silent = launched() and (PARENT in os.environ or os.environ["RANK"] != "0")
     if args.dry_run:
-        if worker and os.environ["RANK"] != "0":  # under torchrun one speaks for all
-            return 0
-        from .runs.cost import estimate
-
-        lines = estimate(todo, torch.device("cuda" if torch.cuda.is_available() else "cpu"), args.workers, name)
-        print("\n".join(lines))
+        if not silent:
+            device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            print("\n".join(estimate(todo, device, args.workers, name)))
         return 0
-    for experiment in todo:
-        experiment.claim_settings()
-    for pretraining in [e.pretraining for e in todo if e.pretraining]:
-        pretraining.claim_settings()
-    if todo and not worker:
-        folds = sum(len(e.folds) for e in todo)
-        gpus = processes if torch.cuda.is_available() else 0
-        processes = min(processes, folds)
-        most = min(processes * (args.folds_per_gpu or MOST), folds) if gpus else processes
-        log(f"{name}: {len(todo)} experiments to run in {most} process{'es' * (most > 1)}")
-        if most > 1:
-            stages = any(e.pretraining and not e.pretraining.done() for e in todo)
-            apart = stages and (gpus > 0 or args.data_parallel)
-            if apart and (code := launch(command, processes, environment={CHECKED: checked, PLACES: ""})):
-                return code
-            with TemporaryDirectory() as folder:
-                number = args.folds_per_gpu if gpus else most
-                places = [Places(Path(folder), device).open(number) for device in range(processes if gpus else 1)]
-                if code := launch(command, most, places, environment={CHECKED: checked, PLACES: folder}):
-                    return code
-            todo = []
+    for made in [*todo, *(e.pretraining for e in todo if e.pretraining)]:
+        made.claim_settings()
+    if launched():
+        work(todo, args)
+        return 0 if silent else None
+    code = start(todo, args, name, processes, command, checked) if todo else 0
+    return code or None
+
+
+def draw_faces(session: Session, wanted: Collection[Experiment], diff: bool, name: str) -> None:
+    """Draw the synthetic faces that the experiments are missing; those of records alone have to be there."""
+    from .faces import draw_missing
+
+    if diff and not session.data.exists():
+        raise UserError(
+            f"{session.data}, whose faces the records are of, is not there: without --diff, {name} draws it"
+        )
+    draw_missing(session.data, () if diff else (corpus for e in wanted for corpus in e.corpora))
+
+
+def start(
+    todo: list[Experiment], args: argparse.Namespace, name: str, processes: int, command: Sequence[str], checked: str
+) -> int:
+    """Run experiments in processes launched here, or in this one if one is enough; 0, or the exit code of one."""
+    folds, on_gpus = sum(len(e.folds) for e in todo), torch.cuda.is_available()
+    processes = min(processes, folds)
+    most = min(processes * (args.folds_per_gpu or MOST), folds) if on_gpus else processes
+    log(f"{name}: {len(todo)} experiments to run in {most} process{'es' * (most > 1)}")
+    if most == 1:
+        work(todo, args)
+        return 0
+    stages = any(e.pretraining and not e.pretraining.done() for e in todo)
+    if stages and (on_gpus or args.data_parallel):
+        code = launch(command, processes, environment={CHECKED: checked, PLACES: ""})
+        if code:
+            return code
+    with TemporaryDirectory() as folder:
+        number = args.folds_per_gpu if on_gpus else most
+        places = [Places(Path(folder), device).open(number) for device in range(processes if on_gpus else 1)]
+        return launch(command, most, places, environment={CHECKED: checked, PLACES: folder})
+
+
+def work(todo: list[Experiment], args: argparse.Namespace) -> None:
+    """Run what is missing of the experiments in this process: all, or as one of several what it is there for."""
     if os.environ.get(PLACES):
         place, device = own_places()
         run(todo, device=device, workers=args.workers, places=place)
-        return 0
-    if worker or todo:
-        accelerator = make_accelerator()
-        several, stages_only = accelerator.num_processes > 1, PLACES in os.environ
-        together = args.data_parallel or stages_only or (several and accelerator.device.type == "cuda")
-        run(
-            todo,
-            device=accelerator.device,
-            accelerator=accelerator if together else None,
-            workers=args.workers,
-            folds=not stages_only,
-        )
-        wait_for_others(accelerator)
-        if worker:
-            accelerator.end_training()
-            if PARENT in os.environ or not accelerator.is_main_process:
-                return 0
-    return None
+        return
+    accelerator = make_accelerator()
+    stages_only = PLACES in os.environ
+    several_gpus = accelerator.num_processes > 1 and accelerator.device.type == "cuda"
+    run(
+        todo,
+        device=accelerator.device,
+        accelerator=accelerator if args.data_parallel or stages_only or several_gpus else None,
+        workers=args.workers,
+        folds=not stages_only,
+    )
+    wait_for_others(accelerator)
+    if launched():
+        accelerator.end_training()
 
 
 def recorded_sessions(paper: Paper, args: argparse.Namespace) -> list[Session]:
-    """The sessions that have left records in the output folder, as the newest record of each describes it."""
+    """The sessions that have left records in the output folder, as far as the arguments ask for them."""
     found = []
     for folder in sorted((args.out / paper.name).glob("*")):
-        for path in sorted(folder.glob("*/*/seed-*/*.json"), key=os.path.getmtime)[::-1]:
-            try:
-                record = read_json(path)
-                scale, generated, shuffled, rule = (record[k] for k in ("scale", "generated", "shuffled", "rule"))
-                overrides = dict(args.set) or record["set"]
-            except (UserError, LookupError):  # damaged, or of a pre-training
-                continue
-            asked = (args.scale or scale, args.rule or rule, args.shuffle_labels or shuffled)
-            session = Session(paper, args.out, args.out / "faces", scale, generated, overrides, args.weights, shuffled)
-            session.chosen_rule, session.accept_code = rule, args.accept_code
-            if session.folder == folder:
-                found += [session] * (asked == (scale, rule, shuffled))
-                break
+        session = recorded_session(paper, args, folder)
+        if (
+            session
+            and args.scale in (None, session.scale)
+            and args.rule in ("", session.rule)
+            and (session.shuffled or not args.shuffle_labels)
+        ):
+            found.append(session)
     return found
+
+
+def recorded_session(paper: Paper, args: argparse.Namespace, folder: Path) -> Session | None:
+    """The session whose folder this is, as its newest record describes it; None without a record of this version."""
+    for path in sorted(folder.glob("*/*/seed-*/*.json"), key=os.path.getmtime)[::-1]:
+        try:
+            record = read_json(path)
+            session = Session(
+                paper,
+                out=args.out,
+                data=args.out / "faces",
+                scale=record["scale"],
+                generated=record["generated"],
+                overrides=dict(args.set) or record["set"],
+                weights_dir=args.weights,
+                shuffled=record["shuffled"],
+                chosen_rule=record["rule"],
+                accept_code=args.accept_code,
+            )
+        except (UserError, LookupError):  # damaged, or of a pre-training
+            continue
+        if session.folder == folder:
+            return session
+    return None
 
 
 def open_session(paper: Paper, args: argparse.Namespace) -> Session:
@@ -201,27 +230,26 @@ def open_session(paper: Paper, args: argparse.Namespace) -> Session:
         os.environ[VERIFY] = "1"
     data = data_dir(args.data)
     generated = data is None or is_synthetic(data)
-    data = data or args.out / "faces"
     editions = dict(args.edition)
     for corpus, edition in editions.items():
         if corpus not in CORPORA:
             raise unknown("corpus", corpus, CORPORA)
-        if edition not in (known := getattr(CORPORA[corpus], "EDITIONS", ())):
+        known = getattr(CORPORA[corpus], "EDITIONS", ())
+        if edition not in known:
             raise unknown(f"edition of {corpus}", edition, known or ("only one",))
-    scale = args.scale or ("smoke" if generated else "paper")
     session = Session(
         paper,
-        args.out,
-        data,
-        scale,
-        generated,
-        dict(args.set),
-        args.weights,
-        args.shuffle_labels,
-        not args.no_weights,
-        editions,
-        args.rule,
-        args.accept_code,
+        out=args.out,
+        data=data or args.out / "faces",
+        scale=args.scale or ("smoke" if generated else "paper"),
+        generated=generated,
+        overrides=dict(args.set),
+        weights_dir=args.weights,
+        shuffled=args.shuffle_labels,
+        keep_weights=not args.no_weights,
+        editions=editions,
+        chosen_rule=args.rule,
+        accept_code=args.accept_code,
     )
     session.base  # noqa: B018 (reports a wrong --set before anything is read)
     return session
@@ -251,22 +279,35 @@ def check(session: Session, wanted: Collection[Experiment], experiments: list[Ex
         raise UserError("none of the chosen rows can run on this data:\n  " + "\n  ".join(reasons))
     if reasons:
         log(f"{len(experiments)} of {len(wanted)} experiments can run without the missing corpora")
+    check_samples(session, experiments, skip_broken)
+    for experiment in experiments:
+        for line in experiment.mislaid():
+            log(f"{line}; remove its record to train the fold again")
+
+
+def check_samples(session: Session, experiments: list[Experiment], skip_broken: bool) -> None:
+    """Report what is broken of the samples. Raises UserError for it unless it is to be skipped.
+
+    Problems of the sheets are reported at once, not after minutes of decoding."""
     problems = session.problems(experiments, pixels=False)
-    unseen = "" if skip_broken or not problems else " if their images can be read, which is checked next"
-    if not unseen:  # problems of the sheets are reported at once, not after minutes of decoding
+    sheets_alone = bool(problems) and not skip_broken
+    if not sheets_alone:
         problems = session.problems(experiments)
-    if problems:
-        lines = "\n  ".join(map(str, problems))
-        remain: dict[str, set[int]] = {}
-        for e in experiments:
-            remain.setdefault(e.task.name, set()).add(len(e.session.selected(e.task)[0] if unseen else e.samples))
-        counts = {name: " to ".join(map(str, dict.fromkeys((min(n), max(n))))) for name, n in remain.items()}
-        left = "; ".join(f"{name}: {count} samples remain" for name, count in counts.items())
-        if not skip_broken:
-            raise UserError(
-                f"{len(problems)} problems in {session.data}:\n  {lines}\n{left}{unseen}; --skip-broken runs with those"
-            )
-        log(f"left out, {len(problems)} problems:\n  {lines}\n{left}")
+    if not problems:
+        return
+    remain: dict[str, set[int]] = {}
+    for e in experiments:
+        samples = e.session.selected(e.task)[0] if sheets_alone else e.samples
+        remain.setdefault(e.task.name, set()).add(len(samples))
+    counts = {name: " to ".join(map(str, sorted({min(n), max(n)}))) for name, n in remain.items()}
+    left = "; ".join(f"{name}: {count} samples remain" for name, count in counts.items())
+    lines = "\n  ".join(map(str, problems))
+    if not skip_broken:
+        unseen = " if their images can be read, which is checked next" if sheets_alone else ""
+        raise UserError(
+            f"{len(problems)} problems in {session.data}:\n  {lines}\n{left}{unseen}; --skip-broken runs with those"
+        )
+    log(f"left out, {len(problems)} problems:\n  {lines}\n{left}")
 
 
 def write_reports(archive: Archive, results: list[Result]) -> Path:
