@@ -5,7 +5,7 @@ import platform
 import random
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -22,7 +22,7 @@ from ..files import jsonable, locked, sweep, write_binary, write_json
 from ..protocols import Fold
 from .config import Settings
 from .experiment import Experiment, FittedRun, PretrainingRun, parts_of
-from .fold import FoldTraining, seed_of
+from .fold import FoldTraining, Record, seed_of
 from .parallel import Alone, Processes, loader_count, wait_for_others
 from .places import Places
 from .pretraining import Needs, Pretraining
@@ -62,21 +62,26 @@ def run(
             with claim(stage.folder) as mine:
                 if mine and not stage.done():
                     _pretrain(stage, Alone(device), workers)
-        idle = True
-        for experiment, fold in todo:
-            if experiment.pretraining and not experiment.pretraining.done():
-                continue
-            with places.take() if places else nullcontext(True) as free:
-                if not free:
-                    break
-                with claim(experiment.record_path(fold)) as mine:
-                    if mine and not experiment.record_path(fold).exists():
-                        _train_within(places, experiment, fold, device)
-                        idle = False
-        if idle:
+        if not _train_free(todo, device, places):
             if device.type == "cuda":
                 torch.cuda.empty_cache()  # for the processes that train
             time.sleep(0.2)
+
+
+def _train_free(todo: Sequence[tuple[Experiment, Fold]], device: torch.device, places: Places | None) -> bool:
+    """Train those of the folds that no other process has claimed, as long as there is a place; whether it was any."""
+    trained = False
+    for experiment, fold in todo:
+        if experiment.pretraining and not experiment.pretraining.done():
+            continue
+        with places.take() if places else nullcontext(True) as free:
+            if not free:
+                break
+            with claim(experiment.record_path(fold)) as mine:
+                if mine and not experiment.record_path(fold).exists():
+                    _train_within(places, experiment, fold, device)
+                    trained = True
+    return trained
 
 
 def _train_within(places: Places | None, experiment: Experiment, fold: Fold, device: torch.device) -> None:
@@ -109,7 +114,7 @@ def claim(path: Path) -> Iterator[bool]:
 
 
 def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
-    """Train one fold and write its record."""
+    """Train one fold and write its record, after the weights and files that go with it."""
     experiment.claim_settings()
     started = datetime.now(timezone.utc)
     prepare_process(fold_seed(experiment, fold), experiment.config)
@@ -119,26 +124,11 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
         experiment.paper.train(training)
     if not training.history:
         raise UserError(f"{training.name}: no epoch was scored; set at least one epoch")
-    scored_epoch = training.scored_epoch
+    scored_epoch, path = training.scored_epoch, experiment.record_path(fold)
     if isinstance(experiment, FittedRun):  # its test sample is one that it has learned from
         training.predictions, training.figures, training.files = {}, {}, {}
         training.history = [{k: v for k, v in epoch.items() if k != "test"} for epoch in training.history]
-    parts, path = aligned(experiment.samples, fold.test), experiment.record_path(fold)
-    record = {
-        **experiment.settings,
-        **parts_of(fold),
-        "folds": len(experiment.folds),
-        "left out": experiment.session.left_out(experiment.task, experiment.config),
-        "set": dict(experiment.session.overrides),
-        "corpora": parts["corpus"].tolist(),
-        "subjects": parts["subject"].tolist(),
-        "targets": aligned(experiment.samples.assign(target=experiment.task.scored), fold.test)["target"].tolist(),
-        "predictions": training.predictions,
-        "history": training.history,
-        "figures": training.figures if isinstance(training.figures, dict) else asdict(training.figures),
-        "kept weights": None,
-        **surroundings(device, started, training.times),
-    }
+    record = _record(experiment, fold, training, started)
     if training.network is not None and experiment.session.keep_weights:
         about = {
             **training.made,
@@ -156,6 +146,26 @@ def _train(experiment: Experiment, fold: Fold, device: torch.device) -> None:
     names = {"test": f"test {record['metrics'][0]}"}
     terms = ", ".join(f"{names.get(k, k)} {v:.3f}" for k, v in last.items() if k != "epoch")
     log(f"{experiment.name} [{done}/{len(experiment.folds)}] {fold.name}: {terms}")
+
+
+def _record(experiment: Experiment, fold: Fold, training: FoldTraining[Any, Any], started: datetime) -> Record:
+    """The record of a fold whose weights are not kept."""
+    tested = aligned(experiment.samples.assign(scored=experiment.task.scored), fold.test)
+    return {
+        **experiment.settings,
+        **parts_of(fold),
+        "folds": len(experiment.folds),
+        "left out": experiment.session.left_out(experiment.task, experiment.config),
+        "set": dict(experiment.session.overrides),
+        "corpora": tested["corpus"].tolist(),
+        "subjects": tested["subject"].tolist(),
+        "targets": tested["scored"].tolist(),
+        "predictions": training.predictions,
+        "history": training.history,
+        "figures": training.figures if isinstance(training.figures, dict) else asdict(training.figures),
+        "kept weights": None,
+        **surroundings(training.device, started, training.times),
+    }
 
 
 def fold_seed(experiment: Experiment, fold: Fold) -> int:
