@@ -8,7 +8,7 @@ import pytest
 
 from shared.cli import load, papers
 from shared.options import parse
-from shared.runs.paper import changed
+from shared.runs.config import changed
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("*/README.md"))]

@@ -10,7 +10,7 @@ from tiny import options, paper_of, session_of
 
 from shared.cli import main, papers
 from shared.errors import UserError
-from shared.runs.paper import changed
+from shared.runs.config import changed
 
 
 @pytest.mark.parametrize("package", papers())

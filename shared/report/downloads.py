@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import UserError, log
-from ..runs.paper import AnyPaper, changed
+from ..runs.config import changed
+from ..runs.paper import AnyPaper
 from ..runs.published import Published
 
 

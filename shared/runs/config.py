@@ -2,20 +2,18 @@
 
 import math
 import operator
-from collections.abc import Callable, Iterator
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields, replace
 from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from ..errors import UserError
+from ..errors import UserError, unknown
 
 Part = Literal["input", "network", "pre-training", "training", "machine"]
 # Of products on a GPU. "default": torch's own, convolutions in TF32; "bf16": forward passes in training (autocast).
 Precision = Literal["default", "float32", "tf32", "bf16"]
 T = TypeVar("T")
 types: Callable[[Any], dict[str, Any]] = cache(get_type_hints)  # of the settings of a Config, by name
-
-
 BOUNDS = {"at least": operator.ge, "more than": operator.gt, "at most": operator.le, "less than": operator.lt}
 
 
@@ -70,6 +68,9 @@ class Settings:
         yield from ()
 
 
+S = TypeVar("S", bound=Settings)
+
+
 def pretraining_settings(config: Settings) -> dict[str, Any]:
     """The settings that a pre-training depends on, by name."""
     found = {f.name: f.metadata["declared"] for f in fields(config)}
@@ -80,6 +81,43 @@ def differences(config: Any, base: Any) -> dict[str, Any]:
     """The fields of `config` that are not as in `base`."""
     names = (f.name for f in fields(config))
     return {name: getattr(config, name) for name in names if getattr(config, name) != getattr(base, name)}
+
+
+def changed(config: S, changes: Mapping[str, Any]) -> S:
+    """The Config with other values. Raises UserError for an unknown field and for values that cannot be."""
+    known = [f.name for f in fields(config)]
+    for name in changes:
+        if name not in known:
+            raise unknown("setting", name, known)
+    made: S = _replaced(config, tuple(changes.items()))
+    return made
+
+
+@cache  # every table of a paper asks for the same ones again
+def _replaced(config: Any, changes: tuple[tuple[str, Any], ...]) -> Any:
+    return replace(config, **dict(changes))
+
+
+def parse(key: str, text: str, kind: Any) -> Any:
+    """The `text` of --set `key` as a value of a field's type: bool, int, float, str, Literal, or a tuple of them."""
+    try:
+        return _value(text.strip(), kind)
+    except (ValueError, KeyError) as error:
+        name = kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
+        raise UserError(f"--set {key}={text}: expected {name}") from error
+
+
+def _value(text: str, kind: Any) -> Any:
+    choices = get_args(kind)
+    if get_origin(kind) is Literal:
+        return {str(choice): choice for choice in choices}[text]
+    if get_origin(kind) is tuple:
+        parts = [part.strip() for part in text.strip("()[] ").split(",") if part.strip()]
+        kinds = [choices[0]] * len(parts) if choices[-1] is Ellipsis else choices
+        return tuple(_value(part, k) for part, k in zip(parts, kinds, strict=True))
+    if kind is bool:
+        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
+    return kind(text)
 
 
 def _wrong(f: "Field[Any]", value: Any, kind: Any) -> Iterator[str]:

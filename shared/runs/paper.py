@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import pandas as pd
 from torch import Tensor, nn
 
 from ..errors import UserError, unknown
 from ..tasks import TASKS, Task
-from .config import Settings, types
+from .config import Settings, changed, parse, types
 from .fold import Data, FoldTraining, History, PretrainingData, Record, Rule
 from .pretraining import Pretraining
 from .published import Published
@@ -156,13 +156,14 @@ class Paper(Generic[C, D, N]):
             place, _, column = name.partition("@")
             table_name, _, row = place.partition("/")
             table = self.table(table_name)
-            for kind, part, there, chosen in (
-                ("row", row, [r.name for r in table.rows if row in ("", r.name)], rows),
-                ("column", column, [c.name for c in table.columns if c.name.startswith(column)], columns),
-            ):
-                if not there:
-                    raise unknown(f"{kind} of {table.name}", part, [x.name for x in getattr(table, f"{kind}s")])
-                chosen.setdefault(table.name, set()).update(there)
+            row_names, column_names = [r.name for r in table.rows], [c.name for c in table.columns]
+            if row and row not in row_names:
+                raise unknown(f"row of {table.name}", row, row_names)
+            named = [name for name in column_names if name.startswith(column)]
+            if not named:
+                raise unknown(f"column of {table.name}", column, column_names)
+            rows.setdefault(table.name, set()).update([row] if row else row_names)
+            columns.setdefault(table.name, set()).update(named)
         return [
             (
                 replace(t, columns=tuple(c for c in t.columns if c.name in columns[t.name])),
@@ -177,7 +178,7 @@ class Paper(Generic[C, D, N]):
         """The settings each of which alone turns a row into another of its tables: {setting: {value: other's name}}."""
         plain, found = self.config(), dict[str, dict[Any, str]]()
         own = changed(plain, row.changes)
-        for other in (other for table in self.tables if row in table.rows for other in table.rows):
+        for other in [other for table in self.tables if row in table.rows for other in table.rows]:
             theirs = changed(plain, other.changes)
             for key in other.changes.keys() - row.changes.keys():
                 value = getattr(theirs, key)
@@ -189,8 +190,8 @@ class Paper(Generic[C, D, N]):
     def corpora(self, row: Row, column: Column) -> tuple[str, ...]:
         """The corpora that a cell needs, its pre-training's included."""
         if row.records:
-            lender, row, column = self.lent(row, column)
-            return lender.corpora(row, column)
+            paper, row, column = self.lent(row, column)
+            return paper.corpora(row, column)
         task = TASKS[column.task]
         stage = self.pretraining(changed(self.config(), {**row.changes, **column.changes}), task)
         return tuple(dict.fromkeys([*task.corpora, *(stage["corpora"] if stage else ())]))
@@ -198,9 +199,8 @@ class Paper(Generic[C, D, N]):
     @staticmethod
     def lent(row: Row, column: Column) -> "tuple[AnyPaper, Row, Column]":
         """The paper whose records a row with `records` reads, and its own row and column."""
-        package, _, name = row.records.partition("/")
-        paper = import_module(f"{package}.experiments").PAPER
-        ((table, (lent,)),) = paper.choose([name])
+        paper = lending_paper(row)
+        ((table, (lent,)),) = paper.choose([row.records.partition("/")[2]])
         return paper, lent, next(c for c in table.columns if c.task == column.task)
 
     def metrics(self, task: str) -> tuple[str, ...]:
@@ -229,38 +229,7 @@ class Paper(Generic[C, D, N]):
 AnyPaper = Paper[Any, Any, Any]
 
 
-def changed(config: C, changes: Mapping[str, Any]) -> C:
-    """The Config with other values. Raises UserError for an unknown field and for values that cannot be."""
-    known = [f.name for f in fields(config)]
-    for name in changes:
-        if name not in known:
-            raise unknown("setting", name, known)
-    made: C = _replaced(config, tuple(changes.items()))
-    return made
-
-
-@cache  # every table of a paper asks for the same ones again
-def _replaced(config: Any, changes: tuple[tuple[str, Any], ...]) -> Any:
-    return replace(config, **dict(changes))
-
-
-def parse(key: str, text: str, kind: Any) -> Any:
-    """The `text` of --set `key` as a value of a field's type: bool, int, float, str, Literal, or a tuple of them."""
-    try:
-        return _value(text.strip(), kind)
-    except (ValueError, KeyError) as error:
-        name = kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
-        raise UserError(f"--set {key}={text}: expected {name}") from error
-
-
-def _value(text: str, kind: Any) -> Any:
-    choices = get_args(kind)
-    if get_origin(kind) is Literal:
-        return {str(choice): choice for choice in choices}[text]
-    if get_origin(kind) is tuple:
-        parts = [part.strip() for part in text.strip("()[] ").split(",") if part.strip()]
-        kinds = [choices[0]] * len(parts) if choices[-1] is Ellipsis else choices
-        return tuple(_value(part, k) for part, k in zip(parts, kinds, strict=True))
-    if kind is bool:
-        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
-    return kind(text)
+def lending_paper(row: Row) -> AnyPaper:
+    """The paper whose records a row with `records` reads."""
+    paper: AnyPaper = import_module(f"{row.records.partition('/')[0]}.experiments").PAPER
+    return paper

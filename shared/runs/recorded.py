@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ from ..errors import UserError
 from ..files import read_json
 from ..keys import differing
 from ..tasks import TASKS, Task
-from .config import Settings
+from .config import Settings, changed
 from .experiment import Experiment, predicted
 from .fold import History, Record
-from .paper import AnyPaper, Column, Row, changed
+from .paper import AnyPaper, Column, Row, lending_paper
 from .session import Session
 from .yardstick import YARDSTICK, unfit
 
@@ -75,30 +74,30 @@ class Archive:
 
     def owner(self, row: Row) -> "Archive":
         """The archive that a row's records are in: of another paper where the row has `records`."""
-        if not row.records:
-            return self
-        return self._lender(import_module(f"{row.records.partition('/')[0]}.experiments").PAPER)
+        return self._lender(lending_paper(row)) if row.records else self
 
     def yardstick(self, task: Task) -> list[Recorded]:
         """The yardstick's experiments on a task, one a seed; none where the paper or the task goes without."""
         if not self.session.paper.yardstick or unfit(task):
             return []
-        lender = self._lender(YARDSTICK)
-        return [e for _, e in sorted(lender._found.get((task, self.session.yardstick_config), {}).items())]
+        return self._lender(YARDSTICK)._of(task, self.session.yardstick_config)
 
     def experiments(self, row: Row, column: Column) -> list[Recorded]:
         """A cell's experiments, one a seed, as far as there are records."""
         if row.records:
-            owner, (_, row, column) = self.owner(row), self.session.paper.lent(row, column)
-            return owner.experiments(row, column)
+            paper, row, column = self.session.paper.lent(row, column)
+            return self._lender(paper).experiments(row, column)
         if self.session.misnamed(row):
             return []
         try:
             config = changed(self.session.base, {**row.changes, **column.changes})
         except UserError:  # --set and this row, of those not asked for, do not go together
             return []
-        found = self._found.get((TASKS[column.task], config), {})
-        return [found[seed] for seed in sorted(found)]
+        return self._of(TASKS[column.task], config)
+
+    def _of(self, task: Task, config: Settings) -> list[Recorded]:
+        """The experiments of one configuration on one task, by their seeds."""
+        return [made for _, made in sorted(self._found.get((task, config), {}).items())]
 
     @cache  # noqa: B019 (an archive lives as long as a report)
     def _lender(self, paper: AnyPaper) -> "Archive":

@@ -17,10 +17,10 @@ from ..errors import UserError
 from ..pixels.boxes import DetectorMissing, boxed
 from ..pixels.videos import decoded
 from ..tasks import TASKS, Task
-from .config import Settings, differences
+from .config import Settings, changed, differences
 from .experiment import Experiment
 from .fold import Record, Rule
-from .paper import AnyPaper, Column, PretrainingData, Row, changed
+from .paper import AnyPaper, Column, PretrainingData, Row
 from .pretraining import Needs
 from .yardstick import YARDSTICK, unfit
 
@@ -212,17 +212,19 @@ class Session:
     def left_out(self, task: Task, config: Settings) -> list[str]:
         """What is broken of a task's corpora and left out: the samples, or rows of sheets by their numbers."""
         problems = self.selected(task)[1] + self.inputs(task, config)[1].problems
-        rows = {p: f"row {p.row} of " * (p.row is not None) + Path(p.where).name for p in problems}
-        return sorted({p.sample or row for p, row in rows.items()})
+        names = set()
+        for p in problems:
+            file = Path(p.where).name
+            names.add(p.sample or (file if p.row is None else f"row {p.row} of {file}"))
+        return sorted(names)
 
     def problems(self, experiments: Sequence[Experiment], *, pixels: bool = True) -> list[Problem]:
         """Every broken row that `experiments` and their pre-trainings meet and, with `pixels`, every broken image."""
-        readings = {id(r): r for e in experiments for r in e.readings.values() if isinstance(r, Reading)}.values()
-        found = list(dict.fromkeys(p for r in readings for p in r.problems))
-        if not pixels:
-            return found
-        for session, task, config in dict.fromkeys((e.session, e.task, e.config) for e in experiments):
-            found += [p for p in session.inputs(task, config)[1].problems if p not in found]
-        for stage in {str(e.pretraining.needs): e.pretraining for e in experiments if e.pretraining}.values():
-            found += [p for p in stage.data.problems if p not in found]
-        return found
+        readings = [r for e in experiments for r in e.readings.values() if isinstance(r, Reading)]
+        found = dict.fromkeys(p for r in readings for p in r.problems)
+        if pixels:
+            for session, task, config in dict.fromkeys((e.session, e.task, e.config) for e in experiments):
+                found |= dict.fromkeys(session.inputs(task, config)[1].problems)
+            for stage in {str(e.pretraining.needs): e.pretraining for e in experiments if e.pretraining}.values():
+                found |= dict.fromkeys(stage.data.problems)
+        return list(found)
