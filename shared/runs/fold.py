@@ -172,19 +172,16 @@ class FoldTraining(Generic[C, D]):
         the fold has a validation part "val", the best there (ties: the later).
         """
         outputs = {part: self._outputs(predict, part) for part in ("test", "val") if getattr(self.fold, part)}
+        merits = {
+            (metric, name): {part: self._merit(scores[name], part, metric) for part, scores in outputs.items()}
+            for metric in self.metrics
+            for name in outputs["test"]
+        }
         entry = {"epoch": epoch + 1, **{k: float(f"{v:.6g}") for k, v in losses.items()}}
-        epochs, number = self.predictions["epochs"], str(epoch + 1)
-        for metric in self.metrics:
-            for name in outputs["test"]:
-                merits = {part: self._merit(scores[name], part, metric) for part, scores in outputs.items()}
-                if metric == self.metrics[0] and not name:
-                    entry |= merits
-                rules = {"last": 0.0, "best_on_test": merits["test"], "val": merits.get("val")}
-                for rule, merit in rules.items():
-                    if merit is not None and merit >= self._merits.get((rule, metric, name), -1.0):
-                        self._merits[rule, metric, name] = merit
-                        epochs.setdefault(rule, {}).setdefault(metric, {})[name] = number
-        self.history.append(entry)
+        self.history.append(entry | merits[self.metrics[0], ""])
+        number, epochs = str(epoch + 1), self.predictions["epochs"]
+        for (metric, name), merit in merits.items():
+            self._choose(number, metric, name, merit)
         used = {e for by_metric in epochs.values() for by_name in by_metric.values() for e in by_name.values()}
         self.predictions["scores"][number] = {name: _rounded(scores) for name, scores in outputs["test"].items()}
         self.predictions["scores"] = {e: s for e, s in self.predictions["scores"].items() if e in used}
@@ -192,6 +189,16 @@ class FoldTraining(Generic[C, D]):
             raise UserError(f"{self.name}: rule {self.rule}, and the fold has no validation part")
         if self.network is not None and self.rule != "last" and self.scored_epoch == epoch + 1:
             self.best = {k: v.detach().to("cpu", copy=True) for k, v in self.network.state_dict().items()}
+
+    def _choose(self, number: str, metric: str, name: str, merits: Mapping[str, float]) -> None:
+        """Let each rule choose the epoch `number`, unless one before has a higher merit."""
+        rules = {"last": 0.0, "best_on_test": merits["test"]}
+        if "val" in merits:
+            rules["val"] = merits["val"]
+        for rule, merit in rules.items():
+            if merit >= self._merits.get((rule, metric, name), -1.0):
+                self._merits[rule, metric, name] = merit
+                self.predictions["epochs"].setdefault(rule, {}).setdefault(metric, {})[name] = number
 
     @property
     def scored_epoch(self) -> int:
