@@ -74,15 +74,7 @@ def launch(
         for rank in range(processes)
     ]
     try:
-        killed: set[int] = set()
-        while None in (codes := [worker.poll() for worker in workers]):
-            lost = {rank for rank, code in enumerate(codes) if code == -signal.SIGKILL and places} - killed
-            for rank in lost:
-                places[rank % len(places)].lower("a process was stopped by SIGKILL, perhaps because memory ran out")
-            killed |= lost
-            if any(code for rank, code in enumerate(codes) if rank not in killed):
-                break
-            time.sleep(0.1)
+        codes = _ended(workers, places)
     finally:
         for worker in workers:
             worker.terminate()
@@ -96,6 +88,22 @@ def launch(
         remedy = "if memory ran out, lower --processes or --set batch; rerun the same command to resume"
         raise UserError(f"a process was stopped by {name}; {remedy}")
     return code
+
+
+def _ended(workers: Sequence[subprocess.Popen[bytes]], places: Sequence[Places]) -> list[int | None]:
+    """The exit codes of processes once all have ended or one has failed, None of those that still run.
+
+    One that works in `places` and is ended by SIGKILL closes a place."""
+    killed: set[int] = set()
+    while None in (codes := [worker.poll() for worker in workers]):
+        lost = {rank for rank, code in enumerate(codes) if code == -signal.SIGKILL and places} - killed
+        for rank in lost:
+            places[rank % len(places)].lower("a process was stopped by SIGKILL, perhaps because memory ran out")
+        killed |= lost
+        if any(code for rank, code in enumerate(codes) if rank not in killed):
+            break
+        time.sleep(0.1)
+    return codes
 
 
 def follow_parent() -> None:
