@@ -123,7 +123,7 @@ class Archive:
         """The experiment that has left the records. Raises UserError where these are not all of one, or are stale."""
         session, first = self.session, records[0]
         task, config = TASKS[first["task"]], session.paper.recorded(first["config"])
-        used = task, frozenset(first["train"] + first["val"] + first["samples"])
+        used = task, _samples_of(first)
         shared = {**self._tables.get(used, {}), **self._editions.get(task, {})}
         known = self._pixels.get((task, config)) or {**first["data"], **shared}
         wanted = {name: first[name] for name in ("seed", "task", "config", "published", "pretraining", "folds")}
@@ -143,17 +143,9 @@ class Archive:
         if session.paper.base(session.scale, first["set"]) != session.base:
             changes = " ".join(f"{key}={value}" for key, value in first["set"].items())
             raise UserError(f"it was run with --set {changes}" if changes else "it was run without --set")
-        tested = [sample for record in records for sample in record["samples"]]
-        everything = {frozenset(record["train"] + record["val"] + record["samples"]) for record in records}
-        one_split = len(everything) == 1 or config.people
-        if len(set(tested)) < len(tested) or not one_split or len(records) > first["folds"]:
-            raise UserError("its records are not the folds of one split")
+        _refuse_other_splits(records, config)
         for record in records:
-            lengths = {len(record[name]) for name in ("samples", "subjects", "corpora", "targets")}
-            for rule, metric in ((r, m) for r in {session.rule, "last", "best_on_test"} for m in wanted["metrics"]):
-                lengths.add(len(predicted(record, rule, metric)))
-            if len(lengths) > 1:
-                raise UserError(f"the record of {record['fold']} has lists of different lengths")
+            _refuse_lengths(record, {session.rule, "last", "best_on_test"}, wanted["metrics"])
         labels: dict[str, tuple[str, Any]] = {}
         for record in records:
             labels |= dict(zip(record["samples"], zip(record["subjects"], record["targets"], strict=True), strict=True))
@@ -179,3 +171,24 @@ class Archive:
                 history: History = stage["history"]
                 return history
         return []
+
+
+def _samples_of(record: Record) -> frozenset[str]:
+    """All samples that a fold uses."""
+    return frozenset(record["train"] + record["val"] + record["samples"])
+
+
+def _refuse_other_splits(records: Sequence[Record], config: Settings) -> None:
+    """Raises UserError where records are not folds of one split."""
+    tested = [sample for record in records for sample in record["samples"]]
+    one_split = config.people or len({_samples_of(record) for record in records}) == 1
+    if len(set(tested)) < len(tested) or not one_split or len(records) > records[0]["folds"]:
+        raise UserError("its records are not the folds of one split")
+
+
+def _refuse_lengths(record: Record, rules: Iterable[str], metrics: Sequence[str]) -> None:
+    """Raises UserError where not all lists of a record have an entry for each of its samples."""
+    lengths = {len(record[name]) for name in ("samples", "subjects", "corpora", "targets")}
+    lengths |= {len(predicted(record, rule, metric)) for rule in rules for metric in metrics}
+    if len(lengths) > 1:
+        raise UserError(f"the record of {record['fold']} has lists of different lengths")
