@@ -36,8 +36,6 @@ def main(paper: "Paper | str | None" = None, arguments: Sequence[str] | None = N
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for paths that are not UTF-8
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    # a process that was launched leaves the message to the one that launched it
-    remark = print if "MER_PARENT" not in os.environ else lambda *_, **__: None
     try:
         paper = load(paper) if isinstance(paper, str) else paper
         code = run([paper.name, *arguments] if paper else arguments, paper)
@@ -54,14 +52,13 @@ def main(paper: "Paper | str | None" = None, arguments: Sequence[str] | None = N
         print(f"error: {LOADER_KILLED}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
-        remark("stopped; rerun the same command to resume", file=sys.stderr)
+        remark("stopped; rerun the same command to resume")
         code = 130
     except Stopped as stopped:
         name = signal.Signals(stopped.number).name
         remark(
             f"stopped by {name}: finished folds and a checkpoint of a pre-training are kept, unfinished folds start "
-            "again; rerun the same command to resume",
-            file=sys.stderr,
+            "again; rerun the same command to resume"
         )
         code = 128 + stopped.number
     if whole and code == 130:
@@ -69,6 +66,12 @@ def main(paper: "Paper | str | None" = None, arguments: Sequence[str] | None = N
 
         end_by(signal.SIGINT)
     sys.exit(code)
+
+
+def remark(text: str) -> None:
+    """Say on standard error how this process ended; one that was launched leaves it to the one that launched it."""
+    if "MER_PARENT" not in os.environ:
+        print(text, file=sys.stderr)
 
 
 def run(arguments: list[str], paper: "Paper | None" = None) -> int:
