@@ -170,10 +170,10 @@ def jsonable(content: Any) -> Any:
 
 
 def _jsonable(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
-    if isinstance(value, (Path, set, frozenset)):
-        return str(value) if isinstance(value, Path) else sorted(value)
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
     raise TypeError(f"a record cannot hold {type(value).__name__}")

@@ -133,8 +133,9 @@ def differing(found: Mapping[str, Any], wanted: Mapping[str, Any], but: Collecti
     """
     before, now = _flat({key: found.get(key) for key in wanted}), _flat(jsonable(wanted))
     for key in [k for k in {*before, *now} if k.endswith(f".{CONTENT}")]:
-        known = key if key not in before or key not in now else key.removesuffix(CONTENT) + TIMES
-        before.pop(known, None), now.pop(known, None)
+        left_out = key.removesuffix(CONTENT) + TIMES if key in before and key in now else key
+        before.pop(left_out, None)
+        now.pop(left_out, None)
     return [
         f"{key}: recorded {_short(before.get(key, 'nothing'))}, now {_short(now.get(key, 'nothing'))}"
         for key in sorted({*before, *now})
