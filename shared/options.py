@@ -89,7 +89,12 @@ def key_value(text: str) -> tuple[str, str]:
 def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) -> dict[str, argparse.ArgumentParser]:
     commands = parser.add_subparsers(metavar="COMMAND", title="papers and other commands")
 
-    def add(name: str, text: str, usage: str = "", **how: Any) -> argparse.ArgumentParser:
+    one: dict[str, Any] = {"metavar": "PAPER", "help": f"one of {', '.join(papers)}"}
+    several = one | {"nargs": "*", "default": list(papers), "help": f"{one['help']} (default: all)"}
+    named: dict[str, dict[str, Any]] = {"paper": one, "papers": several}
+
+    def add(name: str, text: str, usage: str = "", takes: str = "", **how: Any) -> argparse.ArgumentParser:
+        """The parser of a command; one that `takes` a paper or papers has them as its first argument."""
         added: argparse.ArgumentParser = commands.add_parser(
             name,
             help=text.replace("%", "%%"),
@@ -98,11 +103,11 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
             allow_abbrev=False,
             **how,
         )
+        if takes:
+            added.add_argument(takes, **named[takes])
         return added
 
     run = f"[{ROWS} ...] [option ...]"
-    one: dict[str, Any] = {"metavar": "PAPER", "help": f"one of {', '.join(papers)}"}
-    several = one | {"nargs": "*", "default": list(papers), "help": f"{one['help']} (default: all)"}
     for name, text in papers.items():
         more = f"`{name} predict --help` explains how to apply a trained network to your own clip."
         p = add(name, text, f"{name} {run}", epilog=more)
@@ -114,41 +119,31 @@ def _add_commands(parser: argparse.ArgumentParser, papers: Mapping[str, str]) ->
         "print the tables of a paper from its records alone; with --data, compare these with the data first, and "
         "write the tables and the page anew"
     )
-    p = add("diff", text, f"diff PAPER {run}")
+    p = add("diff", text, f"diff PAPER {run}", "paper")
     p.set_defaults(diff=True)
-    p.add_argument("paper", **one)
     _add_run(p, "all of which there are records; whole tables are printed")
     text = "apply a trained network to your own clips: give --clip, or two images as --onset and --apex"
-    p = add("predict", text, "PAPER predict RECORD [option ...]")
-    p.add_argument("paper", **one)
-    _add_predict(p)
+    _add_predict(add("predict", text, "PAPER predict RECORD [option ...]", "paper"))
     text = "train a row's network on all subjects, for use: leaves the network and a model card"
-    p = add("fit", text, "fit PAPER [TABLE/ROW] [option ...]")
-    p.add_argument("paper", **one)
-    _add_fit(p)
-    _add_export(
-        add("export", "write a trained network for other programs, for batches of any size, and check what it gives")
-    )
-    p = add("list", "list papers, tables and rows, and the corpora that each row needs")
-    p.add_argument("papers", **several)
+    _add_fit(add("fit", text, "fit PAPER [TABLE/ROW] [option ...]", "paper"))
+    text = "write a trained network for other programs, for batches of any size, and check what it gives"
+    _add_export(add("export", text))
+    add("list", "list papers, tables and rows, and the corpora that each row needs", takes="papers")
     _add_data(
         add("data", "list the corpora found, their counts beside the published ones, and what is wrong with them")
     )
-    p = add("weights", "list the published weights that rows can start from, whether they are there, and fetch them")
-    p.add_argument("papers", **several)
+    text = "list the published weights that rows can start from, whether they are there, and fetch them"
+    p = add("weights", text, takes="papers")
     p.add_argument("--get", action="store_true", help="fetch those that are missing and have a direct link")
     p.add_argument("--weights", **WEIGHTS)
-    p = add("digits", "show which sample counts and which pooled F1 values the printed digits allow")
-    p.add_argument("papers", **several)
+    add("digits", "show which sample counts and which pooled F1 values the printed digits allow", takes="papers")
     text = "set all papers' methods beside each other, under one protocol for all"
     _add_compare(add("compare", text, "compare emotion|aus [COLUMN ...] [option ...]"))
     text = (
         "test the central claim of each paper, by the size of the training set, on synthetic faces of the people of a "
         "whole corpus"
     )
-    p = add("claims", text, "claims [PAPER ...] [option ...]")
-    p.add_argument("papers", **several)
-    _add_claims(p)
+    _add_claims(add("claims", text, "claims [PAPER ...] [option ...]", "papers"))
     _add_faces(add("faces", "draw synthetic faces and write them in the layouts of the corpora"))
     add("test", "run the tests; all arguments go to pytest")
     return dict(commands.choices)
