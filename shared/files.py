@@ -111,13 +111,19 @@ def write_binary(path: Path, parts: Iterable[bytes | memoryview]) -> int:
     return crc
 
 
+def chunks(path: str | os.PathLike[str]) -> Iterator[bytes]:
+    """The content of a regular file, of any size, a MiB at a time."""
+    with opened(path) as file:
+        while part := file.read(1 << 20):
+            yield part
+
+
 def intact(path: Path, crc: int) -> bool:
     """Whether `path` is there and holds what `write_binary` wrote, by its CRC-32."""
     found = 0
     try:
-        with opened(path) as file:
-            while part := file.read(1 << 20):
-                found = zlib.crc32(part, found)
+        for part in chunks(path):
+            found = zlib.crc32(part, found)
     except OSError:
         return False
     return found == crc

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import UserError
-from .files import digest, jsonable, opened
+from .files import chunks, digest, jsonable
 
 if TYPE_CHECKING:  # the hub does without pandas
     import pandas as pd
@@ -40,9 +40,8 @@ def fingerprint(path: str | os.PathLike) -> str:
 def sha256(path: str | os.PathLike) -> str:
     """The SHA-256 of a file. Raises OSError."""
     sha = hashlib.sha256()
-    with opened(path) as file:
-        while part := file.read(1 << 20):
-            sha.update(part)
+    for part in chunks(path):
+        sha.update(part)
     return sha.hexdigest()
 
 

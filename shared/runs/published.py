@@ -12,7 +12,7 @@ from urllib.request import urlopen
 from tqdm import tqdm
 
 from ..errors import UserError
-from ..files import locked, replacing, sweep
+from ..files import chunks, locked, replacing, sweep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +56,8 @@ class Published:
         git = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
         for name, hasher, wanted in (("SHA-256", hashlib.sha256(), self.sha256), ("git blob", git, self.git_blob)):
             if wanted:
-                with open(path, "rb") as file:
-                    while part := file.read(1 << 20):
-                        hasher.update(part)
+                for part in chunks(path):
+                    hasher.update(part)
                 if (found := hasher.hexdigest()[: len(wanted)]) != wanted:
                     return f"its {name} hash is {found}, that of the published file {wanted}"
         return ""
