@@ -55,9 +55,10 @@ def write_faces(args: argparse.Namespace) -> int:
     drawn = truth(args.folder)
     for corpus, clips in drawn.groupby("corpus", sort=False):
         print(f"{corpus}: {len(clips)} clips of {clips['person'].nunique()} people, {clips['frames'].sum()} frames")
-    files = {(s.st_dev, s.st_ino): s.st_size for f in args.folder.rglob("*") if f.is_file() and (s := f.stat())}
+    stats = [file.stat() for file in args.folder.rglob("*") if file.is_file()]
+    sizes = {(stat.st_dev, stat.st_ino): stat.st_size for stat in stats}  # a file under several names counts once
     print(
         f"{args.folder} holds synthetic faces, drawn, not recorded: {len(drawn)} clips, {drawn['frames'].sum()} "
-        f"frames, {sum(files.values()) / 2**30:.2f} GiB; {time.monotonic() - clock:.0f} s"
+        f"frames, {sum(sizes.values()) / 2**30:.2f} GiB; {time.monotonic() - clock:.0f} s"
     )
     return 0

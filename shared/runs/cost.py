@@ -139,9 +139,9 @@ def estimate(todo: Collection[Experiment], device: torch.device, workers: int | 
         total += missing * seconds
         if experiment.session.keep_weights:
             size += missing * sum(v.nbytes for v in training.learned.values())
-    prepared = {path for e in todo for path in e.session.prepared.rglob("*") if path.is_file()}
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else "a core of this machine"
     lines.append(f"{name}: {duration(total)} in one process on {where}, from at most {STEPS} steps of each stage")
+    prepared = [path for folder in {e.session.prepared for e in todo} for path in folder.rglob("*") if path.is_file()]
     cache = sum(path.stat().st_size for path in prepared)
     lines.append(f"disk: {space(cache)} of prepared input, which is there now; {space(size)} of weights to come")
     if device.type == "cuda":

@@ -129,9 +129,8 @@ class Experiment(Run):
 
     def missing(self) -> list[str]:
         """Why it cannot run here: a line for each corpus that is missing."""
-        missing = {corpus: reason for corpus, reason in self.readings.items() if isinstance(reason, str)}
         needed = {*self.task.missing_corpora(self.editions), *(self.pretraining.corpora if self.pretraining else ())}
-        return [reason for corpus, reason in missing.items() if corpus in needed]
+        return [found for corpus, found in self.readings.items() if corpus in needed and isinstance(found, str)]
 
     @property
     def samples(self) -> pd.DataFrame:
