@@ -182,9 +182,13 @@ def _add_run(
         "annotation sheet to read of a corpus that has several (default: the one that the task names); can be repeated"
     )
     add("--edition", type=key_value, action="append", metavar="CORPUS=EDITION", default=[], help=text)
+    if not fit:
+        _add_repeats(add, paper, seeds)
     _add_machine(p)
-    if fit:
-        return
+
+
+def _add_repeats(add: Callable[..., Any], paper: bool, seeds: int) -> None:
+    """How often an experiment is run, how it is scored, and what is kept and printed of it."""
     add("--no-weights", action="store_true", help="do not save the trained weights of each fold beside its record")
     add("--seeds", type=at_least(1), metavar="N", help=f"run each experiment with N seeds (default: {seeds})")
     text = (

@@ -205,20 +205,12 @@ def recorded_session(paper: Paper, args: argparse.Namespace, folder: Path) -> Se
     for path in sorted(folder.glob("*/*/seed-*/*.json"), key=os.path.getmtime)[::-1]:
         try:
             record = read_json(path)
-            session = Session(
-                paper,
-                out=args.out,
-                data=args.out / "faces",
-                scale=record["scale"],
-                generated=record["generated"],
-                overrides=dict(args.set) or record["set"],
-                weights_dir=args.weights,
-                shuffled=record["shuffled"],
-                chosen_rule=record["rule"],
-                accept_code=args.accept_code,
-            )
+            scale, generated, shuffled, rule = (record[k] for k in ("scale", "generated", "shuffled", "rule"))
+            overrides = dict(args.set) or record["set"]
         except (UserError, LookupError):  # damaged, or of a pre-training
             continue
+        session = Session(paper, args.out, args.out / "faces", scale, generated, overrides, args.weights, shuffled)
+        session.chosen_rule, session.accept_code = rule, args.accept_code
         if session.folder == folder:
             return session
     return None

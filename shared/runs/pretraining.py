@@ -4,7 +4,7 @@ import io
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -124,17 +124,10 @@ class Pretraining(Generic[C]):
             rank=accelerator.process_index,
             processes=accelerator.num_processes,
         )
-        loader: torch.utils.data.DataLoader[Any] = torch.utils.data.DataLoader(
-            cast("torch.utils.data.Dataset[Any]", self.data),
-            batch_sampler=sampler,
-            pin_memory=self.device.type == "cuda",
-            persistent_workers=self.workers > 0,
-            **loaders(self.workers),
-        )
         epoch, step = self._start
         saved, mark = time.monotonic(), time.monotonic()
         hidden = None if accelerator.is_main_process else True
-        bar = tqdm(_without_traceback(loader), self.name, len(sampler), disable=hidden, leave=False, unit="step")
+        bar = tqdm(self._loaded(sampler), self.name, len(sampler), disable=hidden, leave=False, unit="step")
         with finishing_steps() as asked:
             for content in bar:
                 content = [part.to(self.device, non_blocking=True) for part in content]
@@ -156,6 +149,20 @@ class Pretraining(Generic[C]):
                 if stop:
                     raise Stopped(stop)
                 mark = time.monotonic()
+
+    def _loaded(self, sampler: Batches) -> Iterator[Any]:
+        """The batches; an error that a loader's process sends is raised as its message alone."""
+        loader: torch.utils.data.DataLoader[Any] = torch.utils.data.DataLoader(
+            cast("torch.utils.data.Dataset[Any]", self.data),
+            batch_sampler=sampler,
+            pin_memory=self.device.type == "cuda",
+            persistent_workers=self.workers > 0,
+            **loaders(self.workers),
+        )
+        try:
+            yield from loader
+        except UserError as error:
+            raise UserError(str(error).rpartition("UserError: ")[2].strip()) from error
 
     def log(self, **losses: Tensor) -> None:
         """Note the terms of a step, scalars; their means over processes and steps of the epoch go into the record."""
@@ -182,11 +189,3 @@ class Pretraining(Generic[C]):
         content = io.BytesIO()  # torch.save to a full disk says "unexpected pos", not that there is no space
         torch.save({**state, **place}, content)
         write_binary(self.folder / "checkpoint.pt", [content.getbuffer()])
-
-
-def _without_traceback(loader: Iterable[Any]) -> Iterator[Any]:
-    """The loader's batches; an error that one of its processes sends is raised as its message alone."""
-    try:
-        yield from loader
-    except UserError as error:
-        raise UserError(str(error).rpartition("UserError: ")[2].strip()) from error
