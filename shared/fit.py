@@ -62,4 +62,5 @@ def chosen(paper: Paper, names: Sequence[str], task: str | None) -> tuple[Table,
     if not found:
         raise unknown(f"task of {paper.name}", task or "", dict.fromkeys(c.task for _, c in own + others))
     other, column = found[0]
-    return other if other.name in here else table, row, column
+    home = other if other.name in here else table
+    return home, row, column

@@ -149,7 +149,7 @@ def start(
     folds, on_gpus = sum(len(e.folds) for e in todo), torch.cuda.is_available()
     processes = min(processes, folds)
     most = min(processes * (args.folds_per_gpu or MOST), folds) if on_gpus else processes
-    log(f"{name}: {len(todo)} experiments to run in {most} process{'es' * (most > 1)}")
+    log(f"{name}: {len(todo)} experiments to run in {most} {'process' if most == 1 else 'processes'}")
     if most == 1:
         work(todo, args)
         return 0

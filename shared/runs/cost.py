@@ -134,7 +134,7 @@ def estimate(todo: Collection[Experiment], device: torch.device, workers: int | 
         missing = len(experiment.folds) - len(experiment.records())
         seconds = sum(part.seconds for part in training.stages) + rest
         steps = ", then ".join(map(str, training.stages))
-        each = f"{missing} folds of {duration(seconds)}" + f" ({steps})" * bool(steps)
+        each = f"{missing} folds of {duration(seconds)}{f' ({steps})' if steps else ''}"
         lines.append(f"{experiment.name}, seed {experiment.seed}: {each}: {duration(missing * seconds)}")
         total += missing * seconds
         if experiment.session.keep_weights:

@@ -152,8 +152,10 @@ class Archive:
         elsewhere = self._labels.setdefault(task, {})
         if other := [sample for sample, label in labels.items() if elsewhere.get(sample, label) != label]:
             raise UserError(f"{other[0]}: recorded {labels[other[0]]}, elsewhere {elsewhere[other[0]]}")
-        if self._data and not (live := session.experiment(task, config, first["seed"])).missing():
-            live.records()
+        if self._data:
+            live = session.experiment(task, config, first["seed"])
+            if not live.missing():
+                live.records()  # raises UserError where they are of other data
         elsewhere |= labels
         self._editions[task] = {"editions": first["data"]["editions"]}
         self._tables[used] = {name: first["data"][name] for name in TABLE}

@@ -62,7 +62,9 @@ class Session:
 
         That is where it changes a setting that alone tells the row from another; a number, such as a rate or a weight,
         only where it takes the other row's value. "" where there is nothing wrong."""
-        for key, others in self.paper.neighbours(row).items() if self.overrides else ():
+        if not self.overrides:
+            return ""
+        for key, others in self.paper.neighbours(row).items():
             value = getattr(self.base, key)
             if value != getattr(self.usual, key) and (value in others or not isinstance(value, float)):
                 other = others.get(value) or next(iter(others.values()))
@@ -76,9 +78,9 @@ class Session:
 
     @property
     def folder(self) -> Path:
-        other = f"-{self.rule}" * (self.rule != self.paper.rule)
-        kind = self.scale + "-generated" * self.generated + "-shuffled" * self.shuffled + other
-        return self.out / self.paper.name / kind
+        other_rule = self.rule if self.rule != self.paper.rule else ""
+        parts = [self.scale, "generated" if self.generated else "", "shuffled" if self.shuffled else "", other_rule]
+        return self.out / self.paper.name / "-".join(part for part in parts if part)
 
     @property
     def prepared(self) -> Path:
@@ -87,7 +89,7 @@ class Session:
     @property
     def but(self) -> tuple[str, ...]:
         """Entries of a record's settings that may differ."""
-        return ("code",) * self.accept_code
+        return ("code",) if self.accept_code else ()
 
     def yardstick(self, task: str, seeds: int) -> list[Experiment]:
         """The yardstick's experiments on a task, one a seed; none where the paper or the task goes without."""

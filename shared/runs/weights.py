@@ -181,7 +181,8 @@ def published_weights(path: Path, file: Published) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise UserError(f"{f'{path} is not there' if error.errno else error}: {file.what}\n{remedy}") from error
+        what = f"{path} is not there" if error.errno else str(error)
+        raise UserError(f"{what}: {file.what}\n{remedy}") from error
     except (pickle.UnpicklingError, EOFError) as error:
         raise UserError(
             f"{path} holds more than tensors, or is cut off, and was not read: nothing in it was executed; fetch it "
