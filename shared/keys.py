@@ -142,6 +142,11 @@ def differing(found: Mapping[str, Any], wanted: Mapping[str, Any], but: Collecti
     ]
 
 
+def of_code_alone(lines: Iterable[str]) -> bool:
+    """Whether lines of `differing` are of code alone, so that --accept-code uses what was found."""
+    return all(line.partition(":")[0].endswith("code") for line in lines)
+
+
 def refuse_others(
     path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any], but: Collection[str] = (), half: bool = False
 ) -> None:
@@ -150,7 +155,7 @@ def refuse_others(
     Of a training that is `half` done no other code is accepted."""
     if lines := differing(found, wanted, but):
         remedy = "give another --out, or remove that folder to run it again"
-        if not half and all(line.partition(":")[0].endswith("code") for line in lines):
+        if not half and of_code_alone(lines):
             remedy = f"--accept-code uses it and says so under the table; or {remedy}"
         raise UserError("\n  ".join([f"{path} was made under other settings:", *lines]) + f"\n{remedy}")
 

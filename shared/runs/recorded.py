@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..files import read_json
-from ..keys import differing
+from ..keys import differing, of_code_alone
 from ..tasks import TASKS, Task
 from .config import Settings, changed
 from .experiment import Experiment, predicted
@@ -138,8 +138,7 @@ class Archive:
             "data": known,
         }
         if lines := list(dict.fromkeys(line for r in records for line in differing(r, wanted, session.but))):
-            remedy = " (--accept-code uses it)" if all(line.split(":")[0].endswith("code") for line in lines) else ""
-            raise UserError("\n".join(lines) + remedy)
+            raise UserError("\n".join(lines) + (" (--accept-code uses it)" if of_code_alone(lines) else ""))
         if session.paper.base(session.scale, first["set"]) != session.base:
             changes = " ".join(f"{key}={value}" for key, value in first["set"].items())
             raise UserError(f"it was run with --set {changes}" if changes else "it was run without --set")
