@@ -118,9 +118,10 @@ class Session:
         except (CorpusMissing, DetectorMissing) as error:
             return str(error)
 
-    def present(self, corpus: str, edition: str | None = None) -> Reading:
+    def present(self, corpus: str) -> Reading:
         """`reading` of a corpus that can be used. Raises UserError where it cannot."""
-        if isinstance(found := self.reading(corpus, edition), str):
+        found = self.reading(corpus, None)  # as tasks without an edition ask, for the cache
+        if isinstance(found, str):
             raise UserError(found)
         return found
 
@@ -157,18 +158,19 @@ class Session:
         """The session of another paper, with its own settings, on the same data and in the same place."""
         return dataclasses.replace(self, paper=paper, overrides={}, chosen_rule="")
 
-    def corpora(self, task: Task) -> tuple[str, ...]:
+    def readings(self, task: Task) -> dict[str, Reading]:
         """The corpora that take part in a task: all of its own or, where one is left out in turn, those that are there.
 
         Raises UserError for a corpus that is missing."""
-        there = tuple(c for c in task.corpora if isinstance(self.reading(c, task.edition.get(c)), Reading))
+        found = {corpus: self.reading(corpus, task.edition.get(corpus)) for corpus in task.corpora}
+        there = {corpus: reading for corpus, reading in found.items() if isinstance(reading, Reading)}
         for corpus in task.missing_corpora(there):
-            self.present(corpus, task.edition.get(corpus))
+            raise UserError(found[corpus])
         return there
 
     def selected(self, task: Task) -> tuple[pd.DataFrame, list[Problem]]:
         """The task's samples as read, before any of their pixels, and what is broken in what was read."""
-        readings = [self.present(c, task.edition.get(c)) for c in self.corpora(task)]
+        readings = self.readings(task).values()
         samples = task.select(pd.concat([r.samples for r in readings], ignore_index=True))
         return samples, [p for r in readings for p in r.problems]
 
@@ -208,7 +210,7 @@ class Session:
     def described(self, task: Task, config: Settings) -> dict[str, Any]:
         """The task's data, for records: which editions, samples and pixels."""
         samples, data = self.inputs(task, config)
-        editions = {c: self.present(c, task.edition.get(c)).edition for c in self.corpora(task)}
+        editions = {corpus: reading.edition for corpus, reading in self.readings(task).items()}
         return {"editions": editions, **keys.table_key(samples), "pixels": data.digest}
 
     def left_out(self, task: Task, config: Settings) -> list[str]:
