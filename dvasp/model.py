@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torchvision.models.resnet import BasicBlock, conv1x1
 
 from .losses import AUS, Follow, Output, is_release

@@ -6,8 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 FILE = "diffusion_pytorch_model.safetensors"
 ORIGIN = (

@@ -6,9 +6,9 @@ State-dict names are those of the published DiT, so that its blocks load.
 from collections import OrderedDict
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 class DiT(nn.Module):

@@ -9,8 +9,8 @@ from contextlib import nullcontext
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import functional as F
 
 Norm = Literal["position", "map"]
 

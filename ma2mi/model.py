@@ -3,8 +3,8 @@
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torchvision.models.resnet import BasicBlock, conv1x1
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from shared.errors import UserError
 from shared.keys import code_key

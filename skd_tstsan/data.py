@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
-from torch.nn import functional as F
 
 from shared.corpora.samples import Problem, aligned
 from shared.pixels.apex import with_apex

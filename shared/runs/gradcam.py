@@ -1,8 +1,8 @@
 """Class activation maps."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import functional as F
 
 
 def gradcam(activation: Tensor, score: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import functional as F
 from tqdm import tqdm
 
 from ..corpora import emotionet

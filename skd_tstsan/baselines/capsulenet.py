@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, conv1x1
 
@@ -139,5 +140,5 @@ def capsule_loss(lengths: Tensor, y: Tensor) -> Tensor:
         )
     present = (0.99 - lengths).relu().square()
     absent = 0.5 * (lengths - 0.01).relu().square()
-    labelled = torch.nn.functional.one_hot(y, lengths.shape[1]).bool()
+    labelled = F.one_hot(y, lengths.shape[1]).bool()
     return torch.where(labelled, present, absent).sum(1).mean()

@@ -5,7 +5,7 @@ import time
 from functools import partial
 
 import torch
-from torch.nn import functional as F
+import torch.nn.functional as F
 
 from ma2mi.losses import L_1, L_2
 

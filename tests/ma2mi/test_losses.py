@@ -2,10 +2,10 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn import functional as F
 
 from ma2mi.losses import L_1, L_2, L_3, draw_tau, position_loss, reconstruction_loss, spatial_transform
 
