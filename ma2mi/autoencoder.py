@@ -24,7 +24,7 @@ class Autoencoder(nn.Module):
 
     scale = 0.18215
 
-    def __init__(self, channels: tuple[int, ...] = (128, 256, 512, 512), latent: int = 4):
+    def __init__(self, channels: tuple[int, ...] = (128, 256, 512, 512), latent: int = 4) -> None:
         super().__init__()
         first, last, top = channels[0], channels[-1], len(channels) - 1
         self.factor = 2**top  # by which Z is smaller than the image
@@ -99,7 +99,7 @@ class PoolAutoencoder(nn.Module):
 
     scale = 3.0
 
-    def __init__(self, factor: int = 8):
+    def __init__(self, factor: int = 8) -> None:
         super().__init__()
         self.factor = factor
 
@@ -116,7 +116,7 @@ class PoolAutoencoder(nn.Module):
 class Residual(nn.Module):
     """Two normalised 3×3 convolutions beside a shortcut."""
 
-    def __init__(self, C_in: int, C_out: int):
+    def __init__(self, C_in: int, C_out: int) -> None:
         super().__init__()
         self.norm1, self.conv1 = group_norm(C_in), conv(C_in, C_out)
         self.norm2, self.conv2 = group_norm(C_out), conv(C_out, C_out)
@@ -131,7 +131,7 @@ class Residual(nn.Module):
 class Attention(nn.Module):
     """One head over all positions of the map, beside a shortcut."""
 
-    def __init__(self, C: int):
+    def __init__(self, C: int) -> None:
         super().__init__()
         self.group_norm = group_norm(C)
         self.to_q, self.to_k, self.to_v = (nn.Linear(C, C) for _ in range(3))
@@ -148,7 +148,7 @@ class Attention(nn.Module):
 class MidBlock(nn.Module):
     """Attention between two residual blocks."""
 
-    def __init__(self, C: int):
+    def __init__(self, C: int) -> None:
         super().__init__()
         self.resnets = nn.ModuleList([Residual(C, C), Residual(C, C)])
         self.attentions = nn.ModuleList([Attention(C)])

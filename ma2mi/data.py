@@ -91,7 +91,7 @@ class FramePairs(torch.utils.data.Dataset[tuple[Tensor, ...]]):
     After `encode`, Z_t and Z_{t+δ} come with the frames.
     """
 
-    def __init__(self, clips: pd.DataFrame, *, size: int, delta: tuple[int, int], cache: Path):
+    def __init__(self, clips: pd.DataFrame, *, size: int, delta: tuple[int, int], cache: Path) -> None:
         clips = clips[clips["frames"].map(len).gt(1)]
         self.size, self.delta, self.cache = size, delta, cache
         self.store: Store | None = None
@@ -152,7 +152,7 @@ class LabelledPairs(torch.utils.data.Dataset[tuple[Tensor, Tensor, int]]):
 
     streamed = True
 
-    def __init__(self, clips: pd.DataFrame, *, size: int, cache: Path):
+    def __init__(self, clips: pd.DataFrame, *, size: int, cache: Path) -> None:
         clips = clips[clips["emotion"].notna() & clips["frames"].map(len).gt(1)]
         self.classes = sorted(clips["emotion"].unique())
         thumbnails = prepare(clips, [f.numbers for f in clips["frames"]], size=32, gray=True, cache=cache)

@@ -29,7 +29,7 @@ class DiT(nn.Module):
         depth: int = 12,
         heads: int = 12,
         condition: int = 768,
-    ):
+    ) -> None:
         super().__init__()
         if size % patch or dim % heads or dim % 4:
             raise ValueError(f"size {size} must be a multiple of patch {patch}, dim {dim} of heads {heads} and of 4")
@@ -67,7 +67,7 @@ class DiT(nn.Module):
 class Block(nn.Module):
     """adaLN-Zero block: tokens (B, N, dim), condition (B, condition) -> (B, N, dim); the identity before training."""
 
-    def __init__(self, dim: int, heads: int, condition: int):
+    def __init__(self, dim: int, heads: int, condition: int) -> None:
         super().__init__()
         self.attn = Attention(dim, heads)
         fc1, act, fc2 = nn.Linear(dim, 4 * dim), nn.GELU("tanh"), nn.Linear(4 * dim, dim)
@@ -84,7 +84,7 @@ class Block(nn.Module):
 class Attention(nn.Module):
     """Multi-head self-attention over tokens (B, N, dim)."""
 
-    def __init__(self, dim: int, heads: int):
+    def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(dim, 3 * dim)
@@ -100,7 +100,7 @@ class Attention(nn.Module):
 class FinalLayer(nn.Module):
     """The values (B, N, out) of the patches of tokens (B, N, dim)."""
 
-    def __init__(self, dim: int, out: int, condition: int):
+    def __init__(self, dim: int, out: int, condition: int) -> None:
         super().__init__()
         self.linear = nn.Linear(dim, out)
         self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(condition, 2 * dim))

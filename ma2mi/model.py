@@ -14,7 +14,7 @@ class Encoder(nn.Module):
     State-dict names are those of `torchvision.models.resnet18` less `fc`, so its weights load at width 64.
     """
 
-    def __init__(self, width: int = 64):
+    def __init__(self, width: int = 64) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -58,7 +58,7 @@ class MIACNet(nn.Module):
         join: Literal["concat", "add"] = "concat",
         position: bool = True,
         size: int | None = None,
-    ):
+    ) -> None:
         super().__init__()
         self.size = size
         if join not in ("concat", "add"):

@@ -12,7 +12,7 @@ from .model import MIACNet
 class FramePredictor(nn.Module):
     """A pre-trained MIACNet and DiT; `miacnet` and `dit` are their arguments. Without `dit`, MIACNet alone."""
 
-    def __init__(self, miacnet: Mapping[str, Any], dit: Mapping[str, Any] | None = None):
+    def __init__(self, miacnet: Mapping[str, Any], dit: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.miacnet = MIACNet(**miacnet)
         self.dit = DiT(**dit) if dit else None

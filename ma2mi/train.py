@@ -40,7 +40,7 @@ class Left:
 class Reconstruction(nn.Module):
     """MIACNet and the DiT under L_pre = L_rec + L_pos, Eq. (10)."""
 
-    def __init__(self, config: Config, autoencoder: Autoencoder | PoolAutoencoder | None):
+    def __init__(self, config: Config, autoencoder: Autoencoder | PoolAutoencoder | None) -> None:
         super().__init__()
         self.config = config
         self.miacnet = channels_last(network(config)())

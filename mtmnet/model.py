@@ -17,7 +17,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of
 class ResNet18(nn.Module):
     """ResNet-18 to its last map, (B, 3, H, W) -> (B, 8 width, H/32, W/32); torchvision's state dict fits width 64."""
 
-    def __init__(self, width: int = 64):
+    def __init__(self, width: int = 64) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -69,7 +69,7 @@ class Encoder(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, *, width: int = 64, size: int | None = None):
+    def __init__(self, *, width: int = 64, size: int | None = None) -> None:
         super().__init__()
         self.size = size  # the side of the images that it learned from: others are refused
         self.channels = 4 * width
@@ -98,7 +98,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Sequential):
     """D_r: maps [f_E^e, f_N^s] (B, C, h, w) -> image (B, 3, 32 h, 32 w) in [0, 1], doubling the size, Sec. 3.1.2."""
 
-    def __init__(self, channels: int = 512):
+    def __init__(self, channels: int = 512) -> None:
         doublings = STRIDE.bit_length() - 1
         widths = [max(channels >> i, 16) for i in range(doublings + 1)]  # 512 to 16 at the width of the paper
         blocks = [
@@ -111,7 +111,7 @@ class Decoder(nn.Sequential):
 class Classifier(nn.Sequential):
     """D_e, D_s: an expression map (B, C, h, w) -> logits (B, classes), Sec. 3.1.3 and 3.1.4."""
 
-    def __init__(self, channels: int, classes: int):
+    def __init__(self, channels: int, classes: int) -> None:
         super().__init__(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
 
 
@@ -142,7 +142,9 @@ class EIDNet(nn.Module):
     refused.
     """
 
-    def __init__(self, classes: int, subjects: int, *, width: int = 64, magnify: float = 1.0, size: int | None = None):
+    def __init__(
+        self, classes: int, subjects: int, *, width: int = 64, magnify: float = 1.0, size: int | None = None
+    ) -> None:
         super().__init__()
         if not magnify > 0:
             raise ValueError(f"magnify={magnify}: expected a positive factor; 1 shows images as they are")
@@ -198,7 +200,7 @@ class Discriminator(nn.Module):
     means and scales differ.
     """
 
-    def __init__(self, channels: int = 256):
+    def __init__(self, channels: int = 256) -> None:
         super().__init__()
         widths = [channels, channels, channels // 2, channels // 4]  # not in the paper: how many layers, how wide
         self.convs = nn.Sequential(*(conv_block(C_in, C, nn.LeakyReLU(0.2)) for C_in, C in pairwise(widths)))
@@ -250,7 +252,7 @@ class MTMNet(nn.Module):
     guide each other, or images do not belong together.
     """
 
-    def __init__(self, MicroNet: EIDNet, MacroNet: EIDNet):
+    def __init__(self, MicroNet: EIDNet, MacroNet: EIDNet) -> None:
         super().__init__()
         if {id(p) for p in MicroNet.parameters()} & {id(p) for p in MacroNet.parameters()}:
             raise ValueError("MicroNet and MacroNet share parameters: freezing one would freeze the other; give a copy")

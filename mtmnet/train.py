@@ -58,7 +58,7 @@ def start(net: EIDNet, config: Config, weights_dir: Path) -> None:
 class FirstStage(nn.Module):
     """The forward pass of the first stage: all that L_EID needs or, in rows without L_EID, the expression's logits."""
 
-    def __init__(self, net: EIDNet, eid: bool):
+    def __init__(self, net: EIDNet, eid: bool) -> None:
         super().__init__()
         self.net, self.eid = net, eid
 
@@ -73,7 +73,7 @@ class Disentangling:
     Without L_EID E and D_e learn by L_c alone. `accelerator` splits each batch over the processes.
     """
 
-    def __init__(self, net: EIDNet, config: Config, accelerator: Processes):
+    def __init__(self, net: EIDNet, config: Config, accelerator: Processes) -> None:
         self.net, self.config, self.accelerator = net, config, accelerator
         self.eid = config.pretrain == "eid"
         idle = [net.D_s] if self.eid else [net.D_s, net.D_r, net.E.branch_s]
@@ -170,7 +170,7 @@ class Guidance:
         config: Config,
         macro: tuple[EIDNet, ImagePairs] | None,
         generator: torch.Generator | None = None,
-    ):
+    ) -> None:
         self.net = MicroNet
         self.pairs, self.config, self.generator = pairs, config, generator
         self.due = False

@@ -40,7 +40,7 @@ class RowConvolution(nn.Module):
     The matrix is batch-normalised row by row first, as in the second-order-pooling network that the paper follows.
     """
 
-    def __init__(self, rows: int, *, k: int = 4):
+    def __init__(self, rows: int, *, k: int = 4) -> None:
         super().__init__()
         positive(rows=rows, k=k)
         self.norm = nn.BatchNorm1d(rows)
@@ -59,7 +59,7 @@ class ChannelAttention(nn.Module):
     for a map of one position or of other channels.
     """
 
-    def __init__(self, channels: int, *, reduced: int = 128, k: int = 4):
+    def __init__(self, channels: int, *, reduced: int = 128, k: int = 4) -> None:
         super().__init__()
         positive(channels=channels, reduced=reduced)
         self.reduce = nn.Sequential(nn.Conv2d(channels, reduced, 1), nn.BatchNorm2d(reduced), nn.ReLU())
@@ -88,7 +88,7 @@ class SpatialAttention(nn.Module):
     has none.
     """
 
-    def __init__(self, size: tuple[int, int], *, k: int = 4, relu: bool = False):
+    def __init__(self, size: tuple[int, int], *, k: int = 4, relu: bool = False) -> None:
         super().__init__()
         if not isinstance(size, (tuple, list)) or len(size) != 2:
             raise ValueError(f"size is the (H, W) of the maps, got {size!r}")
@@ -160,7 +160,7 @@ class RowFusion(nn.Module):
     at 512 channels the two have 590,848 parameters. ValueError where 8 does not divide the channels.
     """
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int) -> None:
         super().__init__()
         if channels % 8:
             raise ValueError(f"fusion by rows splits the channels into 8 groups, got {channels} channels")
@@ -199,7 +199,7 @@ class SCA(nn.Module):
         reduced: int = 128,
         k: int = 4,
         relu: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         if fusion not in FUSIONS:
             raise ValueError(f"fusion is one of {', '.join(FUSIONS)}, got {fusion!r}")

@@ -16,7 +16,7 @@ MEAN = (114.7748, 107.7354, 99.4750)  # of red, green and blue in 0-255: the zoo
 class PaddingShortcut(nn.Module):
     """Shortcut A, without parameters: every stride-th voxel, and zero channels up to `channels`."""
 
-    def __init__(self, channels: int, stride: int):
+    def __init__(self, channels: int, stride: int) -> None:
         super().__init__()
         self.channels, self.stride = channels, stride
 
@@ -31,7 +31,7 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(self, inplanes: int, planes: int, stride: int):
+    def __init__(self, inplanes: int, planes: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv3d(inplanes, planes, 3, stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm3d(planes)
@@ -52,7 +52,7 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, inplanes: int, planes: int, stride: int):
+    def __init__(self, inplanes: int, planes: int, stride: int) -> None:
         super().__init__()
         outplanes = planes * self.expansion
         self.conv1 = nn.Conv3d(inplanes, planes, 1, bias=False)
@@ -101,7 +101,7 @@ class Res3D(nn.Module):
         101: (Bottleneck, (3, 4, 23, 3)),
     }
 
-    def __init__(self, depth: Literal[18, 50, 101] = 18, *, classes: int | None = 400, width: int = 64):
+    def __init__(self, depth: Literal[18, 50, 101] = 18, *, classes: int | None = 400, width: int = 64) -> None:
         super().__init__()
         if depth not in self.layouts:
             raise ValueError(f"depth is one of {', '.join(map(str, self.layouts))}, got {depth!r}")
@@ -173,7 +173,7 @@ class SCANetwork(nn.Module):
         relu: bool = False,
         dropout: float = 0.5,
         subtract: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         positive(M=M, size=size)
         if attention not in (None, "SA", "CA", *FUSIONS):

@@ -12,7 +12,7 @@ class UserError(Exception):
 class Stopped(BaseException):
     """A signal has asked this process to stop."""
 
-    def __init__(self, number: int):
+    def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
 

@@ -48,7 +48,7 @@ class Row:
 
     def __init__(
         self, name: str, /, *, output: str = "", tasks: tuple[str, ...] | None = None, records: str = "", **changes: Any
-    ):
+    ) -> None:
         self.name, self.output, self.tasks, self.records, self.changes = name, output, tasks, records, changes
 
 

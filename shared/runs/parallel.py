@@ -30,7 +30,7 @@ class Alone:
 
     num_processes, process_index, is_main_process = 1, 0, True
 
-    def __init__(self, device: torch.device):
+    def __init__(self, device: torch.device) -> None:
         self.device = device
 
     def prepare(self, *objects: Any) -> Any:
@@ -175,7 +175,7 @@ class Batches(torch.utils.data.Sampler[list[tuple[int, int, int]]]):
         rank: int = 0,
         processes: int = 1,
         start: tuple[int, int] = (0, 0),
-    ):
+    ) -> None:
         if not count:
             raise UserError("there is no sample to train on")
         if batch % processes:

@@ -21,7 +21,7 @@ class Places:
     Their number lies in a file. "1 first" is that of a GPU until its first fold has shown how much memory one takes.
     """
 
-    def __init__(self, folder: Path, device: int = 0):
+    def __init__(self, folder: Path, device: int = 0) -> None:
         self.folder, self.device = folder, device
         self.path = folder / f"{device}.number"
 

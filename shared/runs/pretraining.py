@@ -33,7 +33,7 @@ N = TypeVar("N", bound=nn.Module)
 class Needs:
     """The Config as a pre-training sees it: the entries of its key, as attributes. Nothing else can be read."""
 
-    def __init__(self, needs: Mapping[str, Any]):
+    def __init__(self, needs: Mapping[str, Any]) -> None:
         self.__dict__.update(needs)
 
     def __getattr__(self, name: str) -> Any:

@@ -55,7 +55,7 @@ class Archive:
     With `data` each is compared with the data of the session, too, as far as that is there.
     """
 
-    def __init__(self, session: Session, *, data: bool):
+    def __init__(self, session: Session, *, data: bool) -> None:
         self.session, self.left_out, self._data = session, list[str](), data
         self._editions: dict[Task, Mapping[str, Any]] = {}
         self._tables: dict[tuple[Task, frozenset[str]], Mapping[str, Any]] = {}  # settings may leave out broken clips
