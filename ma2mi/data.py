@@ -22,6 +22,7 @@ from shared.keys import code_key, pixels_key
 from shared.pixels.apex import with_apex
 from shared.pixels.frames import Store, in_order, prepare, unreadable, written
 from shared.pixels.images import Box, stream
+from shared.pixels.temporal import most_different
 
 from .config import Config
 
@@ -160,8 +161,7 @@ class LabelledPairs(torch.utils.data.Dataset[tuple[Tensor, Tensor, int]]):
         self.problems = thumbnails.problems
         self.pairs: list[list[tuple[str, Box | None]]] = []
         for i, frames in enumerate(clips["frames"]):
-            clip = thumbnails.clip(i).astype(np.int16)
-            peak = int(np.abs(clip - clip[0]).mean(axis=(1, 2, 3)).argmax())
+            peak = most_different(thumbnails.clip(i)[..., 0])
             self.pairs.append([(frames.path(frames.numbers[t]), frames.box) for t in (0, peak)])
         self.label = [self.classes.index(e) for e in clips["emotion"]]
         self.size = size

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from shared.corpora.samples import Problem, aligned
 from shared.pixels.apex import with_apex
-from shared.pixels.frames import Store, prepare
+from shared.pixels.frames import Store, floats, prepare
+from shared.pixels.temporal import most_different
 from shared.tasks import TASKS
 
 from .config import Config
@@ -65,7 +66,7 @@ class ImagePairs(torch.utils.data.Dataset[tuple[Tensor, ...]]):
     def pixels(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """x_N, x_E (B, 3, H, W) in [0, 1], y (B,) and s (B,) of the pairs `rows`."""
         rows = rows.to(self.y.device, non_blocking=True)
-        return images(self.x_N[rows]), images(self.x_E[rows]), self.y[rows], self.s[rows]
+        return floats(self.x_N[rows]), floats(self.x_E[rows]), self.y[rows], self.s[rows]
 
     def __len__(self) -> int:
         return len(self.y)
@@ -103,12 +104,6 @@ def around(frames: Sequence[int], apex: int, count: int) -> list[int]:
     return [frames[min(max(first, 0) + i, len(frames) - 1)] for i in range(count)]
 
 
-def most_different(frames: np.ndarray, fps: float) -> int:
-    """Index of the frame that differs most from the first, of (T, H, W)."""
-    frames = frames.astype(np.float32)
-    return int(np.abs(frames - frames[0]).mean(axis=(1, 2)).argmax())
-
-
 def shifted(x: Tensor, by: Sequence[int]) -> Tensor:
     """Images (B, C, H, W), all moved alike by (down, right) pixels; their edges are repeated."""
     most = max(map(abs, by))
@@ -125,11 +120,3 @@ def drawn(mask: Tensor, draws: Tensor) -> Tensor:
     count = order[:, -1]
     chosen = torch.minimum((draws.to(count.device) * count).long(), count - 1)  # from 0; a product may be rounded up
     return (order > chosen[:, None]).int().argmax(dim=1)
-
-
-def images(frames: Tensor) -> Tensor:
-    """uint8 (..., H, W, 3) -> float (..., 3, H, W) in [0, 1], contiguous.
-
-    In the memory layout of `frames`, torch's 1×1 convolutions of stride 2 write past their memory below 8 channels.
-    """
-    return frames.movedim(-1, -3).contiguous().float() / 255

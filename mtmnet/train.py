@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from shared.pixels.frames import Store
+from shared.pixels.frames import Store, floats
 from shared.runs.compiling import compiled
 from shared.runs.fold import FoldTraining, autocast, total
 from shared.runs.gradcam import gradcam
@@ -21,7 +21,7 @@ from shared.runs.pretraining import Pretraining
 from shared.runs.weights import published_weights, read_tensors
 
 from .config import IMAGENET, Config
-from .data import ImagePairs, drawn, images, shifted
+from .data import ImagePairs, drawn, shifted
 from .losses import adversarial_losses, eid_losses, expression_loss, identity_loss, mtm_losses
 from .model import EIDNet, EIDOutput, MTMNet, oppose
 
@@ -151,7 +151,7 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
     game = Disentangling(net, config, pretraining.accelerator)
     pretraining.keep(net=net, adam=game.adam, adam_s=game.adam_s)
     for _, _, (x_N, x_E, y, s) in pretraining.batches(epochs=config.macro_epochs, batch=config.batch):
-        pretraining.log(**game.step(images(x_N), images(x_E), y, s))
+        pretraining.log(**game.step(floats(x_N), floats(x_E), y, s))
     return net.state_dict()
 
 
@@ -197,15 +197,15 @@ class Guidance:
         y = pairs.y[at]
         by = torch.randint(-config.shift, config.shift + 1, (3, 2), generator=self.generator).tolist()
         draws = torch.rand(2, len(y), generator=self.generator)
-        x_anc, N_anc = (shifted(images(x[at]), by[0]) for x in (pairs.x_E, pairs.x_N))
+        x_anc, N_anc = (shifted(floats(x[at]), by[0]) for x in (pairs.x_E, pairs.x_N))
         if self.macro is None or self.guided is None:
             with self.cast:
                 terms = {"L_cls": expression_loss(self.net.classify(x_anc, N_anc), y)}
         else:
             pos, neg, guided = self.company(self.labels[rows], draws)
             pos, neg = there(pos), there(neg)
-            x_pos = shifted(images(self.macro.x_E[pos]), by[1])
-            x_neg, N_neg = (shifted(images(x[neg]), by[2]) for x in (pairs.x_E, pairs.x_N))
+            x_pos = shifted(floats(self.macro.x_E[pos]), by[1])
+            x_neg, N_neg = (shifted(floats(x[neg]), by[2]) for x in (pairs.x_E, pairs.x_N))
             with self.cast:
                 out = self.guided(x_anc, x_pos, x_neg, guided, x_N=(N_anc, N_neg))
             if guided.any():
@@ -339,7 +339,7 @@ def predict(net: EIDNet, frames: Tensor) -> Tensor:
     x_E = frames[:, 1:]
     x_N = frames[:, :1].expand_as(x_E)
     parts = zip(x_E.flatten(0, 1).split(64), x_N.flatten(0, 1).split(64), strict=True)
-    scores = torch.cat([net.classify(images(E), images(N)).softmax(dim=1) for E, N in parts])
+    scores = torch.cat([net.classify(floats(E), floats(N)).softmax(dim=1) for E, N in parts])
     return scores.view(*x_E.shape[:2], -1).mean(dim=1)
 
 
@@ -347,7 +347,7 @@ def apply(net: EIDNet, data: Store, config: Config) -> tuple[Tensor, Tensor]:
     """For a user's clips: class probabilities (N, classes) and Grad-CAM of f^e at the middle frame (N, 1, h, w)."""
     frames = torch.tensor(data.stacked())
     scores = predict(net, frames)
-    x_N, x_E = images(frames[:, [0, middle(frames)]]).unbind(1)
+    x_N, x_E = floats(frames[:, [0, middle(frames)]]).unbind(1)
     f_e, _ = net.E(net.shown(x_E, x_N))
     return scores, gradcam(f_e, net.D_e(f_e).amax(dim=1))[:, None]
 
@@ -364,7 +364,7 @@ def reconstruct(net: EIDNet, clips: Tensor, shown: int) -> tuple[float, float, b
     psnr: list[Tensor] = []
     neutral: list[Tensor] = []
     for part in clips[:, [0, middle(clips)]].split(64):
-        x_N, x_E = images(part).unbind(1)
+        x_N, x_E = floats(part).unbind(1)
         out = net(x_N, x_E)
         rows.append(torch.cat([x_N, out.x_E, out.reconstruction], dim=3))  # B, 3, H, 3 W
         for values, image in ((psnr, out.reconstruction), (neutral, x_N)):

@@ -52,6 +52,14 @@ class Store:
         return self.array.reshape(len(self.ids), -1, *self.array.shape[1:])
 
 
+def floats(frames: torch.Tensor) -> torch.Tensor:
+    """Frames (…, H, W, C) uint8 as networks take them: (…, C, H, W) in [0, 1], contiguous.
+
+    In the memory layout of `frames`, torch's 1×1 convolutions of stride 2 write past their memory below 8 channels.
+    """
+    return frames.movedim(-1, -3).contiguous().float() / 255
+
+
 def prepare(
     samples: pd.DataFrame,
     numbers: Sequence[Sequence[int]],

@@ -1,4 +1,4 @@
-"""Time: clips brought to one length (TIM), and the apex frame spotted in the frequency domain."""
+"""Time: clips brought to one length (TIM); the apex frame, spotted in the frequency domain or most different."""
 
 import numpy as np
 from scipy.fft import fft2
@@ -50,6 +50,12 @@ def spot_apex(frames: np.ndarray, fps: float) -> int:
     """
     energy = high_frequencies(lbp(frames), 2 * max(1, round(WINDOW // 2 * fps / WINDOW_FPS)) + 1)
     return int(energy.argmax())
+
+
+def most_different(frames: np.ndarray, fps: float | None = None) -> int:
+    """Index of the frame that differs most from the first, of grey frames (T, H, W) uint8; `fps` does not matter."""
+    frames = frames.astype(np.float32)
+    return int(np.abs(frames - frames[0]).mean(axis=(1, 2)).argmax())
 
 
 def high_frequencies(maps: np.ndarray, window: int) -> np.ndarray:

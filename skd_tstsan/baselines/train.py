@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from shared.pixels.frames import floats
 from shared.runs.fold import FoldTraining, autocast
 from shared.runs.gradcam import gradcam, scaled
 from shared.runs.weights import published_weights, read_tensors
@@ -94,7 +95,7 @@ def train_capsulenet(training: FoldTraining[Config, ApexFrames]) -> None:
     adam = optimiser(torch.optim.Adam, net, training)
 
     def predict(rows: Tensor) -> Tensor:
-        x = turned(images(frames[rows, 0]), CAPSULENET_DEGREES, training.generator("rotation at test"), flip=False)
+        x = turned(floats(frames[rows, 0]), CAPSULENET_DEGREES, training.generator("rotation at test"), flip=False)
         return scores(net, cropped(x, config.image))
 
     for epoch in training.epochs(config.capsulenet_epochs):
@@ -103,7 +104,7 @@ def train_capsulenet(training: FoldTraining[Config, ApexFrames]) -> None:
         chosen = balanced(rows, y[rows], training.augmentation)
         for batch in training.shuffled(chosen):
             clips = batch // (1 + NEAR)
-            x = turned(images(frames[clips, batch % (1 + NEAR)]), CAPSULENET_DEGREES, training.augmentation, flip=True)
+            x = turned(floats(frames[clips, batch % (1 + NEAR)]), CAPSULENET_DEGREES, training.augmentation, flip=True)
             x = cropped(jittered(x, CAPSULENET_JITTER, training.augmentation), config.image, training.augmentation)
             with autocast(config, training.device):
                 loss = capsule_loss(net(x), y[clips])
@@ -189,14 +190,9 @@ def drawn(data: KeyFrames, rows: Tensor, generator: Generator) -> Tensor:
     return torch.stack([first + (u[0] * early).long(), last - (u[1] * (last + 1 - first - early)).long()], 1)
 
 
-def images(frames: Tensor) -> Tensor:
-    """uint8 (…, H, W, 3) -> float (…, 3, H, W) in [0, 1], contiguous."""
-    return frames.movedim(-1, -3).contiguous().float() / 255
-
-
 def normalised(frames: Tensor) -> Tensor:
     """uint8 (…, H, W, 3) -> float (…, 3, H, W), normalised by ImageNet's mean and standard deviation."""
-    x = images(frames)
+    x = floats(frames)
     mean, std = (torch.tensor(values).view(3, 1, 1).to(x.device, non_blocking=True) for values in (MEAN, STD))
     return (x - mean) / std
 
@@ -215,7 +211,7 @@ def apply(net: nn.Module, data: Data, config: Config) -> tuple[Tensor, Tensor]:
     if isinstance(net, STSTNet) and isinstance(data, FlowImages):
         x, layer = [torch.tensor(data.images).float()], net.pool
     elif isinstance(net, CapsuleNet) and isinstance(data, ApexFrames):
-        x, layer = [cropped(images(torch.tensor(data.frames[:, 0])), config.image)], net.trunk
+        x, layer = [cropped(floats(torch.tensor(data.frames[:, 0])), config.image)], net.trunk
     elif isinstance(net, MMNet) and isinstance(data, KeyFrames):
         pairs = torch.tensor(data.frames)[annotated(data, torch.arange(len(data.ids)))]
         x, layer = list(normalised(pairs).unbind(1)), net.blocks[-1]

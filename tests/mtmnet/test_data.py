@@ -7,8 +7,9 @@ import torch
 from PIL import Image
 
 from mtmnet.config import Config
-from mtmnet.data import ImagePairs, around, drawn, images, load, most_different, numbers, pretraining_data, shifted
+from mtmnet.data import ImagePairs, around, drawn, load, numbers, pretraining_data, shifted
 from shared.corpora.samples import Frames
+from shared.pixels.frames import floats
 from shared.runs.pretraining import Needs
 from shared.tasks import TASKS
 
@@ -32,13 +33,6 @@ def test_frames_about_the_apex(numbers, apex, count, expected):
     assert around(numbers, apex, count) == expected
 
 
-def test_the_peak_differs_most_from_the_first_frame():
-    frames = np.full((6, 8, 8), 100, np.uint8)
-    frames[4, 2:6, 2:6] = 30
-    frames[2, 2:4, 2:4] = 255
-    assert most_different(frames, 25.0) == 4
-
-
 def test_pairs_of_clips():
     frames = torch.arange(2 * 4, dtype=torch.uint8).view(2, 4, 1, 1, 1).expand(2, 4, 2, 2, 3)
     pairs = ImagePairs.of(frames, torch.tensor([5, 6]), ["b", "a"])
@@ -46,7 +40,7 @@ def test_pairs_of_clips():
     assert pairs.y.tolist() == [5, 5, 5, 6, 6, 6] and pairs.s.tolist() == [0, 0, 0, 1, 1, 1] and pairs.subjects == 2
     x_N, x_E, y, s = pairs.pixels(torch.tensor([3, 0]))
     assert x_N.shape == (2, 3, 2, 2) and y.tolist() == [6, 5] and s.tolist() == [1, 0]
-    torch.testing.assert_close(x_E, images(pairs.x_E[[3, 0]]))
+    torch.testing.assert_close(x_E, floats(pairs.x_E[[3, 0]]))
     x_N, x_E, y, s = pairs[(7, 4)]
     assert x_E[0, 0, 0] == 6 and y == 6 and s == 1
 

@@ -13,13 +13,13 @@ import torch
 from PIL import Image
 
 from mtmnet.config import SMOKE, Config
-from mtmnet.data import ImagePairs, images
+from mtmnet.data import ImagePairs
 from mtmnet.experiments import PAPER
 from mtmnet.model import EIDNet, MTMNet
 from mtmnet.train import Disentangling, Guidance, Left, gradient_norms, network, start
 from shared.corpora.samples import Frames
 from shared.errors import UserError
-from shared.pixels.frames import Store
+from shared.pixels.frames import Store, floats
 from shared.report.printed import printed_numbers
 from shared.runs.fold import FoldTraining
 from shared.runs.parallel import Alone
@@ -167,7 +167,7 @@ def test_a_network_that_is_kept_knows_what_it_was_shown(magnify, macronets, tmp_
     PAPER.train(training)
     (path := tmp_path / "fold.safetensors").write_bytes(packed(training.learned, training.made))
     net, _ = load_network(path, "mtmnet")
-    x_N, *x_E = images(torch.tensor(training.data.stacked())[training.indices("test")]).unbind(1)
+    x_N, *x_E = floats(torch.tensor(training.data.stacked())[training.indices("test")]).unbind(1)
     with torch.no_grad():
         scores = sum(net.classify(x, x_N).softmax(dim=1) for x in x_E) / len(x_E)
     torch.testing.assert_close(scores, scores_of(training), rtol=0, atol=1e-5)

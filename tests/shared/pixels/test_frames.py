@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from toy.shell import no_file_beyond
 
@@ -18,7 +19,7 @@ from shared.corpora import casme2 as corpus
 from shared.corpora.samples import FrameMissing
 from shared.errors import UserError
 from shared.pixels import frames as module
-from shared.pixels.frames import derive, in_order, prepare, unreadable
+from shared.pixels.frames import derive, floats, in_order, prepare, unreadable
 from shared.pixels.images import BoxError, ImageError, check, read, stream
 
 
@@ -489,3 +490,9 @@ def test_a_frame_that_goes_in_mid_training_is_named(samples):
     os.remove(path)
     with pytest.raises(UserError, match=f"{path} cannot be read: No such file or directory; fix this"):
         stream(path, 8)
+
+
+def test_frames_become_floats_pixel_by_pixel():
+    frames = torch.arange(2 * 3 * 4 * 5 * 3, dtype=torch.uint8).view(2, 3, 4, 5, 3)
+    x = floats(frames)
+    assert x.shape == (2, 3, 3, 4, 5) and x.is_contiguous() and x[1, 2, 0, 3, 4] == frames[1, 2, 3, 4, 0] / 255

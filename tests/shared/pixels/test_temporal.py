@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shared.pixels.temporal import high_frequencies, lbp, spot_apex, tim, tim_weights
+from shared.pixels.temporal import high_frequencies, lbp, most_different, spot_apex, tim, tim_weights
 from shared.synthetic import Clip, Person
 
 
@@ -126,3 +126,10 @@ def test_frames_too_small_for_the_window_are_refused():
         spot_apex(np.zeros((4, 10, 10), np.uint8), 200)
     with pytest.raises(ValueError, match="too small"):
         spot_apex(np.zeros((4, 6, 6), np.uint8), 30)
+
+
+def test_the_most_different_frame_counts_all_pixels():
+    frames = np.full((6, 8, 8), 100, np.uint8)
+    frames[4, 2:6, 2:6] = 30
+    frames[2, 2:4, 2:4] = 255
+    assert most_different(frames) == most_different(frames, 25.0) == 4
