@@ -21,19 +21,18 @@ def svm_scores(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Trains on `train`, picks each AU's C by binary F1 on `val`, scores x; returns scores (N, M) and C (M,).
 
-    train, val: features (n, D) and AUs (n, M) of 0 and 1. A score above 0 means present. Of equal Cs the smallest is
-    taken. An AU that the training fold shows always or never has no SVM: it scores 1 or -1, with C nan. The loss is the
-    squared hinge (not in the paper: LIBLINEAR's own), solved in the primal, where it has one minimum, which does not
-    depend on the order of samples. Its weights lie in the span of its samples: in an orthonormal basis of that the SVM
-    is the same, with at most as many features as samples. An SVM that has not met `tol` after `iterations` warns.
-    Raises ValueError for shapes that do not fit and for labels other than 0 and 1.
+    train, val: features (n, D) and AUs (n, M) of 0 and 1. x: features (N, D). A score above 0 means present. Of equally
+    good Cs the smallest is taken. An AU that the training fold shows always or never has no SVM: it scores 1 or -1,
+    with C nan. An SVM that has not met `tol` after `iterations` warns. Raises ValueError for shapes that do not fit and
+    for labels other than 0 and 1.
+
+    The loss is the squared hinge (not in the paper: LIBLINEAR's own), solved in the primal: its one minimum does not
+    depend on the order of samples. The weights lie in the span of the samples. In an orthonormal basis of it the SVM is
+    the same, and has at most as many features as samples.
     """
+    check_labelled(*train)
+    check_labelled(*val)
     (x_train, y_train), (x_val, y_val) = train, val
-    for features, y in (train, val):
-        if np.ndim(features) != 2 or np.ndim(y) != 2 or len(features) != len(y) or not len(y):
-            raise ValueError(f"expected features (n, D) and AUs (n, M), got {np.shape(features)} and {np.shape(y)}")
-        if not np.isin(y, (0, 1)).all():
-            raise ValueError(f"expected AUs of 0 and 1, got {np.unique(y)}")
     if not penalties or min(penalties) <= 0:
         raise ValueError(f"expected penalties above 0, got {penalties}")
     N, M = len(x), y_train.shape[1]
@@ -61,3 +60,11 @@ def svm_scores(
             if f1 > best:
                 best, chosen[au], scores[:, au] = f1, C, svm.decision_function(x)
     return scores, chosen
+
+
+def check_labelled(features: np.ndarray, y: np.ndarray) -> None:
+    """Raises ValueError unless these are features (n, D) and AUs (n, M) of 0 and 1, of at least one sample."""
+    if np.ndim(features) != 2 or np.ndim(y) != 2 or len(features) != len(y) or not len(y):
+        raise ValueError(f"expected features (n, D) and AUs (n, M), got {np.shape(features)} and {np.shape(y)}")
+    if not np.isin(y, (0, 1)).all():
+        raise ValueError(f"expected AUs of 0 and 1, got {np.unique(y)}")
