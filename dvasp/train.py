@@ -66,16 +66,17 @@ def network(config: Config, N: int) -> partial[Student]:
     )
 
 
-def taken(config: Config) -> dict[str, Any]:
-    """The networks' input, for those who load one."""
+def network_input(config: Config) -> dict[str, Any]:
+    """What the networks take, for those who load one."""
     shapes = {"x": [3, config.size, config.size]}
     return {"size": config.size, "colour": "RGB", "range": [0, 1], "shapes": shapes}
 
 
-def start(net: Views, config: Config, weights_dir: str | Path) -> None:
-    """Load ImageNet's weights (Sec. IV-C) where training starts from them, torchvision's file in `weights_dir`."""
+def start(net: Views, config: Config, weights_dir: Path) -> None:
+    """Load the initial weights (Sec. IV-C), ImageNet's, from their file in the folder `weights_dir`."""
     if config.start == "imagenet":
-        with published_weights(path := Path(weights_dir, IMAGENET[net.depth].name), IMAGENET[net.depth]):
+        file = IMAGENET[net.depth]
+        with published_weights(weights_dir / file.name, file) as path:
             load_imagenet(net, read_tensors(path))
 
 
@@ -89,8 +90,9 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
             f"{pretraining.name}: with random initial weights, L'_cr times {config.lambda_cr:g} makes the views agree "
             "before they have learned anything; the teacher's held-out F1 will show it; --set lambda_cr=2 avoids this"
         )
-    pretraining.leaves(build_teacher(config), [f"AU{au}" for au in AUS], **taken(config))
-    start(made := build_teacher(config)(), config, pretraining.weights_dir)
+    pretraining.leaves(build_teacher(config), [f"AU{au}" for au in AUS], **network_input(config))
+    made = build_teacher(config)()
+    start(made, config, pretraining.weights_dir)
     teacher = pretraining.synchronised(made)
     adam = torch.optim.Adam(teacher.parameters(), lr=config.teacher_lr, fused=pretraining.device.type == "cuda")
     pretraining.keep(teacher=teacher, adam=adam)
@@ -134,7 +136,7 @@ def held_out(teacher: nn.Module, faces: Faces, size: int) -> dict[str, float]:
     return {HELD_OUT: round(f1, 4), CONSTANT: round(constant_baseline(target, 2, "f1_macro"), 4)}
 
 
-def trained_teacher(config: Config, weights_dir: str | Path, pretrained: dict[str, Tensor] | None) -> Teacher | None:
+def trained_teacher(config: Config, weights_dir: Path, pretrained: dict[str, Tensor] | None) -> Teacher | None:
     """The teacher that a row learns from, pre-trained or from the file that `teacher` names; None where it has none."""
     statistics: Statistics = "none" if is_release(config.follow) else "emotionet"
     if config.method == "none":
@@ -143,13 +145,13 @@ def trained_teacher(config: Config, weights_dir: str | Path, pretrained: dict[st
         teacher = build_teacher(config, statistics)()
         teacher.load_state_dict(pretrained or {})
         return teacher
-    path = Path(weights_dir, config.teacher)  # an absolute path stays as it is
-    path = path if path.is_file() or not Path(config.teacher).is_file() else Path(config.teacher)
+    path = weights_dir / config.teacher  # an absolute path stays as it is
+    if not path.is_file() and Path(config.teacher).is_file():
+        path = Path(config.teacher)
     with published_weights(path, replace(TEACHER, what=f"a teacher of {config.views} view(s)")):
         teacher = read_teacher(read_tensors(path), views=config.views, follow=config.follow, statistics=statistics)
-    same_width = teacher.width == config.width
-    fits = {"fine-tune": same_width and teacher.depth == config.depth, "Fit": same_width}
-    if not fits.get(config.method, True):
+    other_width, other_depth = teacher.width != config.width, teacher.depth != config.depth
+    if (config.method in ("fine-tune", "Fit") and other_width) or (config.method == "fine-tune" and other_depth):
         raise UserError(
             f"{path} holds a ResNet-{teacher.depth} of width {teacher.width}; {config.method} needs the student's own: "
             f"ResNet-{config.depth} of width {config.width}; --set width={teacher.width}"
@@ -157,27 +159,34 @@ def trained_teacher(config: Config, weights_dir: str | Path, pretrained: dict[st
     return teacher
 
 
-def train(training: FoldTraining[Config, Store]) -> None:
-    """Training of one fold's student (Sec. III-C), scored after every epoch."""
+def student_and_teacher(training: FoldTraining[Config, Store]) -> tuple[Student, Teacher | None]:
+    """A fold's student with its initial weights, and the frozen teacher that it learns from, if any."""
     config = training.config
-    images = torch.tensor(training.data.stacked()[:, MAGNIFIED], device=training.device)
-    train, test, p = training.indices("train"), training.indices("test"), training.targets
     made = training.build(
         network(config, len(training.task.aus)),
         frames="onset, apex",
         resize=config.resize,
         magnified=f"{config.ratio:g} times, by dvasp.prepare(onset, apex, **net.input)",
-        **taken(config),
+        **network_input(config),
     )
     student = made.to(memory_format=torch.channels_last)
     if config.method != "fine-tune":  # which starts from the teacher
         start(student, config, training.weights_dir)
     teacher = trained_teacher(config, training.weights_dir, training.pretrained)
-    if teacher and config.method == "fine-tune":
+    if teacher is None:
+        return student, None
+    if config.method == "fine-tune":
         student.trunks.load_state_dict(teacher.trunks.state_dict())
-        teacher = None
-    if teacher:
-        teacher = freeze(teacher.to(training.device).to(memory_format=torch.channels_last))
+        return student, None
+    return student, freeze(teacher.to(training.device).to(memory_format=torch.channels_last))
+
+
+def train(training: FoldTraining[Config, Store]) -> None:
+    """Training of one fold's student (Sec. III-C), scored after every epoch."""
+    config = training.config
+    images = torch.tensor(training.data.stacked()[:, MAGNIFIED], device=training.device)
+    train, test, p = training.indices("train"), training.indices("test"), training.targets
+    student, teacher = student_and_teacher(training)
     fused = training.device.type == "cuda"
     sgd = torch.optim.SGD(student.parameters(), lr=config.lr, momentum=config.momentum, fused=fused)
     decay = torch.optim.lr_scheduler.StepLR(sgd, config.drop, gamma=0.1)
@@ -188,14 +197,14 @@ def train(training: FoldTraining[Config, Store]) -> None:
     b = min(config.batch, len(train))  # smaller batches are left out: L_asp is proportional to 1 / b
     for epoch in training.epochs(config.epochs):
         student.train()
-        for batch in training.shuffled(train, least=b):
-            draws = torch.rand(len(batch), 3, generator=training.augmentation)
-            crops = augmented(images[batch], draws.to(images.device, non_blocking=True), config.size, flip=config.flip)
+        for rows in training.shuffled(train, least=b):
+            draws = torch.rand(len(rows), 3, generator=training.augmentation)
+            crops = augmented(images[rows], draws.to(images.device, non_blocking=True), config.size, flip=config.flip)
             with autocast(config, training.device):
                 output, target = student(crops), teacher(crops) if teacher else None
             terms = student_loss(
                 output,
-                p[batch],
+                p[rows],
                 target,
                 lambda_mv=config.lambda_mv,
                 method=config.method,
@@ -206,7 +215,7 @@ def train(training: FoldTraining[Config, Store]) -> None:
             sgd.zero_grad()
             loss.backward()
             sgd.step()
-            training.note(batch, loss=loss)
+            training.note(rows, loss=loss)
         decay.step()
         training.score(epoch, lambda rows: predict(student, middle(rows)), **training.means(epoch))
     training.figures = Left(maps=activation_maps(training.scored(student), middle(test), p[test]))
@@ -214,7 +223,7 @@ def train(training: FoldTraining[Config, Store]) -> None:
 
 @torch.no_grad()
 def predict(student: Student, x: Tensor) -> Tensor:
-    """Images (B, 3, H, W) in 0..1 -> probabilities of the AUs (B, N), in eval mode."""
+    """Images (B, 3, H, W) in [0, 1] -> probabilities of the AUs (B, N), in eval mode."""
     student.eval()
     return torch.cat([student.predict(part) for part in x.split(64)])
 
@@ -239,7 +248,7 @@ def activation_maps(student: Student, x: Tensor, p: Tensor) -> list[Maps]:
 
 
 def apply(student: Student, data: Store, config: Config) -> tuple[Tensor, Tensor]:
-    """The probability of each AU (N, AUs) and its map on the face (N, AUs, resize, resize) for a user's clips."""
+    """For a user's clips: the probability of each AU (N, AUs) and its map on the face (N, AUs, resize, resize)."""
     x = central(torch.tensor(data.stacked()[:, MAGNIFIED]), config.size)
     scores = predict(student, x)
     each = [torch.tensor([m[str(au)] for au in range(student.N)]) for m in activation_maps(student, x, scores + 1)]

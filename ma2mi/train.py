@@ -106,8 +106,8 @@ def network(config: Config, classes: int | None = None) -> partial[MIACNet]:
     )
 
 
-def taken(config: Config) -> dict[str, Any]:
-    """The networks' input, for those who load one."""
+def network_input(config: Config) -> dict[str, Any]:
+    """What the networks take, for those who load one."""
     shapes = {"I_t": [3, config.size, config.size], "I_td": [3, config.size, config.size]}
     return {"frames": "onset, apex", "colour": "RGB", "size": config.size, "range": [-1, 1], "shapes": shapes}
 
@@ -135,7 +135,7 @@ def autoencoder(config: Config, weights_dir: Path) -> Autoencoder | PoolAutoenco
     if config.pretrain == "pixels":
         return None
     if config.autoencoder == "published":
-        with published_weights(path := weights_dir / AUTOENCODER.name, AUTOENCODER):
+        with published_weights(weights_dir / AUTOENCODER.name, AUTOENCODER) as path:
             return Autoencoder.load(path)
     if config.autoencoder == "pool":
         return PoolAutoencoder()
@@ -157,7 +157,7 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
     if config.pretrain == "recognition":
         return recognise(pretraining)
     predictor = partial(FramePredictor, miacnet=network(config).keywords, dit=dit(config).keywords)
-    pretraining.leaves(predictor, **taken(config) | {"frames": "I_t, I_td"})
+    pretraining.leaves(predictor, **network_input(config) | {"frames": "I_t, I_td"})
     model = pretraining.synchronised(Reconstruction(config, autoencoder(config, pretraining.weights_dir)))
     adamw, decay = optimiser(
         model, lr=config.pretrain_lr, final=config.final, epochs=config.pretrain_epochs, weight_decay=0.0
@@ -215,7 +215,7 @@ def recognise(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
     """MAER of Table 1: MIACNet learns the macro-expressions by cross-entropy."""
     config, clips = pretraining.config, pretraining.data
     assert isinstance(clips, LabelledPairs)
-    seen = taken(config) | {"frames": "the first, the most different from it"}
+    seen = network_input(config) | {"frames": "the first, the most different from it"}
     pretraining.leaves(partial(FramePredictor, miacnet=network(config).keywords), **seen)
     model = pretraining.synchronised(channels_last(network(config, len(clips.classes))()))
     adamw, decay = optimiser(
@@ -241,23 +241,16 @@ def train(training: FoldTraining[Config, Store]) -> None:
     """The second stage of Sec. 3.2, fine-tuning: one fold, scored after every epoch."""
     config = training.config
     frames = torch.tensor(training.data.stacked(), device=training.device)
-    train, test, target = training.indices("train"), training.indices("test"), training.targets
+    train, test, y = training.indices("train"), training.indices("test"), training.targets
     prepared = "whole frames of `resize`, made smaller by ma2mi.data.whole, which smooths them"
     made = training.build(
-        network(config, len(training.task.classes)), resize=config.resize, prepared=prepared, **taken(config)
+        network(config, len(training.task.classes)), resize=config.resize, prepared=prepared, **network_input(config)
     )
     net = channels_last(made)
-    criterion = None
-    if config.reconstruct:
-        criterion = Reconstruction(config, autoencoder(config, training.weights_dir)).to(training.device)
     if training.pretrained:
         take(net, training.pretrained, "miacnet.")
-        if criterion:
-            take(criterion.dit, training.pretrained, "dit.")
-    parts = nn.ModuleList([net])
-    if criterion:
-        criterion.miacnet = net
-        parts.append(criterion.dit)
+    criterion = reconstruction_of(net, training) if config.reconstruct else None
+    parts = nn.ModuleList([net, criterion.dit] if criterion else [net])
     frozen = [e for name, e in (("position", net.E_p), ("action", net.E_a)) if config.tune not in ("both", name) and e]
     for encoder in frozen:
         encoder.requires_grad_(False)
@@ -272,7 +265,7 @@ def train(training: FoldTraining[Config, Store]) -> None:
             pairs = augmented(frames[rows], config.size, degrees=config.rotation, generator=training.augmentation)
             I_t, I_td = map(channels_last, pairs)
             with autocast(config, training.device):
-                loss = F.cross_entropy(net(I_t, I_td), target[rows])
+                loss = F.cross_entropy(net(I_t, I_td), y[rows])
                 if criterion:
                     loss = loss + total(criterion(I_t, I_td, draw_tau(len(rows), training.generator("tau"))).values())
             adamw.zero_grad()
@@ -283,6 +276,16 @@ def train(training: FoldTraining[Config, Store]) -> None:
         training.score(epoch, lambda rows: predict(net, *whole(frames[rows], config.size)), **training.means(epoch))
     heat = heat_maps(training.scored(net), *whole(frames[test], config.size))
     training.figures = Left(heat=heat.tolist())
+
+
+def reconstruction_of(net: MIACNet, training: FoldTraining[Config, Store]) -> Reconstruction:
+    """L_pre beside the cross-entropy (Table 2): of the fold's MIACNet, with the pre-trained DiT where there is one."""
+    config = training.config
+    criterion = Reconstruction(config, autoencoder(config, training.weights_dir)).to(training.device)
+    criterion.miacnet = net
+    if training.pretrained:
+        take(criterion.dit, training.pretrained, "dit.")
+    return criterion
 
 
 def take(module: nn.Module, weights: Mapping[str, Tensor], prefix: str) -> None:

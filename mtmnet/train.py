@@ -42,8 +42,8 @@ def network(config: Config, classes: int, subjects: int, magnify: float = 1.0) -
     return partial(EIDNet, classes=classes, subjects=subjects, width=config.width, magnify=magnify, size=config.size)
 
 
-def taken(config: Config) -> dict[str, Any]:
-    """The networks' input, for those who load one."""
+def network_input(config: Config) -> dict[str, Any]:
+    """What the networks take, for those who load one."""
     shape = [3, config.size, config.size]
     return {"colour": "RGB", "size": config.size, "range": [0, 1], "shapes": {"x_N": shape, "x_E": shape}}
 
@@ -51,7 +51,7 @@ def taken(config: Config) -> dict[str, Any]:
 def start(net: EIDNet, config: Config, weights_dir: Path) -> None:
     """Load the encoder's initial weights, ImageNet's, from their file in the folder `weights_dir`."""
     if config.start != "random":
-        with published_weights(path := weights_dir / config.start, IMAGENET):
+        with published_weights(weights_dir / config.start, IMAGENET) as path:
             net.E.load_imagenet(read_tensors(path))
 
 
@@ -145,9 +145,10 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
     config, pairs = pretraining.config, pretraining.data
     assert isinstance(pairs, ImagePairs)
     make = network(config, len(pretraining.task.classes), pairs.subjects)
-    pretraining.leaves(make, pretraining.task.classes, **taken(config))
-    start(net := make(), config, pretraining.weights_dir)
-    net = pretraining.synchronised(net).train()
+    pretraining.leaves(make, pretraining.task.classes, **network_input(config))
+    made = make()
+    start(made, config, pretraining.weights_dir)
+    net = pretraining.synchronised(made).train()
     game = Disentangling(net, config, pretraining.accelerator)
     pretraining.keep(net=net, adam=game.adam, adam_s=game.adam_s)
     for _, _, (x_N, x_E, y, s) in pretraining.batches(epochs=config.macro_epochs, batch=config.batch):
@@ -191,44 +192,57 @@ class Guidance:
 
     def step(self, rows: Tensor) -> dict[str, Tensor]:
         """One batch, the pairs `rows` (B,), on the CPU, as anchors -> the weighted terms of the loss."""
-        config, pairs = self.config, self.pairs
-        there = partial(torch.Tensor.to, device=pairs.y.device, non_blocking=True)  # a copy that no step waits for
-        at = there(rows)
-        y = pairs.y[at]
-        by = torch.randint(-config.shift, config.shift + 1, (3, 2), generator=self.generator).tolist()
-        draws = torch.rand(2, len(y), generator=self.generator)
-        x_anc, N_anc = (shifted(floats(x[at]), by[0]) for x in (pairs.x_E, pairs.x_N))
-        if self.macro is None or self.guided is None:
+        shift = self.config.shift
+        by = torch.randint(-shift, shift + 1, (3, 2), generator=self.generator).tolist()
+        draws = torch.rand(2, len(rows), generator=self.generator)
+        if self.guided is None or self.macro is None:
+            x_N, x_E, y = self.moved(self.pairs, rows, by[0])
             with self.cast:
-                terms = {"L_cls": expression_loss(self.net.classify(x_anc, N_anc), y)}
+                terms = {"L_cls": expression_loss(self.net.classify(x_E, x_N), y)}
         else:
-            pos, neg, guided = self.company(self.labels[rows], draws)
-            pos, neg = there(pos), there(neg)
-            x_pos = shifted(floats(self.macro.x_E[pos]), by[1])
-            x_neg, N_neg = (shifted(floats(x[neg]), by[2]) for x in (pairs.x_E, pairs.x_N))
-            with self.cast:
-                out = self.guided(x_anc, x_pos, x_neg, guided, x_N=(N_anc, N_neg))
-            if guided.any():
-                with self.cast:
-                    L_D, _ = adversarial_losses(*self.guided.D(out.f_pos, out.f_anc.detach()))
-                move(self.adam_D, L_D)
-            with self.cast:
-                terms = mtm_losses(
-                    out,
-                    *oppose(self.guided.D, out.f_pos, out.f_anc),
-                    y=y,
-                    margin=config.margin,
-                    per=config.per,
-                    normalise=config.normalise,
-                    lambda_tri=config.lambda_tri,
-                    lambda_adv=config.lambda_adv,
-                    lambda_lir=config.lambda_lir,
-                )
-            if self.due and guided.any():
-                E, self.due = self.net.E, False
-                self.gradients.append(gradient_norms(terms, [*E.backbone.parameters(), *E.branch_e.parameters()]))
+            terms = self.guide(self.guided, self.macro, rows, by, draws)
         move(self.adam, total(terms.values()))
         return terms
+
+    def guide(
+        self, net: MTMNet, macro: ImagePairs, rows: Tensor, by: list[list[int]], draws: Tensor
+    ) -> dict[str, Tensor]:
+        """A step of D on the anchors `rows` (B,) and their company, then the weighted terms of L_MTM, Eq. (12).
+
+        `by` are the shifts of anchors, positives and negatives, `draws` (2, B) as of `company`.
+        """
+        config = self.config
+        pos, neg, guided = self.company(self.labels[rows], draws)
+        N_anc, x_anc, y = self.moved(self.pairs, rows, by[0])
+        _, x_pos, _ = self.moved(macro, pos, by[1])
+        N_neg, x_neg, _ = self.moved(self.pairs, neg, by[2])
+        with self.cast:
+            out = net(x_anc, x_pos, x_neg, guided, x_N=(N_anc, N_neg))
+        if guided.any():
+            with self.cast:
+                L_D, _ = adversarial_losses(*net.D(out.f_pos, out.f_anc.detach()))
+            move(self.adam_D, L_D)
+        with self.cast:
+            terms = mtm_losses(
+                out,
+                *oppose(net.D, out.f_pos, out.f_anc),
+                y=y,
+                margin=config.margin,
+                per=config.per,
+                normalise=config.normalise,
+                lambda_tri=config.lambda_tri,
+                lambda_adv=config.lambda_adv,
+                lambda_lir=config.lambda_lir,
+            )
+        if self.due and guided.any():
+            E, self.due = self.net.E, False
+            self.gradients.append(gradient_norms(terms, [*E.backbone.parameters(), *E.branch_e.parameters()]))
+        return terms
+
+    def moved(self, pairs: ImagePairs, rows: Tensor, by: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+        """Of the pairs `rows` (B,): x_N and x_E (B, 3, H, W) in [0, 1], moved by (down, right) pixels, and y (B,)."""
+        x_N, x_E, y, _ = pairs.pixels(rows)
+        return shifted(x_N, by), shifted(x_E, by), y
 
     def lower_rates(self) -> None:
         """Divide the learning rates by 10."""
@@ -268,15 +282,14 @@ def move(adam: Adam, loss: Tensor) -> None:
 
 def train(training: FoldTraining[Config, Store]) -> None:
     """One fold: MicroNet by itself, then guided by MacroNet and scored after every epoch."""
-    config, rows, test = training.config, training.indices("train"), training.indices("test")
+    config, train = training.config, training.indices("train")
     frames = torch.tensor(training.data.stacked(), device=training.device)  # N, 1 + T, H, W, 3
-    pairs = ImagePairs.of(
-        frames[rows], training.targets[rows], training.samples["subject"].iloc[rows.tolist()].tolist()
-    )
+    subjects = training.samples["subject"].iloc[train.tolist()].tolist()
+    pairs = ImagePairs.of(frames[train], training.targets[train], subjects)
     MicroNet = training.build(
         network(config, len(training.task.classes), pairs.subjects, config.magnify),
         frames=f"onset as x_N, {config.frames} around the apex as x_E, whose probabilities are averaged",
-        **taken(config),
+        **network_input(config),
     )
     start(MicroNet, config, training.weights_dir)
     if config.compile:
@@ -284,20 +297,13 @@ def train(training: FoldTraining[Config, Store]) -> None:
     first_stage: list[dict[str, float]] = []
     if config.pretrain != "none":
         game = Disentangling(MicroNet, config, Alone(training.device))
-        epochs = run(
-            training, MicroNet, lambda batch: game.step(*pairs.pixels(batch)), rows, config.pretrain_epochs, "first"
-        )
+
+        def step(rows: Tensor) -> dict[str, Tensor]:
+            return game.step(*pairs.pixels(rows))
+
+        epochs = run(training, MicroNet, step, train, config.pretrain_epochs, "first")
         first_stage = [terms for _, terms in epochs]
-    shown: dict[str, str] = {}
-    psnr: dict[str, float] = {}
-    neutral: dict[str, float] = {}
-    if config.pretrain == "eid":
-        for part, clips in (("test", test), ("train", rows)):
-            names = getattr(training.fold, part)
-            i = training.seed % len(names)
-            shown[part] = names[i]
-            psnr[part], neutral[part], png = reconstruct(MicroNet, frames[clips], i)
-            training.files[f"reconstruction-{part}.png"] = png
+    shown, psnr, neutral = reconstructions(training, MicroNet, frames) if config.pretrain == "eid" else ({}, {}, {})
     macro = None
     if training.pretrained and training.pretraining_data:  # images come from the cache, never with the weights
         expressions = training.pretraining_data()
@@ -305,8 +311,8 @@ def train(training: FoldTraining[Config, Store]) -> None:
         macro = macronet(training.pretrained, config), expressions.to(training.device)
     guidance = Guidance(MicroNet, pairs, config, macro, training.augmentation)
     guidance.due = not config.compile  # a compiled backward pass runs once
-    for epoch, terms in run(training, guidance.guided or MicroNet, guidance.step, rows, config.epochs, "second"):
-        training.score(epoch, lambda clips: predict(MicroNet, frames[clips]), loss=sum(terms.values()), **terms)
+    for epoch, terms in run(training, guidance.guided or MicroNet, guidance.step, train, config.epochs, "second"):
+        training.score(epoch, lambda rows: predict(MicroNet, frames[rows]), loss=sum(terms.values()), **terms)
         guidance.due = not config.compile
         if epoch + 1 == round(config.full_rate * config.epochs):
             guidance.lower_rates()
@@ -318,17 +324,17 @@ def run(
     training: FoldTraining[Config, Store],
     net: nn.Module,
     step: Callable[[Tensor], dict[str, Tensor]],
-    rows: Tensor,
+    clips: Tensor,
     epochs: int,
     stage: str,
 ) -> Iterator[tuple[int, dict[str, float]]]:
-    """Epochs of `step(indices of pairs (B,))` over the clips `rows`: each epoch and the means of its terms."""
+    """Epochs of `step(indices of pairs (B,))`, T pairs of each of `clips` (n,): an epoch and the means of its terms."""
     T = training.data.stacked().shape[1] - 1
-    rows = rows.cpu()
+    clips = clips.cpu()
     for epoch in training.epochs(epochs):
         net.train()
-        for batch in training.shuffled(torch.arange(T * len(rows)), stage=stage):
-            training.note(rows[batch // T], **step(batch))
+        for pairs in training.shuffled(torch.arange(T * len(clips)), stage=stage):
+            training.note(clips[pairs // T], **step(pairs))
         yield epoch, training.means(epoch)
 
 
@@ -350,6 +356,25 @@ def apply(net: EIDNet, data: Store, config: Config) -> tuple[Tensor, Tensor]:
     x_N, x_E = floats(frames[:, [0, middle(frames)]]).unbind(1)
     f_e, _ = net.E(net.shown(x_E, x_N))
     return scores, gradcam(f_e, net.D_e(f_e).amax(dim=1))[:, None]
+
+
+def reconstructions(
+    training: FoldTraining[Config, Store], net: EIDNet, frames: Tensor
+) -> tuple[dict[str, str], dict[str, float], dict[str, float]]:
+    """Reconstruct test and training clips of `frames` (N, 1 + T, H, W, 3); a sample of each becomes a file of the fold.
+
+    Returns `shown`, `psnr` and `neutral` of `Left`.
+    """
+    shown: dict[str, str] = {}
+    psnr: dict[str, float] = {}
+    neutral: dict[str, float] = {}
+    for part in ("test", "train"):
+        names = getattr(training.fold, part)
+        i = training.seed % len(names)
+        shown[part] = names[i]
+        psnr[part], neutral[part], png = reconstruct(net, frames[training.indices(part)], i)
+        training.files[f"reconstruction-{part}.png"] = png
+    return shown, psnr, neutral
 
 
 @torch.no_grad()

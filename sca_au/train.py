@@ -77,12 +77,14 @@ def network(config: Config, M: int) -> partial[SCANetwork]:
 
 
 def start(net: SCANetwork, config: Config, weights_dir: Path) -> None:
-    """Load the backbone's initial weights, the zoo's file in the folder `weights_dir`. UserError for another file."""
-    if file := zoo(config):
-        with published_weights(path := weights_dir / file.file.name, file.file):
-            if (classes := net.backbone.load_zoo(read_tensors(path))) != file.classes:
-                found = "no classifier" if classes is None else f"a classifier of {classes} classes"
-                raise ValueError(f"it has {found}; that of {file.data} has {file.classes}")
+    """Load the backbone's initial weights, the zoo's, from their file in the folder `weights_dir`."""
+    if (wanted := zoo(config)) is None:
+        return
+    with published_weights(weights_dir / wanted.file.name, wanted.file) as path:
+        classes = net.backbone.load_zoo(read_tensors(path))
+        if classes != wanted.classes:
+            found = "no classifier" if classes is None else f"a classifier of {classes} classes"
+            raise ValueError(f"it has {found}; that of {wanted.data} has {wanted.classes}")
 
 
 def train(training: FoldTraining[Config, Prepared]) -> None:
@@ -97,13 +99,9 @@ def detect(training: FoldTraining[Config, Prepared]) -> None:
     """The network of Sec. 4.2, scored on the validation and the test fold after every epoch."""
     config = training.config
     clips = torch.tensor(training.data.x, device=training.device)
-    train, test, target = training.indices("train"), training.indices("test"), training.targets
-
-    def held_out(rows: Tensor) -> Tensor:
-        return central(clips[rows], config.size)
-
+    train, test, y = training.indices("train"), training.indices("test"), training.targets
     net = training.build(
-        network(config, target.shape[1]),
+        network(config, len(training.task.aus)),
         frames=f"onset to offset, interpolated to {config.tim}, of which {config.frames} are taken evenly",
         colour="RGB",
         resize=config.resize,
@@ -112,14 +110,13 @@ def detect(training: FoldTraining[Config, Prepared]) -> None:
         shapes={"clips": [3, config.frames, config.size, config.size]},
     )
     start(net, config, training.weights_dir)
-    sgd = torch.optim.SGD(
-        net.parameters(),
-        lr=config.lr,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-        fused=training.device.type == "cuda",
-    )
-    drops = torch.optim.lr_scheduler.StepLR(sgd, config.drop, gamma=0.1)
+    fused = training.device.type == "cuda"
+    sgd = torch.optim.SGD(net.parameters(), config.lr, config.momentum, weight_decay=config.weight_decay, fused=fused)
+    decay = torch.optim.lr_scheduler.StepLR(sgd, config.drop, gamma=0.1)
+
+    def middle(rows: Tensor) -> Tensor:
+        return central(clips[rows], config.size)
+
     seconds, steps = 0.0, 0
     for epoch in training.epochs(config.epochs):
         net.train()
@@ -127,7 +124,7 @@ def detect(training: FoldTraining[Config, Prepared]) -> None:
         for rows in training.shuffled(train, least=1):
             crops = augmented(clips[rows], config.size, flip=config.flip, generator=training.augmentation)
             with autocast(config, training.device):
-                loss = total_loss(net(floats(crops)), target[rows])
+                loss = total_loss(net(floats(crops)), y[rows])
             sgd.zero_grad()
             loss.backward()
             sgd.step()
@@ -135,9 +132,9 @@ def detect(training: FoldTraining[Config, Prepared]) -> None:
             steps += 1
         means = training.means(epoch)
         seconds += time.perf_counter() - clock
-        drops.step()
-        training.score(epoch, lambda rows: predict(net, held_out(rows))[0], **means)
-    _, maps = predict(training.scored(net), held_out(test))
+        decay.step()
+        training.score(epoch, lambda rows: predict(net, middle(rows))[0], **means)
+    _, maps = predict(training.scored(net), middle(test))
     parameters = sum(p.numel() for p in net.parameters())
     training.figures = Left(maps=maps.double().round(decimals=3).tolist(), parameters=parameters)
     training.times["step"] = round(seconds / max(steps, 1), 4)

@@ -56,14 +56,14 @@ def network(config: Config, classes: int, domains: int = 2) -> partial[SKD_TSTSA
 
 
 def start(net: SKD_TSTSAN, config: Config, weights_dir: Path) -> None:
-    """Load the released weights that training starts from, if any, from files in `weights_dir`. Raises UserError."""
+    """Load the initial weights, the released ones, from their files in the folder `weights_dir`."""
     parts: tuple[tuple[Part, str, Published], ...] = (
         ("network", config.start, RELEASED),
         ("magnifier", config.magnifier, MAGNIFIER),
     )
     for part, name, file in parts:
         if name != "random":
-            with published_weights(path := weights_dir / name, file):
+            with published_weights(weights_dir / name, file) as path:
                 load_released(path, net, transfer=True, part=part)
 
 
@@ -100,7 +100,8 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
     """Training on CK+ (Sec. 4.2) in two temporal domains: all weights but those of the last linear layers."""
     config, data = pretraining.config, pretraining.data
     assert isinstance(data, MacroExpressions)
-    start(made := network(config, len(MACRO.classes), domains=2)(), config, pretraining.weights_dir)
+    made = network(config, len(MACRO.classes), domains=2)()
+    start(made, config, pretraining.weights_dir)
     net = pretraining.synchronised(made).train()
     optimiser, alpha = adam(net, config), alpha_of(data.y, len(MACRO.classes)).to(pretraining.device)
     pretraining.keep(net=net, adam=optimiser)
@@ -137,7 +138,7 @@ def train(training: FoldTraining[Config, Any]) -> None:
     if config.method != "SKD-TSTSAN":
         return baselines.train(training)
     x = training.data.tensor(training.device, follow=config.follow)
-    rows, test, y = training.indices("train"), training.indices("test"), training.targets
+    train, test, y = training.indices("train"), training.indices("test"), training.targets
     net = training.build(
         network(config, len(training.task.classes), config.domains),
         frames="onset, apex, offset" if config.domains == 2 else "onset to offset, apex",
@@ -151,18 +152,18 @@ def train(training: FoldTraining[Config, Any]) -> None:
     if training.pretrained:
         net.load_state_dict({**net.state_dict(), **training.pretrained})  # the last linear layers stay as they are
     optimiser = adam(net, config)
-    alpha = alpha_of(y[rows], len(training.task.classes))
-    epochs = math.ceil(config.iterations / math.ceil(len(rows) / config.batch))
+    alpha = alpha_of(y[train], len(training.task.classes))
+    epochs = math.ceil(config.iterations / math.ceil(len(train) / config.batch))
     decay = torch.optim.lr_scheduler.MultiStepLR(optimiser, [round(config.full_rate * epochs)], gamma=0.1)
     for epoch in training.epochs(epochs):
         net.train()
-        for batch in training.shuffled(rows, least=1):
+        for rows in training.shuffled(train, least=1):
             with autocast(config, training.device):
-                terms = criterion(net, x[batch], y[batch], alpha, config)
+                terms = criterion(net, x[rows], y[rows], alpha, config)
             optimiser.zero_grad()
             total(terms.values()).backward()
             optimiser.step()
-            training.note(batch, **terms)
+            training.note(rows, **terms)
         decay.step()
         means = training.means(epoch)
         training.score(epoch, lambda rows: predict(net, x[rows])[0], loss=sum(means.values()), **means)
@@ -193,7 +194,7 @@ def heat_maps(net: SKD_TSTSAN, x: Tensor) -> Tensor:
 
 
 def apply(net: nn.Module, data: FacesAndFlow | Data, config: Config) -> tuple[Tensor, Tensor]:
-    """Class probabilities (N, classes) of the deepest classifier and heat maps (N, 1, h, w) for a user's clips."""
+    """For a user's clips: class probabilities (N, classes) of the deepest classifier and heat maps (N, 1, h, w)."""
     if not isinstance(data, FacesAndFlow):
         return baselines.apply(net, data, config)
     assert isinstance(net, SKD_TSTSAN)

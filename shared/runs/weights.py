@@ -170,8 +170,8 @@ def load_zip(path: Path) -> Any:
 
 
 @contextmanager
-def published_weights(path: Path, file: Published) -> Iterator[None]:
-    """Around code that reads `file`, weights of others, from `path`: raises faults of the file as a UserError.
+def published_weights(path: Path, file: Published) -> Iterator[Path]:
+    """Around code that reads `file`, weights of others, from `path`, its value: raises faults of it as a UserError.
 
     Files are read as tensors alone: nothing in them is ever executed.
     """
@@ -179,7 +179,7 @@ def published_weights(path: Path, file: Published) -> Iterator[None]:
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is not a regular file: {file.what}\n{remedy}")
     try:
-        yield
+        yield path
     except FileNotFoundError as error:
         what = f"{path} is not there" if error.errno else str(error)
         raise UserError(f"{what}: {file.what}\n{remedy}") from error

@@ -38,9 +38,9 @@ def mmnet(config: Config, classes: int) -> partial[MMNet]:
 
 
 def start(net: CapsuleNet, config: Config, weights_dir: Path) -> None:
-    """Load ImageNet's weights into the trunk, from a file in `weights_dir`. Raises UserError."""
+    """Load the trunk's initial weights, ImageNet's, from their file in the folder `weights_dir`."""
     if config.trunk != "random":
-        with published_weights(path := weights_dir / config.trunk, TRUNK):
+        with published_weights(weights_dir / config.trunk, TRUNK) as path:
             net.load_imagenet(read_tensors(path))
 
 

@@ -132,7 +132,7 @@ def test_at_paper_scale_every_student_fits_its_teacher(config, task):
 
 def test_missing_imagenet_weights_say_what_to_do():
     with pytest.raises(UserError, match="weights/resnet18-f37072fd.pth is not there(.|\n)*--set start=random"):
-        start(network(Config(), 4)(), Config(), "weights")
+        start(network(Config(), 4)(), Config(), Path("weights"))
     assert "resnet18-f37072fd.pth, resnet34-b627a593.pth" in PAPER.remarks(Config())[0]
     assert PAPER.remarks(BASE)[0].startswith("weights: random, not ImageNet's")
 
