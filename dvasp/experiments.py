@@ -1,6 +1,6 @@
 """The paper's tables, one line per row, and the functions that run them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,15 @@ def pretraining(config: Config, task: Task) -> dict[str, Any] | None:
 
 def files(config: Config) -> tuple[str, ...]:
     """The names of the published files that the networks start from."""
-    depths = {config.depth} if config.method != "fine-tune" else set[int]()  # which starts from the teacher
+    depths = []
+    if config.method != "fine-tune":  # which starts from the teacher
+        depths.append(config.depth)
     if config.method != "none" and not config.teacher:
-        depths.add(config.teacher_depth)
-    imagenet = tuple(IMAGENET[depth].name for depth in sorted(depths)) if config.start == "imagenet" else ()
-    return imagenet + ((config.teacher,) if config.method != "none" and config.teacher else ())
+        depths.append(config.teacher_depth)
+    names = [IMAGENET[depth].name for depth in sorted(set(depths))] if config.start == "imagenet" else []
+    if config.method != "none" and config.teacher:
+        names.append(config.teacher)
+    return tuple(names)
 
 
 def remarks(config: Config, history: History = (), records: Sequence[Record] = ()) -> list[str]:
@@ -39,18 +43,20 @@ def remarks(config: Config, history: History = (), records: Sequence[Record] = (
     if config.teacher:
         view = "" if config.views == 2 else ", its first view alone (net1, or trunks.0), co-trained or not"
         origin = f"from {config.teacher}{view}; its F1 is not known here"
-    then = f"; {'then' if config.method == 'fine-tune' else 'taught by'} the teacher {origin}"
-    lines = [f"weights: {first}{then}"]
-    if config.method == "fine-tune" and config.teacher:
-        lines = [f"weights: the teacher's, {origin}"]
-    if history:
-        f1, constant = history[-1][train.HELD_OUT], history[-1][train.CONSTANT]
-        nothing = "; it has learned nothing" if f1 <= constant else ""
-        views = "two views" if config.views == 2 else "one view"
-        lines.append(
-            f"teacher of {views}: macro F1 {f1:.3f} on held-out images of EmotioNet, all absent {constant:.3f}{nothing}"
-        )
-    return lines
+    if config.method != "fine-tune":
+        weights = f"{first}; taught by the teacher {origin}"
+    elif config.teacher:
+        weights = f"the teacher's, {origin}"
+    else:
+        weights = f"{first}; then the teacher {origin}"
+    return [f"weights: {weights}", *(learned(config.views, epoch) for epoch in history[-1:])]
+
+
+def learned(views: int, epoch: Mapping[str, float]) -> str:
+    """A line on what a teacher has learned, by its last epoch."""
+    f1, constant = epoch[train.HELD_OUT], epoch[train.CONSTANT]
+    of, nothing = ("two views" if views == 2 else "one view"), ("; it has learned nothing" if f1 <= constant else "")
+    return f"teacher of {of}: macro F1 {f1:.3f} on held-out images of EmotioNet, all absent {constant:.3f}{nothing}"
 
 
 def columns(task: str, *aus: int) -> tuple[Column, ...]:
