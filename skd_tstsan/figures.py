@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -32,29 +31,30 @@ def figures(session: Session, experiments: Sequence[Experiment], results: Sequen
     if base.method != "SKD-TSTSAN":
         return []
     own = [e for e in experiments if replace(config_of(e, Config), batch=base.batch) == base]
-
-    def other(task: str, **changes: Any) -> list[list[Experiment]]:
-        """The method and the same with `changes` on a task: one pair, or none."""
-        pair = [
-            e
-            for config in (base, replace(base, **changes))
-            for e in experiments
-            if e.task.name == task and e.config == config
-        ]
-        return [pair] if len(pair) == 2 and pair[0] is not pair[1] else []
-
     drawn = [confusions(own)] if own else []
-    drawn += [heat_maps(*pair) for pair in other("cde-3", eca=False)]
-    drawn += [distillation(*pair) for pair in other(CASME2_FIVE, skd=False)]
+    if pair := compared(experiments, "cde-3", base, replace(base, eca=False)):
+        drawn.append(heat_maps(*pair))
+    if pair := compared(experiments, CASME2_FIVE, base, replace(base, skd=False)):
+        drawn.append(distillation(*pair))
     for result in results:
         if result.table.name.startswith("figure9"):
             drawn += along_rows(result, result.table.title, "UAR", only="UAR", linestyle="")
     of_task = [e for e in experiments if e.task.name == CASME2_FIVE]
     domains = [e for e in of_task if replace(config_of(e, Config), domains=base.domains) == base]
-    drawn += [temporal_domains(domains)] if len(domains) > 1 else []
-    if base.skd:  # else there is one classifier
-        drawn += [classifiers(e) for e in sorted(own, key=lambda e: "CASME3" not in e.task.corpora)[:1]]
+    if len(domains) > 1:
+        drawn.append(temporal_domains(domains))
+    if own and base.skd:  # else there is one classifier
+        on_casme3 = [e for e in own if "CASME3" in e.task.corpora]
+        drawn.append(classifiers((on_casme3 or own)[0]))
     return drawn
+
+
+def compared(
+    experiments: Sequence[Experiment], task: str, method: Config, without: Config
+) -> tuple[Experiment, Experiment] | None:
+    """The experiments of two configurations on a task, where both are there."""
+    of = {e.config: e for e in experiments if e.task.name == task}
+    return (of[method], of[without]) if method != without and method in of and without in of else None
 
 
 def confusions(experiments: Sequence[Experiment]) -> Figure:
