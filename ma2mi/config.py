@@ -34,16 +34,23 @@ def reconstructs(config: "Config") -> bool:
 
 
 def in_latents(config: "Config") -> bool:
+    """True where it reconstructs their latents."""
     return config.pretrain == "latents"
 
 
 def in_pixels(config: "Config") -> bool:
+    """True where it reconstructs their pixels (MA2MI† of Table 1)."""
     return config.pretrain == "pixels"
 
 
 def positioned(config: "Config") -> bool:
     """True where pre-training reconstructs frames and the position branch is there."""
     return reconstructs(config) and config.position
+
+
+def compares_positions(config: "Config") -> bool:
+    """True where L_pos is part of the pre-training."""
+    return positioned(config) and config.position_loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +67,8 @@ class Config(Settings):
     source: Literal["AFEW", "FERV39k", "DFEW"] = setting("DFEW", "pre-training")  # Sec. 4.3; others in Table 3
     delta: tuple[int, int] = setting((3, 8), "pre-training", least=1, when=reconstructs)  # Sec. 4.3; others in Fig. 4
     position_loss: bool = setting(True, "pre-training", when=positioned)  # L_pos (Table 4)
-    norm: Literal["position", "map"] = setting(
-        "position", "pre-training", when=lambda config: positioned(config) and config.position_loss
-    )  # of L_3; not in the paper: mean over positions
+    # of L_3; not in the paper: mean over positions
+    norm: Literal["position", "map"] = setting("position", "pre-training", when=compares_positions)
     # Sec. 3.2: as DiT's
     autoencoder: Literal["published", "random", "pool"] = setting("published", "pre-training", when=in_latents)
     cache_latents: bool = setting(True, "machine", when=in_latents)  # compute each frame's Z once; not in the paper

@@ -37,13 +37,14 @@ TRUNK = of_torchvision(
 PUBLISHED = (RELEASED, MAGNIFIER, TRUNK)
 
 
-def _baseline(config: "Config") -> bool:
+def baseline(config: "Config") -> bool:
+    """True for STSTNet, CapsuleNet and MMNet."""
     return config.method != "SKD-TSTSAN"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(Settings):
-    method: Literal["SKD-TSTSAN", "STSTNet", "CapsuleNet", "MMNet"] = setting("SKD-TSTSAN", "network", when=_baseline)
+    method: Literal["SKD-TSTSAN", "STSTNet", "CapsuleNet", "MMNet"] = setting("SKD-TSTSAN", "network", when=baseline)
     follow: Literal["release", "paper"] = setting("release", "network")  # where they differ; its weights: "release"
     resize: int = setting(128, "input", least=8)  # side of the faces that patches and flow come from; Sec. 4.2
     size: int = setting(48, "input", least=17)  # side of the network's inputs; Sec. 4.2
@@ -77,7 +78,7 @@ class Config(Settings):
     full_rate: float = setting(1.0, "training", above=0, most=1)  # share of the epochs at `lr`, then a tenth of it
 
     # STSTNet, CapsuleNet and MMNet (Table 3): their released code; what else they set is in experiments.py
-    image: int = setting(224, "input", least=144, when=_baseline)  # side of CapsuleNet's and MMNet's frames
+    image: int = setting(224, "input", least=144, when=baseline)  # side of CapsuleNet's and MMNet's frames
     trunk: str = setting(TRUNK.name, "training")  # CapsuleNet's: "random", or torchvision's file
     ststnet_epochs: int = setting(800, "training", least=1)  # 500 in its paper
     capsulenet_epochs: int = setting(30, "training", least=1)
@@ -112,7 +113,7 @@ class Config(Settings):
     @property
     def pretrained(self) -> bool:
         """Whether training on CK+ comes first; the released network has had it."""
-        if _baseline(self):
+        if baseline(self):
             return False
         return self.pretrain == "true" or (self.pretrain == "auto" and self.start == "random")
 
