@@ -22,7 +22,7 @@ from shared.tasks import TASKS
 
 from .baselines import data as baselines
 from .config import Config
-from .losses import Follow
+from .losses import Follow, is_release
 from .model import GRID
 
 CASME2_FIVE = "casme2-5-apex"  # the released code's 244 clips: two have no apex after their onset
@@ -45,7 +45,7 @@ class FacesAndFlow:
         256 steps, so that no motion is an arbitrary grey; "paper" keeps signed pixels."""
         faces, flow = (torch.tensor(array, device=device) for array in (self.faces, self.flow))
         images = whole_and_patches(faces, self.flow.shape[-1])
-        return torch.cat([images, grey(flow) if follow == "release" else flow], dim=1)
+        return torch.cat([images, grey(flow) if is_release(follow) else flow], dim=1)
 
 
 def load(samples: pd.DataFrame, config: Config, cache: Path) -> FacesAndFlow | baselines.Data:

@@ -35,7 +35,7 @@ def focal_loss(
     The sum over classes has one term, that of the label. follow "release": its mean over the batch weighted by alpha_y,
     so that alpha's size does not matter; "paper": its plain mean.
     """
-    check_follow(follow)
+    release = is_release(follow)
     check_alike(z)
     outside = y.is_cpu and bool(((y < 0) | (y >= z.shape[1])).any())
     if y.shape != z.shape[:1] or y.dtype != torch.int64 or outside:
@@ -53,7 +53,7 @@ def focal_loss(
     if alpha is None:
         return terms.mean()
     weights = alpha[y].to(terms.dtype)
-    if follow == "paper":
+    if not release:
         return (weights * terms).mean()
     return (weights * terms).sum() / weights.sum().clamp_min(torch.finfo(terms.dtype).tiny)  # without any weight: 0
 
@@ -71,10 +71,9 @@ def feature_loss(F_i: Tensor, F_C: Tensor, *, follow: Follow = "release") -> Ten
 
     The released code leaves out positions where neither feature is positive: as means of ReLUs, both are 0 there.
     """
-    check_follow(follow)
     check_alike(F_i, F_C)
     squares = (F_i - F_C).square().sum(1)
-    return squares.sum() if follow == "release" else squares.mean()
+    return squares.sum() if is_release(follow) else squares.mean()
 
 
 def skd_loss(
@@ -108,10 +107,11 @@ def skd_loss(
     return terms
 
 
-def check_follow(follow: str) -> None:
-    """Raises ValueError for any other word."""
+def is_release(follow: Follow) -> bool:
+    """Whether `follow` is "release" rather than "paper"; raises ValueError for any other word."""
     if follow not in ("release", "paper"):
-        raise ValueError(f'follow is "release" or "paper", not {follow!r}')
+        raise ValueError(f'follow={follow!r}: expected "release" or "paper"')
+    return follow == "release"
 
 
 def check_alike(*batches: Tensor) -> None:

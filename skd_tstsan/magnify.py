@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from .losses import Follow, check_follow
+from .losses import Follow, is_release
 
 
 def _conv(c_in: int, c_out: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
@@ -48,16 +48,15 @@ class Manipulator(nn.Module):
 
     def __init__(self, width: int = 32, *, alpha: float = 2.0, follow: Follow = "release") -> None:
         super().__init__()
-        check_follow(follow)
-        self.alpha, self.follow = alpha, follow
-        self.g = _conv(width, width, 7 if follow == "release" else 3)
+        self.alpha, self.release = alpha, is_release(follow)
+        self.g = _conv(width, width, 7 if self.release else 3)
         self.h_conv = _conv(width, width)
         self.h_resblk = ResidualBlock(width)
 
     def forward(self, M_a: Tensor, M_b: Tensor) -> Tensor:
         """Representations (B, width, h, w) of two frames -> that of the second, its motion magnified."""
         motion = self.h_resblk(self.h_conv(self.alpha * self.g(M_b - M_a).relu_()))
-        return motion + (M_b if self.follow == "release" else M_a)
+        return motion + (M_b if self.release else M_a)
 
 
 class MotionMagnification(nn.Module):
