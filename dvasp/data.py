@@ -48,7 +48,10 @@ def load(samples: pd.DataFrame, config: Config, cache: Path) -> Store:
 
 
 def augmented(images: Tensor, draws: Tensor, size: int, *, flip: bool = True) -> Tensor:
-    """Random crop (Sec. IV-C) and flip: (B, R, R, 3) uint8 and draws (B, 3) in [0, 1) -> (B, 3, size, size) in 0..1."""
+    """Training: a crop of `size` from a random place (Sec. IV-C) and a random flip, by `draws` (B, 3) in [0, 1).
+
+    Images (B, R, R, 3) uint8 -> (B, 3, size, size) in [0, 1].
+    """
     B, R, _, _ = images.shape
     along = torch.arange(size, device=images.device)
     top, left = (draws[:, :2] * (R - size + 1)).long().unbind(1)
@@ -59,7 +62,7 @@ def augmented(images: Tensor, draws: Tensor, size: int, *, flip: bool = True) ->
 
 
 def central(images: Tensor, size: int) -> Tensor:
-    """Test: the middle of images (B, R, R, 3) uint8 -> (B, 3, size, size) in 0..1."""
+    """Test: the middle of images (B, R, R, 3) uint8 -> (B, 3, size, size) in [0, 1]."""
     start = (images.shape[1] - size) // 2
     return images[:, start : start + size, start : start + size].movedim(-1, 1) / 255
 

@@ -13,7 +13,7 @@ BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 def prepare(
     onset: Tensor, apex: Tensor, *, resize: int = 240, size: int = 224, ratio: float = 30.0, lambda_c: float = 8.0
 ) -> Tensor:
-    """Onset and apex (B, 3, resize, resize) in 0..1 -> a student's input at test, the magnified middle of `size`.
+    """Onset and apex (B, 3, resize, resize) in [0, 1] -> a student's input at test, the magnified middle of `size`.
 
     Values are rounded to 8 bits, as in training. A student's own settings: `net.input`.
     """
@@ -27,19 +27,19 @@ def prepare(
 
 
 def check_images(x: Tensor) -> None:
-    """Raises ValueError where images are not (B, C, H, W) or not in 0..1.
+    """Raises ValueError where images are not (B, C, H, W) or not in [0, 1].
 
     Values are checked on the CPU alone, since a check would wait for a GPU, and not in a compiled graph."""
     if x.ndim != 4 or not x.is_floating_point() or not x.numel():
-        raise ValueError(f"images {tuple(x.shape)} of {x.dtype}: expected (B, C, H, W), floats in 0..1")
+        raise ValueError(f"images {tuple(x.shape)} of {x.dtype}: expected (B, C, H, W), floats in [0, 1]")
     if torch.compiler.is_compiling() or not x.is_cpu:
         return
     if x.min() < -1e-3 or x.max() > 1 + 1e-3 or x.isnan().any():
-        raise ValueError(f"images from {x.min():g} to {x.max():g}: expected values in 0..1 (divide bytes by 255)")
+        raise ValueError(f"images from {x.min():g} to {x.max():g}: expected values in [0, 1] (divide bytes by 255)")
 
 
 def magnify(onset: Tensor, apex: Tensor, *, ratio: float = 30.0, lambda_c: float = 8.0) -> Tensor:
-    """The apex as if it had moved `ratio` times as far from the onset: images (B, C, H, W) in 0..1 -> the same.
+    """The apex as if it had moved `ratio` times as far from the onset: images (B, C, H, W) in [0, 1] -> the same.
 
     ratio 1 gives the apex. Each band of apex - onset is multiplied; bands of wavelengths under lambda_c (pixels) in
     proportion less, since a linear method cannot move so fine a structure so far. The finest band, mostly noise, and

@@ -1,6 +1,6 @@
 """Fig. 2 and 3: the teacher (two ResNet-34) and the student (two ResNet-18), and their single-view forms.
 
-All take images (B, 3, H, W) in 0..1 and normalise them themselves, by `statistics`: see STATISTICS.
+All take images (B, 3, H, W) in [0, 1] and normalise them themselves, by `statistics`: see STATISTICS.
 """
 
 import re
@@ -17,7 +17,7 @@ from .magnify import check_images
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 Statistics = Literal["imagenet", "emotionet", "none"]
-# mean and standard deviation of R, G, B in 0..1; "none": images are taken as they are
+# mean and standard deviation of R, G, B in [0, 1]; "none": images are taken as they are
 STATISTICS: dict[str, tuple[tuple[float, ...], tuple[float, ...]] | None] = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "emotionet": ((0.5355, 0.4249, 0.3801), (0.2832, 0.2578, 0.2548)),  # released code of co-training
@@ -86,9 +86,9 @@ class Views(nn.Module):
         self.FC = nn.ModuleList(nn.Linear(8 * width, outputs) for _ in range(views))
 
     def each_view(self, x: Tensor) -> tuple[Tensor, Tensor, list[list[Tensor]]]:
-        """Images (B, 3, H, W) in 0..1 -> f_i (V, B, 8 width), logits (V, B, outputs), and each view's activations."""
+        """Images (B, 3, H, W) in [0, 1] -> f_i (V, B, 8 width), logits (V, B, outputs), and each view's activations."""
         if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
-            raise ValueError(f"images {tuple(x.shape)} of {x.dtype}: expected (B, 3, H, W), floats in 0..1")
+            raise ValueError(f"images {tuple(x.shape)} of {x.dtype}: expected (B, 3, H, W), floats in [0, 1]")
         if self.size and x.shape[2:] != (self.size, self.size):
             raise ValueError(f"images of {tuple(x.shape[2:])}: this network learned from {self.size} × {self.size}")
         if self.statistics:
@@ -126,7 +126,7 @@ class Teacher(Views):
         self.bias_in_W = is_release(follow)
 
     def forward(self, x: Tensor) -> Output:
-        """Images (B, 3, H, W) in 0..1 -> logits (V, B, C), their mean (B, C), W (V, C, 8 width), features.
+        """Images (B, 3, H, W) in [0, 1] -> logits (V, B, C), their mean (B, C), W (V, C, 8 width), features.
 
         W has one more column, the bias, with follow="release".
         """
@@ -134,7 +134,7 @@ class Teacher(Views):
         return Output(z, z.mean(0), self.classifiers(bias=self.bias_in_W), features)
 
     def predict(self, x: Tensor) -> Tensor:
-        """Images (B, 3, H, W) in 0..1 -> the probability of each AU (B, C)."""
+        """Images (B, 3, H, W) in [0, 1] -> the probability of each AU (B, C)."""
         return self(x).fused.sigmoid()
 
 
@@ -166,7 +166,7 @@ class Student(Views):
         self.FC_s = nn.Linear(8 * width, 2 * N) if views == 2 and not is_release(follow) else None
 
     def forward(self, x: Tensor) -> Output:
-        """Images (B, 3, H, W) in 0..1 -> logits (V, B, N, 2), fused ones (B, N, 2), W (V, N, 16 width), features.
+        """Images (B, 3, H, W) in [0, 1] -> logits (V, B, N, 2), fused ones (B, N, 2), W (V, N, 16 width), features.
 
         W is (V, 2 N, 8 width + 1), rows with their bias, with follow="release".
         """
@@ -179,7 +179,7 @@ class Student(Views):
         return Output(z, fused, W, features)
 
     def predict(self, x: Tensor) -> Tensor:
-        """Images (B, 3, H, W) in 0..1 -> the probability of each AU (B, N)."""
+        """Images (B, 3, H, W) in [0, 1] -> the probability of each AU (B, N)."""
         return self(x).fused.softmax(-1)[..., 1]
 
 

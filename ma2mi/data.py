@@ -55,7 +55,8 @@ def augmented(
 ) -> tuple[Tensor, Tensor]:
     """Training: a random crop of `size`, flip and rotation (Sec. 4.3), the same for both frames of a pair.
 
-    All that is random is drawn on the CPU, from `generator`."""
+    Pairs (B, 2, R, R, 3) uint8 -> I_t and I_{t+δ}, each (B, 3, size, size). All is drawn from `generator`, on the CPU.
+    """
     B, _, R, _, _ = pairs.shape
     angle = (torch.rand(B, generator=generator) * 2 - 1) * math.radians(degrees)
     flip = torch.randint(0, 2, (B,), generator=generator) * 2.0 - 1

@@ -30,7 +30,7 @@ def distance(a: Tensor, b: Tensor, norm: Norm = "mean_square") -> Tensor:
 
 
 def check_batches(**tensors: Tensor) -> None:
-    """Raise ValueError for tensors (B, ...) that differ in shape and would be broadcast, or that are empty."""
+    """Raises ValueError for tensors (B, ...) that differ in shape and would be broadcast, or that are empty."""
     check_alike(**tensors)
     if not all(tensor.numel() for tensor in tensors.values()):
         raise ValueError("an empty batch has no mean loss")

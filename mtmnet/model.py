@@ -48,7 +48,7 @@ def conv_block(C_in: int, C: int, activation: nn.Module) -> nn.Sequential:
 
 
 def check_images(x: Tensor) -> None:
-    """Raise ValueError unless x is an image (B, 3, H, W) in [0, 1]: other values would be normalised to nonsense.
+    """Raises ValueError unless x is an image (B, 3, H, W) in [0, 1]: other values would be normalised to nonsense.
 
     Values are checked on the CPU alone, since a check would wait for a GPU, and not in a compiled graph.
     """
@@ -116,7 +116,7 @@ class Classifier(nn.Sequential):
 
 
 def check_alike(**tensors: Tensor) -> None:
-    """Raise ValueError where tensors that belong together differ in shape."""
+    """Raises ValueError where tensors that belong together differ in shape."""
     first, *others = tensors.values()
     if any(x.shape != first.shape for x in others):
         shapes = ", ".join(f"{name} {tuple(x.shape)}" for name, x in tensors.items())

@@ -67,7 +67,7 @@ class ChannelAttention(nn.Module):
         self.expand = nn.Linear(k * reduced, channels)  # the second convolution, 1×1 on a 1×1 map
 
     def weight(self, F: Tensor) -> Tensor:
-        """W_ch, the weight of each channel in 0..1: (B, C, H, W) -> (B, C)."""
+        """W_ch, the weight of each channel in [0, 1]: (B, C, H, W) -> (B, C)."""
         F = untimed(F)
         if F.shape[1] != (channels := self.expand.out_features):
             raise ValueError(f"channel attention was made for maps of {channels} channels, got {F.shape[1]}")
@@ -100,7 +100,7 @@ class SpatialAttention(nn.Module):
         self.expand = nn.Linear(k * d, d)
 
     def weight(self, F: Tensor) -> Tensor:
-        """W'_sp, the weight of each position in 0..1: (B, C, H, W) -> (B, H, W)."""
+        """W'_sp, the weight of each position in [0, 1]: (B, C, H, W) -> (B, H, W)."""
         F = untimed(F)
         B, C, H, W = F.shape
         if self.size != (H, W):

@@ -86,15 +86,15 @@ def floats(clips: Tensor) -> Tensor:
 
 
 def central(clips: Tensor, size: int) -> Tensor:
-    """Test: the middle `size`×`size` of clips (B, T, R, R, 3)."""
-    m = (clips.shape[2] - size) // 2
-    return clips[:, :, m : m + size, m : m + size]
+    """Test: the middle of clips (B, T, R, R, 3) -> (B, T, size, size, 3)."""
+    start = (clips.shape[2] - size) // 2
+    return clips[:, :, start : start + size, start : start + size]
 
 
 def augmented(clips: Tensor, size: int, *, flip: bool, generator: torch.Generator) -> Tensor:
     """Training: a crop of `size` from a random place (Sec. 4.2) and a random flip, one for all frames of a clip.
 
-    Both are drawn from `generator`, on the CPU.
+    Clips (B, T, R, R, 3) -> (B, T, size, size, 3). Both are drawn from `generator`, on the CPU.
     """
     B, _, R, _, _ = clips.shape
     corners = torch.randint(R - size + 1, (B, 2), generator=generator).tolist()

@@ -7,7 +7,7 @@ from torch import Tensor
 def au_loss(logits: Tensor, y: Tensor) -> Tensor:
     """L_a, the binary cross-entropy of every sample and AU: logits, y (B, M) -> (B, M). Eq. (4) with its minus sign.
 
-    Raises ValueError for an empty batch, shapes that differ, and y outside 0..1, which is checked on the CPU alone,
+    Raises ValueError for an empty batch, shapes that differ, and y outside [0, 1], which is checked on the CPU alone,
     since a check would wait for a GPU.
     """
     if logits.ndim != 2 or logits.shape != y.shape or not logits.numel():

@@ -84,7 +84,7 @@ def test_a_network_refuses_images_of_another_size_than_it_learned_from(name):
 def test_a_network_refuses_bytes(name):
     arguments, _, inputs, _ = NETWORKS[name]
     net = torch.hub.load(str(ROOT), name, source="local", **arguments).eval()
-    with pytest.raises(ValueError, match=r"in \[0, 1\]|expected .*\[-?[01], 1\]|expected values in 0..1"):
+    with pytest.raises(ValueError, match=r"in \[0, 1\]|expected .*\[-?[01], 1\]"):
         net(*(255 * torch.rand(size) for size in inputs))
 
 

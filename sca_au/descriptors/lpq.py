@@ -53,7 +53,7 @@ def _codes(x: np.ndarray, window: int) -> np.ndarray:
 
 
 def lpq_top(volume: np.ndarray, *, window: int = 5, blocks: int = 5) -> np.ndarray:
-    """LPQ-TOP: volume (T, H, W) of grey values in 0..1 or 0..255 -> (blocks² · 3 · 256,).
+    """LPQ-TOP: volume (T, H, W) of grey values in [0, 1] or [0, 255] -> (blocks² · 3 · 256,).
 
     window: odd, in pixels and frames (not in the paper). The coefficients are not decorrelated: that mixes the
     frequencies, which costs the invariance to blur. Codes are those of the voxels with a window in all three planes.
