@@ -14,7 +14,7 @@ from shared.runs.session import Session
 
 from .config import Config
 from .data import ImagePairs
-from .train import Left, macronet
+from .train import Left, macronet, psnr
 
 
 def figures(session: Session, experiments: Sequence[Experiment], results: Sequence[Result]) -> list[Figure]:
@@ -61,14 +61,15 @@ def reconstructions(experiment: Experiment, count: int = 4) -> list[Figure]:
     if not rows:
         return []
     titles = [f"{name}, {who}" for who in ("unseen", "seen") for name in ("$x_N$", "$x_E$", "reconstruction")]
-    caption = "; ".join(
+    quality = "; ".join(
         f"{who}: {np.mean([fold.psnr[part] for fold in left]):.1f} dB to the expression image, "
         f"to which the neutral image has {np.mean([fold.neutral[part] for fold in left]):.1f} dB"
         for part, who in (("test", "people that the fold never saw"), ("train", "people it was trained on"))
     )
     plot, _ = pictures(rows, titles, width=1.6)
     by = config_of(experiment, Config).magnify
-    caption = f"MicroNet's; mean PSNR over all folds, {caption}" + f"; expressions magnified {by:g} times" * (by != 1)
+    magnified = f"; expressions magnified {by:g} times" if by != 1 else ""
+    caption = f"MicroNet's; mean PSNR over all folds, {quality}{magnified}"
     return [Figure("Figure 3: reconstructions", caption, plot)]
 
 
@@ -85,7 +86,7 @@ def macro_reconstructions(experiment: Experiment) -> Figure:
     columns = [x_N, x_E, net(x_N, x_E).reconstruction, net(x_N, x_N).reconstruction]
     titles = ["$x_N$", "$x_E$", "$D_r([f_E^e, f_N^s])$", "$D_r([f_N^e, f_N^s])$"]
     rows = [[image.permute(1, 2, 0).numpy() for image in row] for row in zip(*columns, strict=True)]
-    psnr = [(-10 * (x - x_E).square().flatten(1).mean(dim=1).log10()).mean() for x in (columns[2], x_N)]
-    caption = f"Of these images of {config.macro}: {psnr[0]:.1f} dB, the neutral images {psnr[1]:.1f} dB"
+    reconstructed, neutral = (psnr(x, x_E).mean() for x in (columns[2], x_N))
+    caption = f"Of these images of {config.macro}: {reconstructed:.1f} dB, the neutral images {neutral:.1f} dB"
     plot, _ = pictures(rows, titles, width=1.6)
     return Figure("MacroNet's reconstructions", caption, plot)

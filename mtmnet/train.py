@@ -303,7 +303,7 @@ def train(training: FoldTraining[Config, Store]) -> None:
 
         epochs = run(training, MicroNet, step, train, config.pretrain_epochs, "first")
         first_stage = [terms for _, terms in epochs]
-    shown, psnr, neutral = reconstructions(training, MicroNet, frames) if config.pretrain == "eid" else ({}, {}, {})
+    shown, decibels, neutral = reconstructions(training, MicroNet, frames) if config.pretrain == "eid" else ({}, {}, {})
     macro = None
     if training.pretrained and training.pretraining_data:  # images come from the cache, never with the weights
         expressions = training.pretraining_data()
@@ -317,7 +317,7 @@ def train(training: FoldTraining[Config, Store]) -> None:
         if epoch + 1 == round(config.full_rate * config.epochs):
             guidance.lower_rates()
     gradients = [{name: norm.item() for name, norm in norms.items()} for norms in guidance.gradients]
-    training.figures = Left(first_stage, shown, psnr, neutral, gradients)
+    training.figures = Left(first_stage, shown, decibels, neutral, gradients)
 
 
 def run(
@@ -366,15 +366,15 @@ def reconstructions(
     Returns `shown`, `psnr` and `neutral` of `Left`.
     """
     shown: dict[str, str] = {}
-    psnr: dict[str, float] = {}
+    reconstructed: dict[str, float] = {}
     neutral: dict[str, float] = {}
     for part in ("test", "train"):
         names = getattr(training.fold, part)
         i = training.seed % len(names)
         shown[part] = names[i]
-        psnr[part], neutral[part], png = reconstruct(net, frames[training.indices(part)], i)
+        reconstructed[part], neutral[part], png = reconstruct(net, frames[training.indices(part)], i)
         training.files[f"reconstruction-{part}.png"] = png
-    return shown, psnr, neutral
+    return shown, reconstructed, neutral
 
 
 @torch.no_grad()
@@ -386,18 +386,24 @@ def reconstruct(net: EIDNet, clips: Tensor, shown: int) -> tuple[float, float, b
     """
     net.eval()
     rows: list[Tensor] = []
-    psnr: list[Tensor] = []
+    reconstructed: list[Tensor] = []
     neutral: list[Tensor] = []
     for part in clips[:, [0, middle(clips)]].split(64):
         x_N, x_E = floats(part).unbind(1)
         out = net(x_N, x_E)
         rows.append(torch.cat([x_N, out.x_E, out.reconstruction], dim=3))  # B, 3, H, 3 W
-        for values, image in ((psnr, out.reconstruction), (neutral, x_N)):
-            values.append(-10 * (image - out.x_E).square().flatten(1).mean(dim=1).clamp_min(1e-10).log10())
+        reconstructed.append(psnr(out.reconstruction, out.x_E))
+        neutral.append(psnr(x_N, out.x_E))
     pixels = (torch.cat(rows)[shown] * 255).round().byte().permute(1, 2, 0)
-    Image.fromarray(pixels.cpu().numpy()).save(png := io.BytesIO(), "png")
-    means = [round(torch.cat(values).mean().item(), 3) for values in (psnr, neutral)]
+    png = io.BytesIO()
+    Image.fromarray(pixels.cpu().numpy()).save(png, "png")
+    means = [round(torch.cat(values).mean().item(), 3) for values in (reconstructed, neutral)]
     return means[0], means[1], png.getvalue()
+
+
+def psnr(x: Tensor, reference: Tensor) -> Tensor:
+    """dB (B,) of images x (B, 3, H, W) in [0, 1] to a reference, 100 at most."""
+    return -10 * (x - reference).square().flatten(1).mean(dim=1).clamp_min(1e-10).log10()
 
 
 def middle(frames: Tensor) -> int:
