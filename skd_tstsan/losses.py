@@ -40,13 +40,13 @@ def focal_loss(
     outside = y.is_cpu and bool(((y < 0) | (y >= z.shape[1])).any())
     if y.shape != z.shape[:1] or y.dtype != torch.int64 or outside:
         raise ValueError(
-            f"labels y must be ({len(z)},) int64 from 0 to {z.shape[1] - 1}, one for each of the logits "
-            f"{tuple(z.shape)}; they are {tuple(y.shape)} {y.dtype}: {y.flatten()[:9].tolist()}"
+            f"labels {tuple(y.shape)} {y.dtype}, {y.flatten()[:9].tolist()}: expected ({len(z)},) int64 from 0 to "
+            f"{z.shape[1] - 1}, one for each of the logits {tuple(z.shape)}"
         )
     if alpha is not None and (alpha.shape != z.shape[1:] or (alpha.is_cpu and not (alpha >= 0).all())):
-        raise ValueError(f"alpha must be {z.shape[1]} weights of 0 or more, one for each class, not {alpha.tolist()}")
+        raise ValueError(f"alpha {alpha.tolist()}: expected {z.shape[1]} weights of 0 or more, one for each class")
     if gamma < 0:
-        raise ValueError(f"gamma must be 0 or more, not {gamma}")
+        raise ValueError(f"gamma={gamma}: expected 0 or more")
     log_q = z.log_softmax(1).gather(1, y.unsqueeze(1)).squeeze(1)
     doubt = (-log_q.expm1()).clamp_min(torch.finfo(log_q.dtype).tiny)  # 1 - q; a power below 1 has no gradient at 0
     terms = -(doubt**gamma) * log_q
@@ -62,7 +62,7 @@ def kl_loss(z_i: Tensor, z_C: Tensor, *, T: float = 3.0) -> Tensor:
     """L_KL, Eq. (8), of an auxiliary classifier's logits (B, K) from the deepest one's; scalar, mean over the batch."""
     check_alike(z_i, z_C)
     if T <= 0:
-        raise ValueError(f"the temperature T must be above 0, not {T}")
+        raise ValueError(f"T={T}: expected a temperature above 0")
     return T**2 * F.kl_div((z_i / T).log_softmax(1), (z_C / T).log_softmax(1), reduction="batchmean", log_target=True)
 
 
@@ -118,4 +118,4 @@ def check_alike(*batches: Tensor) -> None:
     """Raises ValueError unless all are (B, n) of one shape, with at least one sample."""
     if any(x.ndim != 2 or not x.numel() or x.shape != batches[0].shape for x in batches):
         shapes = " and ".join(str(tuple(x.shape)) for x in batches)
-        raise ValueError(f"got {shapes}: expected (B, n), of one shape and with at least one sample")
+        raise ValueError(f"{shapes}: expected (B, n), of one shape and with at least one sample")

@@ -77,6 +77,6 @@ class MotionMagnification(nn.Module):
             M_b = self.encoder(b)
             return self.manipulator(M_b.new_zeros(()), M_b)
         if a.shape != b.shape:
-            raise ValueError(f"two frames of one shape expected, not {tuple(a.shape)} and {tuple(b.shape)}")
+            raise ValueError(f"frames {tuple(a.shape)} and {tuple(b.shape)}: expected one shape")
         M = self.encoder(torch.cat([a, b]))
         return self.manipulator(M[: a.shape[0]], M[a.shape[0] :])

@@ -142,10 +142,8 @@ class SKD_TSTSAN(nn.Module):
         channels = [1, 1, PATCHES, PATCHES, 2 * self.domains]
         expected = (sum(channels), self.size, self.size)
         if x.shape[1:] != expected:
-            raise ValueError(
-                f"inputs (B, {', '.join(map(str, expected))}) expected for {self.domains} temporal "
-                f"domains, not {tuple(x.shape)}"
-            )
+            wanted = f"(B, {', '.join(map(str, expected))}) for {self.domains} temporal domains"
+            raise ValueError(f"inputs {tuple(x.shape)}: expected {wanted}")
         if x.numel() and x.is_cpu and not torch.compiler.is_compiling():
             low, high = x[:, : -2 * self.domains].detach().aminmax()
             if not (low >= -0.001 and high <= 1.001):
