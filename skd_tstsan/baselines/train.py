@@ -56,7 +56,7 @@ def train(training: FoldTraining[Config, Any]) -> None:
 
 def train_ststnet(training: FoldTraining[Config, FlowImages]) -> None:
     """Cross-entropy; always in the same order and without augmentation."""
-    config, y, rows = training.config, training.targets, training.indices("train")
+    config, y, train = training.config, training.targets, training.indices("train")
     x = torch.tensor(training.data.images, device=training.device).float()
     net = training.build(
         partial(STSTNet, classes=len(training.task.classes)),
@@ -70,16 +70,16 @@ def train_ststnet(training: FoldTraining[Config, FlowImages]) -> None:
     adam = optimiser(torch.optim.Adam, net, training)
     for epoch in training.epochs(config.ststnet_epochs):
         net.train()
-        for batch in rows.split(config.batch):
+        for rows in train.split(config.batch):
             with autocast(config, training.device):
-                loss = F.cross_entropy(net(x[batch]), y[batch])
-            step(training, adam, loss, batch)
+                loss = F.cross_entropy(net(x[rows]), y[rows])
+            step(training, adam, loss, rows)
         training.score(epoch, lambda rows: scores(net, x[rows]).softmax(1), **training.means(epoch))
 
 
 def train_capsulenet(training: FoldTraining[Config, ApexFrames]) -> None:
     """The capsules' loss; classes balanced by frames near the apex. Test frames are rotated at random too."""
-    config, y, rows = training.config, training.targets, training.indices("train")
+    config, y, train = training.config, training.targets, training.indices("train")
     frames = torch.tensor(training.data.frames, device=training.device)
     net = training.build(
         capsulenet(config, len(training.task.classes)),
@@ -101,20 +101,20 @@ def train_capsulenet(training: FoldTraining[Config, ApexFrames]) -> None:
     for epoch in training.epochs(config.capsulenet_epochs):
         adam.param_groups[0]["lr"] = config.lr * CAPSULENET_DECAY ** (epoch + 1)  # lowered before the epoch
         net.train()
-        chosen = balanced(rows, y[rows], training.augmentation)
-        for batch in training.shuffled(chosen):
-            clips = batch // (1 + NEAR)
-            x = turned(floats(frames[clips, batch % (1 + NEAR)]), CAPSULENET_DEGREES, training.augmentation, flip=True)
+        chosen = balanced(train, y[train], training.augmentation)
+        for places in training.shuffled(chosen):
+            rows, near = places // (1 + NEAR), places % (1 + NEAR)
+            x = turned(floats(frames[rows, near]), CAPSULENET_DEGREES, training.augmentation, flip=True)
             x = cropped(jittered(x, CAPSULENET_JITTER, training.augmentation), config.image, training.augmentation)
             with autocast(config, training.device):
-                loss = capsule_loss(net(x), y[clips])
-            step(training, adam, loss, clips)
+                loss = capsule_loss(net(x), y[rows])
+            step(training, adam, loss, rows)
         training.score(epoch, predict, **training.means(epoch))
 
 
 def train_mmnet(training: FoldTraining[Config, KeyFrames]) -> None:
     """Cross-entropy; frames close to onset and apex stand for them in training."""
-    config, data, y, rows = training.config, training.data, training.targets, training.indices("train")
+    config, data, y, train = training.config, training.data, training.targets, training.indices("train")
     frames = torch.tensor(data.frames, device=training.device)
     shape = [3, config.image, config.image]
     net = training.build(
@@ -137,15 +137,15 @@ def train_mmnet(training: FoldTraining[Config, KeyFrames]) -> None:
     for epoch in training.epochs(config.mmnet_epochs):
         adam.param_groups[0]["lr"] = config.lr * MMNET_DECAY ** min(epoch, MMNET_DECAYS)
         net.train()
-        for batch in training.shuffled(rows.cpu()):
-            places = drawn(data, batch, training.augmentation)
-            batch, places = (part.to(training.device, non_blocking=True) for part in (batch, places))
+        for rows in training.shuffled(train.cpu()):
+            places = drawn(data, rows, training.augmentation)
+            rows, places = (part.to(training.device, non_blocking=True) for part in (rows, places))
             pairs = normalised(frames[places])
             x = turned(pairs.flatten(1, 2), MMNET_DEGREES, training.augmentation, flip=True)
             x = cropped(F.pad(x, (padding,) * 4), config.image, training.augmentation)
             with autocast(config, training.device):
-                loss = F.cross_entropy(net(*x.split(3, 1)), y[batch])
-            step(training, adam, loss, batch)
+                loss = F.cross_entropy(net(*x.split(3, 1)), y[rows])
+            step(training, adam, loss, rows)
         training.score(epoch, predict, **training.means(epoch))
 
 
@@ -156,7 +156,7 @@ def optimiser(kind: type[torch.optim.Adam], net: nn.Module, training: FoldTraini
 
 
 def step(training: FoldTraining[Config, Any], adam: torch.optim.Optimizer, loss: Tensor, rows: Tensor) -> None:
-    """One step of the optimiser."""
+    """One step of the optimiser, whose loss is noted."""
     adam.zero_grad()
     loss.backward()
     adam.step()
