@@ -110,6 +110,7 @@ class PoolAutoencoder(nn.Module):
         return torch.cat([small, small.mean(dim=1, keepdim=True)], dim=1)
 
     def decode(self, Z: Tensor) -> Tensor:
+        """Z (B, 4, h, w) -> images (B, 3, factor h, factor w)."""
         return F.interpolate(Z[:, :3] / self.scale, scale_factor=float(self.factor))
 
 
@@ -171,14 +172,17 @@ def up_block(C_in: int, C_out: int, *, double: bool) -> nn.Sequential:
 
 
 def residuals(C_in: int, C_out: int, count: int) -> nn.Sequential:
+    """Residual blocks, of which the first changes the channels."""
     return nn.Sequential(Residual(C_in, C_out), *(Residual(C_out, C_out) for _ in range(count - 1)))
 
 
 def conv(C_in: int, C_out: int) -> nn.Conv2d:
+    """A 3×3 convolution; the map keeps its size."""
     return nn.Conv2d(C_in, C_out, 3, padding=1)
 
 
 def group_norm(C: int) -> nn.GroupNorm:
+    """The published normalisation, of 32 groups."""
     return nn.GroupNorm(32, C, eps=1e-6)
 
 

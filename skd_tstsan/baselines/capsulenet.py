@@ -54,6 +54,7 @@ class CapsuleNet(nn.Module):
         return dynamic_routing(self.primary_capsules(x), self.weight, self.routings)
 
     def forward(self, x: Tensor) -> Tensor:
+        """RGB frames (B, 3, size, size) in [0, 1] -> lengths (B, classes) of the class capsules."""
         return self.capsules(x).norm(dim=-1)
 
     predict = forward  # its scores are lengths, which do not add up to 1

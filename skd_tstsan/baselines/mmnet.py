@@ -65,6 +65,7 @@ class MMNet(nn.Module):
         return self.position(F.interpolate(onset, (side, side), mode="bilinear", antialias=self.antialias))
 
     def forward(self, onset: Tensor, apex: Tensor) -> Tensor:
+        """Onset and apex (B, 3, size, size), normalised -> logits (B, classes)."""
         if onset.ndim != 4 or onset.shape != apex.shape or onset.shape[1:] != (3, self.size, self.size):
             raise ValueError(
                 f"MMNet takes onset and apex, each (B, 3, {self.size}, {self.size}), not {tuple(onset.shape)} and "
@@ -103,11 +104,7 @@ class MMNet(nn.Module):
 
 
 class Block(nn.Module):
-    """A residual block whose output is weighted by an attention map, which goes on to the next block.
-
-    forward: x (B, c_in, H, W), the attention (B, 1, H, W) of the block before or None -> maps (B, c_out, H / stride,
-    W / stride) and attention.
-    """
+    """A residual block whose output is weighted by an attention map, which goes on to the next block."""
 
     def __init__(self, c_in: int, c_out: int, *, stride: int) -> None:
         super().__init__()
@@ -119,6 +116,8 @@ class Block(nn.Module):
         self.attn = nn.Sequential(nn.Conv2d(2, 1, 1, bias=False), nn.BatchNorm2d(1), nn.Sigmoid())
 
     def forward(self, x: Tensor, before: Tensor | None) -> tuple[Tensor, Tensor]:
+        """x (B, c_in, H, W), the attention (B, 1, H, W) of the block before or None -> maps (B, c_out, H / stride,
+        W / stride) and attention (B, 1, H / stride, W / stride)."""
         y = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
         y = (y + (x if self.downsample is None else self.downsample(x))).relu()
         attention = self.attn(torch.cat([y.mean(1, keepdim=True), y.amax(1, keepdim=True)], 1))
@@ -128,7 +127,7 @@ class Block(nn.Module):
 
 
 class Position(nn.Module):
-    """A small vision transformer, one token per pixel, no class token: (B, 3, side, side) -> (B, dim, side, side)."""
+    """A small vision transformer, one token per pixel, no class token."""
 
     def __init__(self, dim: int, *, side: int, depth: int = 2, heads: int = 4) -> None:
         super().__init__()
@@ -138,6 +137,7 @@ class Position(nn.Module):
         self.norm = nn.LayerNorm(dim, eps=1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The small onset (B, 3, side, side) -> maps (B, dim, side, side)."""
         tokens = self.embed(x).flatten(2).transpose(1, 2) + self.positions
         for block in self.blocks:
             tokens = block(tokens)
@@ -145,7 +145,7 @@ class Position(nn.Module):
 
 
 class Layer(nn.Module):
-    """A pre-norm transformer block: tokens (B, N, dim) -> the same."""
+    """A pre-norm transformer block."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -155,6 +155,7 @@ class Layer(nn.Module):
         self.mlp = nn.ModuleDict({"fc1": nn.Linear(dim, 4 * dim), "fc2": nn.Linear(4 * dim, dim)})
 
     def forward(self, x: Tensor) -> Tensor:
+        """Tokens (B, N, dim) -> (B, N, dim)."""
         q, k, v = self.attn["qkv"](self.norm1(x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         x = x + self.attn["proj"](F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
         return x + self.mlp["fc2"](F.gelu(self.mlp["fc1"](self.norm2(x))))

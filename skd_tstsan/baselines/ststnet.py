@@ -43,6 +43,7 @@ class STSTNet(nn.Module):
         return self.pool(torch.cat([stream(x) for stream in self.streams], 1)).flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """u, v and strain (B, 3, 28, 28) in [0, 255] -> logits (B, classes)."""
         return self.fc(self.features(x))
 
     def predict(self, x: Tensor) -> Tensor:
