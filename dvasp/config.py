@@ -9,10 +9,10 @@ from torchvision.models import ResNet18_Weights, ResNet34_Weights
 from shared.runs.config import Settings, setting
 from shared.runs.published import Published, of_torchvision
 
-START = "start=imagenet", "--set start=random does without it"
+WITHOUT = "--set start=random does without it"
 IMAGENET = {  # depth -> initial weights (Sec. IV-C)
-    18: of_torchvision(ResNet18_Weights.IMAGENET1K_V1, "ResNet-18", *START),
-    34: of_torchvision(ResNet34_Weights.IMAGENET1K_V1, "ResNet-34", *START),
+    18: of_torchvision(ResNet18_Weights.IMAGENET1K_V1, "ResNet-18", "start=imagenet", WITHOUT),
+    34: of_torchvision(ResNet34_Weights.IMAGENET1K_V1, "ResNet-34", "start=imagenet", WITHOUT),
 }
 TEACHER = Published(
     name="EmotioNet_model.pth.tar",
