@@ -36,7 +36,7 @@ LEGEND = (
     "joined: how folds become one number: pooled, the score of all predictions; mean of folds, the mean of each fold's "
     "score",
     "rule: the epoch that is scored: last; val, the best on the validation fold; best_on_test, the best on the test "
-    "fold",
+    "fold by the column's own metric",
     "other rule: the same runs scored at best_on_test, or at last where the rule is best_on_test",
     "leak: best_on_test − last, the optimism of test-set selection: how much better a number looks whose epoch was "
     "chosen on the samples that it is then scored on",
@@ -145,20 +145,24 @@ def seeds_csv(results: Sequence[Result]) -> str:
 
 
 def predictions_csv(runs: Runs) -> dict[str, str]:
-    """Task -> a line a sample, output and experiment: fold, subject, truth, prediction and scores at the kept epoch."""
+    """Task -> a line a sample, output and experiment: fold, subject, truth, prediction and scores at the kept epoch.
+
+    "chosen by" is the metric that chose it: under best_on_test a column of another metric scores another epoch."""
     lines: dict[str, list[dict[str, object]]] = {}
     for experiment, row in runs.items():
         task, rule = experiment.task, experiment.session.rule
         for record in experiment.found:
             predictions = record["predictions"]
-            epochs = predictions["epochs"][rule][record["metrics"][0]]
+            by = record["metrics"][0]
+            epochs = predictions["epochs"][rule][by]
             for output, epoch in epochs.items():
                 samples = zip(record["samples"], record["corpora"], record["subjects"], record["targets"], strict=True)
                 scores = predictions["scores"][epoch][output]
                 for (sample, corpus, subject, target), values in zip(samples, scores, strict=True):
                     answer = [int(v > 0.5) for v in values] if task.aus else int(np.argmax(values))
                     line = {"row": row, "seed": experiment.seed, "fold": record["fold"], "corpus": corpus}
-                    line |= {"subject": subject, "sample": sample, "output": output, "rule": rule, "epoch": epoch}
+                    line |= {"subject": subject, "sample": sample, "output": output, "rule": rule, "chosen by": by}
+                    line["epoch"] = epoch
                     line |= _named("truth", target, task.outputs) | _named("prediction", answer, task.outputs)
                     line |= {f"score {name}": value for name, value in zip(task.outputs, values, strict=True)}
                     lines.setdefault(task.name, []).append(line)
@@ -177,12 +181,13 @@ def confusions_csv(runs: Runs) -> str:
     lines = []
     for experiment, row in runs.items():
         task, rule = experiment.task, experiment.session.rule
+        by = experiment.found[0]["metrics"][0]
         counts = confusion_of(experiment.found, rule, Column("", task.name, task.metric))
         units = task.outputs if task.aus else [""]
         names = ("absent", "present") if task.aus else task.classes
         for (unit, i, j), count in np.ndenumerate(counts.reshape(len(units), len(names), len(names))):
-            lines.append((task.name, row, experiment.seed, rule, units[unit], names[i], names[j], int(count)))
-    columns = ["task", "row", "seed", "rule", "unit", "truth", "prediction", "count"]
+            lines.append((task.name, row, experiment.seed, rule, by, units[unit], names[i], names[j], int(count)))
+    columns = ["task", "row", "seed", "rule", "chosen by", "unit", "truth", "prediction", "count"]
     return pd.DataFrame(lines, columns=columns).to_csv(index=False)
 
 

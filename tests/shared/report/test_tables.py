@@ -397,6 +397,22 @@ def test_files_of_units_hold_the_records_unit_by_unit():
         assert own["count"].sum() == 4
 
 
+def test_files_of_predictions_say_which_metric_chose_their_epoch(tmp_path):
+    """The best epoch by accuracy has all right; the best by UF1 is here another one, with 0 1 1 2 for 0 0 1 2."""
+    found = [{**r, "predictions": predictions(**r["predictions"]["scores"])} for r in SEEDS[0]]
+    for r in found:
+        r["predictions"]["epochs"]["best_on_test"]["uf1"] = {"": "last"}
+    ours = experiment(found)
+    ours.session.rule = "best_on_test"
+    made = {
+        c.name: of_rows(tmp_path, c, rule="best_on_test", ours=[ours])["ours", "pooled"].measured for c in (ACC, UF1)
+    }
+    assert made == {"Acc (%)": 100, "UF1": pytest.approx(7 / 9)}
+    (text,) = tables.predictions_csv({ours: "ours"}).values()
+    lines, counts = pd.read_csv(io.StringIO(text)), pd.read_csv(io.StringIO(tables.confusions_csv({ours: "ours"})))
+    assert {*lines["chosen by"], *counts["chosen by"]} == {"accuracy"} and (lines["truth"] == lines["prediction"]).all()
+
+
 def test_a_gain_is_over_the_number_that_joins_the_folds_alike(tmp_path):
     """Of AU1, as above: .5 and pooled 2/3; said of all, 5/6 and pooled 6/7."""
     some, every = (of_units([[p] * 4 for p in said]) for said in ((0.9, 0.9, 0.9, 0.1), (0.9,) * 4))
