@@ -164,7 +164,7 @@ def manuscript(archive: Archive, results: Sequence[Result], form: str, intervals
 
 
 BRACKETS = "in brackets: 95 % intervals, by a bootstrap over subjects"
-SIGNS = {"−": "$-$", "δ": r"$\delta$", "λ": r"$\lambda$", "α": r"$\alpha$", "≠": r"$\neq$", "→": r"$\to$"}
+SIGNS = {"−": "$-$", "δ": r"$\delta$", "λ": r"$\lambda$", "α": r"$\alpha$", "≠": r"$\neq$", "→": r"$\to$", "<": "$<$"}
 LATEX = {sign: "\\" + sign for sign in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",

@@ -77,7 +77,8 @@ def manuscript(made: Comparison, form: str, intervals: bool) -> str:
     metrics = [METRIC[column.metric] for column in columns]
     tasks = [column.name.removesuffix(f" {metric}") for column, metric in zip(columns, metrics, strict=True)]
     frame = pd.DataFrame(body, methods, pd.MultiIndex.from_arrays([tasks, metrics]))
-    said = [made.title, made.banner, "means over seeds at the last epoch", f"*: differs from {made.reference}"]
+    said = [made.title, made.banner, "means over seeds at the last epoch"]
+    said.append(f"*: differs from {made.reference}, p < {LEVEL} after Holm's correction over the other rows here")
     said += [BRACKETS] * intervals
     remarks = [
         *["no method has records"] * (not texts),

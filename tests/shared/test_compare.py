@@ -107,6 +107,7 @@ def test_a_comparison_of_the_toy(compare, toy, casme2, tmp_path, monkeypatch):
     mean, low, high = (f"{float(found['toy', 'casme2-5 UF1'][end]):.3f}" for end in ("mean", "low", "high"))
     assert code == 0 and f"toy & {mean} [{low}, {high}] & " in latex and r"\multicolumn{2}{c}{casme2-5}" in latex
     assert "in brackets: 95 \\% intervals" in latex and "% casme2-5: no * can be: with 4 subjects" in latex
+    assert "linear SVM on flow, p $<$ 0.05 after Holm's correction over the other rows here" in latex
     assert "records of more seeds" not in printed
     for package in ("toy", "yardstick"):
         for path in out.glob(f"{package}/*/casme2-5/default/seed-0"):
