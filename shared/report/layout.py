@@ -3,7 +3,7 @@
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import NamedTuple
 
@@ -152,7 +152,9 @@ def manuscript(archive: Archive, results: Sequence[Result], form: str, intervals
     its remarks, and which records are left out."""
     warning, parts = banner(archive.session), []
     for result in results:
-        table = layout(result, comparable=False)
+        measured = {c.column for c in result.cells if c.measured is not None}
+        columns = tuple(c for c in result.table.columns if c.name in measured or not measured)
+        table = layout(replace(result, table=replace(result.table, columns=columns)), comparable=False)
         rows = [(name, cells) for name, _, cells in table.rows if any(c.measured for c in cells) and name != POSITIVES]
         body = [[f"{c.measured} {c.interval}".strip() if intervals else c.measured for c in cells] for _, cells in rows]
         said = [f"{archive.session.paper.title}, {result.table.title}", warning, rule_line(result)]

@@ -177,6 +177,15 @@ def test_manuscripts_hold_the_measured_numbers(tmp_path, generated):
         assert "a record: another code" in manuscript(made, results, form, intervals=False)
 
 
+def test_a_manuscript_has_no_column_without_numbers(tmp_path):
+    made = archive(paper("ma2mi", "table1"), tmp_path)
+    (found,) = all_results(made)
+    gone, *kept = [column.name for column in found.table.columns]
+    empty = [replace(c, measured=None, low=None, gain=None) if c.column == gone else c for c in found.cells]
+    text = manuscript(made, [replace(found, cells=tuple(empty))], "csv", intervals=True)
+    assert list(pd.read_csv(io.StringIO(text), comment="#")) == ["row", *kept]
+
+
 def test_latex_can_set_whatever_a_caption_says():
     latex = written(
         pd.DataFrame({"δ": ["0.5"]}, index=["δ in [1, 2]"]), r"set: start=C:\a~b^c_d − 50 %", ["δ"], "latex"
