@@ -102,25 +102,29 @@ def _kind(cells: Sequence[Cell]) -> str:
 
 
 def rule_line(result: Result) -> str:
-    """The selection rule of a table and what choosing the epoch on the test fold would add; empty without numbers."""
-    cells = [c for c in result.cells if c.leak is not None]
-    if not cells:
+    """The selection rule of a table, how its folds are joined, and what choosing the epoch on the test fold would add,
+    where there is one to choose; empty without numbers."""
+    own = [c for c in result.cells if c.measured is not None and c.rule not in ("", "none")]
+    if not own:
         return ""
+    cells = [c for c in own if c.leak is not None]
     scales = {column.name: column.scale for column in result.table.columns}
     spans = []
     for scale in dict.fromkeys(scales[c.column] for c in cells):
-        own = [c for c in cells if scales[c.column] == scale]
-        low, high = min(own, key=lambda c: c.leak or 0.0), max(own, key=lambda c: c.leak or 0.0)
+        of_scale = [c for c in cells if scales[c.column] == scale]
+        low, high = min(of_scale, key=lambda c: c.leak or 0.0), max(of_scale, key=lambda c: c.leak or 0.0)
         unit = " per cent" if scale == 100 and len(set(scales.values())) > 1 else ""
         spans.append(f"{decimal(low.leak, low.decimals, '+')} to {decimal(high.leak, high.decimals, '+')}{unit}")
     joined = ", ".join(dict.fromkeys(column.joined for column in result.table.columns))
     rows: dict[str, dict[str, None]] = {}  # rule -> rows
-    for c in cells:
+    for c in own:
         rows.setdefault(c.rule, {})[c.row] = None
     most = max(rows, key=lambda rule: len(rows[rule]))
     rules = ", ".join(rule if rule == most else f"{rule} ({'; '.join(rows[rule])})" for rule in rows)
-    leak = f"leak: best_on_test − last, the optimism of test-set selection: {', '.join(spans)}"
-    return f"rule: {rules}; folds: {joined}; {leak}"
+    said = [f"rule: {rules}", f"folds: {joined}"]
+    if spans:
+        said.append(f"leak: best_on_test − last, the optimism of test-set selection: {', '.join(spans)}")
+    return "; ".join(said)
 
 
 def as_text(archive: Archive, results: Sequence[Result]) -> str:

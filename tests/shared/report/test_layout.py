@@ -195,6 +195,14 @@ def test_latex_can_set_whatever_a_caption_says():
     assert comment == "% δ" and "δ" not in table and table.count(r"$\delta$") == 2
 
 
+def test_a_table_without_an_epoch_to_choose_says_how_its_folds_are_joined():
+    columns = (Column("AU1", "casme2-au8", "f1_binary", joined="mean of folds"),)
+    cells = Cell("LBP-TOP", "AU1", measured=0.5, rule="val"), Cell("yardstick", "AU1", measured=0.5, rule="none")
+    made = Result(Table("t", "", columns, (Row("LBP-TOP"),)), cells, ())
+    assert rule_line(made) == "rule: val; folds: mean of folds"
+    assert rule_line(replace(made, cells=cells[1:])) == ""
+
+
 def test_leaks_of_two_units_are_not_mixed():
     columns = Column("Acc", "casme2-5", "accuracy", 100), Column("UF1", "casme2-5", "uf1")
     cells = [
