@@ -141,7 +141,8 @@ def subjects(runs: Runs) -> Iterator[Figure]:
         for k, (row, of) in enumerate(shares.items()):
             shift = (k - (len(shares) - 1) / 2) * 0.6 / len(shares)
             axis.plot(np.arange(len(order)) + shift, [of.get(s, np.nan) for s in order], "o", markersize=3.5, label=row)
-        labels = [f"{s.rpartition('/')[2]} ({counts[s]})" for s in order]
+        one = len({s.partition("/")[0] for s in order}) == 1  # corpora have subjects of the same name
+        labels = [f"{s.rpartition('/')[2] if one else s} ({counts[s]})" for s in order]
         axis.set_xticks(range(len(order)), labels, rotation=90, fontsize=7)
         axis.set(ylim=(-0.05, 1.05), ylabel="share of right predictions", title=task.name)
         axis.grid(axis="x", linewidth=0.3)

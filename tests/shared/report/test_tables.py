@@ -397,6 +397,11 @@ def test_files_of_units_hold_the_records_unit_by_unit():
         assert own["count"].sum() == 4
 
 
+def test_per_cents_have_two_decimals_even_where_they_are_0(tmp_path):
+    wrong = [record("s1", [0, 0], [1, 1], [1, 1]), record("s2", [1, 2], [0, 0], [0, 0])]
+    assert tables.texts(of_rows(tmp_path, ACC, ours=[experiment(wrong)])["ours", "pooled"])[3] == "0.00"
+
+
 def test_files_of_predictions_say_which_metric_chose_their_epoch(tmp_path):
     """The best epoch by accuracy has all right; the best by UF1 is here another one, with 0 1 1 2 for 0 0 1 2."""
     found = [{**r, "predictions": predictions(**r["predictions"]["scores"])} for r in SEEDS[0]]
@@ -691,6 +696,15 @@ def test_shares_of_subjects_stand_above_their_names():
     (line,) = axis.lines
     assert [label.get_text() for label in axis.get_xticklabels()] == ["s3 (3)", "s1 (2)", "s2 (2)"]
     assert list(line.get_ydata()) == pytest.approx([1 / 3, 1 / 2, 1])
+
+
+@pytest.mark.parametrize("names", [("CASME/sub01", "CASME2/sub01"), ("sub01", "sub02")])
+def test_subjects_of_several_corpora_are_told_apart(names):
+    first, second = (f"CASME2/{name}" if "/" not in name else name for name in names)
+    records = [record(first, [0, 0], [0, 1], [0, 0]), record(second, [1, 2], [1, 2], [1, 2])]
+    (figure,) = subjects({experiment(records): "ours"})
+    labels = [label.get_text() for label in figure.plot.axes[0].get_xticklabels()]
+    assert labels == [f"{name} (2)" for name in names]
 
 
 def test_a_drawn_confusion_matrix_has_the_labelled_classes_down():
