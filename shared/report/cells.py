@@ -48,7 +48,7 @@ class Cell:
     def decimals(self) -> int:
         if self.paper:
             return len(self.paper.partition(".")[2])
-        return 2 if max(abs(self.measured or 0), abs(self.high or 0)) > 1.5 else 4
+        return 2 if max(self.scale, abs(self.measured or 0), abs(self.high or 0)) > 1.5 else 4
 
     @property
     def difference(self) -> float | None:
