@@ -154,7 +154,7 @@ def _scored(
     draws = {rule: scale * bootstrap(found, classes, metric) for rule, found in joined.items()}
     own = each[cell.rule]
     if len(own) > 1:
-        digits = replace(cell, measured=means[cell.rule]).decimals
+        digits = replace(cell, measured=means[cell.rule], scale=scale).decimals
         cell = replace(cell, note=f"{cell.note}, seeds {min(own):.{digits}f} to {max(own):.{digits}f}")
     low, high = np.clip(interval(draws[cell.rule]), 0, scale)
     leak_low, leak_high = interval(draws["best_on_test"] - draws["last"])
@@ -200,10 +200,10 @@ def baselines(column: Column, experiment: Recorded) -> list[Cell]:
     answer = "largest class"
     if task.aus:
         answer = "all present" if column.metric == "f1_binary" else "all absent"
-    found = []
+    row, scale, found = f"constant baseline ({answer})", column.scale, []
     for joined in dict.fromkeys((column.joined, "pooled")):
         folds = seed.folds if joined == "mean of folds" else None
-        value = column.scale * constant_baseline(seed.targets, seed.classes, column.metric, folds)
-        row = f"constant baseline ({answer})"
-        found.append(Cell(row, column.name, measured=value, joined=joined, rule="none", note="same labels"))
+        value = scale * constant_baseline(seed.targets, seed.classes, column.metric, folds)
+        cell = Cell(row, column.name, measured=value, scale=scale, joined=joined, rule="none", note="same labels")
+        found.append(cell)
     return found

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -399,7 +400,13 @@ def test_files_of_units_hold_the_records_unit_by_unit():
 
 def test_per_cents_have_two_decimals_even_where_they_are_0(tmp_path):
     wrong = [record("s1", [0, 0], [1, 1], [1, 1]), record("s2", [1, 2], [0, 0], [0, 0])]
-    assert tables.texts(of_rows(tmp_path, ACC, ours=[experiment(wrong)])["ours", "pooled"])[3] == "0.00"
+    found = of_rows(tmp_path, ACC, ours=[experiment(wrong), experiment(wrong, seed=1)])["ours", "pooled"]
+    assert tables.texts(found)[3] == "0.00" and found.note == "4 of 4 folds, seeds 0.00 to 0.00"
+    targets, said = {"targets": [[0] * 4] * 2}, {"": [[0.1] * 4] * 2}
+    absent = [r | targets | {"predictions": predictions(last=said, best_on_test=said)} for r in wrong]
+    per_cents = replace(F1[0], scale=100, joined="pooled")
+    cells = of_rows(tmp_path, per_cents, ours=[experiment(absent, task=UNITS)])
+    assert [tables.texts(cell)[3] for cell in cells.values()] == ["0.00", "0.00"]  # "all present" has none right, too
 
 
 def test_files_of_predictions_say_which_metric_chose_their_epoch(tmp_path):
