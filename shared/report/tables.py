@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from ..runs.fold import Record, Rule
 from ..runs.paper import Column
 from ..runs.recorded import Archive, Recorded
 from ..runs.session import Session
@@ -147,14 +148,14 @@ def seeds_csv(results: Sequence[Result]) -> str:
 def predictions_csv(runs: Runs) -> dict[str, str]:
     """Task -> a line a sample, output and experiment: fold, subject, truth, prediction and scores at the kept epoch.
 
-    "chosen by" is the metric that chose it: under best_on_test a column of another metric scores another epoch."""
+    "chosen by" is the metric that chose it, empty where it is the last: under best_on_test a column of another metric
+    scores another epoch."""
     lines: dict[str, list[dict[str, object]]] = {}
     for experiment, row in runs.items():
         task, rule = experiment.task, experiment.session.rule
         for record in experiment.found:
             predictions = record["predictions"]
-            by = record["metrics"][0]
-            epochs = predictions["epochs"][rule][by]
+            epochs, by = predictions["epochs"][rule][record["metrics"][0]], _chosen_by(rule, record)
             for output, epoch in epochs.items():
                 samples = zip(record["samples"], record["corpora"], record["subjects"], record["targets"], strict=True)
                 scores = predictions["scores"][epoch][output]
@@ -169,6 +170,11 @@ def predictions_csv(runs: Runs) -> dict[str, str]:
     return {task: pd.DataFrame(each).to_csv(index=False) for task, each in lines.items()}
 
 
+def _chosen_by(rule: Rule, record: Record) -> str:
+    """The metric that chose the epoch whose weights are kept; none chooses the last."""
+    return "" if rule == "last" else str(record["metrics"][0])
+
+
 def _named(what: str, answer: int | list[int], outputs: list[str]) -> dict[str, object]:
     """A class by its name; units as 1, 0 and -1 (not scored), a column each."""
     if isinstance(answer, int):
@@ -181,7 +187,7 @@ def confusions_csv(runs: Runs) -> str:
     lines = []
     for experiment, row in runs.items():
         task, rule = experiment.task, experiment.session.rule
-        by = experiment.found[0]["metrics"][0]
+        by = _chosen_by(rule, experiment.found[0])
         counts = confusion_of(experiment.found, rule, Column("", task.name, task.metric))
         units = task.outputs if task.aus else [""]
         names = ("absent", "present") if task.aus else task.classes

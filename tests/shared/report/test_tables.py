@@ -423,6 +423,10 @@ def test_files_of_predictions_say_which_metric_chose_their_epoch(tmp_path):
     (text,) = tables.predictions_csv({ours: "ours"}).values()
     lines, counts = pd.read_csv(io.StringIO(text)), pd.read_csv(io.StringIO(tables.confusions_csv({ours: "ours"})))
     assert {*lines["chosen by"], *counts["chosen by"]} == {"accuracy"} and (lines["truth"] == lines["prediction"]).all()
+    ours.session.rule = "last"  # which no metric chose
+    (text,) = tables.predictions_csv({ours: "ours"}).values()
+    assert {line["chosen by"] for line in csv.DictReader(io.StringIO(text))} == {""}
+    assert {line["chosen by"] for line in csv.DictReader(io.StringIO(tables.confusions_csv({ours: "ours"})))} == {""}
 
 
 def test_a_gain_is_over_the_number_that_joins_the_folds_alike(tmp_path):
