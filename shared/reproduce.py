@@ -125,9 +125,9 @@ def complete(
     for made in [*todo, *(e.pretraining for e in todo if e.pretraining)]:
         made.claim_settings()
     if launched():
-        work(todo, args)
+        run_own_share(todo, args)
         return 0 if silent else None
-    code = start(todo, args, name, processes, command, checked) if todo else 0
+    code = run_in_processes(todo, args, name, processes, command, checked) if todo else 0
     return code or None
 
 
@@ -142,7 +142,7 @@ def draw_faces(session: Session, wanted: Collection[Experiment], diff: bool, nam
     draw_missing(session.data, () if diff else (corpus for e in wanted for corpus in e.corpora))
 
 
-def start(
+def run_in_processes(
     todo: list[Experiment], args: argparse.Namespace, name: str, processes: int, command: Sequence[str], checked: str
 ) -> int:
     """Run experiments in processes launched here, or in this one if one is enough; 0, or the exit code of one."""
@@ -151,7 +151,7 @@ def start(
     most = min(processes * (args.folds_per_gpu or MOST), folds) if on_gpus else processes
     log(f"{name}: {len(todo)} experiments to run in {most} {'process' if most == 1 else 'processes'}")
     if most == 1:
-        work(todo, args)
+        run_own_share(todo, args)
         return 0
     stages = any(e.pretraining and not e.pretraining.done() for e in todo)
     if stages and (on_gpus or args.data_parallel):
@@ -164,7 +164,7 @@ def start(
         return launch(command, most, places, environment={CHECKED: checked, PLACES: folder})
 
 
-def work(todo: list[Experiment], args: argparse.Namespace) -> None:
+def run_own_share(todo: list[Experiment], args: argparse.Namespace) -> None:
     """Run what is missing of the experiments in this process: all, or as one of several what it is there for."""
     if os.environ.get(PLACES):
         place, device = own_places()

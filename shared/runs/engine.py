@@ -69,7 +69,7 @@ def run(
 
 
 def _train_free(todo: Sequence[tuple[Experiment, Fold]], device: torch.device, places: Places | None) -> bool:
-    """Train those of the folds that no other process has claimed, as long as there is a place; whether it was any."""
+    """Train those of the folds that no other process has claimed, while there is a place; true if there were any."""
     trained = False
     for experiment, fold in todo:
         if experiment.pretraining and not experiment.pretraining.done():
