@@ -49,11 +49,11 @@ def remarks(config: Config, history: History = (), records: Sequence[Record] = (
         weights = f"the teacher's, {origin}"
     else:
         weights = f"{first}; then the teacher {origin}"
-    return [f"weights: {weights}", *(learned(config.views, epoch) for epoch in history[-1:])]
+    return [f"weights: {weights}", *(teacher_score(config.views, epoch) for epoch in history[-1:])]
 
 
-def learned(views: int, epoch: Mapping[str, float]) -> str:
-    """A line on what a teacher has learned, by its last epoch."""
+def teacher_score(views: int, epoch: Mapping[str, float]) -> str:
+    """A line on what the teacher has learned, by an epoch of its history."""
     f1, constant = epoch[train.HELD_OUT], epoch[train.CONSTANT]
     of, nothing = ("two views" if views == 2 else "one view"), ("; it has learned nothing" if f1 <= constant else "")
     return f"teacher of {of}: macro F1 {f1:.3f} on held-out images of EmotioNet, all absent {constant:.3f}{nothing}"
