@@ -214,7 +214,7 @@ class Guidance:
         config = self.config
         pos, neg, guided = self.company(self.labels[rows], draws)
         N_anc, x_anc, y = self.moved(self.pairs, rows, by[0])
-        _, x_pos, _ = self.moved(macro, pos, by[1])
+        x_pos = shifted(floats(macro.x_E[pos.to(macro.y.device, non_blocking=True)]), by[1])
         N_neg, x_neg, _ = self.moved(self.pairs, neg, by[2])
         with self.cast:
             out = net(x_anc, x_pos, x_neg, guided, x_N=(N_anc, N_neg))
