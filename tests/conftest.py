@@ -16,6 +16,11 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 sys.path.append(str(Path(__file__).parent))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests come first, so that no process is left alone with one in the end."""
+    items.sort(key=lambda item: item.path.name != "test_storm.py")
+
+
 @pytest.fixture
 def casme2(tmp_path) -> Path:
     """A folder of corpora that holds a tiny CASME2 of 4 people and 12 clips."""
