@@ -14,7 +14,8 @@ from mtmnet.config import Config
 from mtmnet.data import ImagePairs
 from mtmnet.losses import eid_losses, mtm_losses
 from mtmnet.model import oppose
-from mtmnet.train import Disentangling, Guidance, gradient_norms, network
+from mtmnet.stages import Disentangling, Guidance, gradient_norms
+from mtmnet.train import network
 from shared.runs.parallel import Alone
 from shared.synthetic import Clip, Person
 

@@ -12,7 +12,8 @@ import torch
 
 from mtmnet.config import SMOKE, Config
 from mtmnet.data import ImagePairs
-from mtmnet.train import Disentangling, network, predict
+from mtmnet.stages import Disentangling
+from mtmnet.train import network, predict
 from shared.runs.parallel import Alone
 from shared.synthetic import Clip, Person
 from shared.synthetic.labels import Habits, generator

@@ -16,7 +16,8 @@ from sklearn.preprocessing import StandardScaler
 
 from mtmnet.config import SMOKE, Config
 from mtmnet.data import ImagePairs
-from mtmnet.train import Disentangling, network
+from mtmnet.stages import Disentangling
+from mtmnet.train import network
 from shared.runs.parallel import Alone
 from shared.synthetic import Clip, Person
 

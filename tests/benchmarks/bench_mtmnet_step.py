@@ -13,7 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from mtmnet.config import Config
 from mtmnet.data import ImagePairs
 from mtmnet.model import EIDNet
-from mtmnet.train import Disentangling, Guidance, network
+from mtmnet.stages import Disentangling, Guidance
+from mtmnet.train import network
 from shared.runs.parallel import Alone
 
 CLIPS, SUBJECTS, CLASSES = 239, 25, 5  # a fold of CASME II's 249 clips of 26 people

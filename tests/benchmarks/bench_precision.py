@@ -17,6 +17,7 @@ import dvasp.train
 import ma2mi.experiments
 import ma2mi.train
 import mtmnet.experiments
+import mtmnet.stages
 import mtmnet.train
 import sca_au.experiments
 import sca_au.train
@@ -62,7 +63,7 @@ def mtmnet_step(config, device) -> Callable:
     net = mtmnet.train.network(config, 5, 25)().to(device).train()
     if config.compile:
         compiled(net)
-    game = mtmnet.train.Disentangling(net, config, Alone(device))
+    game = mtmnet.stages.Disentangling(net, config, Alone(device))
     x_N, x_E = torch.rand(2, config.batch, 3, config.size, config.size, device=device)
     y, s = (torch.randint(n, (config.batch,), device=device) for n in (5, 25))
     return lambda: game.step(x_N, x_E, y, s)

@@ -8,7 +8,7 @@ import torch
 
 from mtmnet.config import SMOKE, Config
 from mtmnet.model import EIDNet
-from mtmnet.train import Disentangling
+from mtmnet.stages import Disentangling
 from shared.runs.parallel import Alone, make_accelerator, synchronised
 
 MODES = ({}, {"reversal": True}, {"pretrain": "classification"})

@@ -16,7 +16,8 @@ from mtmnet.config import SMOKE, Config
 from mtmnet.data import ImagePairs
 from mtmnet.experiments import PAPER
 from mtmnet.model import EIDNet, MTMNet
-from mtmnet.train import Disentangling, Guidance, Left, gradient_norms, network, start
+from mtmnet.stages import Disentangling, Guidance, gradient_norms
+from mtmnet.train import Left, network, start
 from shared.corpora.samples import Frames
 from shared.errors import UserError
 from shared.pixels.frames import Store, floats
