@@ -229,6 +229,7 @@ class Session:
         if pixels:
             for session, task, config in dict.fromkeys((e.session, e.task, e.config) for e in experiments):
                 found |= dict.fromkeys(session.inputs(task, config)[1].problems)
-            for stage in {str(e.pretraining.needs): e.pretraining for e in experiments if e.pretraining}.values():
+            stages = {(e.session, str(e.pretraining.needs)): e.pretraining for e in experiments if e.pretraining}
+            for stage in stages.values():
                 found |= dict.fromkeys(stage.data.problems)
         return list(found)
