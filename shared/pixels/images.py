@@ -1,7 +1,8 @@
 """One image file -> one array: decoded upright in 8 bits, cropped to its face, resized. All images are read here.
 
-Integers of 16 bits are scaled, 65,535 to 255. Those of 32 bits and floating-point numbers, whose range no file
-declares, are refused, as are files of other kinds than FORMATS and images of more than PIXELS pixels.
+Integers of 16 bits are scaled, 65,535 to 255; where they fill 12 bits or fewer, as cameras leave them, they are
+refused, for faces would come out black. So are integers of 32 bits and floating-point numbers, whose range no file
+declares, files of other kinds than FORMATS and images of more than PIXELS pixels.
 """
 
 from contextlib import suppress
@@ -107,7 +108,10 @@ def _in_8_bits(image: Image.Image, kind: str | None) -> Image.Image:
         what = "floating-point numbers" if image.mode == "F" else "integers of 32 bits"
         raise ImageError(f"it holds {what}, whose range is not declared: convert it to 8 or 16 bits")
     if image.mode.startswith("I"):
-        return Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
+        values = np.asarray(image)
+        if 0 < values.max() < 2**12:
+            raise ImageError(f"no value of its 16 bits is over {values.max()}: scale it to 8 bits or to all of its 16")
+        return Image.fromarray(np.rint(values / 257).astype(np.uint8))
     return image
 
 

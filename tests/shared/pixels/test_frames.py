@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import cv2
@@ -153,6 +154,15 @@ def test_damaged_metadata_turns_nothing(tmp_path):
     image = Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4))
     image.save(tmp_path / "plain.png", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\xff\xff\xff\xff")
     np.testing.assert_array_equal(read(str(tmp_path / "plain.png"), (3, 4), gray=True)[..., 0], np.asarray(image))
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff", "pgm"])
+def test_images_of_12_bits_in_16_are_refused(kind, tmp_path):
+    for most in (0, 255, 1023, 4095, 4096):
+        Image.fromarray(np.array([[0, most], [most // 2, most // 3]], np.uint16)).save(tmp_path / f"{most}.{kind}")
+        for reader in (check, lambda file: read(file, 4)):
+            with pytest.raises(ImageError, match=f"is over {most}: scale") if 0 < most < 4096 else nullcontext():
+                reader(str(tmp_path / f"{most}.{kind}"))
 
 
 def test_images_of_16_bits_are_scaled_and_those_without_a_range_refused(tmp_path):
