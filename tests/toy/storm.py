@@ -72,7 +72,7 @@ def storm(seed: int, kills: int, out: Path, arguments: list[str]) -> dict:
     whole = time.monotonic() - clock
     while met < kills or 3 * late < kills:
         run = started(out / str(last), 2, arguments)
-        time.sleep(draw.uniform(0.02, 0.8) * whole)
+        time.sleep(draw.uniform(0.02, 0.6) * whole)
         there = list(out.glob(f"{last}/**/seed-*/*.json"))
         if run.poll() is None:
             kill(run, draw)
