@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -141,6 +142,36 @@ def test_a_row_runs(name, config, macronets):
     reconstructed = {"reconstruction-test.png", "reconstruction-train.png"} if config.pretrain == "eid" else set()
     assert set(training.files) == reconstructed and bool(training.figures.shown) == bool(reconstructed)
     assert "iVBOR" not in json.dumps(dataclasses.asdict(training.figures))  # as a PNG begins in base 64
+
+
+def test_settings_are_those_of_section_4_1():
+    config = PAPER.config()
+    assert (config.size, config.frames, config.epochs, config.full_rate) == (224, 5, 20, 1)
+    assert config.lambda_rec == config.lambda_sim == config.lambda_s == 0.1
+    assert config.lambda_tri == config.lambda_adv == config.lambda_lir == 0.001
+    assert config.lr_E == config.lr_D == config.lr_D_e == config.pretrain_lr_D_r == 0.00001
+    assert config.pretrain_lr_E == config.pretrain_lr_classifiers == 0.0001
+
+
+def test_rows_and_columns_set_what_their_names_say():
+    terms = {"L_tri": "lambda_tri", "L_adv": "lambda_adv", "L_LIR": "lambda_lir"}
+    tasks = {"CASME2": "casme2-5-2019", "SMIC": "smic-3", "SAMM": "samm-7"}
+    metrics = {"Acc": "accuracy", "F1": "uf1", "UF1": "uf1", "UAR": "uar"}
+    best = {"CASME2": "Oulu", "SMIC": "MMI", "SAMM": "CK+"}  # in Table 2
+    for table in PAPER.tables:
+        for row, column in table.cells():
+            first, *second, metric = re.split(r"[() ]+", column.name)
+            ablation, separate = table.name in ("table2", "table3"), table.name in ("table2", "table4")
+            macro = {"table2": second, "table3": [first], "table4": [best.get(first)], "table5": ["MMI"]}[table.name][0]
+            named = set(re.findall("L_tri|L_adv|L_LIR", row.name)) if ablation else set(terms)
+            named |= set(terms) if "L_MTM" in row.name else set()
+            control = "guided batch" in row.name
+            config = tiny(row, column)
+            assert {term for term, weight in terms.items() if getattr(config, weight)} == named, row.name
+            assert (config.pretrain == "eid") == ("L_EID" in row.name or not ablation), row.name
+            assert config.guided_batch == control, row.name
+            assert config.macro == ({"Oulu": "Oulu-CASIA"}.get(macro, macro) if named or control else "none"), column
+            assert (column.task, column.metric) == (tasks[first] if separate else "cde-3", metrics[metric]), column
 
 
 def test_faces_lie_in_files_of_their_own(macronets):
