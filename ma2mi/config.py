@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from torchvision.models import ResNet18_Weights
+
 from shared.runs.config import Settings, setting
-from shared.runs.published import Published
+from shared.runs.published import Published, of_torchvision
 
 
 def vae(kind: str, *, size: int | None = None, sha256: str = "") -> Published:
@@ -25,7 +27,10 @@ def vae(kind: str, *, size: int | None = None, sha256: str = "") -> Published:
 
 
 AUTOENCODER = vae("mse", size=334_643_276, sha256="a1d993488569e928462932c8c38a0760b874d166399b14414135bd9c42df5815")
-PUBLISHED = (AUTOENCODER, vae("ema"))  # one is needed
+IMAGENET = of_torchvision(
+    ResNet18_Weights.IMAGENET1K_V1, "ResNet-18", "start=resnet18-f37072fd.pth", "--set start=random does without it"
+)
+PUBLISHED = (AUTOENCODER, vae("ema"), IMAGENET)  # one of the autoencoders is needed
 
 
 def reconstructs(config: "Config") -> bool:
@@ -59,14 +64,19 @@ class Config(Settings):
     resize: int = setting(288, "training", least=32)  # side of the frames that training crops from; not in the paper
     rotation: float = setting(10.0, "training", least=0, most=180)  # degrees; not in the paper: "random rotation"
     width: int = setting(64, "network", least=1)  # ResNet-18 (Sec. 3.1)
+    # initial weights of both encoders: "random", or torchvision's file; not in the paper
+    start: str = setting("random", "network")
     dim: int = setting(768, "network", least=1)  # length of C_Δ; not in the paper: the width of DiT-B
     join: Literal["concat", "add"] = setting("concat", "network")  # of F^p and F^a; only drawn in Fig. 2
     position: bool = setting(True, "network")  # the position branch (Table 4)
     # pre-training: "w/o", "MAER", "MA2MI†" and "MA2MI" of Table 1
     pretrain: Literal["none", "recognition", "pixels", "latents"] = setting("latents", "pre-training")
     source: Literal["AFEW", "FERV39k", "DFEW"] = setting("DFEW", "pre-training")  # Sec. 4.3; others in Table 3
-    delta: tuple[int, int] = setting((3, 8), "pre-training", least=1, when=reconstructs)  # Sec. 4.3; others in Fig. 4
+    delta: tuple[int, int] = setting((3, 8), "pre-training", least=1, when=reconstructs)  # Sec. 4.3; Fig. 4
     position_loss: bool = setting(True, "pre-training", when=positioned)  # L_pos (Table 4)
+    # τ of L_3 rotates by up to so many degrees and shifts by up to this share of the side; not in the paper
+    tau_degrees: float = setting(15.0, "pre-training", least=0, most=180, when=compares_positions)
+    tau_shift: float = setting(0.1, "pre-training", least=0, most=1, when=compares_positions)
     # of L_3; not in the paper: mean over positions
     norm: Literal["position", "map"] = setting("position", "pre-training", when=compares_positions)
     # Sec. 3.2: as DiT's
@@ -82,9 +92,10 @@ class Config(Settings):
     pretrain_lr: float = setting(4e-4, "pre-training", above=0)  # Sec. 4.3
     # last epoch's share of the learning rate; not in the paper: "an exponential rate"
     final: float = setting(0.01, "pre-training", above=0, most=1)
+    pretrain_weight_decay: float = setting(0.0, "pre-training", least=0)  # not in the paper
     # fine-tuning
     tune: Literal["position", "action", "both"] = setting("both", "training")  # encoders (Table 2)
-    reconstruct: bool = setting(False, "training")  # keep L_pre while fine-tuning (Table 2)
+    reconstruct: bool = setting(False, "training")  # keep L_rec while fine-tuning (Table 2)
     epochs: int = setting(80, "training", least=1)  # Sec. 4.3
     batch: int = setting(16, "training", least=2)  # Sec. 4.3
     lr: float = setting(4e-4, "training", above=0)  # Sec. 4.3
@@ -111,7 +122,7 @@ class Config(Settings):
             yield f"{name}={patch}: expected a divisor of {side}, the side that the DiT sees of size={self.size}"
         if self.dit_dim % self.dit_heads or self.dit_dim % 4:
             yield f"dit_dim={self.dit_dim}: expected a multiple of dit_heads={self.dit_heads} and of 4"
-        if self.position and self.position_loss and self.size <= 32:
+        if compares_positions(self) and self.size <= 32:
             yield f"size={self.size}: expected more than 32: L_pos compares positions of a map 32 times smaller"
 
 

@@ -23,20 +23,22 @@ def pretraining(config: Config, task: Task) -> dict[str, Any] | None:
 def files(config: Config) -> tuple[str, ...]:
     """The names of the published files that the networks start from."""
     latents = config.pretrain == "latents" or (config.reconstruct and config.pretrain != "pixels")
-    return (AUTOENCODER.name,) if latents and config.autoencoder == "published" else ()
+    encoders = () if config.start == "random" else (config.start,)
+    return encoders + (AUTOENCODER.name,) * (latents and config.autoencoder == "published")
 
 
 def remarks(config: Config, history: History = (), records: Sequence[Record] = ()) -> list[str]:
     """The initial weights, and a line on whether the pre-training, of which `history` is given, learned motion."""
+    first = "random" if config.start == "random" else f"ImageNet's ({config.start} of torchvision)"
     if config.pretrain == "none":
-        return ["weights: random"]
+        return [f"weights: {first}"]
     latents = {
         "published": f"the published autoencoder ({AUTOENCODER.name} of stabilityai/sd-vae-ft-ema or -mse)",
         "random": "an autoencoder with random weights, not the published one",
         "pool": "average pooling, not of the published autoencoder",
     }
     how = f" in the latents of {latents[config.autoencoder]}" if config.pretrain == "latents" else ""
-    return [f"weights: random; pre-trained here on {config.source}{how}", *map(train.motion, history[-1:])]
+    return [f"weights: {first}; pre-trained here on {config.source}{how}", *map(train.motion, history[-1:])]
 
 
 CASME2 = (Column("CASME II Acc (%)", "casme2-5-2019", "accuracy", 100), Column("CASME II UF1", "casme2-5-2019", "uf1"))

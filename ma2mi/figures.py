@@ -11,7 +11,7 @@ from shared.runs.experiment import Experiment
 from shared.runs.paper import Figure
 from shared.runs.session import Session
 
-from .config import Config
+from .config import Config, reconstructs
 from .data import whole
 from .train import Left, Reconstruction, autoencoder, motion, take
 
@@ -25,7 +25,9 @@ def figures(session: Session, experiments: Sequence[Experiment], results: Sequen
             drawn += along_rows(result, "Figure 4", caption, prefix="δ in ")
     for experiment in experiments:
         if experiment.task.name == "casme2-5-2019" and experiment.config == session.base:
-            drawn += [reconstructions(experiment), heat_maps(experiment)]
+            if reconstructs(config_of(experiment, Config)):
+                drawn.append(reconstructions(experiment))
+            drawn.append(heat_maps(experiment))
     return drawn
 
 

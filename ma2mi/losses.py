@@ -64,7 +64,7 @@ def position_loss(
 ) -> dict[str, Tensor]:
     """The three terms whose sum is L_pos, Eq. (6), of images I (B, 3, H, W) under transforms `tau` (B, 2, 3).
 
-    `F_p`: E_p(I), if it has been computed already. The second face of L_2 is the next one of the batch. Raises
+    `F_p`: E_p(I), if it has been computed already. The second face of L_2 is the one before in the batch. Raises
     ValueError where there is none, for maps of one position, and for maps in other proportions than the images.
     """
     if len(I) < 2:

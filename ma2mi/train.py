@@ -17,10 +17,10 @@ from shared.pixels.frames import Store
 from shared.runs.fold import FoldTraining, autocast, total
 from shared.runs.gradcam import gradcam, scaled
 from shared.runs.pretraining import Pretraining
-from shared.runs.weights import published_weights
+from shared.runs.weights import published_weights, read_tensors
 
 from .autoencoder import Autoencoder, PoolAutoencoder
-from .config import AUTOENCODER, Config
+from .config import AUTOENCODER, IMAGENET, Config
 from .data import FramePairs, LabelledPairs, augmented, normalised, whole
 from .dit import DiT
 from .losses import draw_tau, position_loss, reconstruction_loss
@@ -38,7 +38,7 @@ class Left:
 
 
 class Reconstruction(nn.Module):
-    """MIACNet and the DiT under L_pre = L_rec + L_pos, Eq. (10)."""
+    """MIACNet and the DiT under L_pre = L_rec + L_pos, Eq. (10), or under L_rec alone."""
 
     def __init__(self, config: Config, autoencoder: Autoencoder | PoolAutoencoder | None) -> None:
         super().__init__()
@@ -47,14 +47,16 @@ class Reconstruction(nn.Module):
         self.dit = dit(config)()
         self.autoencoder = autoencoder  # None: I_{t+δ} is reconstructed in pixels (MA2MI† of Table 1)
 
-    def forward(self, I_t: Tensor, I_td: Tensor, tau: Tensor, *Z: Tensor, compare: bool = False) -> dict[str, Tensor]:
+    def forward(
+        self, I_t: Tensor, I_td: Tensor, tau: Tensor | None, *Z: Tensor, compare: bool = False
+    ) -> dict[str, Tensor]:
         """The terms by name: frames I_t, I_{t+δ} (B, 3, H, W) and transforms τ (B, 2, 3), which L_3 needs -> scalars.
 
-        `Z`: Z_t and Z_{t+δ}, where they are known. `compare` adds the losses of `comparisons`, which are not to be
-        minimised."""
+        Without τ there is no L_pos. `Z`: Z_t and Z_{t+δ}, where they are known. `compare` adds the losses of
+        `comparisons`, which are not to be minimised."""
         F_p, F_a = self.miacnet.encode(I_t, I_td)
         terms: dict[str, Tensor] = {}
-        if F_p is not None and self.miacnet.E_p is not None and self.config.position_loss:
+        if tau is not None and F_p is not None and self.miacnet.E_p is not None:
             terms = position_loss(self.miacnet.E_p, I_t, tau, F_p=F_p, norm=self.config.norm)
             F_p = F_p.detach()  # "trained independently with different losses" (Sec. 5)
         Z_t, Z_td = map(torch.Tensor.float, Z) if Z else (self.latents(I_t), self.latents(I_td))
@@ -112,6 +114,16 @@ def network_input(config: Config) -> dict[str, Any]:
     return {"frames": "onset, apex", "colour": "RGB", "size": config.size, "range": [-1, 1], "shapes": shapes}
 
 
+def start(net: MIACNet, config: Config, weights_dir: Path) -> None:
+    """Load both encoders' initial weights, ImageNet's, from their file in the folder `weights_dir`."""
+    if config.start != "random":
+        with published_weights(weights_dir / config.start, IMAGENET) as path:
+            state = {name: value for name, value in read_tensors(path).items() if not name.startswith("fc.")}
+            for encoder in (net.E_p, net.E_a):
+                if encoder is not None:
+                    encoder.load_state_dict(state)
+
+
 def dit(config: Config) -> partial[DiT]:
     """The DiT, to be built, that predicts Z_{t+δ}, 8 times smaller than the image (Sec. 3.2), or the image's pixels."""
     if config.pretrain == "pixels":
@@ -151,6 +163,14 @@ def optimiser(
     return adamw, torch.optim.lr_scheduler.ExponentialLR(adamw, final ** (1 / max(epochs - 1, 1)))
 
 
+def pretraining_optimiser(
+    model: nn.Module, config: Config
+) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.ExponentialLR]:
+    """`optimiser` with the settings of the pre-training."""
+    decay, epochs = config.pretrain_weight_decay, config.pretrain_epochs
+    return optimiser(model, lr=config.pretrain_lr, final=config.final, epochs=epochs, weight_decay=decay)
+
+
 def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
     """The first stage of Sec. 3.2: weights of "miacnet.*" and, where frames are reconstructed, "dit.*"."""
     config = pretraining.config
@@ -158,17 +178,17 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
         return recognise(pretraining)
     predictor = partial(FramePredictor, miacnet=network(config).keywords, dit=dit(config).keywords)
     pretraining.leaves(predictor, **network_input(config) | {"frames": "I_t, I_td"})
-    model = pretraining.synchronised(Reconstruction(config, autoencoder(config, pretraining.weights_dir)))
-    adamw, decay = optimiser(
-        model, lr=config.pretrain_lr, final=config.final, epochs=config.pretrain_epochs, weight_decay=0.0
-    )
+    made = Reconstruction(config, autoencoder(config, pretraining.weights_dir))
+    start(made.miacnet, config, pretraining.weights_dir)
+    model = pretraining.synchronised(made)
+    adamw, decay = pretraining_optimiser(model, config)
     pretraining.keep(model=model, adamw=adamw, decay=decay)
     cache_latents(pretraining, model)
     parallel, adamw = pretraining.accelerator.prepare(model, adamw)
     for _, last, (I_t, I_td, *Z) in pretraining.batches(epochs=config.pretrain_epochs, batch=config.pretrain_batch):
         with autocast(config, pretraining.device):
-            tau = draw_tau(len(I_t), pretraining.augmentation)
             I_t, I_td = channels_last(normalised(I_t)), channels_last(normalised(I_td))
+            tau = drawn_tau(config, len(I_t), pretraining.augmentation)
             terms = parallel(I_t, I_td, tau, *Z, compare=True)
         adamw.zero_grad()
         pretraining.accelerator.backward(total(term for name, term in terms.items() if name.startswith("L_")))
@@ -177,6 +197,13 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
         if last:
             decay.step()
     return {k: v for k, v in model.state_dict().items() if not k.startswith("autoencoder.")}
+
+
+def drawn_tau(config: Config, batch: int, generator: torch.Generator) -> Tensor | None:
+    """τ of a batch (batch, 2, 3); None where there is no L_pos."""
+    if not (config.position and config.position_loss):
+        return None
+    return draw_tau(batch, generator, degrees=config.tau_degrees, shift=config.tau_shift)
 
 
 def cache_latents(pretraining: Pretraining[Config], model: Reconstruction) -> None:
@@ -217,10 +244,10 @@ def recognise(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
     assert isinstance(clips, LabelledPairs)
     seen = network_input(config) | {"frames": "the first, the most different from it"}
     pretraining.leaves(partial(FramePredictor, miacnet=network(config).keywords), **seen)
-    model = pretraining.synchronised(channels_last(network(config, len(clips.classes))()))
-    adamw, decay = optimiser(
-        model, lr=config.pretrain_lr, final=config.final, epochs=config.pretrain_epochs, weight_decay=0.0
-    )
+    made = network(config, len(clips.classes))()
+    start(made, config, pretraining.weights_dir)
+    model = pretraining.synchronised(channels_last(made))
+    adamw, decay = pretraining_optimiser(model, config)
     pretraining.keep(model=model, adamw=adamw, decay=decay)
     parallel, adamw = pretraining.accelerator.prepare(model, adamw)
     for _, last, (first, peak, label) in pretraining.batches(
@@ -249,6 +276,8 @@ def train(training: FoldTraining[Config, Store]) -> None:
     net = channels_last(made)
     if training.pretrained:
         take(net, training.pretrained, "miacnet.")
+    else:
+        start(net, config, training.weights_dir)
     criterion = reconstruction_of(net, training) if config.reconstruct else None
     parts = nn.ModuleList([net, criterion.dit] if criterion else [net])
     frozen = [e for name, e in (("position", net.E_p), ("action", net.E_a)) if config.tune not in ("both", name) and e]
@@ -267,7 +296,7 @@ def train(training: FoldTraining[Config, Store]) -> None:
             with autocast(config, training.device):
                 loss = F.cross_entropy(net(I_t, I_td), y[rows])
                 if criterion:
-                    loss = loss + total(criterion(I_t, I_td, draw_tau(len(rows), training.generator("tau"))).values())
+                    loss = loss + criterion(I_t, I_td, None)["L_rec"]
             adamw.zero_grad()
             loss.backward()
             adamw.step()
@@ -279,7 +308,7 @@ def train(training: FoldTraining[Config, Store]) -> None:
 
 
 def reconstruction_of(net: MIACNet, training: FoldTraining[Config, Store]) -> Reconstruction:
-    """L_pre beside the cross-entropy (Table 2): of the fold's MIACNet, with the pre-trained DiT where there is one."""
+    """L_rec beside the cross-entropy (Table 2): of the fold's MIACNet, with the pre-trained DiT where there is one."""
     config = training.config
     criterion = Reconstruction(config, autoencoder(config, training.weights_dir)).to(training.device)
     criterion.miacnet = net

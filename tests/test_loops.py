@@ -252,8 +252,7 @@ class Reached(Exception):
 
 
 @pytest.mark.parametrize(
-    ("kind", "package"),  # not ma2mi, whose networks start at random
-    [(kind, p) for kind, those in (("pretraining", PRETRAININGS), ("fold", ROWS)) for p in those if p != "ma2mi"],
+    ("kind", "package"), [(kind, p) for kind, those in (("pretraining", PRETRAININGS), ("fold", ROWS)) for p in those]
 )
 def test_published_weights_are_where_training_starts(kind, package, with_macro, tmp_path, watch, monkeypatch):
     given: dict[str, torch.Tensor] = {}

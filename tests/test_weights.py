@@ -20,6 +20,7 @@ FILES = {  # package: a setting that asks for published weights, and their file
     "dvasp": (dict(start="imagenet"), "resnet18-f37072fd.pth"),
     "skd_tstsan": (dict(start="released.pth"), "released.pth"),
     "mtmnet": (dict(start="resnet18-f37072fd.pth"), "resnet18-f37072fd.pth"),
+    "ma2mi": (dict(start="resnet18-f37072fd.pth"), "resnet18-f37072fd.pth"),
     "sca_au": (dict(start="zoo"), "resnet-18-kinetics-ucf101_split1.pth"),
 }
 
@@ -81,6 +82,7 @@ class Unmoved(Pretraining):
     [
         ("dvasp", resnet18, "start=imagenet teacher_depth=18", 20, 2),  # a trunk for each view
         ("mtmnet", resnet18, "start=resnet18-f37072fd.pth", 20, 1),
+        ("ma2mi", resnet18, "start=resnet18-f37072fd.pth", 20, 2),  # an encoder for position and one for action
         ("skd_tstsan", magnet, "magnifier=magnet.pth", 15, 3),  # a magnifier in each stream
     ],
 )

@@ -1,5 +1,7 @@
 """Every distinct row runs, on a few random images; the stages do to the weights what the paper says."""
 
+import math
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from ma2mi.autoencoder import Autoencoder
 from ma2mi.config import SMOKE, Config
 from ma2mi.experiments import PAPER, TABLES
 from ma2mi.losses import draw_tau
-from ma2mi.train import Reconstruction, autoencoder, network, optimiser, pretrain, train
+from ma2mi.train import Reconstruction, autoencoder, drawn_tau, network, optimiser, pretrain, train
 from shared.corpora.samples import Frames
 from shared.errors import UserError
 from shared.runs.fold import FoldTraining
@@ -112,10 +114,14 @@ def test_fine_tuning_one_encoder_leaves_the_other_as_it_was(tune, still, corpora
 @pytest.mark.parametrize("with_loss", [True, False])
 def test_the_reconstruction_reaches_the_position_encoder_only_without_its_own_loss(with_loss):
     config = replace(BASE, position_loss=with_loss)
+    tau = drawn_tau(config, 4, torch.Generator())
+    assert (tau is not None) == with_loss
     model = Reconstruction(config, autoencoder(config, None))
     for parameter in model.dit.parameters():  # the final layer starts at zero and would stop every gradient
         torch.nn.init.normal_(parameter, std=0.1) if parameter.requires_grad else None
-    model(*torch.rand(2, 4, 3, 64, 64).unbind(), draw_tau(4))["L_rec"].backward()
+    terms = model(*torch.rand(2, 4, 3, 64, 64).unbind(), tau)
+    assert terms.keys() == {"L_rec", *(("L_1", "L_2", "L_3") if with_loss else ())}
+    terms["L_rec"].backward()
     reached = [p.grad is not None and bool(p.grad.abs().sum() > 0) for p in model.miacnet.E_p.parameters()]
     assert any(reached) != with_loss
     assert model.miacnet.E_a.conv1.weight.grad.abs().sum() > 0
@@ -340,14 +346,62 @@ def test_paper_scale_builds():
     assert sum(p.numel() for p in network(Config())().E_p.parameters()) == 11_176_512  # torchvision's, less fc
 
 
-def test_every_step_of_fine_tuning_with_reconstruction_draws_its_own_transform(corpora, monkeypatch):
-    config = replace(BASE, reconstruct=True, batch=5)
+@pytest.mark.parametrize("reconstruct", [True, False])
+def test_fine_tuning_keeps_the_reconstruction_alone(reconstruct, corpora, monkeypatch):
+    """Table 2's "reconstruction part" is L_rec, beside the cross-entropy; it reaches both encoders."""
+    config = replace(BASE, reconstruct=reconstruct, batch=10)
     weights, _ = pretrained(config, corpora)
-    drawn = []
-    monkeypatch.setattr("ma2mi.train.draw_tau", lambda *a: drawn.append(draw_tau(*a)) or drawn[-1])
+    weights = {k: v + 0.1 * torch.rand_like(v) if k.startswith("dit.") else v for k, v in weights.items()}
+    terms, losses, backward = [], [], torch.Tensor.backward
+
+    class Watched(Reconstruction):
+        def forward(self, *args, **how):
+            terms.append(super().forward(*args, **how))
+            reached = [e.conv1.weight for e in (self.miacnet.E_p, self.miacnet.E_a)]
+            for gradient in torch.autograd.grad(terms[-1]["L_rec"], reached, retain_graph=True):
+                assert gradient.any()
+            return terms[-1]
+
+    monkeypatch.setattr("ma2mi.train.Reconstruction", Watched)
+    monkeypatch.setattr(torch.Tensor, "backward", lambda loss: losses.append(loss.item()) or backward(loss))
     train(fold_of(config, corpora, weights))
-    assert len(drawn) == 2 and drawn[0].shape[1:] == (2, 3)  # 10 clips in batches of 5
-    assert not torch.equal(*drawn)
+    assert [set(term) for term in terms] == [{"L_rec"}] * reconstruct
+    of_chance = math.log(5)  # of the zero-initialised layer
+    assert losses == [pytest.approx(of_chance + sum(term["L_rec"].item() for term in terms), rel=1e-5)]
+
+
+def test_settings_are_those_of_section_4_3():
+    config = PAPER.config()
+    assert (config.size, config.delta, config.source) == (256, (3, 8), "DFEW")
+    assert (config.dit_dim, config.dit_depth, config.dit_heads) == (768, 12, 12)  # DiT-B
+    assert config.pretrain_lr == config.lr == 0.0004
+    assert (config.pretrain_batch, config.batch, config.weight_decay) == (32, 16, 0.1)
+    assert config.pretrain_epochs == config.epochs == 80 and config.tune_final == 1
+
+
+def test_rows_set_what_their_names_say():
+    paper = Config()
+    tunes = {"FPE": "position", "FAE": "action", "FPE + FAE": "both"}
+    pretrains = {"w/o (baseline)": "none", "MAER": "recognition", "MA2MI†": "pixels", "MA2MI": "latents"}
+    branches = {"no FPE": (False, True), "FPE, no L_pos": (True, False), "FPE, L_pos": (True, True)}
+    for table in TABLES:
+        for row in table.rows:
+            what, config = row.name.removeprefix("reconstruction, "), replace(paper, **row.changes)
+            expected = {}
+            if table.name == "table1":
+                expected = dict(pretrain=pretrains[what])
+            elif table.name == "table2":
+                expected = dict(tune=tunes[what], reconstruct=what != row.name)
+            elif table.name == "table3":
+                expected = dict(pretrain="none") if what == "None" else dict(source=what.replace("FERV39K", "FERV39k"))
+            elif table.name == "table4":
+                expected = dict(zip(("position", "position_loss"), branches[what], strict=True))
+            elif table.name == "figure4":
+                expected = dict(delta=tuple(map(int, re.findall(r"\d+", what))))
+            assert config == replace(paper, **expected), f"{table.name}: {row.name}"
+            assert [c.task for c in table.columns] == [
+                {"CASME": "casme2-5-2019", "SAMM": "samm-5", "MMEW": "mmew-6"}[c.name.split()[0]] for c in table.columns
+            ]
 
 
 @pytest.fixture

@@ -54,3 +54,13 @@ def test_a_row_is_of_one_clip(run, monkeypatch):
         assert (
             row[0].get_title().startswith(TASK.classes[i]) and row[2].get_title() == f"predicted {TASK.classes[4 - i]}"
         )
+
+
+@pytest.mark.parametrize("pretrain", ["none", "recognition", "pixels", "latents"])
+def test_a_reconstruction_is_drawn_where_there_is_one(pretrain, run, monkeypatch):
+    run.config = run.session.base = Config(pretrain=pretrain)
+    drawn = [
+        monkeypatch.setattr(figures, name, lambda _, name=name: name) or name
+        for name in ("reconstructions", "heat_maps")
+    ]
+    assert figures.figures(run.session, [run], []) == drawn[pretrain in ("none", "recognition") :]
