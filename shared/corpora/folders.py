@@ -49,8 +49,10 @@ def unpadded(name: str) -> str:
 
 
 def normalised(name: str) -> str:
-    """A name without case, blanks and signs but `+`: `CAS(ME)^3` and `casme3` agree."""
-    return re.sub(r"[^a-z0-9+]", "", name.lower())
+    """A name without case, blanks and signs but `+`: `CK +` and `ck+` agree.
+
+    `(me)` stays: CAS(ME)² is another corpus than CASME II."""
+    return re.sub(r"[^a-z0-9+]", "", name.lower().replace("(me)", "+me"))
 
 
 def is_synthetic(data: Path) -> bool:
@@ -153,6 +155,7 @@ class CorpusFolder:
         self.root, self.beside = os.path.abspath(root), ""  # `beside`: the folder that holds this one and others
         listing = self.listing(self.root)
         inside = [name for name in listing.directories() if normalised(name) in own]
+        inside.sort(key=lambda name: name not in FOLDER_NAMES[corpus])  # a usual spelling before others
         known = any(re.fullmatch(sign, name, re.I) for sign in signs for name in listing.names)
         if normalised(os.path.basename(self.root)) in own and listing.names:
             return

@@ -69,6 +69,8 @@ READ = [
     ("CASME2", {"CASME2/": "casme_ii/"}, ""),
     ("CASME2", {"CASME2/": "CASME2/CASME2/"}, "images found at"),
     ("CASME3", {"CASME3/": "CAS(ME)^3/"}, ""),
+    ("CASME3", {"CASME3/": "cas(me)3/"}, ""),
+    ("CASME2", {"CASME2/": "CASME^2/"}, ""),
     ("MMEW", {"MMEW/": "MMEW_Final/"}, ""),
     ("MMEW", {"MMEW/": "MMEW/MMEW_Final/"}, "images found at"),
     ("CK+", {"CK+/": "CKplus/"}, ""),
