@@ -80,7 +80,7 @@ def compare(name: str, found: Counts, more: Sequence[tuple[str, Counts]] = ()) -
     compared = []
     for what in dict.fromkeys([*found, *(what for _, counts in printed for what in counts)]):
         n = found.get(what, 0)
-        known = [(counts[what], source) for source, counts in printed if what in counts]
+        known = dict.fromkeys((counts[what], source) for source, counts in printed if what in counts)
         for number, source in known:
             why = DIFFERENCES.get((name, what, number), "") if number != n else ""
             compared.append(Count(what, n, number, source, why))

@@ -13,7 +13,7 @@ from PIL import Image
 from shared.corpora import CORPORA
 from shared.errors import UserError
 from shared.files import MARKER
-from shared.report.counts import compare, task_counts
+from shared.report.counts import compare, expected_counts, task_counts
 from shared.report.printed import DIFFERENCES, PRINTED
 from shared.report.survey import CSV_HEADER, PARTS, Part, print_survey, runnable, survey, survey_text, write_csv
 from shared.runs.paper import Column, Paper, Row, Table
@@ -83,6 +83,13 @@ def test_what_is_no_subset_stands_beside_print():
     assert "not explained" not in survey_text([part], synthetic=True)
     one_more = compare("SMIC HS", {"samples": 160, "subjects": 17})
     assert not one_more[1], "more than print in one thing is no subset"
+
+
+@pytest.mark.parametrize("name", ["casme2-au8", "casme2-au8-halves"])
+def test_the_released_sheet_s_number_of_clips_is_explained(name):
+    counts, _ = compare(name, {"samples": 242, "subjects": 26}, expected_counts(TASKS[name]))
+    (samples,) = [c for c in counts if c.what == "samples"]
+    assert (samples.found, samples.printed) == (242, 243) and "the 2014 sheet has 242 clips" in samples.why
 
 
 def test_a_subset_misses_subjects_or_a_tenth_and_whoever_misses_less_is_told_what():
