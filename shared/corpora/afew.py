@@ -10,18 +10,19 @@ from .samples import Collector, Frames, Reading, Video
 NAME = "AFEW"
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 VIDEOS = (".avi", ".mp4")
+ALIGNED = r"Aligned_?Faces.*"  # faces and features that the archive has beside the emotions
 
 
 def read(root: Root) -> Reading:
     """AFEW under `root`; `split` is train, val or test. Nobody's identity is known: a clip is its own subject.
 
     The test set is released without emotions, and may be missing. Raises CorpusMissing."""
-    corpus = CorpusFolder(root, NAME, signs=("Train_AFEW", "Val_AFEW"), data="|".join(EMOTIONS))
+    corpus = CorpusFolder(root, NAME, signs=("Train_AFEW", "Val_AFEW"), data="|".join(EMOTIONS), never=ALIGNED)
     out = Collector(corpus)
     for split in ("train", "val"):
         places = f"{split.title()}_AFEW", split.title()
         tree = corpus.get(*places, what="clips", files=(*VIDEOS, *IMAGES), anywhere=False)
-        for word in tree.listing().directories():
+        for word in [name for name in tree.listing().directories() if not re.fullmatch(ALIGNED, name, re.I)]:
             if emotion := out.emotion(word, EMOTIONS, tree.path(word)):
                 listing = tree.listing(word)
                 clips: dict[str, Frames | Video] = {

@@ -7,11 +7,11 @@ from typing import NamedTuple
 from .annotations import annotated
 from .folders import IMAGES, CorpusFolder, Root
 from .samples import Collector, Frames, Reading
-from .sheets import Sheet, as_int, as_text
+from .sheets import Sheet, SheetError, as_int, as_text
 
 NAME = "EmotioNet"
 UNITS = tuple(f"AU {unit}" for unit in range(1, 61))  # columns of the sheet
-COLUMNS: dict[str, tuple[str, ...]] = dict.fromkeys(("URL", *UNITS), ())
+COLUMNS: dict[str, tuple[str, ...]] = {"URL": ()} | {name: (f"AU {int(name[3:]):02}",) for name in UNITS}
 NOT_SCORED = 999
 
 
@@ -31,6 +31,10 @@ def read(root: Root) -> Reading:
     CorpusMissing, SheetError."""
     corpus = CorpusFolder(root, NAME, signs=(r"EmotioNet_FACS.*", r"N_\d{10}"), data=r"N_\d{10}")
     out, sheet = annotated(corpus, COLUMNS, ("2020",), like="emotionet_facs", optional=UNITS)
+    if not (columns := [name for name in UNITS if name in sheet.columns]):
+        raise SheetError(f"{sheet.path}, row {sheet.header_row}: no column of a unit; name them AU 1, AU 2 and so on")
+    if missing := len(UNITS) - len(columns):
+        out.notes.append(f"{missing} units have no column in {sheet.path}, which has {', '.join(columns)}")
     labels = _labels(sheet, out)
     tree = corpus.find(".", "images") or corpus.get("images", holds=r"N_\d{10}_\d+", flat=True, anywhere=False)
     for group in [name for name in tree.listing().directories() if corpus.data.fullmatch(name)] or ["."]:

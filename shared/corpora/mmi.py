@@ -26,8 +26,14 @@ def read(root: Root) -> Reading:
             labels = _xml(listing.path(f"{clip}.xml"), out)
             if description is None or labels is None:
                 continue
-            emotion = _emotion(labels)
-            if not _frontal(description, clip):
+            emotion, frontal = _emotion(labels), _frontal(description, clip)
+            if frontal is None:
+                what, remedy = (
+                    f"none of its tracks, of several views, names {clip}",
+                    "name the clip's file in its track",
+                )
+                out.problem(listing.path("session.xml"), None, what, remedy, f"{NAME}/{session}/{clip}")
+            elif not frontal:
                 side += 1
             elif emotion is None:
                 unlabelled += 1
@@ -53,11 +59,13 @@ def _attributes(element: ElementTree.Element) -> dict[str, str]:
     return {name.lower(): value for name, value in element.attrib.items()}
 
 
-def _frontal(session: ElementTree.Element, clip: str) -> bool:
-    """Whether the clip is the session's track of view 0; a lone track without a view counts."""
+def _frontal(session: ElementTree.Element, clip: str) -> bool | None:
+    """Whether the clip is the session's track of view 0; a track without a view counts. None where no track names the
+    clip, and views differ."""
     tracks = [_attributes(element) for element in session.iter() if element.tag.lower() == "track"]
-    own = [track for track in tracks if any(os.path.splitext(value)[0] == clip for value in track.values())] or tracks
-    return any(track.get("view", "0") == "0" for track in own) or not own
+    own = [track for track in tracks if any(os.path.splitext(value)[0] == clip for value in track.values())]
+    views = {track.get("view", "0") == "0" for track in own or tracks}
+    return None if len(views) > 1 and not own else True in views or not views
 
 
 def _subject(session: ElementTree.Element, clip: str) -> str | None:

@@ -77,12 +77,18 @@ def _clips(tree: Tree, out: Collector) -> Iterator[tuple[str, str, str]]:
 
 
 def _apexes(corpus: CorpusFolder, camera: str, out: Collector) -> dict[str, Apex]:
-    """clip → its apex from a camera's lists in the corpus's folder, whatever the padding of a clip's name."""
+    """clip → its apex from a camera's lists in the corpus's folder, whatever the padding of a clip's name.
+
+    Beside that folder, where other corpora lie, the name of a list has SMIC in it."""
     apexes: dict[str, Apex] = {}
     for path in corpus.files(*EXTENSIONS):
         name = os.path.basename(path).upper()
         cameras = [other for other in ("VIS", "NIR") if other in name] or ["HS"]
-        if "APEX" not in name or cameras[0] != camera:
+        if (
+            "APEX" not in name
+            or cameras[0] != camera
+            or ("SMIC" not in name and os.path.dirname(path) == corpus.beside)
+        ):
             continue
         sheet = read_sheet(path, APEXES)
         for row in sheet.rows:

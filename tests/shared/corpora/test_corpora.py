@@ -584,6 +584,10 @@ def test_smic_cameras_and_apex_list(tmp_path):
     write(tmp_path / "SMIC/apex_vis.csv", "Filename,Apex\ns01_ne_01,1022\n")
     assert smic.read(tmp_path, camera="VIS").samples["apex"].tolist() == [pd.NA, 1022]
     assert smic.read(tmp_path).samples["apex"].tolist() == [pd.NA, 1033]
+    write(tmp_path / "casme3_apex.csv", "Filename,Apex\ns11_sur_02,1022\n")  # of another corpus
+    assert smic.read(tmp_path).samples["apex"].tolist() == [pd.NA, 1033]
+    write(tmp_path / "smic_apex.csv", "Filename,Apex\ns11_sur_02,1022\n")
+    assert smic.read(tmp_path).samples["apex"].tolist() == [1022, 1033]
 
 
 def test_a_person_of_smic_without_the_level_micro_is_named(tmp_path):
@@ -626,6 +630,16 @@ def test_of_two_folders_of_a_corpus_the_one_that_is_read_is_named(tmp_path):
     for name in ("SMIC", "smic"):
         images(tmp_path / name / "SMIC_all_cropped/HS/s1/micro/negative/s1_ne_01", "{}.bmp", 1, 3)
     assert "SMIC is read, not smic beside it" in smic.read(tmp_path).notes
+
+
+@pytest.mark.parametrize("other", ["CAS(ME)^2", "CAS(ME)2", "CAS (ME)²", "cas(me)_2"])
+def test_another_corpus_of_a_like_name_is_not_taken_for_casme2(tmp_path, other):
+    """CAS(ME)² of 2018, which many people keep beside CASME II."""
+    workbook(tmp_path / other / "CAS(ME)^2code_final.xlsx", [["1", "anger1_1", 557, 570, 577]])
+    with pytest.raises(CorpusMissing, match="CASME2 not found"):
+        casme2.read(tmp_path)
+    casme2_disk(tmp_path, ROWS)
+    assert len(casme2.read(tmp_path).samples) == 3
 
 
 def test_an_apex_list_that_counts_otherwise_is_named(tmp_path):
@@ -694,6 +708,21 @@ def test_mmi_frontal_clips(tmp_path):
     assert (row["sample"], row["subject"], row["emotion"]) == ("MMI/1/S002-001", "MMI/S002", "happiness")
     assert isinstance(row["frames"], Video)
     assert reading.notes == ["left out: 1 clips of other views, 1 without one of the six emotions"]
+
+
+@pytest.mark.parametrize(("views", "read"), [("0", 2), ("00", 2), ("01", None)])
+def test_clips_of_mmi_that_no_track_names_are_frontal_where_all_tracks_are(tmp_path, views, read):
+    folder = tmp_path / "MMI/Sessions/1"
+    for clip in ("S002-001", "S002-002"):
+        write(folder / f"{clip}.avi", "")
+        write(folder / f"{clip}.xml", '<clip><Metatag Name="Emotion" Value="4"/></clip>')
+    tracks = "".join(f'<track view="{view}"/>' for view in views)
+    write(folder / "session.xml", f'<session><subject id="2"/>{tracks}</session>')
+    reading = mmi.read(tmp_path)
+    assert len(reading.samples) == (read or 0)
+    problems = [problem.what for problem in reading.problems]
+    clips = ("S002-001", "S002-002") if read is None else ()
+    assert problems == [f"none of its tracks, of several views, names {clip}" for clip in clips]
 
 
 def test_the_numbers_of_emotions_of_mmi(tmp_path):
@@ -777,6 +806,10 @@ def test_ferv39k_and_afew(tmp_path):
     table = afew.read(tmp_path).samples
     assert table[["emotion", "split"]].to_numpy().tolist() == [["angry", "train"], ["sad", "val"]]
     assert isinstance(table["frames"][0], Video) and len(table["frames"][1]) == 3
+    images(tmp_path / "AFEW/Train_AFEW/AlignedFaces_LBPTOP_Points/Faces/000046280", "{:03d}.jpg", 1, 3)
+    images(tmp_path / "AFEW/Train_AFEW/Bored/7", "{:03d}.jpg", 1, 3)
+    reading = afew.read(tmp_path)
+    assert len(reading.samples) == 2 and [Path(p.where).name for p in reading.problems] == ["Bored"]
 
 
 def test_emotionet(tmp_path):
@@ -792,5 +825,18 @@ def test_emotionet(tmp_path):
     assert reading.samples["au_codes"].tolist() == ["1=1 12=0", "", ""]
     assert reading.samples["aus"].tolist() == [(1,), (), ()]
     assert emotionet.scored("1=1 12=0") == {1: 1, 12: 0}
-    assert reading.notes == ["1 rows of the sheet have no image on disk, left out"]
+    units, unseen = reading.notes
+    assert units.startswith("57 units have no column in ") and units.endswith("which has AU 1, AU 12, AU 43")
+    assert unseen == "1 rows of the sheet have no image on disk, left out"
     assert [(p.row, "'AU 12'" in p.what) for p in reading.problems] == [(4, True)]
+
+
+def test_units_of_emotionet_are_found_by_padded_numbers_or_missed_in_the_open(tmp_path):
+    images(tmp_path / "EmotioNet/N_0000000001", "N_0000000001_{:05d}.jpg", 1, 1)
+    sheet, image = tmp_path / "EmotioNet/EmotioNet_FACS_aws_2020_24600.csv", "N_0000000001/N_0000000001_00001.jpg"
+    write(sheet, "URL," + ",".join(f"AU{unit:02}" for unit in range(1, 61)) + f"\n{image}" + ",1" * 60 + "\n")
+    reading = emotionet.read(tmp_path)
+    assert reading.samples["aus"].tolist() == [tuple(range(1, 61))] and not reading.notes
+    write(sheet, f"URL,unit 1,unit 2\n{image},1,0\n")
+    with pytest.raises(SheetError, match="no column of a unit; name them AU 1, AU 2 and so on"):
+        emotionet.read(tmp_path)
