@@ -172,7 +172,7 @@ COMPARISON = {
         Method(Row("TSCNN", **TSCNN), tuned=f"{PRINTED} (those of SKD-TSTSAN)", by_task=ON_CASME3),
         Method(Row("STSTNet", **STSTNET), tuned="the composite task (its released code)"),
         Method(Row("CapsuleNet", **CAPSULENET), tuned="the composite task (its released code)"),
-        Method(Row("MMNet", **MMNET), tuned="CASME II and SAMM (its released code)"),
+        Method(Row("MMNet", **MMNET), tuned="CASME II in five classes (its released code)"),
         Method(Row("SKD-TSTSAN"), tuned=PRINTED, by_task=ON_CASME3),
     )
 }

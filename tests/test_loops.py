@@ -19,7 +19,7 @@ from shared.runs.pretraining import Pretraining
 
 METHODS = {package: (package, "") for package in ROWS}
 METHODS |= {  # what their tiny rows leave out
-    "TSCNN": ("skd_tstsan", "mag=false eca=false tsm=false skd=false"),
+    "TSCNN": ("skd_tstsan", "mag=false eca=false tsm=false skd=false modified=false"),
     "STSTNet": ("skd_tstsan", "method=STSTNet ststnet_epochs=1"),
     "CapsuleNet": ("skd_tstsan", "method=CapsuleNet capsulenet_epochs=2 resize=40 size=40"),
     "MMNet": ("skd_tstsan", "method=MMNet mmnet_epochs=2 resize=40 size=40"),

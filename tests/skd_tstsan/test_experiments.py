@@ -187,7 +187,7 @@ def test_a_pretraining_weighs_a_class_by_its_clips(corpora, monkeypatch):
 
 
 def test_transfer_takes_all_but_the_last_layers(corpora):
-    """With no training to come, the fold's network says what the pre-trained layers say."""
+    """With no training to come, the fold's network does not say what one without them says."""
     weights, _ = pretrained(BASE, corpora)
     training = fold_of(replace(BASE, lr=1e-12), corpora, weights)
     train(training)

@@ -3,6 +3,7 @@ from functools import partial
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from skd_tstsan import ECA, SKD_TSTSAN, TSCNN, MotionMagnification, TemporalShift, skd_loss
 
@@ -76,6 +77,42 @@ def test_tscnn():
     assert logits[0].shape == (2, 6) and features[0].shape == (2, 3 * 128 * 6 * 6)
     with pytest.raises(ValueError, match="TSCNN"):
         SKD_TSTSAN(modified=False)
+
+
+def pooled(x, side, padding, how, outside):
+    """Windows of `side`, two apart, with `outside` around the map."""
+    x = F.pad(x, [padding] * 4, value=outside)
+    return how(x.unfold(2, side, 2).unfold(3, side, 2).flatten(4))
+
+
+@pytest.mark.parametrize("make", [TSCNN, partial(SKD_TSTSAN, mag=False, eca=False, tsm=False, skd=False)])
+def test_plain_streams_are_their_layers(make):
+    """TSCNN, and the baseline of Table 5 (Sec. 4.5.1: with batch norm, global average pooling last), in float64."""
+    torch.manual_seed(0)
+    model, x = make(5).double().eval(), inputs().double()
+    state, baseline = model.state_dict(), make is not TSCNN
+    for name, value in state.items():
+        if "running" in name:
+            value.copy_(torch.rand_like(value) + 0.5)
+    features = []
+    for stream, h in ("L", x[:, 2:18]), ("S", x[:, :1]), ("T", x[:, 34:]):
+        for layer in range(1, 6):
+            at = f"streams.{stream}.conv{layer}"
+            h = F.conv2d(h, state[f"{at}.conv.weight"], state[f"{at}.conv.bias"], padding=int(layer > 1))
+            if baseline:
+                mean, var, gain, bias = (
+                    state[f"{at}.bn.{name}"][:, None, None]
+                    for name in ("running_mean", "running_var", "weight", "bias")
+                )
+                h = (h - mean) / (var + 1e-5).sqrt() * gain + bias
+            h = h.clamp(min=0)
+            if layer == 1:
+                h = pooled(h, 5, 2, lambda windows: windows.max(4).values, -torch.inf)
+            if layer == 3 or (layer == 5 and not baseline):
+                h = pooled(h, 3, 1, lambda windows: windows.mean(4), 0)
+        features.append(h.mean((2, 3)) if baseline else h.flatten(1))
+    expected = F.linear(torch.cat(features, 1), state["fc.weight"], state["fc.bias"])
+    torch.testing.assert_close(model(x).logits[-1], expected)
 
 
 def test_an_input_of_another_shape():
