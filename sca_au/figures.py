@@ -82,7 +82,9 @@ def accuracies(result: Result) -> Figure:
     axis.set_xticks(range(len(corpora)), [name.removesuffix(" accuracy") for name in corpora])
     axis.set(ylabel="accuracy", ylim=(0, 1))
     plot.legend(fontsize=7, loc="outside right upper")
-    return Figure("Figure 5", "Accuracy, the mean over action units; bars are 95 % intervals over subjects", plot)
+    return Figure(
+        "Figure 5", "Accuracy, the mean over action units, pooled; bars are 95 % intervals over subjects", plot
+    )
 
 
 def variant(experiment: Experiment) -> str:
@@ -94,26 +96,27 @@ def variant(experiment: Experiment) -> str:
 
 
 def activation_maps(experiments: Sequence[Experiment]) -> Figure:
-    """Figure 6: class activation maps of each method, one row per action unit."""
+    """Figure 6: class activation maps of each method, one row for each of four action units, AU14 of Sec. 4.3 among them."""
     samples, aus = experiments[0].samples, experiments[0].task.aus
     target = np.array(samples["target"].tolist())
     rng = np.random.default_rng(0)
-    chosen = [(unit, int(rng.choice(np.flatnonzero(t)))) for unit, t in enumerate(target.T) if t.any()][:4]
+    drawn = [(unit, int(rng.choice(np.flatnonzero(t)))) for unit, t in enumerate(target.T) if t.any()]
+    chosen = sorted(sorted(drawn, key=lambda place: aus[place[0]] != 14)[:4])
     title = f"Figure 6: activation maps, {experiments[0].task.name}"
-    caption = (
-        f"One clip per action unit, drawn at random from those that show it ({', '.join(f'AU{au}' for au in aus)})"
-    )
+    names = ", ".join(f"AU{aus[unit]}" for unit, _ in chosen)
+    caption = f"One clip per action unit, drawn at random from those that show it ({names})"
     return maps_of(experiments, chosen, title, caption)
 
 
 def failures(experiments: Sequence[Experiment]) -> Figure:
-    """Figure 7: the clips about whose action unit the last of the methods is most wrong."""
+    """Figure 7: the clips about whose action unit the paper's method, else the last one, is most wrong."""
     target = np.array(experiments[0].samples["target"].tolist())
-    found = experiments[-1].scores()
+    method = next((e for e in experiments if variant(e) == "SCA_Learn"), experiments[-1])
+    found = method.scores()
     scores = np.array([found[sample] for sample in experiments[0].samples["sample"]])
     worst = np.argsort(np.where(target > 0, scores, np.inf), axis=None)[:2]
     chosen = [(int(i % target.shape[1]), int(i // target.shape[1])) for i in worst]
-    caption = f"Where {variant(experiments[-1])} gives an action unit that is there the least probability"
+    caption = f"Where {variant(method)} gives an action unit that is there the least probability"
     return maps_of(experiments, chosen, f"Figure 7: failures, {experiments[0].task.name}", caption)
 
 

@@ -44,6 +44,45 @@ def test_failures_are_the_least_probable_units_that_are_there(monkeypatch):
     assert over == [12, 0] and [axis.images[0].get_array().max() for axis in axes] == [200, 200, 100, 100]
 
 
+def experiment(attention, depth, scores, samples):
+    return SimpleNamespace(
+        config=Config(attention=attention, depth=depth),
+        samples=samples,
+        task=TASKS["casme2-au8"],
+        scores=lambda: scores,
+    )
+
+
+def test_the_units_of_activation_maps_are_those_that_their_caption_names(monkeypatch):
+    """AU14 among them, but none that no clip shows: here AU2."""
+    monkeypatch.setattr(figures, "maps_of", lambda _, chosen, title, caption: (chosen, caption))
+    targets = np.eye(8, dtype=int)
+    targets[1] = 0
+    chosen, caption = figures.activation_maps(
+        [experiment("scalar", 18, {}, pd.DataFrame({"target": targets.tolist()}))]
+    )
+    assert chosen == [(0, 0), (2, 2), (3, 3), (5, 5)] and caption.endswith("show it (AU1, AU4, AU7, AU14)")
+
+
+@pytest.mark.parametrize(
+    ("run", "named"),
+    [
+        ([("none", 18), ("scalar", 18), ("scalar", 101), ("rows", 18)], "SCA_Learn"),
+        ([("none", 18), ("rows", 18)], "SCA_Learn by rows"),
+    ],
+)
+def test_failures_are_those_of_the_papers_method(run, named, monkeypatch):
+    monkeypatch.setattr(figures, "maps_of", lambda _, chosen, title, caption: (chosen, caption))
+    samples = pd.DataFrame({"sample": list("abc"), "target": [[1] * 8] * 3})
+    runs = [
+        experiment(*how, {s: np.roll(np.arange(8) / 8, i + n).tolist() for n, s in enumerate("abc")}, samples)
+        for i, how in enumerate(run)
+    ]
+    chosen, caption = figures.failures(runs)
+    assert caption.startswith(f"Where {named} gives")
+    assert chosen == [(1, 0), (2, 1)]  # probability 0 of the second run, whose scores are moved by one
+
+
 def test_bars_end_where_their_intervals_do():
     ends = {"one": (0.2, 0.6), "two": (0.45, 0.9)}
     cells = [Cell(row, "SAMM accuracy", measured=0.5, low=a, high=b, rule="last") for row, (a, b) in ends.items()]
