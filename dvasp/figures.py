@@ -25,7 +25,7 @@ def figures(session: Session, experiments: Sequence[Experiment], results: Sequen
     compared = {
         "Baseline": replace(base, views=1, method="none"),
         "ASP-18": replace(base, views=1),
-        "Lv+Lmv": replace(base, method="none"),
+        "Lv+Lmv (ours)": replace(base, method="none"),  # not in the paper's figure
         "DVASP-18": base,
     }
     drawn: list[Figure] = []

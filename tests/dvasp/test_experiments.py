@@ -14,7 +14,7 @@ import dvasp
 from dvasp import data
 from dvasp.config import SMOKE, Config
 from dvasp.experiments import PAPER, TABLES
-from dvasp.losses import student_loss
+from dvasp.losses import ALPHA, DISTILLATION, student_loss
 from dvasp.train import build_teacher, network, start, train
 from shared.errors import UserError
 from shared.runs.fold import FoldTraining
@@ -109,6 +109,36 @@ def test_other_readings_of_the_paper_run(changes, corpora):
 def test_rows_printed_twice_are_one_experiment():
     """Table I's last row, DVASP-18 and DV+ASP-18; the single-view rows of Table IV in Table II; two more of Table I."""
     assert len(ROWS) == 13 + 13 + 2 + 3
+
+
+def test_settings_are_those_of_section_iv_c():
+    config = PAPER.config()
+    assert (config.resize, config.size, config.ratio) == (240, 224, 30)
+    assert (config.teacher_lr, config.teacher_lambda_mv, config.lambda_cr) == (0.001, 400, 100)
+    assert (config.lr, config.drop, config.lambda_mv, config.alpha) == (0.01, 40, 100, 100)
+    assert (config.depth, config.teacher_depth) == (18, 34)  # Fig. 2
+
+
+@pytest.mark.parametrize("follow", ALPHA)
+@pytest.mark.parametrize("method", DISTILLATION)
+def test_a_method_has_in_training_the_weight_that_its_loss_has_by_itself(method, follow):
+    assert Config(method=method, follow=follow).weight == ALPHA[follow][method]
+
+
+def test_rows_set_what_their_names_say():
+    for table, row, _ in RUN:
+        config = replace(Config(), **row.changes)
+        if table.name == "table1":
+            expected = replace(Config(), **({} if "Lasp" in row.name else {"method": "none"}))
+            assert config == replace(expected, **({} if "Lmv" in row.name else {"lambda_mv": 0.0})), row.name
+            continue
+        name, _, depth = row.name.replace("Res34", "Baseline-34").partition("-")
+        if name == "DVFT":  # the teacher itself
+            name, depth = "DVfine-tune", "34"
+        views = 2 if name.startswith("DV") else 1
+        method = {"Baseline": "none", "DVASP": "ASP"}.get(name) or name.removeprefix("DV").removeprefix("+")
+        assert (config.views, config.method) == (views, method), row.name
+        assert config == replace(Config(), views=views, method=method, depth=int(depth or 18)), row.name
 
 
 def on_cpu(x: torch.Tensor) -> torch.Tensor:
