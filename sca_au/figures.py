@@ -96,7 +96,7 @@ def variant(experiment: Experiment) -> str:
 
 
 def activation_maps(experiments: Sequence[Experiment]) -> Figure:
-    """Figure 6: class activation maps of each method, one row for each of four action units, AU14 of Sec. 4.3 among them."""
+    """Figure 6: class activation maps of each method, one row for each of four units, AU14 of Sec. 4.3 among them."""
     samples, aus = experiments[0].samples, experiments[0].task.aus
     target = np.array(samples["target"].tolist())
     rng = np.random.default_rng(0)
