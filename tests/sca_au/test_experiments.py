@@ -54,6 +54,30 @@ def test_every_row_runs(toy, corpus, tmp_path):
         assert f"<b>{title}" in page
 
 
+def test_settings_are_those_of_sections_4_2_and_4_3():
+    config = PAPER.config()
+    assert (config.size, config.tim, config.frames) == (112, 50, 10)
+    assert (config.lr, config.drop, config.epochs) == (0.01, 30, 60)
+    assert (config.weight_decay, config.momentum, config.dropout, config.batch) == (0.001, 0.9, 0.5, 64)
+    assert (config.blocks, config.radii, config.k) == (5, (3, 3, 3), 4)
+    assert (PENALTIES[0], PENALTIES[-1]) == (0.001, 1000)
+
+
+def test_rows_set_what_their_names_say():
+    parts = {"SA": "SA", "CA": "CA", "Max": "max", "Avg": "avg", "Concat": "concat", "Learn": "scalar"}
+    for row in (row for table in PAPER.tables for row in table.rows):
+        network, _, attention = row.name.removesuffix(" by rows (ours)").partition(" + ")
+        if network in ("LBP-TOP", "LPQ-TOP", "LBP-SIP", "HOG3D"):
+            expected = dict(descriptor=network)
+        else:
+            expected = dict(depth=18 if network == "Baseline" else int(network.removeprefix("Res3D")), attention="none")
+        if attention:
+            expected["attention"] = "scalar" if attention == "SCA" else parts[attention.removeprefix("SCA_")]
+        if "by rows" in row.name:
+            expected["attention"] = "rows"
+        assert PAPER.config(**row.changes) == PAPER.config(**expected), row.name
+
+
 def tiny(**changes):
     return PAPER.base("smoke", dict(change.removeprefix("--set=").split("=") for change in TINY) | changes)
 

@@ -108,6 +108,39 @@ def test_every_network_can_be_built(scale):
             assert net(x).logits[-1].shape == (2, 5)
 
 
+def test_settings_are_those_of_section_4_2():
+    config = PAPER.config()
+    assert (config.size, config.alpha, config.domains) == (48, 2, 2)
+    assert (config.lr, config.betas, config.weight_decay) == (0.001, (0.9, 0.99), 0.0005)
+    assert (config.lambda_1, config.lambda_2, config.T, config.gamma) == (0.1, 0.000001, 3, 2)
+    assert (config.pretrain_iterations, config.pretrain_batch, config.iterations) == (10_000, 16, 20_000)
+    assert config.full_rate == 1
+
+
+def test_rows_set_what_their_names_say():
+    parts = ("Mag", "ECA", "TSM", "SKD")
+    for table, row in ((t.name, r) for t in TABLES for r in t.rows):
+        changes = {
+            name: getattr(Config(), name) for name in ("mag", "eca", "tsm", "skd", "alpha", "domains", "pretrain")
+        }
+        if table == "table5":
+            changes |= {part.lower(): part in row.name.split(" + ") for part in parts}
+        elif table == "table6":
+            changes["domains"] = int(row.name.split()[0])
+        elif table == "figure9b":
+            changes["alpha"] = float(row.name.removeprefix("AF "))
+        elif row.name.startswith("without"):
+            changes |= {"ECA": {"eca": False}, "TL": {"pretrain": "false"}}[row.name.split()[1]]
+        elif row.name.startswith("TSCNN"):
+            changes |= {part.lower(): False for part in parts}
+        elif row.name.startswith(("STSTNet", "CapsuleNet", "MMNet")):
+            continue
+        config = replace(Config(), **row.changes)
+        assert {name: getattr(config, name) for name in changes} == changes, f"{table}: {row.name}"
+        assert config.modified != row.name.startswith("TSCNN") and config.method == "SKD-TSTSAN"
+        assert row.output == {"Classifier 1/3": "AC1", "Classifier 2/3": "AC2"}.get(row.name, ""), row.name
+
+
 def test_the_papers_batches():
     """16, and 32 on CAS(ME)³ (Sec. 4.2), after the same pre-training; the baselines have their own."""
     base = PAPER.base("paper", {})
