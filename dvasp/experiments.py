@@ -20,6 +20,11 @@ def pretraining(config: Config, task: Task) -> dict[str, Any] | None:
     return {"corpora": ("EmotioNet",), **pretraining_settings(config)}
 
 
+def teacher_files(config: Config) -> tuple[str, ...]:
+    """The names of the published files that a teacher starts from, which is trained here."""
+    return (IMAGENET[config.teacher_depth].name,) if config.start == "imagenet" else ()
+
+
 def files(config: Config) -> tuple[str, ...]:
     """The names of the published files that the networks start from."""
     depths = []
@@ -151,6 +156,7 @@ PAPER = Paper(
     pretrain=train.pretrain,
     figures=figures.figures,
     files=files,
+    pretraining_files=teacher_files,
     published=PUBLISHED,
     remarks=remarks,
 )

@@ -105,6 +105,20 @@ def stages(package: Path, data: Path, out: Path) -> list[PretrainingRun]:
     return found
 
 
+@pytest.mark.parametrize("scale", ["smoke", "paper"])
+@pytest.mark.parametrize("package", PRETRAINED)
+def test_rows_that_share_a_pretraining_give_it_one_key(package, scale, tmp_path, monkeypatch):
+    """Also its published files, although the rows' own may differ."""
+    monkeypatch.setattr(session.Session, "key", lambda *_: {})
+    opened = session_of(paper(package), ["--out", str(tmp_path), "--scale", scale])
+    cells = [cell for table in paper(package).tables for cell in table.cells() if not cell[0].records]
+    found: dict[Path, dict] = {}
+    for stage in (e.pretraining for cell in cells for e in opened.experiments(*cell, 1)):
+        if stage:
+            assert found.setdefault(stage.folder, stage.settings) == stage.settings, stage.name
+    assert found
+
+
 @pytest.mark.parametrize("package", PRETRAINED, ids=name)
 def test_a_pretraining_reads_what_its_key_contains(package, with_macro, tmp_path, monkeypatch):
     """And nothing else: what its key does not contain cannot be read (Needs)."""

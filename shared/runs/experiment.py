@@ -50,14 +50,14 @@ class Run:
     def settings(self) -> dict[str, Any]:
         """The values that have to be equal for a record to be this run's."""
 
-    def common(self) -> dict[str, Any]:
+    def common(self, *, pretraining: bool = False) -> dict[str, Any]:
         """The settings that runs of both kinds have."""
         return {
             "paper": self.paper.name,
             "scale": self.session.scale,
             "generated": self.session.generated,
             "seed": self.seed,
-            "published": self.session.files(self.config),
+            "published": self.session.files(self.config, pretraining=pretraining),
             "code": self.session.code,
         }
 
@@ -255,7 +255,8 @@ class PretrainingRun(Run):
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        return {**self.common(), "needs": dict(self.needs), "data": {c: self.session.key(c) for c in self.corpora}}
+        common, data = self.common(pretraining=True), {c: self.session.key(c) for c in self.corpora}
+        return {**common, "needs": dict(self.needs), "data": data}
 
     @property
     def record_path(self) -> Path:

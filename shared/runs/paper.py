@@ -132,6 +132,7 @@ class Paper(Generic[C, D, N]):
     # lines "input: …" and "training: …" of what the paper does not do
     remarks: Callable[[C, History, Sequence[Record]], list[str]] = lambda config, history, records: []
     files: Callable[[C], tuple[str, ...]] = lambda config: ()  # published files that a Config starts from, by name
+    pretraining_files: Callable[[C], tuple[str, ...]] | None = None  # those of its pre-training; None: the same
     published: tuple[Published, ...] = ()  # all that there are
     comparison: Mapping[str, tuple[Method, ...]] = field(default_factory=dict)  # "emotion" and "aus" → its methods
     claim: Claim | None = None

@@ -137,9 +137,10 @@ class Session:
         own = self.paper.code or (f"{self.paper.name}.train", f"{self.paper.name}.data")
         return keys.code_key(*own, __name__, "shared.runs.engine")
 
-    def files(self, config: Settings) -> dict[str, str]:
-        """The published files that a Config starts from, and their content."""
-        return keys.weights_key(self.weights_dir, self.paper.files(config))
+    def files(self, config: Settings, *, pretraining: bool = False) -> dict[str, str]:
+        """The published files that a Config, or its pre-training, starts from, and their content."""
+        names = (self.paper.pretraining_files if pretraining else None) or self.paper.files
+        return keys.weights_key(self.weights_dir, names(config))
 
     def experiments(self, row: Row, column: Column, seeds: int) -> list[Experiment]:
         """A cell's experiments, one a seed; those of the paper that made the records where the row has `records`."""
