@@ -211,6 +211,34 @@ def test_tables_are_those_printed(package):
         assert run <= declared, table.name
 
 
+def test_the_epoch_that_is_scored_is_that_of_the_paper():
+    """SCA has a validation fold (Sec. 4.2); SKD-TSTSAN stops early on the test part (released code)."""
+    rules = {p.name: paper(p).rule for p in PACKAGES}
+    last = dict.fromkeys(("dvasp", "ma2mi", "mtmnet"), "last")
+    assert rules == last | {"sca_au": "val", "skd_tstsan": "best_on_test"}
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=name)
+def test_each_column_has_the_metric_that_is_printed(package):
+    """DVASP: macro F1 of each unit; SCA: F1 of "present", a mean of folds; the others: accuracy, UF1 and UAR."""
+    printed = {
+        "dvasp": {"AU": "f1_macro", "AVG": "f1_macro"},  # Sec. IV-B
+        "sca_au": {"AU": "f1_binary", "AVG": "f1_binary"},
+        "skd_tstsan": {"UF1": "uf1", "UAR": "uar"},  # Sec. 4.3
+        "ma2mi": {"Acc": "accuracy", "UF1": "uf1"},
+        "mtmnet": {"Acc": "accuracy", "F1": "uf1", "UF1": "uf1", "UAR": "uar"},
+    }[package.name]
+    tables = [table for table in paper(package).tables if printed_numbers(package, table.name)]
+    columns = [column for table in tables for column in table.columns if "(ours)" not in column.name]
+    assert columns
+    for column in columns:
+        word, percent = re.fullmatch(r"(?:.* )?(\w+)( \(%\))?", column.name).groups()
+        word = "AU" if column.au else word
+        joined = "mean of folds" if package.name == "sca_au" else "pooled"
+        expected = printed[word], 100 if percent else 1, joined
+        assert (column.metric, column.scale, column.joined) == expected, column.name
+
+
 @pytest.mark.parametrize("package", PACKAGES, ids=name)
 def test_every_row_can_be_run(package):
     p = paper(package)
