@@ -4,8 +4,10 @@ from torchvision.models import resnet18, resnet34
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from dvasp import DualView, SingleView, Teacher
+from dvasp.config import Config
 from dvasp.losses import student_loss, teacher_loss
 from dvasp.model import STATISTICS, freeze, load_imagenet
+from dvasp.train import network
 
 
 def images(B=2, size=64):
@@ -37,6 +39,26 @@ def test_features_are_torchvisions(depth):
             (256, 14, 14),
             (512, 7, 7),
         ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "mean", "std"),
+    [
+        ({}, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),  # ImageNet's
+        ({"method": "none"}, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ({"method": "fine-tune"}, (0.5355, 0.4249, 0.3801), (0.2832, 0.2578, 0.2548)),  # released code of co-training
+        ({"follow": "release"}, None, None),
+        ({"follow": "release", "method": "fine-tune"}, None, None),
+    ],
+)
+@pytest.mark.parametrize("views", [1, 2])
+def test_a_student_normalises_as_its_start_expects_and_not_at_all_in_the_release(views, changes, mean, std):
+    student = network(Config(views=views, width=4, depth=34, **changes), 4)()
+    if mean is None:
+        assert not list(student.buffers(recurse=False))
+    else:
+        assert torch.equal(student.mean.flatten(), torch.tensor(mean))
+        assert torch.equal(student.std.flatten(), torch.tensor(std))
 
 
 def test_imagenet_weights_go_into_every_trunk():

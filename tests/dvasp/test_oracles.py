@@ -7,6 +7,7 @@ from oracles import golden, recipe, released_weights, worst
 
 from dvasp import DualView, selective_weights
 from dvasp.losses import (
+    RATIOS,
     Output,
     asp_loss,
     at_loss,
@@ -139,6 +140,7 @@ def co_training():
 
 def test_selective_weights(co_training):
     arrays, _, _, p = co_training
+    assert tuple(arrays["weights_target"]) == RATIOS
     a = selective_weights(p, tuple(arrays["weights_target"]))
     assert (p == 1).sum(0).tolist() == arrays["positives"].tolist()
     assert (p == 0).sum(0).tolist() == arrays["negatives"].tolist()
