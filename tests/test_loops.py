@@ -1,7 +1,9 @@
 """What every training loop keeps to: nothing is learned from the test part's labels, each step has a gradient of its
-own, what was pre-trained is there, and training alone sees augmented inputs."""
+own, by the optimiser that the paper names, each epoch sees the training part, what was pre-trained is there, and
+training alone sees augmented inputs."""
 
 import gc
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import torch
 from tiny import PRETRAININGS, ROWS, experiment_of, pretraining_of, trained
 from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from shared.runs import engine
@@ -19,12 +22,13 @@ from shared.runs.pretraining import Pretraining
 
 METHODS = {package: (package, "") for package in ROWS}
 METHODS |= {  # what their tiny rows leave out
-    "TSCNN": ("skd_tstsan", "mag=false eca=false tsm=false skd=false modified=false"),
-    "STSTNet": ("skd_tstsan", "method=STSTNet ststnet_epochs=1"),
-    "CapsuleNet": ("skd_tstsan", "method=CapsuleNet capsulenet_epochs=2 resize=40 size=40"),
-    "MMNet": ("skd_tstsan", "method=MMNet mmnet_epochs=2 resize=40 size=40"),
+    "TSCNN": ("skd_tstsan", ""),
+    "STSTNet": ("skd_tstsan", "ststnet_epochs=2"),
+    "CapsuleNet": ("skd_tstsan", "capsulenet_epochs=2 resize=40 size=40"),
+    "MMNet": ("skd_tstsan", "mmnet_epochs=2 resize=40 size=40"),
     "LBP-TOP": ("sca_au", "descriptor=LBP-TOP"),
     "ASP": ("dvasp", ""),
+    "DVFT": ("dvasp", ""),
     "L_EID": ("mtmnet", "pretrain_epochs=1"),
     "L_EID, reversed": ("mtmnet", "pretrain_epochs=1 reversal=true"),
     "L_MTM": ("mtmnet", ""),
@@ -32,7 +36,9 @@ METHODS |= {  # what their tiny rows leave out
     "MA2MI": ("ma2mi", ""),
 }
 OF = {  # rows that are not those of ROWS
+    **{name: f"baselines/{name} (ours)@CASME II" for name in ("TSCNN", "STSTNet", "CapsuleNet", "MMNet")},
     "ASP": "table1/Lv+Lmv+Lasp",
+    "DVFT": "table2/DVFT",
     "L_EID": "table2/L_EID, L_cls, guided batch (ours)@CASME2(CK+)",
     "L_EID, reversed": "table2/L_EID, L_cls, guided batch (ours)@CASME2(CK+)",
     "L_MTM": "table2/L_MTM@CASME2(CK+)",
@@ -66,12 +72,48 @@ def transferred(config: Any) -> nn.Module:
 
 STARTS: dict[str, Callable[[Any], nn.Module]] = {  # what methods take from a pre-training
     "ASP": teacher,
+    "DVFT": teacher,
     "L_MTM": macronet,
     "L_pre": predictor,
     "MA2MI": predictor,
     "skd_tstsan": transferred,
 }
 KEPT = "ASP", "L_MTM"  # and leave as it is
+LEFT = {"DVFT": "FC."}  # and do not take
+
+
+def groups(kind: str, *rates: float, **constants: Any) -> tuple[str, list[dict[str, Any]]]:
+    """An optimiser of parameter groups of these rates, its constants torch's where nothing is said."""
+    usual = {"momentum": 0, "nesterov": False} if kind == "SGD" else {"betas": (0.9, 0.999)}
+    return kind, [{"lr": rate, "weight_decay": 0, **usual, **constants} for rate in rates]
+
+
+FIRST = groups("Adam", 1e-4, 1e-4, 1e-5), groups("Adam", 1e-4)  # encoder, D_e and decoder, then D_s
+SECOND = groups("Adam", 1e-5, 1e-5)
+SKD, DVASP = groups("Adam", 1e-3, betas=(0.9, 0.99), weight_decay=5e-4), groups("SGD", 0.01, momentum=0.9)
+OPTIMISERS = {
+    "skd_tstsan": [SKD],  # Sec. 4.2
+    "TSCNN": [SKD],
+    "STSTNet": [groups("Adam", 5e-5)],  # released code, and the two below
+    "CapsuleNet": [groups("Adam", 1e-4)],
+    "MMNet": [groups("AdamW", 8e-4, weight_decay=0.6)],
+    "sca_au": [groups("SGD", 0.01, momentum=0.9, weight_decay=1e-3)],  # Sec. 4.2
+    "ma2mi": [groups("AdamW", 4e-4, weight_decay=0.1)],  # Sec. 4.3
+    "L_pre": [groups("AdamW", 4e-4)],
+    "MA2MI": [groups("AdamW", 4e-4, weight_decay=0.1)],
+    "dvasp": [DVASP],  # Sec. IV-C; momentum: released code
+    "ASP": [DVASP],
+    "DVFT": [DVASP],
+    "mtmnet": [SECOND],  # Sec. 4.1, which does not say Adam
+    "L_EID": [*FIRST, SECOND],
+    "L_EID, reversed": [*FIRST, SECOND],
+    "L_MTM": [SECOND, groups("Adam", 1e-5)],
+}
+BEFORE = {"skd_tstsan": [SKD], "ma2mi": [groups("AdamW", 4e-4)], "dvasp": [groups("Adam", 1e-3)], "mtmnet": [*FIRST]}
+RATES = {  # the papers', where smoke scale has others
+    "ma2mi": "lr=4e-4 pretrain_lr=4e-4",
+    "mtmnet": "pretrain_lr_E=1e-4 pretrain_lr_classifiers=1e-4 pretrain_lr_D_r=1e-5 lr_E=1e-5 lr_D_e=1e-5 lr_D=1e-5",
+}
 
 
 def pretrained(method: str, config: Any) -> dict[str, torch.Tensor] | None:
@@ -92,12 +134,12 @@ def macro() -> Any:
     return ImagePairs(*x, torch.arange(10) % 5, torch.arange(10) % 2)
 
 
-def run(method: str, data: Any, out: Any, monkeypatch: Any) -> FoldTraining:
+def run(method: str, data: Any, out: Any, monkeypatch: Any, *more: str) -> FoldTraining:
     """A method's training of the first fold."""
     package, changes = METHODS[method]
     monkeypatch.setitem(ROWS, package, (OF.get(method, ROWS[package][0]), ROWS[package][1]))
     epochs = f"epochs={1 + (method in AUGMENTED)}"
-    settings = [*changes.split(), "iterations=2" if package == "skd_tstsan" else epochs]
+    settings = [*changes.split(), "iterations=2" if package == "skd_tstsan" else epochs, *more]
     weights = pretrained(method, experiment_of(package, data, out, *settings).config)
     return trained(package, data, out, *settings, pretrained=weights, pretraining_data=macro)
 
@@ -108,16 +150,27 @@ class Watch:
     def __init__(self, monkeypatch) -> None:
         self.events: list[tuple[str, int]] = []  # zero_grad, backward or step, and of which optimiser
         self.optimisers: list[torch.optim.Optimizer] = []
+        self.made: list[tuple[str, list[dict[str, Any]]]] = []  # their kinds and the constants of their groups
         self.before: list[list[torch.Tensor]] = []  # the parameters of each when it was made
         self.seen: dict[bool, list[torch.Tensor]] = {True: [], False: []}  # a network's inputs in training, and not
         self.held: list[set[bytes]] = []  # at each step, the tensors of all networks there are
         self.losses: list[float] = []
         self.logged: list[dict[str, float]] = []  # the terms of each step of a pre-training
         self.again: list[tuple[Any, Any]] = []  # what is predicted of the same rows twice
+        self.epochs: list[list[list[int]]] = [[]]  # of each, the rows of its batches; the last has none
         self.monkeypatch = monkeypatch
         zero_grad, backward = torch.optim.Optimizer.zero_grad, torch.Tensor.backward
         init, build, score = torch.optim.Optimizer.__init__, FoldTraining.build, FoldTraining.score
-        log = Pretraining.log
+        log, note, means = Pretraining.log, FoldTraining.note, FoldTraining.means
+
+        def noted(training, rows, **terms):
+            assert training.network.training, "a step in eval mode"
+            self.epochs[-1].append(rows.tolist())
+            note(training, rows, **terms)
+
+        def ended(training, epoch):
+            self.epochs.append([])
+            return means(training, epoch)
 
         def logged(pretraining, **terms):
             self.logged.append({name: term.item() for name, term in terms.items()})
@@ -126,6 +179,9 @@ class Watch:
         def made(optimiser, *arguments, **options):
             init(optimiser, *arguments, **options)
             self.optimisers.append(optimiser)
+            kept = "lr", "weight_decay", "betas", "momentum", "nesterov"
+            constants = [{name: group[name] for name in kept if name in group} for group in optimiser.param_groups]
+            self.made.append((type(optimiser).__name__, constants))
             self.before.append([p.detach().clone() for group in optimiser.param_groups for p in group["params"]])
 
         def zeroed(optimiser, *arguments, **options):
@@ -146,7 +202,8 @@ class Watch:
             rows = training.indices("test")
             self.again.append((tensors(predict(rows)), tensors(predict(rows))))
             stepped = {id(p) for o in self.optimisers for group in o.param_groups for p in group["params"]}
-            pulled = [p for net in networks() for p in net._parameters.values() if p is not None and p.grad is not None]
+            new = [net for net in networks() if id(net) not in self.old]
+            pulled = [p for net in new for p in net._parameters.values() if p is not None and p.grad is not None]
             assert all(id(p) in stepped for p in pulled if p.grad.any()), "a gradient that no optimiser follows"
             return score(training, epoch, predict, **losses)
 
@@ -156,6 +213,8 @@ class Watch:
         monkeypatch.setattr(FoldTraining, "build", built)
         monkeypatch.setattr(Pretraining, "log", logged)
         monkeypatch.setattr(FoldTraining, "score", scored)
+        monkeypatch.setattr(FoldTraining, "note", noted)
+        monkeypatch.setattr(FoldTraining, "means", ended)
 
     def step(self, optimiser: torch.optim.Optimizer, *_: Any) -> None:
         self.events.append(("step", id(optimiser)))
@@ -167,6 +226,7 @@ class Watch:
         self.held.append({content(t) for t in tensors})
 
     def __enter__(self) -> "Watch":
+        self.old = {id(net): net for net in networks()}  # as a test that failed leaves them
         self.hook = register_optimizer_step_pre_hook(self.step)
         return self
 
@@ -185,6 +245,19 @@ class Watch:
             for group in optimiser.param_groups:
                 moved = [not torch.equal(p, next(values)) for p in group["params"]]
                 assert any(moved), "a group of parameters that never moves"
+
+    def check_epochs(self, training: FoldTraining) -> None:
+        """Each of at least two sees the whole training part and nothing else; of DVASP all whole batches of it."""
+        *epochs, end = self.epochs
+        learned, b = set(training.fold.train), training.config.batch
+        assert len(epochs) > 1 and not end
+        for batches in epochs:
+            shown = {training.samples["sample"].iloc[row] for batch in batches for row in batch}
+            if training.name == "dvasp":  # README, decision 17
+                assert len(learned) % b and [len(batch) for batch in batches] == [b] * (len(learned) // b)
+                assert len(shown) == b * len(batches) and shown < learned
+            else:
+                assert shown == learned
 
 
 def networks() -> list[nn.Module]:
@@ -208,10 +281,15 @@ def watch(monkeypatch):
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m != "LBP-TOP"])
 def test_each_step_has_a_gradient_of_its_own(method, four_people, tmp_path, watch, monkeypatch):
-    """And what is augmented is that in training alone: no input comes twice, and at test the same ones do."""
+    """By the paper's optimiser, in each epoch on the training part. And what is augmented is that in training alone: no
+    input comes twice, and at test the same ones do."""
+    package = METHODS[method][0]
+    two = {"skd_tstsan": "iterations=3", "dvasp": "epochs=2 batch=7"}.get(package, "epochs=2").split()
     with watch:
-        run(method, four_people, tmp_path, monkeypatch)
+        training = run(method, four_people, tmp_path, monkeypatch, *two, *RATES.get(package, "").split())
     watch.check()
+    watch.check_epochs(training)
+    assert watch.made == OPTIMISERS[method]
     if method != "CapsuleNet":  # which rotates test frames at random
         assert all(torch.equal(a, b) for pair in watch.again for a, b in zip(*pair, strict=True))
     else:
@@ -223,10 +301,15 @@ def test_each_step_has_a_gradient_of_its_own(method, four_people, tmp_path, watc
 
 @pytest.mark.parametrize("package", PRETRAININGS)
 def test_each_step_of_a_pretraining_has_a_gradient_of_its_own(package, with_macro, tmp_path, watch):
-    stage = pretraining_of(package, with_macro, tmp_path)
+    more = {**RATES, "skd_tstsan": "pretrain_batch=8"}.get(package, "").split()
+    stage = pretraining_of(package, with_macro, tmp_path, *more)
     with watch:
         engine._pretrain(stage, Alone(torch.device("cpu")), 0)
     watch.check()
+    assert watch.made == BEFORE[package]
+    if package == "skd_tstsan":  # Sec. 4.2 counts steps; the last epoch is whole
+        steps, epochs = len(watch.logged), len(json.loads(stage.record_path.read_text())["history"])
+        assert epochs > 1 and 9 <= steps < 9 + steps / epochs
     beside = ("identity", "copying", "foreign", "own")  # logged, and not minimised with the others
     sums = [sum(term for name, term in terms.items() if name not in beside) for terms in watch.logged]
     each = len(watch.losses) // len(sums)  # of a game's losses the last one is that of the network
@@ -243,8 +326,37 @@ def test_what_was_pretrained_is_there(method, four_people, tmp_path, watch, monk
     with watch:
         run(method, four_people, tmp_path, monkeypatch)
     for held in watch.held[: None if method in KEPT else 1]:
-        lost = [name for name, value in given.items() if value.is_floating_point() and content(value) not in held]
+        taken = {name: v for name, v in given.items() if not name.startswith(LEFT.get(method, "none"))}
+        lost = [name for name, value in taken.items() if value.is_floating_point() and content(value) not in held]
         assert not [name for name in lost if method in KEPT or "running" not in name]
+
+
+def test_dvasps_teacher_sees_what_the_student_sees(four_people, tmp_path, monkeypatch):
+    """And the loss is given the labels of the rows that were seen, and each weight in its place."""
+    from dvasp.losses import student_loss
+
+    seen, labels, rows = {"Teacher": [], "DualView": []}, [], []
+
+    def noting(output, p, teacher, **how):
+        assert how == dict(lambda_mv=7, method="ASP", alpha=5, follow="paper")
+        labels.append(p)
+        return student_loss(output, p, teacher, **how)
+
+    def look(net: nn.Module, inputs: Any) -> None:
+        if type(net).__name__ == "Teacher" or (type(net).__name__ == "DualView" and net.training):
+            seen[type(net).__name__].append(inputs[0].clone())
+
+    monkeypatch.setattr("dvasp.train.student_loss", noting)
+    monkeypatch.setattr(FoldTraining, "note", lambda training, batch, **_: rows.append(batch.tolist()))
+    hook = register_module_forward_pre_hook(look)
+    try:
+        training = run("ASP", four_people, tmp_path, monkeypatch, "lambda_mv=7", "alpha=5")
+    finally:
+        hook.remove()
+    assert len(seen["DualView"]) == len(labels) == len(rows) > 1
+    assert all(torch.equal(*pair) for pair in zip(seen["Teacher"], seen["DualView"], strict=True))
+    targets = training.samples["target"].tolist()
+    assert [p.tolist() for p in labels] == [[list(targets[row]) for row in batch] for batch in rows]
 
 
 class Reached(Exception):

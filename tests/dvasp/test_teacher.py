@@ -116,10 +116,12 @@ def test_the_views_share_a_c_as_in_the_equation_and_not_in_the_release(alone, fo
 
     def noting(output, p, a, **how):
         found.append(a)
+        assert how == dict(lambda_mv=3, lambda_cr=11, cr_on="all", follow=follow)
         return teacher_loss(output, p, a, **how)
 
     monkeypatch.setattr("dvasp.train.teacher_loss", noting)
     config = replace(CONFIG, follow=follow, unlabelled_each=0, cr_on="all", teacher_batch=8, teacher_epochs=1)
+    config = replace(config, teacher_lambda_mv=3.0, lambda_cr=11.0)
     teach(config, alone[1], alone[0] / "cache", alone[0] / follow, Alone(CPU))
     assert found and all(torch.equal(a[0].sum(0), a[1].sum(0)) for a in found)
     assert all(torch.equal(*a) for a in found) == alike
