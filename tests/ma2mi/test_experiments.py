@@ -145,10 +145,12 @@ def test_L_pos_is_of_the_first_frame_and_reaches_its_encoder(monkeypatch):
         assert torch.autograd.grad(terms[name], weight, retain_graph=True)[0].any(), name
 
 
-def test_what_L_rec_is_compared_with():
-    """The loss of copying Z_t, and that of the first eighth of the batch under C_Δ of the next clip, written out."""
+@pytest.mark.parametrize("pretrain", ["latents", "pixels"])
+def test_what_L_rec_is_compared_with(pretrain):
+    """L_rec (Eq. 9), copying Z_t, and the first eighth of the batch under C_Δ of the next clip, written out."""
     torch.manual_seed(0)
-    model = Reconstruction(BASE, autoencoder(BASE, None))
+    config = replace(BASE, pretrain=pretrain)
+    model = Reconstruction(config, autoencoder(config, None))
     for parameter in model.dit.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     I_t, I_td = torch.rand(2, 16, 3, 64, 64).unbind()
@@ -157,12 +159,13 @@ def test_what_L_rec_is_compared_with():
     compared = {"copying", "foreign", "own"}
     assert model(I_t, I_td, tau).keys() == {"L_1", "L_2", "L_3", "L_rec"} == terms.keys() - compared
     assert not any(terms[name].requires_grad for name in compared)
-    Z_t, Z_td, C_delta = model.latents(I_t), model.latents(I_td), model.miacnet(I_t, I_td)
+    Z_t, Z_td = (I_t, I_td) if pretrain == "pixels" else (model.latents(I_t), model.latents(I_td))
+    C_delta = model.miacnet(I_t, I_td)
     copied = [float((a - b).abs().mean()) for a, b in zip(Z_t, Z_td, strict=True)]
     assert terms["copying"].item() == pytest.approx(sum(copied) / 16, rel=1e-5)
-    for name, off in ("foreign", 1), ("own", 0):
-        losses = [(model.dit(Z_t[[n]], C_delta[[n + off]]) - Z_td[n]).abs().mean().item() for n in range(2)]
-        assert terms[name].item() == pytest.approx(sum(losses) / 2, rel=1e-4)
+    for name, clips, off in ("L_rec", 16, 0), ("foreign", 2, 1), ("own", 2, 0):
+        losses = [(model.dit(Z_t[[n]], C_delta[[n + off]]) - Z_td[n]).abs().mean().item() for n in range(clips)]
+        assert terms[name].item() == pytest.approx(sum(losses) / clips, rel=1e-4)
 
 
 def test_pretraining_logs_what_L_rec_is_compared_with_and_does_not_minimise_it(corpora, monkeypatch):
