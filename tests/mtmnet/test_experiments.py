@@ -6,6 +6,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,9 @@ from PIL import Image
 from mtmnet.config import SMOKE, Config
 from mtmnet.data import ImagePairs
 from mtmnet.experiments import PAPER
-from mtmnet.model import EIDNet, MTMNet
+from mtmnet.model import EIDNet, Encoder, MTMNet
 from mtmnet.stages import Disentangling, Guidance, gradient_norms
-from mtmnet.train import Left, network, start
+from mtmnet.train import Left, network, reconstruct, start
 from shared.corpora.samples import Frames
 from shared.errors import UserError
 from shared.pixels.frames import Store, floats
@@ -139,9 +140,94 @@ def test_a_row_runs(name, config, macronets):
     }
     for term, weight in (("L_tri", "lambda_tri"), ("L_adv", "lambda_adv")):
         assert (training.history[0].get(term, 0) > 0) == (getattr(config, weight) > 0)
+    if guided and not config.lambda_lir:  # where it counts, it may be 0: MicroNet may be the better of the two
+        assert norms["L_LIR"] == training.history[0]["L_LIR"] == 0
     reconstructed = {"reconstruction-test.png", "reconstruction-train.png"} if config.pretrain == "eid" else set()
     assert set(training.files) == reconstructed and bool(training.figures.shown) == bool(reconstructed)
     assert "iVBOR" not in json.dumps(dataclasses.asdict(training.figures))  # as a PNG begins in base 64
+
+
+@pytest.mark.parametrize("counted", ["tri", "adv", "lir"])
+def test_each_term_of_the_guidance_has_its_own_weight(counted, macronets):
+    """L_LIR too, which is above 0 sample by sample where one anchor does worse than its positive."""
+    weights = {f"lambda_{term}": float(term == counted) for term in ("tri", "adv", "lir")}
+    task, config = TASKS["smic-3"], replace(Config(**SMOKE), **TINY, **weights, per="sample", pretrain="none")
+    training = training_of(config, task, macronets(config, task))
+    PAPER.train(training)
+    (norms,) = training.figures.gradients
+    for terms in norms, training.history[0]:
+        assert {term for term in ("tri", "adv", "lir") if terms[{"lir": "L_LIR"}.get(term, f"L_{term}")]} == {counted}
+
+
+def grey(values: list[int]) -> torch.Tensor:
+    """An even image of each value."""
+    return torch.tensor(values, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 32, 32, 3)
+
+
+@pytest.mark.parametrize("row", ["L_cls", "L_EID", "L_MTM"])
+def test_each_network_is_shown_the_images_that_are_meant_for_it(row, monkeypatch, tmp_path):
+    """Neutral faces are 40 and 20 here, micro- and macro-expressions of class k 120 + 10 k and 200 + 10 k."""
+    seen, forward = [], Encoder.forward
+
+    def watched(E, x):
+        frozen, values = not next(E.parameters()).requires_grad, (255 * x[:, 0, 16, 16]).round().int().tolist()
+        seen.append(("macro" if frozen else "micro" if E.training else "test", values))
+        return forward(E, x)
+
+    monkeypatch.setattr(Encoder, "forward", watched)
+    task, unguided = TASKS["smic-3"], dict(lambda_tri=0.0, lambda_adv=0.0, lambda_lir=0.0)
+    changes = {"L_cls": dict(pretrain="classification", **unguided), "L_EID": unguided, "L_MTM": {}}[row]
+    config = replace(Config(**SMOKE), **TINY, **dict(shift=0, magnify=1.0) | changes)
+    weights = pairs = None
+    if row == "L_MTM":
+        y = torch.arange(6) % 3
+        pairs = ImagePairs.of(torch.stack([grey([20] * 6), grey((200 + 10 * y).tolist())], 1), y, list("aabbcc"))
+        needs = Needs(PAPER.pretraining(config, task))
+        weights = PAPER.pretrain(Pretraining("macro", needs, task, pairs, {}, 0, Alone(CPU), tmp_path))
+        assert [(who, values[:6], sorted(values[6:])) for who, values in seen] == [
+            ("micro", [20] * 6, [200, 200, 210, 210, 220, 220])
+        ]
+        seen.clear()
+    training = training_of(config, task, (weights, pairs))
+    values = [value for k in training.targets.tolist() for value in (40, 120 + 10 * k, 120 + 10 * k)]
+    data = Store(training.data.ids, grey(values).numpy(), 3 * np.arange(len(values) // 3 + 1))
+    PAPER.train(replace(training, data=data))
+    steps, positives, tested = ([v for who, v in seen if who == kind] for kind in ("micro", "macro", "test"))
+    assert len(steps) == 4  # an epoch of each stage: two frames of six clips, six at a time
+    shown = [step[6:] if row != "L_cls" and i < 2 else step[:6] for i, step in enumerate(steps)]
+    for stage in shown[:2], shown[2:]:
+        assert sorted(stage[0] + stage[1]) == [120] * 4 + [130] * 4 + [140] * 4
+    assert all(step[:6] == [40] * 6 for step in steps[:2]) == (row != "L_cls")
+    assert all(len(step) == 12 for step in steps[2:]) == (row == "L_MTM") == (len(positives) == 2)
+    for step, peaks in zip(steps[2:], positives, strict=row == "L_MTM"):
+        anchors, negatives = ([(value - 120) // 10 for value in part] for part in (step[:6], step[6:]))
+        assert peaks == [200 + 10 * k for k in anchors]
+        assert set(negatives) <= {0, 1, 2} and all(k != n for k, n in zip(anchors, negatives, strict=True))
+    assert tested[-1] == [120, 120, 130, 130, 140, 140]
+
+
+def test_D_takes_macro_expressions_for_MacroNets():
+    """Eq. (8), while MicroNet hardly moves; L_adv, Eq. (9), is then high, since D tells its anchors apart."""
+    torch.manual_seed(0)
+    config = replace(Config(**SMOKE), **TINY, **dict(lr_E=1e-9, lr_D_e=1e-9, lr_D=1e-2, lambda_adv=1.0))
+    y = torch.arange(6) % 3
+    micro, macro = (torch.randint(low, low + 128, (6, 32, 32, 3)).byte() for low in (0, 128))
+    pairs, guide = pairs_of(micro, y), pairs_of(macro, y)
+    guidance = Guidance(EIDNet(3, 1, width=4), pairs, config, (EIDNet(3, 1, width=4), guide))
+    for _ in range(20):
+        terms = guidance.step(torch.arange(6))
+    out = guidance.guided(floats(micro), floats(macro), floats(micro))
+    real, fake = guidance.guided.D(out.f_pos, out.f_anc)
+    assert real.min() > 0 > fake.max()
+    assert terms["L_adv"] > math.log(2)  # of an even chance
+
+
+def test_decibels_are_of_reconstructions_then_of_neutral_faces():
+    """Of images that are off by .1 everywhere, 20 dB, and by .2."""
+    off_by_a_tenth = torch.nn.Module()
+    off_by_a_tenth.forward = lambda x_N, x_E: SimpleNamespace(x_E=x_E, reconstruction=x_E - 0.1)
+    reconstructed, neutral, _ = reconstruct(off_by_a_tenth, torch.stack([grey([102]), grey([153])], 1), 0)
+    assert reconstructed == pytest.approx(20, abs=1e-3) and neutral == pytest.approx(-20 * math.log10(0.2), abs=1e-3)
 
 
 def test_settings_are_those_of_section_4_1():
