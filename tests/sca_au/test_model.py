@@ -98,6 +98,33 @@ def test_every_row_of_the_ablation_gives_one_logit_an_au_and_trains(attention):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
 
 
+@pytest.mark.parametrize("attention", ["SA", "CA"])
+def test_spatial_attention_weighs_positions_and_channel_attention_channels(attention):
+    torch.manual_seed(0)
+    F_ = torch.rand(2, 32, 2, 2) + 0.5
+    with torch.no_grad():
+        weights = SCANetwork(2, attention=attention, size=48, width=4, reduced=8).eval().attention(F_) / F_
+    over_channels, over_positions = weights.std(1).flatten(), weights.flatten(2).std(2).flatten()
+    alike, apart = (over_channels, over_positions) if attention == "SA" else (over_positions, over_channels)
+    assert alike.max() < 1e-6 and apart.min() > 1e-3
+
+
+def test_dropout_in_training_is_of_what_the_head_sees():
+    """Half of the features, the others doubled."""
+    torch.manual_seed(0)
+    network, seen = SCANetwork(2, size=48, width=32), []
+    network.head.register_forward_pre_hook(lambda head, given: seen.append(given[0]))
+    x = torch.rand(4, 3, 4, 48, 48)
+    with torch.no_grad():
+        network.train()(x)
+        features, (dropped,) = network.features(x).mean((2, 3)), seen  # batch statistics are those of the clips
+        there = dropped != 0
+        torch.testing.assert_close(dropped, 2 * features * there)
+        assert 0.4 < there[features > 0].float().mean() < 0.6
+        network.eval()(x)
+        torch.testing.assert_close(seen[1], network.features(x).mean((2, 3)))
+
+
 def test_logits_are_linear_in_the_mean_of_the_attended_map():
     torch.manual_seed(0)
     network = SCANetwork(4, size=48).eval()
