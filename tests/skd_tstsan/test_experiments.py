@@ -20,7 +20,7 @@ from shared.runs.fold import FoldTraining
 from shared.runs.parallel import Alone
 from shared.runs.pretraining import Needs, Pretraining
 from shared.tasks import TASKS
-from skd_tstsan import data, skd_loss
+from skd_tstsan import ECA, MotionMagnification, TemporalShift, data, skd_loss
 from skd_tstsan.config import SMOKE, Config
 from skd_tstsan.experiments import PAPER, PLAIN, TABLES
 from skd_tstsan.train import CLASSIFIERS, LAST, network, of_all, pretrain, train
@@ -96,6 +96,35 @@ def test_every_row_trains(name, corpora):
             np.testing.assert_allclose(np.sum(scores, axis=1), np.ones(5), atol=1e-5)
     heat = np.array(training.figures.heat)
     assert len(heat) == 5 and heat.min() >= 0 and heat.max() <= 1
+
+
+def test_scores_and_features_stand_under_the_name_of_their_classifier(corpora):
+    """AC1 is that of the first block, AC2 of the second, and the deepest has no name (Fig. 1)."""
+    training = fold_of(replace(BASE, iterations=1), corpora)
+    train(training)
+    (scores,) = training.predictions["scores"].values()
+    x = training.data.tensor(CPU, follow="release")[training.indices("test")]
+    with torch.no_grad():
+        logits, features = training.network.eval()(x, auxiliary=True)
+    for name, z, f in zip(("AC1", "AC2", ""), logits, features, strict=True):
+        torch.testing.assert_close(torch.tensor(scores[name]), z.softmax(1), rtol=0, atol=1e-5)
+        torch.testing.assert_close(torch.tensor(training.figures.features[name]), f, rtol=0, atol=6e-4)
+
+
+@pytest.mark.parametrize("row", PAPER.table("table5").rows, ids=lambda row: row.name)
+def test_networks_of_table_5_have_the_parts_in_their_names(row):
+    """Magnification in each stream, ECA in each layer of L, a shift before each of T but the first, two classifiers."""
+    mag, eca, tsm, skd = (part in row.name.split(" + ") for part in ("Mag", "ECA", "TSM", "SKD"))
+    with torch.device("meta"):
+        net = network(replace(BASE, **row.changes), 5)()
+    parts = [type(module) for module in net.modules()]
+    layers = 9 if skd else 5
+    assert [parts.count(kind) for kind in (MotionMagnification, ECA, TemporalShift)] == [
+        3 * mag,
+        layers * eca,
+        (layers - 1) * tsm,
+    ]
+    assert len(net.AC_fc) == 2 * skd
 
 
 @pytest.mark.parametrize("scale", ["smoke", "paper"])

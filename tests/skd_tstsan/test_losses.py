@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from skd_tstsan.config import Config
 from skd_tstsan.losses import class_weights, feature_loss, focal_loss, kl_loss, skd_loss
-from skd_tstsan.train import alpha_of
+from skd_tstsan.train import alpha_of, criterion
 
 B, K = 6, 4
 GENERATOR = torch.Generator().manual_seed(0)
@@ -109,6 +110,20 @@ def test_skd_loss():
         expected += lambda_1 * kl(Z[i], Z[2], 2.0) + lambda_2 * l2(FEATURES[i], FEATURES[2])
     assert sum(terms.values()).item() == pytest.approx(expected)
     assert list(terms) == ["focal", "focal auxiliary", "kl", "l2"]
+
+
+@pytest.mark.parametrize("follow", ["release", "paper"])
+def test_the_loss_of_training_has_the_settings_of_its_config(follow):
+    config = Config(gamma=1.5, T=4.0, lambda_1=0.3, lambda_2=1e-2, follow=follow)
+    terms = criterion(lambda x: (Z, FEATURES), torch.empty(B), Y, ALPHA, config)
+    auxiliary, alpha, count = range(2), ALPHA.tolist(), B if follow == "paper" else 1
+    expected = {
+        "focal": focal(Z[2], alpha, 1.5, follow),
+        "focal auxiliary": 0.7 * sum(focal(Z[i], alpha, 1.5, follow) for i in auxiliary),
+        "kl": 0.3 * sum(kl(Z[i], Z[2], 4) for i in auxiliary),
+        "l2": 1e-2 * sum(l2(FEATURES[i], FEATURES[2]) for i in auxiliary) / count,
+    }
+    assert {name: term.item() for name, term in terms.items()} == pytest.approx(expected)
 
 
 def test_the_deepest_classifier_learns_from_labels_alone():

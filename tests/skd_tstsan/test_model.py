@@ -69,6 +69,22 @@ def test_features_are_not_negative():
     assert all((f >= 0).all() for f in SKD_TSTSAN().train()(inputs(4)).features)
 
 
+def test_dropout_in_training_is_of_what_each_last_layer_sees():
+    """A fifth of the features, the others 1 / .8 times as large."""
+    torch.manual_seed(0)
+    model, seen = SKD_TSTSAN(width=16), []
+    for layer in (*model.AC_fc, model.fc):
+        layer.register_forward_pre_hook(lambda layer, given: seen.append(given[0]))
+    _, features = model.train()(inputs(8))
+    for given, f in zip(seen, features, strict=True):
+        there = given != 0
+        torch.testing.assert_close(given, f / 0.8 * there)
+        assert 0.7 < there[f > 0].float().mean() < 0.9
+    seen.clear()
+    _, features = model.eval()(inputs(2), auxiliary=True)
+    assert len(seen) == 3 and all(torch.equal(given, f) for given, f in zip(seen, features, strict=True))
+
+
 def test_tscnn():
     model = TSCNN(6)
     assert count(model, torch.nn.BatchNorm2d) == 0 and model.dropout.p == 0

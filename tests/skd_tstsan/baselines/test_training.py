@@ -16,7 +16,7 @@ from shared.tasks import TASKS
 from skd_tstsan.baselines import train as loops
 from skd_tstsan.baselines.data import load
 from skd_tstsan.config import Config
-from skd_tstsan.experiments import CAPSULENET, MMNET, STSTNET
+from skd_tstsan.experiments import CAPSULENET, MMNET, PAPER, STSTNET
 
 TASK = TASKS["casme2-5-apex"]
 TINY = dict(resize=32, width=8, image=144, trunk="random", ststnet_epochs=2, capsulenet_epochs=2, mmnet_epochs=3)
@@ -74,6 +74,24 @@ def test_a_fold(method, corpus):
         torch.testing.assert_close(scores[training.indices("test")], kept, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(scores.sum(1), torch.ones(15))
     assert ((scores > 0) & (scores < 1)).all()
+
+
+def test_settings_are_those_of_the_released_code():
+    """In every row, beside torch's own β: rate, weight decay, batch, epochs."""
+    released = {"STSTNet": (5e-5, 0, 256, 800), "CapsuleNet": (1e-4, 0, 32, 30), "MMNet": (8e-4, 0.6, 32, 74)}
+    compared = [method.row for method in PAPER.comparison["emotion"]]
+    rows = [row for table in PAPER.tables for row in table.rows] + compared
+    found = set()
+    for row in rows:
+        method = row.name.split(" (")[0]
+        if method in released:
+            config = replace(Config(), **row.changes)
+            epochs = getattr(config, f"{method.lower()}_epochs")
+            assert (config.lr, config.weight_decay, config.batch, epochs) == released[method], row.name
+            assert config.method == method and config.betas == (0.9, 0.999)
+            found.add(row.name)
+    assert len(found) == 9
+    assert (loops.CAPSULENET_DECAY, loops.MMNET_DECAY, loops.MMNET_DECAYS) == (0.9, 0.987, 50)
 
 
 @pytest.mark.parametrize(
