@@ -18,6 +18,7 @@ from ma2mi.autoencoder import Autoencoder
 from ma2mi.config import SMOKE, Config
 from ma2mi.experiments import PAPER, TABLES
 from ma2mi.losses import draw_tau
+from ma2mi.model import MIACNet
 from ma2mi.train import Reconstruction, autoencoder, drawn_tau, network, optimiser, pretrain, train
 from shared.corpora.samples import Frames
 from shared.errors import UserError
@@ -125,6 +126,43 @@ def test_the_reconstruction_reaches_the_position_encoder_only_without_its_own_lo
     reached = [p.grad is not None and bool(p.grad.abs().sum() > 0) for p in model.miacnet.E_p.parameters()]
     assert any(reached) != with_loss
     assert model.miacnet.E_a.conv1.weight.grad.abs().sum() > 0
+
+
+def test_tau_has_the_ranges_of_its_settings():
+    tau = drawn_tau(Config(tau_degrees=20, tau_shift=0.05), 2000, torch.Generator().manual_seed(0))
+    degrees = torch.atan2(tau[:, 1, 0], tau[:, 0, 0]).rad2deg()
+    right, down = tau[:, :, 2].unbind(1)
+    for values, reach in (degrees, 20), (right / 2, 0.05), (down / 2, 0.05):  # a side is 2 long
+        assert -reach <= values.min() < -0.98 * reach and 0.98 * reach < values.max() <= reach
+
+
+@pytest.mark.parametrize("pretrain", ["latents", "recognition"])
+def test_miacnet_is_given_the_earlier_frame_first(pretrain, tmp_path, monkeypatch):
+    """In both stages and in testing, of clips that grow lighter."""
+    task, seen, encode = TASKS["casme2-5-2019"], [], MIACNet.encode
+    micro = task.select(clips_of("CASME2", task.classes, tmp_path, frames=4, people=2))
+    macro = clips_of("DFEW", ("anger", "happiness"), tmp_path, frames=24)
+    for frames in (*micro["frames"], *macro["frames"]):
+        for number in frames.numbers:
+            Image.new("RGB", (36, 36), (20 + 8 * number,) * 3).save(frames.path(number))
+
+    def watched(net, I_t, I_td):
+        seen.append((net.training, bool((I_t.mean((1, 2, 3)) < I_td.mean((1, 2, 3))).all())))
+        return encode(net, I_t, I_td)
+
+    monkeypatch.setattr(MIACNet, "encode", watched)
+    config, corpora = replace(BASE, pretrain=pretrain), (tmp_path / "cache", micro, macro)
+    weights, _ = pretrained(config, corpora)
+    assert seen and set(seen) == {(True, True)}
+    training = fold_of(replace(config, reconstruct=pretrain == "latents"), corpora, weights)
+    train(training)
+    assert set(seen) == {(True, True), (False, True)}
+    seen.clear()
+    dark, light = torch.full((2, 3, 64, 64), -0.5), torch.full((2, 3, 64, 64), 0.5)
+    training.network.predict(dark, light)
+    Reconstruction(BASE, autoencoder(BASE, None)).predict(dark, light)
+    PAPER.apply(training.network, training.data, config)
+    assert len(seen) == 4 and all(lighter for _, lighter in seen)
 
 
 def test_L_pos_is_of_the_first_frame_and_reaches_its_encoder(monkeypatch):
