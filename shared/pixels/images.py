@@ -5,6 +5,7 @@ refused, for faces would come out black. So are integers of 32 bits and floating
 declares, files of other kinds than FORMATS and images of more than PIXELS pixels.
 """
 
+import re
 from contextlib import suppress
 from typing import Literal
 
@@ -69,11 +70,14 @@ def load(path: str, mode: Literal["L", "RGB"], box: Box | None = None, *, quick:
                 raise ImageError(f"{size[0]} × {size[1]} pixels, more than {PIXELS:,}")
             if quick:
                 image.draft("L", (1, 1))
+            deep = bool(
+                re.search(r";16|65535", str(image.tile))
+            )  # 16 bits a channel, of which Pillow keeps the upper 8
             image.load()
             upright = _upright(image)
             if box:
                 _within(box, *(size if upright.size == image.size else size[::-1]))
-            return _in_8_bits(upright, image.format).convert(mode)
+            return _in_8_bits(upright, image.format, deep).convert(mode)
     except Exception as error:  # a damaged file makes Pillow raise anything
         if isinstance(error, BoxError) or (isinstance(error, OSError) and error.errno):
             raise
@@ -102,15 +106,19 @@ def _upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def _in_8_bits(image: Image.Image, kind: str | None) -> Image.Image:
-    """An image of a file of this kind in 8 bits a channel. Raises ImageError where its range is not known."""
+def _in_8_bits(image: Image.Image, kind: str | None, deep: bool) -> Image.Image:
+    """An image of a file of this kind in 8 bits a channel, of which the file has 16 if it is `deep`.
+
+    Raises ImageError where its range is not known."""
     if image.mode == "F" or (image.mode == "I" and kind not in ("PNG", "PPM")):  # which hold at most 16 bits
         what = "floating-point numbers" if image.mode == "F" else "integers of 32 bits"
         raise ImageError(f"it holds {what}, whose range is not declared: convert it to 8 or 16 bits")
-    if image.mode.startswith("I"):
-        values = np.asarray(image)
-        if 0 < values.max() < 2**12:
-            raise ImageError(f"no value of its 16 bits is over {values.max()}: scale it to 8 bits or to all of its 16")
+    if not (deep or image.mode.startswith("I")):
+        return image
+    values, kept = np.asarray(image), 16 if image.mode.startswith("I") else 8  # bits, the upper ones
+    if 0 < (most := int(values.max()) << (16 - kept)) < 2**12:
+        raise ImageError(f"no value of its 16 bits is over {most}: scale it to 8 bits or to all of its 16")
+    if kept == 16:
         return Image.fromarray(np.rint(values / 257).astype(np.uint8))
     return image
 
