@@ -63,6 +63,7 @@ class Pretraining(Generic[C]):
     worked: float = 0.0
     _state: dict[str, Any] = field(default_factory=dict)
     _start: tuple[int, int] = (0, 0)
+    _stop: Tensor | None = None  # of the last step, the signal that any process had
     _sums: dict[str, Tensor] = field(default_factory=dict)  # of each term over the epoch's steps so far
 
     @property
@@ -142,13 +143,24 @@ class Pretraining(Generic[C]):
                     self._end_of_epoch(epoch, epochs, sampler.steps)
                     epoch, step = epoch + 1, 0
                 self.worked += time.monotonic() - mark
-                stop = asked()
+                stop = self._agreed(asked())
                 if accelerator.is_main_process and (stop or time.monotonic() - saved > self.checkpoint_seconds):
                     self._checkpoint((epoch, step))
                     saved = time.monotonic()
                 if stop:
                     raise Stopped(stop)
                 mark = time.monotonic()
+
+    def _agreed(self, stop: int) -> int:
+        """The signal `stop`, or 0; of several processes, which step together, that which any of them had a step before.
+
+        One that stopped alone would leave the others waiting for it. Nobody waits for this step on a GPU.
+        """
+        if self.accelerator.num_processes == 1:
+            return stop
+        before, self._stop = self._stop, torch.tensor(stop, device=self.device)
+        torch.distributed.all_reduce(self._stop, torch.distributed.ReduceOp.MAX)
+        return int(before) if before is not None else 0
 
     def _loaded(self, sampler: Batches) -> Iterator[Any]:
         """The batches; an error that a loader's process sends is raised as its message alone."""

@@ -90,6 +90,20 @@ def test_processes_that_are_asked_to_stop_end_and_resume(casme2, tmp_path):
     assert len(record["history"]) == 6
 
 
+def test_processes_that_pretrain_together_stop_together(casme2, tmp_path):
+    """Also where one of them alone was asked to: it leaves a checkpoint, and nobody waits for it."""
+    out = tmp_path / "out"
+    arguments = list(map(str, (*TOY, *ROW, "--data", casme2, "--out", out, "--processes", 2, "--data-parallel")))
+    run = Running(as_python, arguments)
+    waited_for(lambda: list(out.glob("toy/*/pretraining/*/*/.claims/*")) or run.poll() is not None)
+    time.sleep(1.0)
+    second = children(run.pid)[-1]
+    os.kill(second, signal.SIGTERM)
+    done = run.ended(60)
+    assert done.returncode == 128 + signal.SIGTERM and "Traceback" not in done.stderr, done.stderr
+    assert list(out.glob("toy/*/pretraining/*/*/checkpoint.pt"))
+
+
 @pytest.mark.parametrize("after", [0.4, None], ids=["in the imports", "in training"])
 def test_ctrl_c_ends_by_its_signal_in_one_line(casme2, tmp_path, after):
     out = tmp_path / "out"
