@@ -121,7 +121,7 @@ def run(arguments: list[str], paper: "Paper | None" = None) -> int:
         case "fit":
             from .fit import fit
 
-            return fit(paper or load(args.paper), args)
+            return fit(paper or load(args.paper), args, arguments)
     from .reproduce import reproduce
 
     return reproduce(paper or load(args.paper), args, arguments[1:])

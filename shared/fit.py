@@ -13,8 +13,10 @@ from .runs.paper import Column, Paper, Row, Table
 from .runs.weights import weights_path
 
 
-def fit(paper: Paper, args: argparse.Namespace) -> int:
-    """Train the network, write its card, publish both with --push. Returns the exit code."""
+def fit(paper: Paper, args: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """Train the network, write its card, publish both with --push. Returns the exit code.
+
+    `arguments` are those that processes launched here are given."""
     if args.push:
         check_push(args.push, args.yes)
     table, row, column = chosen(paper, args.rows, args.task)
@@ -24,7 +26,7 @@ def fit(paper: Paper, args: argparse.Namespace) -> int:
     if experiment.config.people:
         raise UserError(f"--set people={experiment.config.people}: fit trains on all subjects; leave the setting out")
     fitted = FittedRun(session, experiment.task, experiment.config, 0)
-    code = complete(session, [fitted], args, paper.name)
+    code = complete(session, [fitted], args, paper.name, ["-m", "shared", *arguments])
     if code is not None:
         return code
     (record,) = fitted.records()

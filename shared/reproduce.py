@@ -95,11 +95,11 @@ def held_against(session: Session, results: list[Result]) -> int:
 
 
 def complete(
-    session: Session, wanted: Collection[Experiment], args: argparse.Namespace, name: str, command: Sequence[str] = ()
+    session: Session, wanted: Collection[Experiment], args: argparse.Namespace, name: str, command: Sequence[str]
 ) -> int | None:
     """Check everything, then run what is missing of the experiments; the exit code where this process is to end.
 
-    Processes launched here run Python with `command`; for one fold there are none."""
+    Processes launched here run Python with `command`."""
     if not args.diff:
         check_writable(session.folder)
     processes = process_count(args.gpus, args.processes)
@@ -147,17 +147,18 @@ def run_in_processes(
 ) -> int:
     """Run experiments in processes launched here, or in this one if one is enough; 0, or the exit code of one."""
     folds, on_gpus = sum(len(e.folds) for e in todo), torch.cuda.is_available()
+    together = processes  # those that share a pre-training, however few folds there are
     processes = min(processes, folds)
     most = min(processes * (args.folds_per_gpu or MOST), folds) if on_gpus else processes
     log(f"{name}: {len(todo)} experiments to run in {most} {'process' if most == 1 else 'processes'}")
+    stages = any(e.pretraining and not e.pretraining.done() for e in todo)
+    if stages and together > 1 and (on_gpus or args.data_parallel):
+        code = launch(command, together, environment={CHECKED: checked, PLACES: ""})
+        if code:
+            return code
     if most == 1:
         run_own_share(todo, args)
         return 0
-    stages = any(e.pretraining and not e.pretraining.done() for e in todo)
-    if stages and (on_gpus or args.data_parallel):
-        code = launch(command, processes, environment={CHECKED: checked, PLACES: ""})
-        if code:
-            return code
     with TemporaryDirectory() as folder:
         number = args.folds_per_gpu if on_gpus else most
         places = [Places(Path(folder), device).open(number) for device in range(processes if on_gpus else 1)]

@@ -180,7 +180,8 @@ class Batches(torch.utils.data.Sampler[list[tuple[int, int, int]]]):
             raise UserError("there is no sample to train on")
         if batch % processes:
             raise UserError(
-                f"a batch of {batch} does not split over {processes} processes; choose a number that divides it"
+                f"a pre-training's batch of {batch} does not split over {processes} processes; give a number that "
+                "divides it with --gpus or, on the processor, --processes"
             )
         self.count, self.batch, self.epochs, self.seed, self.start = count, min(batch, count), epochs, seed, start
         self.share = slice(rank * self.batch // processes, (rank + 1) * self.batch // processes)

@@ -55,7 +55,9 @@ def test_a_set_smaller_than_the_batch_is_one_batch():
 
 
 def test_batches_that_cannot_be_are_refused():
-    with pytest.raises(UserError, match="a batch of 8 does not split over 3 processes"):
+    with pytest.raises(
+        UserError, match="batch of 8 does not split over 3 processes; give a number that divides it with --gpus"
+    ):
         Batches(20, batch=8, epochs=1, seed=0, processes=3)
     with pytest.raises(UserError, match="no sample to train on"):
         Batches(0, batch=8, epochs=1, seed=0)
