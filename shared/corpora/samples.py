@@ -6,9 +6,9 @@ A reader gathers its rows with a `Collector`: each becomes a sample, or the prob
 import bisect
 import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -104,6 +104,12 @@ class Problem:
     what: str
     remedy: str
     sample: str | None = None
+    others: tuple[str, ...] = ()  # samples that it keeps out beside that one
+
+    @classmethod
+    def of(cls, written: Mapping[str, Any]) -> "Problem":
+        """A problem that was written as JSON."""
+        return cls(**{**written, "others": tuple(written.get("others", ()))})
 
     def __str__(self) -> str:
         row = f", row {self.row}" if self.row is not None else ""

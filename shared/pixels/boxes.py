@@ -24,9 +24,9 @@ from tqdm import tqdm
 from ..corpora.samples import Problem, Reading
 from ..errors import UserError, log
 from ..files import digest, locked, opened, replacing, sweep
-from ..keys import code_key, fingerprint
+from ..keys import code_key, sha256
 from .frames import in_order
-from .images import UNREADABLE, Box
+from .images import UNREADABLE, Box, problem_with
 from .images import load as load_image
 
 Given = tuple[Box | None, str]  # a row of a file of boxes: the box, None where it is blank; what it was found in, or ""
@@ -68,15 +68,25 @@ def boxed(reading: Reading, cache: Path) -> Reading:
     with locked(made.with_suffix(".lock")):
         sweep(made.parent, f"{place}.*")
         boxes = _complete(images, reading.corpus, own, given, made)
-    problems = list(reading.problems)
-    if faceless := [sample for sample in images if not boxes.get(sample)]:
+    unread = [problem for sample, path in images.items() if sample not in boxes and (problem := _unread(path, sample))]
+    problems, broken = [*reading.problems, *unread], {problem.sample for problem in unread}
+    if faceless := [sample for sample in images if not boxes.get(sample) and sample not in broken]:
         count = f", nor in {len(faceless) - 1} more of {len(images)} clips" if len(faceless) > 1 else ""
         where = own if faceless[0] in given else made
         what = f"no face found in {images[faceless[0]]}{count}"
         remedy = "write the boxes there, in the rows without one"
-        problems.append(Problem(str(where), None, what, remedy, faceless[0]))
-    samples = _with(boxes, samples[~samples["sample"].isin(faceless)].reset_index(drop=True))
+        problems.append(Problem(str(where), None, what, remedy, faceless[0], tuple(faceless[1:])))
+    samples = _with(boxes, samples[~samples["sample"].isin({*faceless, *broken})].reset_index(drop=True))
     return dataclasses.replace(reading, samples=samples, problems=problems)
+
+
+def _unread(path: str, sample: str) -> Problem | None:
+    """The problem of a clip whose image cannot be read. Raises UserError where the disk is at fault."""
+    try:
+        load_image(path, "L")
+    except UNREADABLE as error:
+        return problem_with(path, error, sample)
+    return None
 
 
 def _with(boxes: Mapping[str, Box | None], samples: pd.DataFrame) -> pd.DataFrame:
@@ -151,7 +161,7 @@ def load(path: Path) -> dict[str, Given]:
                 except (ValueError, OverflowError):
                     wrong.append(f"row {number} ({row['sample']}): {','.join(cells)}")
                     continue
-                sample = row["sample"].strip()
+                sample = (row["sample"] or "").strip()
                 if sample in boxes:
                     wrong.append(f"row {number} ({sample}): a second row of this sample")
                 boxes[sample] = box, row.get(FOUND) or ""
@@ -202,7 +212,7 @@ def _detector() -> Any:
 def _mark(image: str, box: Box | None) -> str:
     """Digests of what a detected box depends on, the image file and the code, and of the box itself."""
     try:
-        return f"{digest([fingerprint(image), code_key(__name__)])}-{digest([box])}"
+        return f"{digest([sha256(image), code_key(__name__)])}-{digest([box])}"
     except OSError:  # named when the clip's frames are prepared
         return ""
 

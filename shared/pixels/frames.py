@@ -49,6 +49,8 @@ class Store:
 
     def stacked(self) -> np.ndarray:
         """All samples as (N, K, H, W, C) when each has the same number K of frames, a view."""
+        if not self.ids:
+            return self.array[:0, None]
         return self.array.reshape(len(self.ids), -1, *self.array.shape[1:])
 
 
@@ -93,7 +95,7 @@ def prepare(
             index = _decode(path, one, (height, width, 1 if gray else 3), ids, paths, boxes)
     shape, crc = tuple(index["shape"]), index["crc of the file"]
     array = np.memmap(path, np.uint8, "r", shape=shape) if index["ids"] else np.zeros(shape, np.uint8)
-    problems = [Problem(**problem) for problem in index["problems"]]
+    problems = [Problem.of(problem) for problem in index["problems"]]
     return Store(tuple(index["ids"]), array, np.asarray(index["start"]), problems, f"{crc:08x}", path.parent)
 
 
@@ -174,7 +176,7 @@ def unreadable(samples: pd.DataFrame, cache: Path) -> list[Problem]:
                 bar = tqdm(found, "checking images", len(ids), unit="clip", disable=None, leave=False)
                 problems = [vars(problem) for problem in bar if problem]
             write_json(path, {"problems": problems})
-    return [Problem(**problem) for problem in problems]
+    return [Problem.of(problem) for problem in problems]
 
 
 def undecodable(images: Mapping[str, str]) -> list[Problem]:
@@ -259,7 +261,7 @@ def _index_of(path: Path) -> dict[str, Any] | None:
         seen = f"{size_and_time(path)} {crc}"
     except (UserError, OSError, KeyError):
         return None
-    with suppress(OSError):  # never checked
+    with suppress(OSError, ValueError):  # never checked, or not text
         if VERIFY not in os.environ and mark.read_text() == seen and time.time() - os.stat(mark).st_mtime < CHECKED:
             return index
     if not intact(path, crc):

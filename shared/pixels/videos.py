@@ -64,6 +64,9 @@ def _images(path: str, cache: Path) -> Frames | Problem:
         if fault:
             shutil.rmtree(folder)
             return Problem(path, None, fault, "copy it again from the release")
+        changed = os.stat(path).st_mtime_ns
+        for image in folder.glob("*.jpg"):  # by whose times keys know them: decoded again, they are the same
+            os.utime(image, ns=(changed, changed))
     return list_frames(str(folder))
 
 

@@ -243,7 +243,7 @@ class PretrainingRun(Run):
 
     @property
     def folder(self) -> Path:
-        return self.session.folder / "pretraining" / self.identity / f"seed-{self.seed}"
+        return self.session.pretrainings / self.identity / f"seed-{self.seed}"
 
     @property
     def weights_path(self) -> Path:

@@ -83,6 +83,11 @@ class Session:
         return self.out / self.paper.name / "-".join(part for part in parts if part)
 
     @property
+    def pretrainings(self) -> Path:
+        """The folder of pre-trainings, which know neither rule nor labels."""
+        return self.out / self.paper.name / "-".join([self.scale, *["generated"] * self.generated]) / "pretraining"
+
+    @property
     def prepared(self) -> Path:
         return self.out / "cache"
 
@@ -220,7 +225,7 @@ class Session:
         names = set()
         for p in problems:
             file = Path(p.where).name
-            names.add(p.sample or (file if p.row is None else f"row {p.row} of {file}"))
+            names |= {p.sample or (file if p.row is None else f"row {p.row} of {file}"), *p.others}
         return sorted(names)
 
     def problems(self, experiments: Sequence[Experiment], *, pixels: bool = True) -> list[Problem]:
