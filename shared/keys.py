@@ -154,9 +154,13 @@ def refuse_others(
 
     Of a training that is `half` done no other code is accepted."""
     if lines := differing(found, wanted, but):
-        remedy = "give another --out, or remove that folder to run it again"
+        folder = path.parent.parent if path.parent.name == ".claims" else path.parent
+        remedy = f"give another --out, or remove {folder} to run it again"
         if not half and of_code_alone(lines):
             remedy = f"--accept-code uses it and says so under the table; or {remedy}"
+        copied = VERIFY not in os.environ and any(f".{TIMES}:" in line for line in lines)
+        if copied and any(key.endswith(f".{CONTENT}") for key in _flat(found)):
+            remedy = f"--verify compares the files by content, if they were only copied; or {remedy}"
         raise UserError("\n  ".join([f"{path} was made under other settings:", *lines]) + f"\n{remedy}")
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,7 @@ from shared import keys
 from shared.corpora.samples import Frames
 from shared.errors import UserError
 from shared.files import locked, read_json, write_json
-from shared.keys import code_key, pixels_key, refuse_others, table_key
+from shared.keys import VERIFY, code_key, pixels_key, refuse_others, table_key
 from shared.runs.experiment import PretrainingRun
 from shared.runs.session import Session
 from shared.tasks import TASKS
@@ -71,7 +72,7 @@ def test_a_label_or_key_frame_is_noticed(ran, column, value):
     data, _, diff = ran
     relabel(data, column, value)
     ended, _, said = diff()
-    assert ended == 2 and "data.table: recorded" in said and "or remove that folder" in said
+    assert ended == 2 and "data.table: recorded" in said and re.search("or remove .*/default/seed-0 to run it", said)
 
 
 def test_other_pixels_are_noticed_by_folds_and_pretrainings(ran):
@@ -81,6 +82,22 @@ def test_other_pixels_are_noticed_by_folds_and_pretrainings(ran):
         ended, _, said = diff(row=row)
         assert ended == 2 and "pixels" in said
     assert "pretraining.data.CASME2.pixels.size and time of change: recorded" in said
+
+
+def test_files_that_were_only_copied_are_known_by_content(tmp_path, monkeypatch):
+    """Where the record has it; the message says how."""
+    (image := tmp_path / "1.png").write_bytes(b"x")
+    frames = Frames(str(tmp_path), ("1.png",), (1,))
+    samples = pd.DataFrame({"sample": ["a"], "frames": [frames]})
+    plain = {"pixels": pixels_key(samples)}
+    monkeypatch.setenv(VERIFY, "1")
+    whole = {"pixels": pixels_key(samples)}
+    os.utime(image, (1, 1))
+    refuse_others(tmp_path / "x" / "record.json", whole, {"pixels": pixels_key(samples)})
+    monkeypatch.delenv(VERIFY)
+    for found, said in ((whole, "--verify compares the files by content, if they were only copied; or "), (plain, "")):
+        with pytest.raises(UserError, match=f"\n{said}give another --out, or remove {tmp_path}/x to run it again"):
+            refuse_others(tmp_path / "x" / "record.json", found, {"pixels": pixels_key(samples)})
 
 
 def test_the_key_of_a_pretraining_has_each_of_its_corpora(tmp_path, monkeypatch):
