@@ -23,6 +23,7 @@ from .errors import UserError
 
 MARKER = "GENERATED.txt"  # lies in a folder of synthetic faces and says so
 SIGN = ".generated"  # lies in each corpus of them: no reader lists it, and copies have it
+os.umask(UMASK := os.umask(0))  # rights that files do not get
 REMEDY = "fix this and rerun the same command; it resumes"
 
 
@@ -37,7 +38,7 @@ def replacing(path: Path) -> Iterator[Path]:
         raise UserError(f"cannot write in {path.parent}: {error.strerror}; {REMEDY}") from error
     try:
         yield Path(name)
-        os.chmod(name, 0o644)
+        os.chmod(name, 0o666 & ~UMASK)
         os.replace(name, path)
     except OSError as error:
         raise UserError(

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import datetime, timezone
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -272,7 +273,8 @@ def surroundings(device: torch.device, started: datetime, times: Mapping[str, fl
     """The libraries, the machine and the time that a run took, for records."""
     seconds = (datetime.now(timezone.utc) - started).total_seconds()
     return {
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
+        | {name: version(name) for name in ("torchvision", "scipy", "scikit-learn", "pillow")},
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "times": {"started": started.isoformat(timespec="milliseconds"), "seconds": round(seconds, 2), **times},
     }

@@ -148,11 +148,15 @@ class FoldTraining(Generic[C, D]):
     def means(self, epoch: int) -> dict[str, float]:
         """The mean of each term over the samples of the epoch's steps, those noted since the last call.
 
-        Raises UserError, naming term, epoch and samples, for the first one that is not finite.
+        Raises UserError where there was no step, and naming term, epoch and samples for the first term that is not
+        finite.
         """
         noted, self._noted = self._noted, []
         if not noted:
-            return {}
+            what = (
+                f"no batch of {self.config.batch} in epoch {epoch + 1}, of {len(self.fold.train)} samples in training"
+            )
+            raise UserError(f"{self.name}: {what}: nothing was learned; give more samples, or another --set batch")
         values = iter(torch.stack([term for _, terms in noted for term in terms.values()]).tolist())
         sums: dict[str, float] = {}
         for rows, terms in noted:

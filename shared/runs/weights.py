@@ -65,10 +65,13 @@ def weights_fault(record_path: Path, record: Mapping[str, Any]) -> str:
     else:
         try:
             about = header(path)
-            same = all(about[key] == record[key] for key in ("fold", "seed", "config", "scale", "generated", "code"))
+            same = all(about[key] == record[key] for key in ABOUT)
         except (SafetensorError, KeyError, TypeError, ValueError, OSError):
             same = False
     return "" if same else f"{path} is not the file that was written beside its record"
+
+
+ABOUT = ("fold", "seed", "task", "config", "scale", "generated", "code")  # what a header shares with its record
 
 
 def header(path: Path) -> dict[str, Any]:
