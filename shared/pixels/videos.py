@@ -95,8 +95,11 @@ def _decode(path: str, folder: Path) -> str | None:
             if stream.width * stream.height > PIXELS:
                 return f"its frames have {stream.width} × {stream.height} pixels, more than {PIXELS:,}"
             for picture in container.decode(stream):
+                image = picture.to_image()
+                if picture.rotation:  # degrees anticlockwise, as phones note them
+                    image = image.rotate(picture.rotation, expand=True)
                 # With little loss: micro-movements are faint.
-                picture.to_image().save(folder / f"{count:06d}.jpg", quality=95, subsampling=0)
+                image.save(folder / f"{count:06d}.jpg", quality=95, subsampling=0)
                 count += 1
             announced = stream.frames
     except Exception as error:  # a damaged file makes FFmpeg raise anything

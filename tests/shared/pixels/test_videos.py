@@ -2,6 +2,8 @@
 
 import os
 import re
+import shutil
+import struct
 import threading
 
 import av
@@ -12,6 +14,7 @@ from PIL import Image
 
 from shared.corpora.samples import Frames, Reading, Video, sample_table
 from shared.errors import UserError
+from shared.keys import pixels_key
 from shared.pixels import videos as module
 from shared.pixels.frames import prepare
 from shared.pixels.videos import decoded
@@ -65,6 +68,38 @@ def test_decoded_once_and_again_when_the_file_changes(reading, tmp_path, monkeyp
     os.utime(tmp_path / "1.avi", (1, 1))
     assert not decoded(reading, tmp_path / "cache").samples.equals(first)
     assert paths[3:] == [str(tmp_path / "1.avi")]
+
+
+def test_decoded_again_it_is_the_same_to_keys(reading, tmp_path):
+    """Where the cache was cleared: pre-trainings know files by size and time."""
+    first = pixels_key(decoded(reading, tmp_path / "cache").samples)
+    shutil.rmtree(tmp_path / "cache")
+    assert pixels_key(decoded(reading, tmp_path / "cache").samples) == first
+
+
+@pytest.mark.parametrize(
+    ("matrix", "turns"), [((1, 0, 0, 1), 0), ((0, 1, -1, 0), -1), ((0, -1, 1, 0), 1), ((-1, 0, 0, -1), 2)]
+)
+def test_videos_are_turned_upright(tmp_path, matrix, turns):
+    """By the track's matrix a, b, c, d of ISO 14496-12: (x, y) is shown at (a x + c y, b x + d y)."""
+    path, pixels = tmp_path / "phone.mp4", np.zeros((24, 32, 3), np.uint8)
+    pixels[:12, :16] = 255
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+        container.mux(stream.encode())
+    content = bytearray(path.read_bytes())
+    place = content.index(b"tkhd") + 44
+    a, b, c, d = (65536 * value for value in matrix)
+    content[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 2**30)
+    path.write_bytes(content)
+    (frames,) = decoded(Reading("X", "", "", sample_table([row("X/0", Video(str(path)))])), tmp_path / "cache").samples[
+        "frames"
+    ]
+    with Image.open(frames.path(0)) as image:
+        shown = np.asarray(image.convert("L")) > 128
+    np.testing.assert_array_equal(shown, np.rot90(pixels[..., 0] > 128, turns))
 
 
 def test_two_at_once_decode_once(reading, tmp_path, monkeypatch):
