@@ -33,6 +33,11 @@ def make(casme2):
     return training
 
 
+def test_an_epoch_without_a_batch_is_no_training(make):
+    with pytest.raises(UserError, match="no batch of .* in epoch 3, of .* samples in training: nothing was learned"):
+        make().means(2)
+
+
 class Batches:
     """A Config that has a batch alone."""
 
