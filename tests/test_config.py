@@ -119,6 +119,23 @@ def test_rows_that_share_a_pretraining_give_it_one_key(package, scale, tmp_path,
     assert found
 
 
+def test_rules_and_shuffled_labels_share_their_pretraining(tmp_path):
+    package = PRETRAINED[0]
+    stages = []
+    for more in ([], ["--rule", "val"], ["--shuffle-labels"]):
+        opened = session_of(paper(package), ["--out", str(tmp_path), "--scale", "smoke", *more])
+        experiments = [
+            e
+            for t in opened.paper.tables
+            for cell in t.cells()
+            if not cell[0].records
+            for e in opened.experiments(*cell, 1)
+        ]
+        first = next(e for e in experiments if e.pretraining)
+        stages.append((first.pretraining.folder, first.folder))
+    assert len({stage for stage, _ in stages}) == 1 and len({fold for _, fold in stages}) == 3
+
+
 @pytest.mark.parametrize("package", PRETRAINED, ids=name)
 def test_a_pretraining_reads_what_its_key_contains(package, with_macro, tmp_path, monkeypatch):
     """And nothing else: what its key does not contain cannot be read (Needs)."""
