@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from shared.runs.gradcam import gradcam
+from shared.runs.gradcam import gradcam, on_face, scaled
 
 
 def test_example_worked_by_hand():
@@ -23,3 +24,17 @@ def test_linear_head_on_the_average_gives_its_class_activation_map():
         heat = gradcam(activation, logits[range(3), classes])
         torch.testing.assert_close(heat, cam.clamp(min=0).detach() / 8)
         assert not heat.requires_grad
+
+
+def test_maps_end_at_1_each():
+    maps = torch.tensor([[[0.0, 2.0], [1.0, 4.0]], [[0.0, 0.0], [0.0, 0.0]], [[3.0, 1.0], [0.0, 0.0]]])
+    assert scaled(maps).tolist() == [[[0, 0.5], [0.25, 1]], [[0, 0], [0, 0]], [[1, 0.333], [0, 0]]]
+
+
+@pytest.mark.parametrize(("size", "resize", "before"), [(4, 4, 0), (4, 8, 2), (4, 7, 1)])
+def test_a_map_lies_where_the_crop_was(size, resize, before):
+    """In the middle; an odd pixel is after it."""
+    maps = torch.rand(1, 2, size, size) + 0.1
+    whole = on_face(maps, size=size, resize=resize)
+    torch.testing.assert_close(whole[..., before : before + size, before : before + size], maps)
+    assert whole.shape == (1, 2, resize, resize) and int((whole > 0).sum()) == 2 * size**2
