@@ -1,5 +1,6 @@
 """A table from the records there are: its cells, and the remarks that a reader needs to judge them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -40,14 +41,18 @@ def all_results(
 
 
 def finished(archive: Archive) -> dict[Recorded, str]:
-    """The experiments of the paper's own rows that are done, each with the first row that shows it."""
-    found: dict[Recorded, str] = {}
-    own = [(r, c) for table in archive.session.paper.tables for r, c in table.cells() if not r.records]
-    for row, column in own:
+    """The experiments of the paper's own rows that are done, each with the first row that shows it.
+
+    Of a row with several of one task the settings of the column, or else the table, tell which it is."""
+    found: dict[Recorded, tuple[str, str]] = {}
+    own = [(t, r, c) for t in archive.session.paper.tables for r, c in t.cells() if not r.records]
+    for table, row, column in own:
         for experiment in archive.experiments(row, column):
             if experiment.done:
-                found.setdefault(experiment, row.name)
-    return found
+                which = ", ".join(f"{key}={value}" for key, value in column.changes.items()) or table.name
+                found.setdefault(experiment, (row.name, which))
+    alike = Counter((name, e.task, e.seed) for e, (name, _) in found.items())
+    return {e: f"{name} ({which})" if alike[name, e.task, e.seed] > 1 else name for e, (name, which) in found.items()}
 
 
 def result(archive: Archive, table: Table, missing: Callable[[Row, Column], Sequence[str]] = lambda *_: ()) -> Result:
@@ -55,14 +60,15 @@ def result(archive: Archive, table: Table, missing: Callable[[Row, Column], Sequ
     session, paper = archive.session, archive.session.paper
     numbers, elsewhere = printed_numbers(paper.folder, table.name), printed_elsewhere(paper)
     places = [_place(archive, row, column, missing(row, column)) for row, column in table.cells()]
-    counts = _positives(archive, table, numbers)
+    counts = _positives(archive, table)
     cells: list[Cell] = []
     for place in places:
         comparable = place.column.name not in counts or counts[place.column.name].comparable
         cells += _cells(archive, place, numbers, elsewhere, comparable)
     first = {(c.column, c.joined): c for c in cells if c.row == table.rows[0].name}
     cells = [cell.over(first.get((cell.column, cell.joined))) for cell in cells]
-    every = (*counts.values(), *_other_rows(table, numbers), *cells, *_references(archive, places))
+    shown = counts.values() if any(row == POSITIVES for row, _ in numbers) else ()
+    every = (*shown, *_other_rows(table, numbers), *cells, *_references(archive, places))
     rows = tuple(dict.fromkeys(row for row, _ in numbers))
     return Result(table, every, tuple(_remarks(session, places)), rows)
 
@@ -149,14 +155,22 @@ def _remarks(session: Session, places: Sequence[Place]) -> list[str]:
     return lines + [remark + scope(about[remark], every) for remark in not_run]
 
 
-def _positives(archive: Archive, table: Table, numbers: Numbers) -> dict[str, Cell]:
-    """The printed number of samples that show a column's action unit, beside ours; of the mean, whether all agree."""
-    printed = {c.au: numbers[POSITIVES, c.name][0] for c in table.columns if c.au and (POSITIVES, c.name) in numbers}
+def _positives(archive: Archive, table: Table) -> dict[str, Cell]:
+    """The printed number of samples that show a column's action unit, beside ours; of the mean, whether all agree.
+
+    Where one table of a task prints it, it is that of the others, too."""
+    every: dict[str, dict[int, str]] = {}  # task -> unit -> number
+    for other in (table, *archive.session.paper.tables):
+        numbers = printed_numbers(archive.session.paper.folder, other.name)
+        for c in other.columns:
+            if c.au and (POSITIVES, c.name) in numbers:
+                every.setdefault(c.task, {}).setdefault(c.au, numbers[POSITIVES, c.name][0])
     found: dict[str, Cell] = {}
-    for column in table.columns if printed else ():
+    for column in table.columns:
+        printed = every.get(column.task, {})
         own = (e for row in table.rows if not row.records for e in archive.experiments(row, column) if e.done)
         here = next(own, None)
-        if here is None or column.au not in (None, *printed):
+        if here is None or not printed or column.au not in (None, *printed):
             continue
         target = pooled(here.found, "last", "", replace(column, au=None)).targets
         ours = {au: int((target[:, here.task.aus.index(au)] == 1).sum()) for au in printed}

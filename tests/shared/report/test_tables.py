@@ -16,7 +16,7 @@ from shared.report.cells import Cell, confusion_of
 from shared.report.figures import along_rows, overlay
 from shared.report.layout import as_text
 from shared.report.page import confusion_matrices, page, subjects, training_curves
-from shared.report.results import Result, result, scope
+from shared.report.results import Result, finished, result, scope
 from shared.runs.paper import Column, Row, Table
 from shared.runs.recorded import Recorded
 from shared.tasks import TASKS
@@ -495,6 +495,56 @@ def test_an_accuracy_of_other_samples_is_not_compared_either(tmp_path):
     t = table(*(Column(f"AU{au}", UNITS.name, "accuracy", au=au) for au in (1, 4)))
     found, _ = cells(tmp_path, t, [of_units([[0.9] * 4] * 4)])
     assert found["ours", "AU1"].comparable and not found["ours", "AU4"].comparable
+
+
+def test_positives_that_another_table_of_the_task_prints_count_too(tmp_path):
+    """As in Tables 1 and 4 of SCA: one experiment, and one printed number in both."""
+    write_printed(tmp_path, "Number of samples,AU1,3,run", "Number of samples,AU4,5,run", "ours,AU4,.9,run")
+    (tmp_path / "tables" / "table1.csv").rename(tmp_path / "tables" / "table4.csv")
+    write_printed(tmp_path, "ours,AU1,.9,run", "ours,AU4,.9,run", "ours,AVG,.9,run")
+    made = archive(tmp_path, [of_units([[0.9] * 4] * 4)])
+    t = table(*F1[:2], Column("AVG", UNITS.name, "f1_binary"))
+    made.session.paper.tables = (t, replace(t, name="table4"))
+    found = {(c.row, c.column): c for c in result(made, t).cells}
+    assert {name: found["ours", name].comparable for name in ("AU1", "AU4", "AVG")} == dict(
+        AU1=True, AU4=False, AVG=False
+    )
+    assert ("Number of samples", "AU4") not in found
+
+
+def test_experiments_of_one_row_are_told_apart():
+    """As those of MTMNet, whose columns set the macro corpus."""
+    rows = (Row("a"), Row("b"))
+    columns = [Column(name, "casme2-3", "accuracy", changes={"macro": name}) for name in ("CK+", "MMI")]
+    t = Table("table2", "Table 2", (*columns, Column("plain", "samm-3", "accuracy")), rows)
+    both = {("b", "MMI"): ("b", "CK+")}  # one experiment in two columns
+
+    def experiments(row, column):
+        place = row.name, column.name
+        return [Hashed(SimpleNamespace(task=column.task, seed=0, done=True, of=both.get(place, place)))]
+
+    session = SimpleNamespace(paper=SimpleNamespace(tables=(t,)))
+    found = {e.of: name for e, name in finished(SimpleNamespace(session=session, experiments=experiments)).items()}
+    assert found == {
+        ("a", "CK+"): "a (macro=CK+)",
+        ("a", "MMI"): "a (macro=MMI)",
+        ("a", "plain"): "a",
+        ("b", "CK+"): "b",
+        ("b", "plain"): "b",
+    }
+
+
+class Hashed:
+    """A thing that is a key by its `of`."""
+
+    def __init__(self, thing):
+        self.__dict__.update(vars(thing))
+
+    def __hash__(self):
+        return hash(self.of)
+
+    def __eq__(self, other):
+        return self.of == other.of
 
 
 def of_papers_tables(tmp_path, *experiments):
