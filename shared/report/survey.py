@@ -43,35 +43,38 @@ class Part:
     counts: list[Count] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     images: list[Problem] | None = None
+    used: bool = True  # by tasks, of a corpus's parts one
 
 
 def survey(data: Path) -> list[Part]:
     """Every corpus under `data`, part by part and edition by edition, and the tasks on what is there."""
     parts: list[Part] = []
     for corpus, readers in PARTS.items():
-        found, missing = [], []
-        for name, read in readers.items():
+        found: list[Part] = []
+        missing: list[tuple[bool, Part]] = []  # whether it is broken or that which tasks use, and what is said of it
+        for i, (name, read) in enumerate(readers.items()):
             try:
                 reading = read(data)
                 readings = [reading, *(read(data, edition=edition) for edition in reading.editions[1:])]
-                found += [_part(name, corpus, reading) for reading in readings]
+                found += [_part(name, corpus, reading, used=not i) for reading in readings]
             except (CorpusMissing, SheetError) as error:
-                missing.append(Part(name, corpus, missing=str(error)))
-        parts += found or missing[:1]
+                said = not i or isinstance(error, SheetError)
+                missing.append((said, Part(name, corpus, missing=str(error), used=not i)))
+        parts += [*found, *(part for said, part in missing if said)] if found else [missing[0][1]]
     return parts + _tasks(parts)
 
 
-def _part(name: str, corpus: str, reading: Reading) -> Part:
+def _part(name: str, corpus: str, reading: Reading, *, used: bool) -> Part:
     name = edition if (edition := f"{name} {reading.edition}") in PRINTED else name
     counts, remarks = compare(name, corpus_counts(reading.samples))
-    return Part(name, corpus, reading, counts=counts, remarks=remarks)
+    return Part(name, corpus, reading, counts=counts, remarks=remarks, used=used)
 
 
 def _tasks(parts: Sequence[Part]) -> list[Part]:
     """The tasks on what was found, each in the edition that it names, where that is there."""
     readings: dict[str, dict[str, Reading]] = {}  # corpus -> edition -> reading, the reader's own choice first
     for part in parts:
-        if part.reading is not None:
+        if part.reading is not None and part.used:
             readings.setdefault(part.corpus, {}).setdefault(part.reading.edition, part.reading)
     return [_task(task, readings) for task in TASKS.values()]
 
@@ -159,7 +162,7 @@ def write_csv(parts: Iterable[Part], path: Path, possible: Iterable[tuple[str, s
 
 def runnable(parts: Iterable[Part], papers: Iterable[Paper]) -> list[tuple[str, str, str]]:
     """(paper, its tables or rows, whether they can run: whole, in part or not); rows alike stand together."""
-    there = {part.corpus for part in parts if part.reading is not None}
+    there = {part.corpus for part in parts if part.reading is not None and part.used}
     found = []
     for paper in papers:
         places: dict[str, list[str]] = {}

@@ -85,6 +85,31 @@ def test_what_is_no_subset_stands_beside_print():
     assert not one_more[1], "more than print in one thing is no subset"
 
 
+def smic_clip(root, camera):
+    folder = root / f"SMIC/SMIC_all_cropped/{camera}/s1/micro/negative/s1_ne_01"
+    folder.mkdir(parents=True)
+    for number in (1, 2, 3):
+        (folder / f"reg_image{number}.bmp").touch()
+
+
+def test_tasks_are_on_the_part_that_runs_read(tmp_path):
+    """SMIC by its fast camera alone: without its clips, or with a list that cannot be read, nothing of SMIC runs."""
+    smic_clip(tmp_path, "VIS")
+    parts = {part.name: part for part in survey(tmp_path)}
+    assert "HS" in parts["SMIC HS"].missing and parts["SMIC VIS"].reading and parts["smic-3"].missing
+    smic_clip(tmp_path, "HS")
+    (tmp_path / "SMIC/apex.csv").write_text("clip,number\ns1_ne_01,2\n")
+    parts = {part.name: part for part in survey(tmp_path)}
+    assert "Apex" in parts["SMIC HS"].missing and "SMIC NIR" not in parts and parts["smic-3"].missing
+    tables = (Table("table1", "Table 1", (Column("a", "smic-3", "accuracy"),), (Row("ours"),)),)
+    paper = Paper("toy", "", tmp_path, Config, {}, tables, (), "last", None, None, None)
+    assert runnable(parts.values(), [paper]) == [("toy", "table1", "cannot run without SMIC")]
+    (tmp_path / "SMIC/apex.csv").unlink()
+    parts = {part.name: part for part in survey(tmp_path)}
+    assert parts["SMIC HS"].reading and not parts["smic-3"].missing
+    assert runnable(parts.values(), [paper]) == [("toy", "table1", "can run")]
+
+
 @pytest.mark.parametrize("name", ["casme2-au8", "casme2-au8-halves"])
 def test_the_released_sheet_s_number_of_clips_is_explained(name):
     counts, _ = compare(name, {"samples": 242, "subjects": 26}, expected_counts(TASKS[name]))
