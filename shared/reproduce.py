@@ -36,8 +36,8 @@ def reproduce(paper: Paper, args: argparse.Namespace, arguments: Sequence[str]) 
     if args.diff and args.data is None:
         return from_records(paper, args)
     clock = time.monotonic()
-    chosen = paper.choose(args.rows)
     session = open_session(paper, args)
+    chosen = paper.choose(args.rows or (recorded_columns(session) if args.diff else []))
     cells = [(table, row, column) for table, rows in chosen for row, column in table.cells() if row in rows]
     own, seeds = [(row, column) for _, row, column in cells if not row.records], args.seeds or 1
     refuse_overridden(session, cells)
@@ -56,6 +56,12 @@ def reproduce(paper: Paper, args: argparse.Namespace, arguments: Sequence[str]) 
     where = f"\nThe page with the figures: {page}\n{paper.name}: {time.monotonic() - clock:.0f} s in all"
     log(where) if args.format else print(where)
     return held_against(session, printed) if args.strict else 0
+
+
+def recorded_columns(session: Session) -> list[str]:
+    """The columns of which there are records, as `Paper.choose` takes them."""
+    results = all_results(Archive(session, data=False))
+    return [f"{result.table.name}@{column.name}" for result in results for column in result.table.columns]
 
 
 def from_records(paper: Paper, args: argparse.Namespace) -> int:
@@ -324,6 +330,9 @@ def write_reports(archive: Archive, results: list[Result]) -> Path:
 def write_files(folder: Path, contents: Mapping[str, str]) -> None:
     """Write texts by their names into a folder, each in one rename."""
     with locked(folder / ".reports.lock"):
+        for path in folder.glob("predictions-*.csv"):  # of tasks of which there are no records any more
+            if path.name not in contents:
+                path.unlink()
         for name, content in contents.items():
             sweep(folder, name)
             write_text(folder / name, content)

@@ -63,6 +63,18 @@ def test_diff_prints_each_kind_of_run_and_chosen_tables_alone(toy, whole, out):
     assert "Table 2" in printed and "Table 1" not in printed and "not run: no records" in printed
 
 
+def test_diff_prints_what_was_recorded_with_data_too(toy, casme2, tmp_path):
+    """Not the headline, of which there is nothing; reports of what has gone go, too."""
+    paper = dataclasses.replace(PAPER, headline=("table2/on SAMM",))
+    where = ("--data", casme2, "--out", tmp_path / "out")
+    assert toy("table1/plain", *where, paper=paper)[0] == 0
+    stale = tmp_path / "out/toy/paper/predictions-casme2-3.csv"
+    stale.write_text("of records that are gone")
+    code, printed, _ = toy("--diff", *where, paper=paper)
+    assert code == 0 and "Table 1" in printed and "Table 2" not in printed and not stale.exists()
+    assert (stale.parent / "predictions-casme2-5.csv").exists()
+
+
 def test_a_later_command_keeps_what_is_there(toy, casme2, tmp_path):
     where = ("--data", casme2, "--out", tmp_path / "out")
     assert toy("table1/w/ pre-training", *where, "--seeds", 2)[0] == 0
