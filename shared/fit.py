@@ -54,6 +54,8 @@ def chosen(paper: Paper, names: Sequence[str], task: str | None) -> tuple[Table,
         known = ", ".join(f"{t.name}/{r.name}" for t, some in tables for r in some)
         raise UserError(f"{' '.join(names)}: expected one row, one of {known}")
     row = rows[-1]
+    if row.output:
+        raise UserError(f"{table.name}/{row.name} scores a part of its network ({row.output}): fit a row of the whole")
     if row.records:
         raise UserError(f"{table.name}/{row.name} is a row of another paper: fit {row.records.replace('/', ' ', 1)}")
     own = [(table, c) for r, c in table.cells() if r is row]

@@ -152,6 +152,14 @@ def test_a_row_of_another_paper_is_sent_there(tmp_path):
         chosen(DVASP, ["table2/SCA"], None)
 
 
+def test_a_row_that_scores_a_part_of_its_network_is_refused():
+    from shared.errors import UserError
+    from skd_tstsan.experiments import PAPER as SKD
+
+    with pytest.raises(UserError, match=r"table7/Classifier 1/3 scores a part of its network \(AC1\)"):
+        chosen(SKD, ["table7/Classifier 1/3"], None)
+
+
 def test_a_record_in_place_of_weights(fitted):
     from shared.errors import UserError
 
