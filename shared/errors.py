@@ -26,6 +26,11 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     return UserError(f"unknown {kind} '{name}' ({hint})")
 
 
+def pip_install(*packages: str) -> str:
+    """The command that installs packages where this Python looks for them, which may be no active environment."""
+    return f"{sys.executable} -m pip install {' '.join(packages)}"
+
+
 def log(line: str) -> None:
     """Write one line of progress to standard error: results alone go to standard output."""
     from tqdm import tqdm  # not at the top: reproduce.sh checks arguments with the standard library alone

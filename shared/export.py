@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .errors import UserError
+from .errors import UserError, pip_install
 from .files import check_writable, write_binary
 from .runs.weights import load_network, named_weights
 
@@ -43,7 +43,7 @@ def export(args: argparse.Namespace) -> int:
     cannot be exported, and where the results differ.
     """
     if args.to == "onnx" and (missing := [name for name in NEEDED if not importlib.util.find_spec(name)]):
-        raise UserError(f"--to onnx needs {', '.join(missing)}: pip install {' '.join(missing)}")
+        raise UserError(f"--to onnx needs {', '.join(missing)}: {pip_install(*missing)}")
     weights = named_weights(args.weights)
     path = args.out or weights.with_suffix(SUFFIX[args.to])
     if path.suffix != SUFFIX[args.to]:

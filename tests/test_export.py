@@ -1,6 +1,7 @@
 """An exported network gives for any batch what the network gives, in onnxruntime and as a program of torch.export."""
 
 import json
+import sys
 
 import numpy as np
 import onnxruntime
@@ -126,7 +127,7 @@ def test_weights_that_are_not_there_and_a_missing_exporter(weights, export, tmp_
     assert code == 2 and f"{tmp_path}/model.safetensors is not there" in errors
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name.startswith("onnxr") else name)
     code, _, errors = export(weights("ma2mi"), "--to", "onnx")
-    assert code == 2 and "--to onnx needs onnxruntime: pip install onnxruntime" in errors
+    assert code == 2 and f"--to onnx needs onnxruntime: {sys.executable} -m pip install onnxruntime" in errors
 
 
 def test_a_network_that_exports_to_something_else_is_refused(weights, export, tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw, ImageOps
 from tqdm import tqdm
 
 from ..corpora.samples import Problem, Reading
-from ..errors import UserError, log
+from ..errors import UserError, log, pip_install
 from ..files import digest, locked, opened, replacing, sweep
 from ..keys import code_key, sha256
 from .frames import in_order
@@ -114,7 +114,7 @@ def _complete(
         if not importlib.util.find_spec("dlib"):
             raise DetectorMissing(
                 f"{corpus}: its frames show more than the face, and {len(wanted)} of {len(images)} clips "
-                f"have no box: install a detector (pip install dlib-bin), or give the boxes in {own}, columns "
+                f"have no box: install a detector ({pip_install('dlib-bin')}), or give the boxes in {own}, columns "
                 f"{', '.join(COLUMNS)}, in pixels (samples are named like {next(iter(wanted))})"
             )
         _detect(wanted, corpus, made, known)

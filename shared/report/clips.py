@@ -18,7 +18,7 @@ import pandas as pd
 from ..corpora.folders import IMAGES, list_frames
 from ..corpora.samples import Frames, Reading, Video, out_of_order
 from ..corpora.sheets import as_int
-from ..errors import UserError, log
+from ..errors import UserError, log, pip_install
 from ..files import opened
 from ..pixels.apex import with_apex
 from ..pixels.boxes import DetectorMissing, detect, has_background
@@ -207,7 +207,7 @@ def box_of(wanted: Asked, frames: Frames, onset: int) -> tuple[int, int, int, in
     shown = wanted["clip"] if wanted["clip"] and wanted["clip"].is_file() else path  # a video, not its decoded frame
     if not importlib.util.find_spec("dlib"):
         raise DetectorMissing(
-            f"{shown} shows more than the face: install a detector (pip install dlib-bin), or give the box of the face "
+            f"{shown} shows more than the face: install a detector ({pip_install('dlib-bin')}), or give the face's box "
             "(--box, or in a CSV)"
         )
     try:

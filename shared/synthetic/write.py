@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from ..errors import UserError, unknown
+from ..errors import UserError, pip_install, unknown
 from ..files import MARKER, REMEDY, SIGN
 from .labels import Display
 from .layouts import LAYOUTS
@@ -71,7 +71,7 @@ def write(
     if not missing:
         return root
     if any(_is_film(name, edition) for name, edition in missing.items()) and not importlib.util.find_spec("av"):
-        raise UserError("MMI and AFEW's edition 'avi' are films; to write them install PyAV: pip install av")
+        raise UserError(f"MMI and AFEW's edition 'avi' are films; to write them install PyAV: {pip_install('av')}")
     plans = {name: plan(name, scale, seed=seed, edition=edition) for name, edition in missing.items()}
     if tight:
         for corpus in plans.values():
