@@ -226,7 +226,10 @@ def remarks_on(experiments: Sequence[Recorded]) -> list[str]:
         lines.append(f"{task.name}: left out as broken: {', '.join(broken[:5])}{more}")
     if paper.yardstick and (why := unfit(task)):
         lines.append(f"{NAME}: not shown: {why}")
-    lines += task.remarks(data["editions"]) + paper.remarks(first.config, first.history, records)
+    lines += task.remarks(data["editions"])
+    of_all = paper.remarks(first.config, (), records)
+    which = f" (seed {first.seed} of {len(experiments)})" * (len(experiments) > 1)
+    lines += [f"{line}{which * (line not in of_all)}" for line in paper.remarks(first.config, first.history, records)]
     if first.session.rule != paper.rule:
         lines.append(f"rule: {first.session.rule}, where the paper scores {paper.rule}")
     if others := [r["code"] for r in records if r["code"] != first.session.code]:

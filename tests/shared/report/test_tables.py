@@ -16,7 +16,7 @@ from shared.report.cells import Cell, confusion_of
 from shared.report.figures import along_rows, overlay
 from shared.report.layout import as_text
 from shared.report.page import confusion_matrices, page, subjects, training_curves
-from shared.report.results import Result, finished, result, scope
+from shared.report.results import Result, finished, remarks_on, result, scope
 from shared.runs.paper import Column, Row, Table
 from shared.runs.recorded import Recorded
 from shared.tasks import TASKS
@@ -510,6 +510,13 @@ def test_positives_that_another_table_of_the_task_prints_count_too(tmp_path):
         AU1=True, AU4=False, AVG=False
     )
     assert ("Number of samples", "AU4") not in found
+
+
+def test_remarks_on_one_seeds_pretraining_name_the_seed():
+    runs = [replace(experiment(records, seed=seed), history=(0.5,)) for seed, records in enumerate(SEEDS)]
+    runs[0].session.paper.remarks = lambda _, history, records: ["weights: random", *(f"loss {e}" for e in history)]
+    assert remarks_on(runs)[-2:] == ["weights: random", "loss 0.5 (seed 0 of 2)"]
+    assert remarks_on(runs[:1])[-2:] == ["weights: random", "loss 0.5"]
 
 
 def test_experiments_of_one_row_are_told_apart():
