@@ -242,12 +242,13 @@ def test_a_clip_that_fails_is_named_and_the_others_are_scored(trained, tmp_path,
         f"{trained.clip},high",
         f"{trained.clip},99",
         "double,",
+        ",3",
     ]
     (tmp_path / "list.csv").write_text("\n".join(["clip,apex", *lines]))
     code, said, errors = toy("predict", trained.record, "--clip", tmp_path / "list.csv", "--out", out)
     assert (
         code == 1
-        and "1 clips scored, 6 not; apex spotted in 1" in said
+        and "1 clips scored, 7 not; apex spotted in 1" in said
         and list(read_table(out)) == [str(trained.clip)]
     )
     for message in (
@@ -257,6 +258,7 @@ def test_a_clip_that_fails_is_named_and_the_others_are_scored(trained, tmp_path,
         f"{trained.clip}: {tmp_path}/list.csv, row 6: apex high: expected a frame number",
         f"{trained.clip}: {tmp_path}/list.csv, row 7: {trained.clip}: no frame 99",
         f"{tmp_path}/double: {tmp_path}/list.csv, row 8: two images of one frame number in {tmp_path}/double: a_1.png",
+        f"{tmp_path}/list.csv: {tmp_path}/list.csv, row 9: no clip, but apex",
     ):
         assert f"not scored: {message}" in errors, errors
     code, said, errors = toy("predict", trained.record, "--clip", *[tmp_path / "short"] * 2, "--out", tmp_path / "no")

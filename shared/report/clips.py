@@ -74,7 +74,7 @@ def inside(folder: Path) -> list[Path]:
 
 
 def rows(path: Path) -> Iterator[Asked]:
-    """The filled cells of each row of a CSV of clips; paths in it start from its own folder."""
+    """The filled cells of each row of a CSV of clips, or its "fault"; paths in it start from its own folder."""
     try:
         with opened(path) as binary, io.TextIOWrapper(binary, "utf-8-sig", "surrogateescape", newline="") as file:
             head = file.readline()
@@ -93,8 +93,8 @@ def rows(path: Path) -> Iterator[Asked]:
                 cells = {key: cell for key, cell in row.items() if key and cell and cell.strip()}
                 where = f"{path}, row {table.line_num}: "
                 if cells and "clip" not in cells:
-                    raise UserError(f"{where}no clip, but {', '.join(cells)}")
-                if cells:
+                    yield {"clip": path, "where": where, "fault": f"no clip, but {', '.join(cells)}"}
+                elif cells:
                     yield {**cells, "clip": path.parent / cells["clip"], "where": where}
     except csv.Error as error:
         raise UserError(f"{path} is not a CSV file ({error})") from error
@@ -103,6 +103,8 @@ def rows(path: Path) -> Iterator[Asked]:
 def frames_of(wanted: Asked, cache: Path) -> tuple[Frames, float]:
     """The images of a clip, a video's decoded into `cache`, and their frame rate. Raises UserError for a mistake."""
     clip, where, fps = wanted["clip"], wanted["where"], FPS
+    if "fault" in wanted:
+        raise UserError(f"{where}{wanted['fault']}")
     if clip is None:
         return images_of(wanted), fps
     if not clip.exists():
