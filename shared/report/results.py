@@ -151,6 +151,8 @@ def _remarks(session: Session, places: Sequence[Place]) -> list[str]:
     not_run = [remark for remark in about if remark.startswith("not run")]
     others = [remark for remark in about if remark not in (*started, *not_run)]
     lines = circumstances(session, sorted(seeds), corpora)
+    if session.rule == "val" and any("validation" not in place.done[0].task.protocol for place in places if place.done):
+        lines.append(f"{NAME}: it learns from all samples in training, of which the rows leave a fifth to validation")
     lines += [remark + scope(about[remark], ran) for remark in (*started, *others)]
     return lines + [remark + scope(about[remark], every) for remark in not_run]
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from copy import deepcopy
 from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -510,6 +511,15 @@ def test_positives_that_another_table_of_the_task_prints_count_too(tmp_path):
         AU1=True, AU4=False, AVG=False
     )
     assert ("Number of samples", "AU4") not in found
+
+
+@pytest.mark.parametrize(("rule", "said"), [("val", True), ("last", False)])
+def test_whether_the_yardstick_learns_from_more_is_said(rule, said, tmp_path):
+    records = deepcopy(SEEDS[0])
+    for each in records:
+        each["predictions"]["epochs"]["val"] = each["predictions"]["epochs"]["last"]
+    _, made = cells(tmp_path, table(ACC), [experiment(records)], rule=rule)
+    assert any("which the rows leave a fifth to validation" in line for line in made.remarks) == said
 
 
 def test_remarks_on_one_seeds_pretraining_name_the_seed():
