@@ -347,7 +347,10 @@ def test_dvasps_teacher_sees_what_the_student_sees(four_people, tmp_path, monkey
             seen[type(net).__name__].append(inputs[0].clone())
 
     monkeypatch.setattr("dvasp.train.student_loss", noting)
-    monkeypatch.setattr(FoldTraining, "note", lambda training, batch, **_: rows.append(batch.tolist()))
+    note = FoldTraining.note
+    monkeypatch.setattr(
+        FoldTraining, "note", lambda t, batch, **terms: rows.append(batch.tolist()) or note(t, batch, **terms)
+    )
     hook = register_module_forward_pre_hook(look)
     try:
         training = run("ASP", four_people, tmp_path, monkeypatch, "lambda_mv=7", "alpha=5")

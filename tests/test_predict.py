@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -395,7 +396,8 @@ def test_the_face_is_found_where_the_image_shows_more(wide, trained, alone, tmp_
     assert code == 2 and f"no face found in {wide}/1.png: give its box" in errors
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     code, _, errors = toy("predict", trained.record, "--clip", wide, "--out", tmp_path / "out")
-    assert code == 2 and "1.png shows more than the face: install a detector (pip install dlib-bin), or" in errors
+    assert code == 2 and "1.png shows more than the face: install a detector (" in errors
+    assert f"({sys.executable} -m pip install dlib-bin), or" in errors
     assert not (tmp_path / "out").exists()
 
 

@@ -38,7 +38,18 @@ TINY = [
 def test_every_row_runs(toy, corpus, tmp_path):
     tables = ["table1", *(f"table{name}@AVG" for name in ("4", "1-macro", "4-macro", "1-accuracy", "4-accuracy"))]
     code, printed, errors = toy(
-        *tables, "figure5", "--scale", "smoke", "--data", corpus, "--out", tmp_path, *TINY, paper=PAPER, page=True
+        *tables,
+        "figure5",
+        "--scale",
+        "smoke",
+        "--data",
+        corpus,
+        "--out",
+        tmp_path,
+        *TINY,
+        "--set=epochs=1",
+        paper=PAPER,
+        page=True,
     )
     assert code == 0, errors
     assert "weights: random, not those of Kinetics and UCF-101" in printed and "first frame is subtracted" in printed
