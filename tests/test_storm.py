@@ -12,7 +12,11 @@ from toy.left import halves, records, table
 
 KILLS = int(os.environ.get("MER_KILLS", 6))
 ROWS = {  # row, the macro corpus beside CASME II, settings
-    "dvasp": ("table1/Lv+Lmv+Lasp", "EmotioNet", dict(size=32, resize=36, width=8, teacher_epochs=1, epochs=2)),
+    "dvasp": (
+        "table1/Lv+Lmv+Lasp",
+        "EmotioNet",
+        dict(size=32, resize=36, width=8, teacher_depth=18, teacher_epochs=1, epochs=1),
+    ),
     "ma2mi": (
         "table1/MA2MI@CASME",
         "DFEW",
@@ -27,7 +31,7 @@ ROWS = {  # row, the macro corpus beside CASME II, settings
     "skd_tstsan": (
         "table5/Mag + ECA + TSM + SKD@CASME",
         "CK+",
-        dict(resize=16, width=8, pretrain_iterations=4, iterations=4),
+        dict(resize=16, width=8, pretrain_iterations=4, iterations=2),
     ),
 }
 
