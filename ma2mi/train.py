@@ -20,7 +20,7 @@ from shared.runs.pretraining import Pretraining
 from shared.runs.weights import published_weights, read_tensors
 
 from .autoencoder import Autoencoder, PoolAutoencoder
-from .config import AUTOENCODER, IMAGENET, Config
+from .config import AUTOENCODER, IMAGENET, Config, compares_positions
 from .data import FramePairs, LabelledPairs, augmented, normalised, whole
 from .dit import DiT
 from .losses import draw_tau, position_loss, reconstruction_loss
@@ -201,7 +201,7 @@ def pretrain(pretraining: Pretraining[Config]) -> dict[str, Tensor]:
 
 def drawn_tau(config: Config, batch: int, generator: torch.Generator) -> Tensor | None:
     """τ of a batch (batch, 2, 3); None where there is no L_pos."""
-    if not (config.position and config.position_loss):
+    if not compares_positions(config):
         return None
     return draw_tau(batch, generator, degrees=config.tau_degrees, shift=config.tau_shift)
 
