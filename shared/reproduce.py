@@ -324,15 +324,15 @@ def write_reports(archive: Archive, results: list[Result]) -> Path:
         "index.html": page(archive, results, runs, [e for e in live if not e.missing()]),
     }
     write_files(session.folder, contents)
+    for path in session.folder.glob("predictions-*.csv"):  # of tasks of which there are no records any more
+        if path.name not in contents:
+            path.unlink(missing_ok=True)
     return session.folder / "index.html"
 
 
 def write_files(folder: Path, contents: Mapping[str, str]) -> None:
     """Write texts by their names into a folder, each in one rename."""
     with locked(folder / ".reports.lock"):
-        for path in folder.glob("predictions-*.csv"):  # of tasks of which there are no records any more
-            if path.name not in contents:
-                path.unlink()
         for name, content in contents.items():
             sweep(folder, name)
             write_text(folder / name, content)
