@@ -70,9 +70,8 @@ def load(path: str, mode: Literal["L", "RGB"], box: Box | None = None, *, quick:
                 raise ImageError(f"{size[0]} × {size[1]} pixels, more than {PIXELS:,}")
             if quick:
                 image.draft("L", (1, 1))
-            deep = bool(
-                re.search(r";16|65535", str(image.tile))
-            )  # 16 bits a channel, of which Pillow keeps the upper 8
+            how = str([tile[3] for tile in image.tile])  # of 16 bits in colour Pillow keeps the upper 8
+            deep = bool(re.search(";16|65535", how))
             image.load()
             upright = _upright(image)
             if box:
