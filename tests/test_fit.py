@@ -12,6 +12,7 @@ from toy.left import halves
 
 from shared.fit import chosen
 from shared.hub import from_pretrained
+from shared.runs.session import Session
 from shared.runs.weights import load_network
 
 
@@ -78,7 +79,7 @@ def test_it_is_the_network_that_the_same_loop_makes_of_all_clips(fitted):
     torch.testing.assert_close(kept.state_dict(), net.state_dict())
 
 
-def test_the_card_says_what_is_known(fitted, toy):
+def test_the_card_says_what_is_known(fitted, toy, monkeypatch):
     card = fitted.card.read_text(encoding="utf-8")
     for part in (
         "# Toy, CASME II, five classes",
@@ -109,6 +110,11 @@ def test_the_card_says_what_is_known(fitted, toy):
             hits += [int(np.argmax(s)) == t for s, t in zip(scores, record["targets"], strict=True)]
     last, best = (100 * np.mean(hits) for hits in right.values())
     assert [float(number) for number in row] == pytest.approx([last, best, best - last], abs=0.006)
+
+    assert "other code" not in card
+    monkeypatch.setattr(Session, "code", "other")
+    assert toy("fit", "table1/plain", "--data", fitted.data, "--out", fitted.out, "--accept-code")[0] == 0
+    assert f"\n\n4 of 4 records were made by other code ({record['code']}).\n\n" in fitted.card.read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from ..runs.paper import Row, Table
 from ..runs.weights import load_network
 from .cells import Cell, measured
 from .page import rendered
+from .results import of_other_code
 from .tables import HEADER, banner, texts
 
 
@@ -48,8 +49,10 @@ def card(fitted: FittedRun, table: Table, row: Row, weights: Path, repository: s
 
 
 def crossvalidated(fitted: FittedRun, table: Table, row: Row) -> tuple[list[Cell], str]:
-    """The row's scores at the last epoch from folds under the same settings; else why there are none."""
+    """The row's scores at the last epoch from folds under the same settings, and which code made them, if other code
+    did; or no scores, and why."""
     cells: list[Cell] = []
+    remark = "This row was not run under these settings"
     columns = [c for c in table.columns if c.task == fitted.task.name]
     for column in columns:
         (experiment,) = fitted.session.experiments(row, column, 1)
@@ -63,4 +66,5 @@ def crossvalidated(fitted: FittedRun, table: Table, row: Row) -> tuple[list[Cell
             return [], f"{len(records)} of {len(experiment.folds)} folds of this row were run"
         cell = Cell(row.name, column.name, joined=column.joined, rule="last", note=f"{len(records)} folds, one seed")
         cells += measured(cell, row, column, {0: records})
-    return cells, "" if cells else "This row was not run under these settings"
+        remark = of_other_code(records, fitted.session.code)
+    return cells, remark

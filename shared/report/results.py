@@ -234,10 +234,16 @@ def remarks_on(experiments: Sequence[Recorded]) -> list[str]:
     lines += [f"{line}{which * (line not in of_all)}" for line in paper.remarks(first.config, first.history, records)]
     if first.session.rule != paper.rule:
         lines.append(f"rule: {first.session.rule}, where the paper scores {paper.rule}")
-    if others := [r["code"] for r in records if r["code"] != first.session.code]:
-        codes = ", ".join(dict.fromkeys(others))
-        lines.append(f"{task.name}: {len(others)} of {len(records)} records were made by other code ({codes})")
+    if others := of_other_code(records, first.session.code):
+        lines.append(f"{task.name}: {others}")
     return lines
+
+
+def of_other_code(records: Sequence[Mapping[str, Any]], code: str) -> str:
+    """How many of the records were made by other code than this; "" where none was."""
+    others = [r["code"] for r in records if r["code"] != code]
+    codes = ", ".join(dict.fromkeys(others))
+    return f"{len(others)} of {len(records)} records were made by other code ({codes})" if others else ""
 
 
 def scope(places: Sequence[tuple[str, str]], everywhere: Sequence[tuple[str, str]]) -> str:
