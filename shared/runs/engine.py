@@ -251,7 +251,8 @@ def explained_memory(name: str, batch: str) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
         if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and "can't allocate memory" not in str(error):
             raise
-        remedy = f"lower {batch} or the size of the images with --set, or start fewer --processes"
+        remedy = "train fewer folds at a time (--processes or, on a GPU, --folds-per-gpu) or, where the command takes "
+        remedy += f"--set, lower {batch} or the size of the images"
         raise OutOfMemory(f"{name}: out of memory; {remedy}; rerun the same command to resume") from error
 
 

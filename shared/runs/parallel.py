@@ -85,7 +85,7 @@ def launch(
     code = min(filter(None, codes), default=0)  # signals first, then real errors, then those caused by other processes
     if code < 0:
         name = signal.Signals(-code).name
-        remedy = "if memory ran out, lower --processes or --set batch; rerun the same command to resume"
+        remedy = "if memory ran out, lower --processes or, where the command takes --set, batch; rerun it to resume"
         raise UserError(f"a process was stopped by {name}; {remedy}")
     return code
 
