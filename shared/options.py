@@ -64,6 +64,8 @@ def from_here(args: argparse.Namespace, parser: argparse.ArgumentParser) -> argp
             setattr(args, key, here / value)
         elif isinstance(value, list) and value and isinstance(value[0], Path):
             setattr(args, key, [here / path for path in value])
+        elif key == "set":  # a file's bare name is of the folder of published weights
+            setattr(args, key, [(name, str(here / text) if "/" in text else text) for name, text in value])
     return args
 
 
@@ -214,12 +216,13 @@ def _add_format(add: Callable[..., Any]) -> None:
 
 
 def _add_machine(p: argparse.ArgumentParser) -> None:
-    add = p.add_argument_group("machine").add_argument
-    add("--gpus", type=at_least(1), metavar="N", help="number of GPUs to use (default: all)")
+    machine = p.add_argument_group("machine")
+    add, either = machine.add_argument, machine.add_mutually_exclusive_group().add_argument
+    either("--gpus", type=at_least(1), metavar="N", help="number of GPUs to use (default: all)")
     text = "folds trained at a time on each GPU (default: as many as its memory holds after the first, at most 8)"
     add("--folds-per-gpu", type=at_least(1), metavar="N", help=text)
     text = "number of processes on a machine without a GPU (default: one for each core, at most 8)"
-    add("--processes", type=at_least(1), metavar="N", help=text)
+    either("--processes", type=at_least(1), metavar="N", help=text)
     text = "number of data-loading processes during pre-training (default: the cores, if frames are not in memory)"
     add("--workers", type=at_least(0), metavar="N", help=text)
     text = "share each batch of a pre-training among all processes (always so with several GPUs)"

@@ -416,7 +416,7 @@ def test_rows_and_options_come_in_any_order():
 
 def test_paths_are_those_of_the_folder_that_reproduce_sh_was_called_in(tmp_path, monkeypatch):
     """Which it leaves; absolute ones and the defaults stay as they are."""
-    given = ["toy", "--data", "corpora", "--out", str(tmp_path / "out")]
+    given = ["toy", "--data", "corpora", "--out", str(tmp_path / "out"), "--set", "a=./b.pth", "--set", "c=d.pth"]
     predict = ["toy", "predict", "r.json", "--clip", "a", "/b", "--onset", "3", "--apex", "apex.png"]
     for called in (None, "/elsewhere"):
         if called:
@@ -424,6 +424,7 @@ def test_paths_are_those_of_the_folder_that_reproduce_sh_was_called_in(tmp_path,
         here = Path(called or "")
         args = parse("bash reproduce.sh", {"toy": ""}, given)
         assert (args.data, args.out, args.weights) == (here / "corpora", tmp_path / "out", Path("weights"))
+        assert args.set == [("a", str(here / "b.pth")), ("c", "d.pth")]
         args = parse("bash reproduce.sh", {"toy": ""}, predict)
         assert (args.record, args.clip, args.out) == (here / "r.json", [here / "a", Path("/b")], Path("prediction"))
         assert (args.onset, args.apex) == ("3", str(here / "apex.png"))
@@ -456,6 +457,7 @@ def bare(tmp_path_factory):
         (["claims", "--set", "epochs=1"], "unrecognized arguments: --set"),
         (["diff", "ma2mi", "--intervals"], "error: --intervals is of --format"),
         (["ma2mi", "--seeds"], "argument --seeds: expected one argument"),
+        (["ma2mi", "--gpus", "1", "--processes", "2"], "argument --processes: not allowed with argument --gpus"),
         (["ma2mi", "predict"], "the following arguments are required: RECORD"),
         (["faces"], "the following arguments are required: DIR"),
     ],
