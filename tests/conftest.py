@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -62,13 +63,14 @@ def four_people(faces, tmp_path_factory) -> Path:
     return Path(shutil.copytree(faces, folder, ignore=others, copy_function=os.link))
 
 
-@pytest.fixture
-def with_macro(four_people, drawn, tmp_path) -> Callable[..., Path]:
-    """Puts macro corpora, a small share of each, beside `four_people`, as links; returns the folder."""
+@pytest.fixture(scope="session")
+def with_macro(four_people, drawn, tmp_path_factory) -> Callable[..., Path]:
+    """Puts macro corpora, a small share of each, beside `four_people`, as links; returns the folder. For reading."""
     shares = {"CK+": 0.05, "DFEW": 0.002, "EmotioNet": 0.001}
 
+    @cache
     def put(*corpora: str) -> Path:
-        (folder := tmp_path / "few").mkdir()
+        (folder := tmp_path_factory.mktemp("few") / "data").mkdir()
         beside = [drawn(corpus, 24, shares[corpus]) / corpus for corpus in corpora if corpus in shares]
         for there in (*four_people.iterdir(), *beside):
             (folder / there.name).symlink_to(there)

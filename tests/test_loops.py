@@ -202,8 +202,7 @@ class Watch:
             rows = training.indices("test")
             self.again.append((tensors(predict(rows)), tensors(predict(rows))))
             stepped = {id(p) for o in self.optimisers for group in o.param_groups for p in group["params"]}
-            new = [net for net in networks() if id(net) not in self.old]
-            pulled = [p for net in new for p in net._parameters.values() if p is not None and p.grad is not None]
+            pulled = [p for net in networks() for p in net._parameters.values() if p is not None and p.grad is not None]
             assert all(id(p) in stepped for p in pulled if p.grad.any()), "a gradient that no optimiser follows"
             return score(training, epoch, predict, **losses)
 
@@ -226,11 +225,13 @@ class Watch:
         self.held.append({content(t) for t in tensors})
 
     def __enter__(self) -> "Watch":
-        self.old = {id(net): net for net in networks()}  # as a test that failed leaves them
+        gc.collect()
+        gc.freeze()  # what there is so far, such as a failed test's networks: `networks` finds those made from now on
         self.hook = register_optimizer_step_pre_hook(self.step)
         return self
 
     def __exit__(self, *_: Any) -> None:
+        gc.unfreeze()
         self.hook.remove()
         self.monkeypatch.undo()
 
@@ -261,7 +262,7 @@ class Watch:
 
 
 def networks() -> list[nn.Module]:
-    """All that there are."""
+    """All that there are but those that were there before a Watch."""
     return [o for o in gc.get_objects() if issubclass(type(o), nn.Module)]
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,17 @@ def session_of(paper: Paper, options: list[str]) -> Session:
     return open_session(paper, parse("python -m", {paper.name: ""}, [paper.name, *options]))
 
 
-def experiment_of(package: str, data, out, *changes: str) -> Experiment:
+def share_cache(data: Path, out: Path) -> None:
+    """Let what is decoded of a folder of corpora be there for the next test, too, in a cache beside the folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    (cache := data.parent / "cache").mkdir(exist_ok=True)
+    with suppress(FileExistsError):
+        (out / "cache").symlink_to(cache)
+
+
+def experiment_of(package: str, data: Path, out: Path, *changes: str) -> Experiment:
     paper = paper_of(package)
+    share_cache(data, out)
     session = session_of(paper, options(package, data, out, *changes))
     ((table, (row,)),) = paper.choose([ROWS[package][0]])
     (experiment,) = session.experiments(row, table.columns[0], 1)
@@ -62,6 +72,7 @@ def pretraining_of(package: str, with_macro: Callable[..., Path], out: Path, *mo
     """The pre-training of a package's row, on macro corpora that `with_macro` puts beside CASME II."""
     name, changes = PRETRAININGS[package]
     data, paper = with_macro("CK+", "DFEW", "EmotioNet"), paper_of(package)
+    share_cache(data, out)
     session = session_of(paper, options(package, data, out, *STAGES[package].split(), *changes, *more))
     ((table, (row,)),) = paper.choose([name])
     stage = session.experiments(row, table.columns[0], 1)[0].pretraining
