@@ -40,9 +40,13 @@ def paper_of(package: str):
     return importlib.import_module(f"{package}.experiments").PAPER
 
 
-def options(package: str, data, out, *changes: str) -> list[str]:
-    """The command line of the package's row."""
+def options(package: str, data: Path, out: Path, *changes: str) -> list[str]:
+    """The command line of the package's row. What it decodes is there for the next test, too, beside the data."""
     row, tiny = ROWS[package]
+    out.mkdir(parents=True, exist_ok=True)
+    (cache := data.parent / "cache").mkdir(exist_ok=True)
+    with suppress(FileExistsError):
+        (out / "cache").symlink_to(cache)
     return [row, "--data", str(data), "--out", str(out), *(f"--set={change}" for change in (*tiny.split(), *changes))]
 
 
@@ -51,17 +55,8 @@ def session_of(paper: Paper, options: list[str]) -> Session:
     return open_session(paper, parse("python -m", {paper.name: ""}, [paper.name, *options]))
 
 
-def share_cache(data: Path, out: Path) -> None:
-    """Let what is decoded of a folder of corpora be there for the next test, too, in a cache beside the folder."""
-    out.mkdir(parents=True, exist_ok=True)
-    (cache := data.parent / "cache").mkdir(exist_ok=True)
-    with suppress(FileExistsError):
-        (out / "cache").symlink_to(cache)
-
-
 def experiment_of(package: str, data: Path, out: Path, *changes: str) -> Experiment:
     paper = paper_of(package)
-    share_cache(data, out)
     session = session_of(paper, options(package, data, out, *changes))
     ((table, (row,)),) = paper.choose([ROWS[package][0]])
     (experiment,) = session.experiments(row, table.columns[0], 1)
@@ -72,7 +67,6 @@ def pretraining_of(package: str, with_macro: Callable[..., Path], out: Path, *mo
     """The pre-training of a package's row, on macro corpora that `with_macro` puts beside CASME II."""
     name, changes = PRETRAININGS[package]
     data, paper = with_macro("CK+", "DFEW", "EmotioNet"), paper_of(package)
-    share_cache(data, out)
     session = session_of(paper, options(package, data, out, *STAGES[package].split(), *changes, *more))
     ((table, (row,)),) = paper.choose([name])
     stage = session.experiments(row, table.columns[0], 1)[0].pretraining

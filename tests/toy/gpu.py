@@ -34,7 +34,7 @@ def main(method: str, data: str, out: str) -> None:
     package, name, changes = METHODS[method]
     paper, device = paper_of(package), torch.device("cuda", 0)
     own = STAGES.get(package, "") if method == package else ""
-    session = session_of(paper, options(package, data, out, *own.split(), *changes.split()))
+    session = session_of(paper, options(package, Path(data), Path(out), *own.split(), *changes.split()))
     ((table, (row,)),) = paper.choose([name])
     experiment = session.experiments(row, table.columns[0], 1)[0]
     steps = Counter[str]()
