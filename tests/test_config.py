@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import importlib
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +80,30 @@ def test_every_setting_that_a_key_contains_is_read(package):
             config = dataclasses.replace(p.base(scale, {}), **{**row.changes, **column.changes})
             unread = fields & set(p.pretraining(config, TASKS[column.task]) or ()) - found
             assert not unread
+
+
+OTHERS = {  # parameters of a setting's name that mean something else
+    "skd_tstsan": {f"{part}.width" for part in ("MotionMagnification", "ShapeEncoder", "Manipulator")},
+    "ma2mi": {"DiT.size"},
+}
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=name)
+def test_networks_and_losses_alone_have_the_papers_settings(package):
+    """Where a parameter has a setting's name, its default is the setting at paper scale: who imports a network or a
+    loss has the paper's. A parameter of the teacher is `teacher_…` among the settings."""
+    settings = vars(paper(package).config())
+    other, seen = OTHERS.get(package.name, set()), 0
+    for file in sorted({*package.glob("*.py")} - {package / "__main__.py", package / "config.py"}):
+        module = importlib.import_module(f"{package.name}.{file.stem}")
+        for made in (o for o in vars(module).values() if callable(o) and o.__module__ == module.__name__):
+            for key, parameter in inspect.signature(made).parameters.items():
+                own = f"teacher_{key}" if "teacher" in made.__name__.lower() and f"teacher_{key}" in settings else key
+                if own in settings and parameter.default not in (parameter.empty, None):
+                    differs = parameter.default != settings[own]
+                    assert differs == (f"{made.__name__}.{key}" in other), (made.__name__, key, parameter.default)
+                    seen += 1
+    assert seen >= 10
 
 
 class Watched(Needs):
