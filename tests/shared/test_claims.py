@@ -136,6 +136,26 @@ def test_p_is_by_people_and_by_networks_and_the_interval_over_seeds():
     assert (line["low"], line["difference"], line["high"]) == (0, 0.5, 1)
 
 
+def test_the_power_is_that_of_paired_rows():
+    """Rows that are right and wrong together differ in no draw, however much their numbers differ between draws."""
+    line = claimed(["wrrw", "rrww"], ["wrrw", "rrww"])
+    assert (line["standard error"], line["power"]) == (0, 1)
+    line = claimed(["wwww"] * 2, ["rrrr", "wwww"])  # of two seeds a draw holds the first never, once or twice
+    assert line["standard error"] == pytest.approx(0.125**0.5, abs=0.02)
+    assert line["power"] == claims.power(line["standard error"]) < 0.06
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_line_that_is_not_whole_says_what_there_is(side):
+    pair = experiment("wwww"), experiment("rrrr")
+    made = SimpleNamespace(text="", metric="accuracy")
+    pair[side][0].records = lambda: pair[side][0].folds[:1]
+    assert claims.measured(made, 3, *pair)["verdict"] == "not run: 3 of 4 folds of a seed"
+    pair[side][0].missing = lambda: ["no CASME II", "no SAMM"]
+    line = claims.measured(made, 3, *pair)
+    assert line["verdict"] == "not run: no CASME II; no SAMM" and line["seeds"] == 0
+
+
 def test_p_of_all_lines_is_corrected_together():
     line = dict(paper="", claim="", metric="uf1", people=3, seeds=5, low=0.01, high=0.1, constant=0.1)
     line |= {"verdict": "", "without": 0.2, "with": 0.3, "difference": 0.1, "standard error": 0.1, "power": 0.1}
@@ -205,7 +225,9 @@ def test_what_cannot_be_claimed_is_said(claim, casme2, tmp_path, arguments, mess
         (0.01, 0.20, 0.01, "shown"),
         (0.01, 0.04, 0.01, "shown"),  # small, and above 0
         (0.01, 0.20, 0.06, "undecided"),  # several lines are tested at once
+        (0.01, 0.20, 0.05, "undecided"),
         (-0.01, 0.20, 0.01, "undecided"),
+        (0.00, 0.20, 0.01, "undecided"),
         (-0.03, 0.04, 0.70, "refuted"),  # a gain of .05 is left out
         (-0.09, -0.01, 0.01, "refuted"),
         (-0.09, 0.05, 0.70, "undecided"),

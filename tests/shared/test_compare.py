@@ -169,7 +169,15 @@ def test_a_row_of_other_samples_says_that_it_is_not_compared():
 
 @pytest.mark.parametrize(
     ("p", "low", "high", "star"),
-    [(0.01, 0.1, 0.3, "*"), (0.01, -0.3, -0.1, "*"), (0.05, 0.1, 0.3, ""), (0.01, -0.1, 0.3, ""), (None, 0.1, 0.3, "")],
+    [
+        (0.01, 0.1, 0.3, "*"),
+        (0.01, -0.3, -0.1, "*"),
+        (0.05, 0.1, 0.3, ""),
+        (0.01, -0.1, 0.3, ""),
+        (0.01, 0.0, 0.3, ""),
+        (0.01, -0.3, 0.0, ""),
+        (None, 0.1, 0.3, ""),
+    ],
 )
 def test_a_star_takes_both_the_interval_and_p(p, low, high, star):
     cell = Cell("one", "UF1", measured=0.5, low=0.0, high=1.0, gain=0.2, gain_low=low, gain_high=high)
