@@ -46,6 +46,53 @@ def test_every_task_is_whole(task):
     assert task.expected or task.apex_after_onset or task.protocol in ("", LEAVE_CORPUS_OUT)
 
 
+def test_counts_are_the_sums_of_the_published_ones():
+    """Of classes, as each corpus's release or the task's source has them."""
+    published = {
+        "casme2-5": 99 + 63 + 32 + 27 + 25,
+        "casme2-5-apex": 99 + 61 + 32 + 27 + 25,  # without two clips of disgust
+        "casme2-5-2019": 99 + 63 + 32 + 27 + 28,
+        "casme2-5-halves": 99 + 61 + 32 + 27 + 25,
+        "casme2-3": 88 + 32 + 25,
+        "samm-3": 92 + 26 + 15,
+        "samm-5": 26 + 57 + 12 + 15 + 26,
+        "samm-7": 26 + 15 + 9 + 57 + 8 + 12 + 6,
+        "smic-3": 70 + 51 + 43,
+        "mmew-4": 36 + 72 + 89 + 66,
+        "mmew-6": 36 + 72 + 89 + 13 + 8 + 16,
+        "mmew-6-others": 36 + 72 + 89 + 16 + 13 + 66,
+        "casme3-3": 64 + 250 + 86 + 57 + 55 + 187,
+        "casme3-4": 860,
+        "casme3-7": 64 + 250 + 86 + 55 + 161 + 57 + 187,
+        "casme3-4-apex": 860 - 57 + 2,  # two of the 57 clips whose printed apex is not after the onset are corrected
+        "casme3-7-apex": 860 - 57 + 2,
+        "cde-3": 442,
+        "casme2-au8": 243,
+        "casme2-au8-halves": 243,
+        "casme-au4": 124,
+        "samm-au4": 105 - 4,
+        "emotionet-au12": 15_000 + 5_722,
+        "ckplus-7": 45 + 18 + 59 + 25 + 69 + 28 + 83,
+    }
+    assert {name: sum(task.expected.values()) for name, task in TASKS.items() if task.expected} == published
+    assert TASKS["cde-3"].expected == {"CASME2": 145, "SAMM": 133, "SMIC": 164}
+
+
+def test_units_are_those_that_the_papers_score():
+    eight = "AU1 AU2 AU4 AU7 AU12 AU14 AU15 AU17"
+    papers = {
+        "casme2-au8": eight,
+        "casme2-au8-halves": eight,
+        "casme-au4": "AU1 AU4 AU9 AU14",
+        "samm-au4": "AU2 AU4 AU7 AU12",
+        "emotionet-au12": "AU1 AU2 AU4 AU5 AU6 AU9 AU12 AU17 AU20 AU25 AU26 AU43",
+        "corpora-au8": eight,
+    }
+    assert {name: " ".join(task.outputs) for name, task in TASKS.items() if task.aus} == papers
+    for task in TASKS.values():
+        assert task.metrics == (("f1_macro", "f1_binary", "accuracy") if task.aus else ("uf1", "uar", "accuracy"))
+
+
 def test_valence_is_that_of_megc_2019():
     negative = ("anger", "angry", "contempt", "disgust", "fear", "sad", "sadness", "negative")
     expected = dict.fromkeys(negative, "negative") | dict.fromkeys(("happy", "happiness", "positive"), "positive")
