@@ -121,7 +121,7 @@ def toy(capsys, monkeypatch):
         return adaptive_avg_pool2d(torch.from_numpy(moved), GRID).repeat(1, 2, 1, 1).flatten(1).numpy()
 
     def run(*arguments, paper=PAPER, page=False):
-        alone = [] if "--processes" in arguments or "predict" in arguments else ["--processes", "1"]
+        alone = [] if {"--processes", "--gpus", "predict"} & set(map(str, arguments)) else ["--processes", "1"]
         with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
             patch.setattr("shared.runs.yardstick.flow_on_grid", differences)
             if not page:
