@@ -64,7 +64,7 @@ def from_here(args: argparse.Namespace, parser: argparse.ArgumentParser) -> argp
             setattr(args, key, here / value)
         elif isinstance(value, list) and value and isinstance(value[0], Path):
             setattr(args, key, [here / path for path in value])
-        elif key == "set":  # a file's bare name is of the folder of published weights
+        elif key == "set" and here.is_absolute():  # a file's bare name is of the folder of published weights
             setattr(args, key, [(name, str(here / text) if "/" in text else text) for name, text in value])
     return args
 

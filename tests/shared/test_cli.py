@@ -424,7 +424,7 @@ def test_paths_are_those_of_the_folder_that_reproduce_sh_was_called_in(tmp_path,
         here = Path(called or "")
         args = parse("bash reproduce.sh", {"toy": ""}, given)
         assert (args.data, args.out, args.weights) == (here / "corpora", tmp_path / "out", Path("weights"))
-        assert args.set == [("a", str(here / "b.pth")), ("c", "d.pth")]
+        assert args.set == [("a", "/elsewhere/b.pth" if called else "./b.pth"), ("c", "d.pth")]
         args = parse("bash reproduce.sh", {"toy": ""}, predict)
         assert (args.record, args.clip, args.out) == (here / "r.json", [here / "a", Path("/b")], Path("prediction"))
         assert (args.onset, args.apex) == ("3", str(here / "apex.png"))
