@@ -34,6 +34,7 @@ def test_certain_and_wrong_is_large_not_infinite():
         (torch.zeros(2, 3), torch.zeros(2, 1), "one shape"),
         (torch.zeros(2, 3, 2), torch.zeros(2, 3, 2), "one shape"),
         (torch.zeros(2, 3), -torch.ones(2, 3), "y of 0 and 1, got -1 to -1"),
+        (torch.zeros(1, 2), torch.tensor([[0, 2]]), "y of 0 and 1, got 0 to 2"),
     ],
 )
 def test_mistakes_are_said(logits, y, message):
