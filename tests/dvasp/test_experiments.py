@@ -16,6 +16,7 @@ from dvasp import data
 from dvasp.config import SMOKE, Config
 from dvasp.experiments import PAPER, TABLES
 from dvasp.losses import ALPHA, DISTILLATION, student_loss
+from dvasp.model import Teacher
 from dvasp.train import build_teacher, network, start, train
 from shared.errors import UserError
 from shared.runs.fold import FoldTraining
@@ -148,9 +149,10 @@ def on_cpu(x: torch.Tensor) -> torch.Tensor:
 
 @cache
 def taught_by(**built):
-    """The weights of a teacher that is built so, and what it answers."""
-    teacher = build_teacher(Config()).func(**built)
-    answers = teacher(torch.empty(2, 3, built["size"], built["size"]))
+    """The weights of a teacher that is built so, without numbers, and random answers in the shapes of its own."""
+    with torch.device("meta"):
+        teacher = Teacher(**built)
+        answers = teacher(torch.empty(2, 3, built["size"], built["size"]))
     return teacher.trunks.state_dict(), tree_map_only(torch.Tensor, on_cpu, answers)
 
 
